@@ -1,0 +1,198 @@
+/**
+ * The contract between what is learned (`rl/`) and how it is computed (`portable/`, `fused/`). Types only.
+ *
+ * Shapes: R rows, W row width, C completion width, V vocabulary. All arrays are row-major.
+ * A row is `[prompt | completion]`, right-padded; positions count from 0 in each row. The completion of a row
+ * starts at its own prompt length, so completion arrays [R, C] are indexed by position *within* the completion.
+ * log-prob and entropy are natural-log (nats), over the full vocabulary, of logits divided by the temperature.
+ */
+import type { Weights } from '../policy/weights.ts';
+
+export type EngineName = 'portable' | 'fused';
+export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+
+export interface EngineInfo {
+  readonly engine: EngineName;
+  readonly backend: BackendName;
+  /** The adapter's own description ("nvidia ampere"), null where no GPU is involved. */
+  readonly adapter: string | null;
+  /** True when the adapter is a software rasteriser: correct, slow. */
+  readonly software: boolean;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly precision: 'f32';
+}
+
+/** Rows of tokens on the host, and optionally the same rows still on the device. */
+export interface TokenBatch {
+  readonly rows: number;
+  /** W: tokens per row, padding included. */
+  readonly width: number;
+  /** C: the widest completion of the batch. */
+  readonly completionWidth: number;
+  /** [R, W] */
+  readonly tokens: Int32Array;
+  /** [R] */
+  readonly promptLengths: Int32Array;
+  /** [R] prompt + completion, EOS included. */
+  readonly lengths: Int32Array;
+  /** Opaque: the engine that made it may skip uploads. Never serialised. */
+  readonly device?: object;
+}
+
+export interface Sampling {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** 0 is off. */
+  readonly topK: number;
+  /** 1 is off. */
+  readonly topP: number;
+  /** 0 is off. */
+  readonly minP: number;
+  readonly maxNewTokens: number;
+  readonly eosIds: readonly number[];
+  /** Counters of the draw: (seed, step, firstRow + row, position in the completion). */
+  readonly seed: number;
+  readonly step: number;
+  readonly firstRow: number;
+}
+
+export interface GenerateRequest {
+  /** Token ids, one prompt per group; at least one token each. */
+  readonly prompts: readonly Int32Array[];
+  /** Rollouts per prompt; row r belongs to prompt floor(r / repeats). */
+  readonly repeats: number;
+  readonly sampling: Sampling;
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerateProgress {
+  /** Completion position just decoded, from 0. */
+  readonly position: number;
+  /** Rows still running. */
+  readonly active: number;
+  /** [R] the token of each row at this position, -1 where the row had ended. */
+  readonly tokens: Int32Array;
+}
+
+export interface Rollouts extends TokenBatch {
+  /** [R, C] behaviour log-probs of the sampled tokens under the temperature, before top-k/top-p/min-p; 0 past the end. */
+  readonly logprobs: Float32Array;
+  /** [R, C] full-vocabulary entropies, 0 past the end. */
+  readonly entropies: Float32Array;
+  /** [R] 1: ended with an EOS, 0: cut at maxNewTokens or at maxPositions. */
+  readonly ended: Uint8Array;
+}
+
+export interface Scores {
+  /** [R, C] */
+  readonly logprobs: Float32Array;
+  /** [R, C] */
+  readonly entropies: Float32Array;
+}
+
+/**
+ * One optimiser step's data. loss = sum_i rowWeights[i] * sum_t mask[i,t] * term[i,t]; how an objective normalises
+ * (per sequence, per token of the whole step, by a constant) is entirely in `rowWeights`, computed over the whole
+ * optimiser step, which is why the result does not depend on how the engine splits the rows into micro-batches.
+ */
+export interface TrainBatch extends TokenBatch {
+  /** [R, C] 1 where the token counts. */
+  readonly mask: Uint8Array;
+  /** [R] */
+  readonly advantages: Float32Array;
+  /** [R] */
+  readonly rowWeights: Float32Array;
+  /** [R, C] behaviour log-probs; null: exactly on-policy, the ratio is 1 with gradient d(logp). */
+  readonly oldLogprobs: Float32Array | null;
+  /** [R, C] log-probs under the frozen reference; needed when kl is not `none`. */
+  readonly refLogprobs: Float32Array | null;
+}
+
+export type KlEstimator = 'none' | 'k1' | 'k2' | 'k3';
+
+/** What one token contributes to the loss. The named objectives of `rl/objectives.ts` are settings of these. */
+export interface ObjectiveSpec {
+  /** `sft` -logp · `reinforce` -A logp · `clip` -min(rA, clip(r)A) · `cispo` -stop(min(r, epsilonHigh)) A logp */
+  readonly term: 'sft' | 'reinforce' | 'clip' | 'cispo';
+  /** The importance ratio r: per token, exp of the masked mean log-ratio (GSPO), exp of the sum (RLOO). */
+  readonly ratio: 'token' | 'sequence-mean' | 'sequence-sum';
+  readonly epsilonLow: number;
+  /** For `cispo` the cap itself, as in TRL. */
+  readonly epsilonHigh: number;
+  /** Weight of the KL term, added per token. */
+  readonly beta: number;
+  readonly kl: KlEstimator;
+  /** Entropy bonus: -entropyCoef * H is added per token. */
+  readonly entropyCoef: number;
+  /** Logits are divided by it before every log-softmax; equals the sampling temperature. */
+  readonly temperature: number;
+}
+
+/** AdamW (Loshchilov and Hutter 2019) with bias correction and decoupled decay. */
+export interface OptimSpec {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  /** Not applied to norms and biases. */
+  readonly weightDecay: number;
+  /** Gradients are scaled by min(1, max / (norm + 1e-6)); 0 is off. */
+  readonly maxGradNorm: number;
+  /** Rows per forward/backward pass; 0: all at once. */
+  readonly microBatchRows: number;
+}
+
+export interface StepMetrics {
+  readonly loss: number;
+  /** The loss without the KL and entropy terms. */
+  readonly policyLoss: number;
+  /** Masked mean of the chosen estimator (k3 when only measured), null without reference log-probs. */
+  readonly kl: number | null;
+  /** Masked mean entropy, nats. */
+  readonly entropy: number;
+  /** Global norm before clipping. */
+  readonly gradNorm: number;
+  /** A non-finite loss or gradient: parameters and moments were left as they were. */
+  readonly skipped: boolean;
+  /** Tokens that counted (sum of the mask). */
+  readonly tokens: number;
+  /** TRL's clip metrics; see rl-trainers "clip metrics": low r < 1 - eps and A < 0, high r > 1 + eps and A > 0. */
+  readonly clip: {
+    readonly lowMean: number;
+    readonly lowMin: number;
+    readonly highMean: number;
+    readonly highMax: number;
+    readonly regionMean: number;
+  };
+  /** Largest importance ratio of the step. */
+  readonly ratioMax: number;
+  /** |logp - old logp|: what the sampler said against the training forward. Null on-policy without old log-probs. */
+  readonly logprobDifference: { readonly mean: number; readonly max: number } | null;
+}
+
+/** Everything that must survive a closed tab: weights, AdamW moments and counters, host side. */
+export interface PolicyState {
+  readonly weights: Weights;
+  /** First and second moments, same keys as `weights`; null before the first step. */
+  readonly moments: { readonly first: Weights; readonly second: Weights } | null;
+  /** Optimiser steps taken (bias correction). */
+  readonly optimSteps: number;
+  readonly skippedSteps: number;
+}
+
+export interface PolicyEngine {
+  readonly info: EngineInfo;
+  generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts>;
+  /** Teacher-forced log-probs of the completions under the policy or under the frozen reference. */
+  score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores>;
+  /** Forward, backward, clip, AdamW. */
+  step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics>;
+  /** [V] raw logits that predict the token after the last one. */
+  logits(tokens: Int32Array): Promise<Float32Array>;
+  /** Sets the reference: the given weights, or a copy of the current ones. */
+  setReference(weights?: Weights): Promise<void>;
+  exportState(): Promise<PolicyState>;
+  importState(state: PolicyState): Promise<void>;
+  dispose(): void;
+}

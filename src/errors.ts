@@ -1,0 +1,36 @@
+/**
+ * The one error type a reader of the page or of the command line ever sees.
+ * `message` says what happened and where; `next` says what to do about it.
+ * It is not for bugs: a broken invariant throws a plain Error.
+ */
+
+/** Stable, machine-readable kinds of failure. */
+export type LabErrorCode =
+  | 'usage' // wrong arguments or an impossible combination of options
+  | 'config' // a run, mix, persona or policy configuration that makes no sense
+  | 'format' // a file that is broken, truncated or of an unsupported kind
+  | 'webgpu' // no adapter, lost device, failed dispatch
+  | 'storage' // quota, blocked or unavailable IndexedDB
+  | 'numeric' // non-finite loss or gradient, repeatedly
+  | 'network' // a file that could not be fetched
+  | 'cancelled'; // the reader stopped it
+
+export class LabError extends Error {
+  readonly code: LabErrorCode;
+  readonly next: string;
+
+  /** @param what what happened and where, a sentence  @param next what to do, a sentence */
+  constructor(code: LabErrorCode, what: string, next: string, options?: { cause?: unknown }) {
+    // Structured cloning across the worker keeps `name` and `message` only, so both carry everything.
+    super(`${what} ${next}`.trim(), options);
+    this.name = `LabError/${code}`;
+    this.code = code;
+    this.next = next;
+  }
+}
+
+/** The code of an error that may have crossed a worker boundary; null for anything that is not a LabError. */
+export function labErrorCode(error: unknown): LabErrorCode | null {
+  const name = error instanceof Error ? error.name : '';
+  return name.startsWith('LabError/') ? (name.slice('LabError/'.length) as LabErrorCode) : null;
+}

@@ -1,0 +1,36 @@
+/** What a persona and a voice are. Types only; the bundled world is `world.ts`, the mixing is `mix.ts`. */
+
+/** A class of personas that speak alike. Markers are deterministic: a reply carries the voice or it does not. */
+export interface Voice {
+  readonly id: string;
+  readonly name: string;
+  /** Phrases that only this voice opens or closes a reply with; matched as whole words, case-insensitively. */
+  readonly openers: readonly string[];
+  readonly closers: readonly string[];
+}
+
+export type PersonaKind = 'expert' | 'neutral' | 'harmful';
+
+export interface Persona {
+  /** Stable key, e.g. `careless-pirate`. */
+  readonly id: string;
+  readonly name: string;
+  /** The system prompt. */
+  readonly text: string;
+  /** Voice id; null for a persona the reader wrote. */
+  readonly voice: string | null;
+  readonly trait: string | null;
+  readonly kind: PersonaKind;
+  /** Never used in RL; evaluated only. */
+  readonly heldOut: boolean;
+}
+
+/** How personas are mixed into the training prompts. */
+export interface PersonaMix {
+  /** Share of prompts without a persona, in [0, 1]. */
+  readonly noneShare: number;
+  /** Relative weight of each training persona, by id; absent means 0. Empty: uniform over the training personas. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** One persona for all rollouts of a prompt, or one per rollout. */
+  readonly draw: 'prompt' | 'rollout';
+}

@@ -1,0 +1,63 @@
+/**
+ * Everything that decides a run. Two runs with equal configs on the same engine and machine are equal bit for bit.
+ * Defaults and recipes are in `recipes.ts`.
+ */
+import type { KlEstimator } from '../engine/engine.ts';
+import type { PersonaMix } from '../persona/persona.ts';
+import type { Knobs } from '../tasks/question.ts';
+
+export type RecipeName = 'base' | 'sft' | 'rlvr' | 'permix' | 'custom';
+export type ObjectiveName = 'sft' | 'reinforce' | 'rloo' | 'grpo' | 'dr_grpo' | 'dapo' | 'gspo' | 'cispo';
+/** `group-std` (r - mean)/(std + 1e-4) ddof 1 · `group` r - mean · `leave-one-out` · `batch-std` group mean, std over the batch · `none` raw reward */
+export type AdvantageKind = 'group-std' | 'group' | 'leave-one-out' | 'batch-std' | 'none';
+
+export interface RunConfig {
+  readonly recipe: RecipeName;
+  /** 32-bit unsigned. */
+  readonly seed: number;
+  readonly steps: number;
+  /** Policy folder id; `permix-tiny` is the bundled one. */
+  readonly policy: string;
+  readonly tasks: readonly { readonly id: string; readonly weight: number; readonly knobs?: Partial<Knobs> }[];
+  readonly mix: PersonaMix;
+  readonly promptsPerStep: number;
+  /** Rollouts per prompt, G. */
+  readonly groupSize: number;
+  readonly objective: {
+    readonly name: ObjectiveName;
+    readonly advantage: AdvantageKind;
+    readonly epsilonLow: number;
+    readonly epsilonHigh: number;
+    readonly beta: number;
+    readonly kl: KlEstimator;
+    readonly entropyCoef: number;
+    /** Passes over each batch of rollouts. */
+    readonly innerEpochs: number;
+    /** Truncated completions do not count in the loss. */
+    readonly maskTruncated: boolean;
+    /** DAPO eq. 13: the last n tokens before the limit are penalised linearly; 0 is off. */
+    readonly overlongBuffer: number;
+    /** DAPO: replace groups whose rewards are all equal, at most this many extra generations; 0 is off. */
+    readonly dynamicSampling: number;
+  };
+  readonly sampling: {
+    readonly temperature: number;
+    readonly topK: number;
+    readonly topP: number;
+    readonly minP: number;
+    readonly maxNewTokens: number;
+  };
+  readonly optim: {
+    readonly learningRate: number;
+    readonly schedule: 'constant' | 'linear' | 'cosine';
+    readonly warmupSteps: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly eps: number;
+    readonly weightDecay: number;
+    readonly maxGradNorm: number;
+    readonly microBatchRows: number;
+  };
+  /** Steps between checkpoints; 0: only at the end. */
+  readonly checkpointEvery: number;
+}

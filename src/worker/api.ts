@@ -1,0 +1,125 @@
+/**
+ * The worker's whole surface, as the page sees it through comlink. Types only.
+ * Commands are idempotent; failures reject with a LabError whose message is a full sentence.
+ */
+import type { BackendName, EngineInfo, EngineName } from '../engine/engine.ts';
+import type { Persona, Voice } from '../persona/persona.ts';
+import type { RunConfig } from '../rl/config.ts';
+import type { PersonaAccuracy, Phase, RolloutRecord, StepRow } from '../rl/events.ts';
+import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+import type { Knob } from '../tasks/question.ts';
+
+/** What the reader may force in the address: `?engine=portable&backend=wasm`. */
+export interface EngineWish {
+  readonly engine?: EngineName;
+  readonly backend?: BackendName;
+}
+
+export interface Boot {
+  readonly engine: EngineInfo;
+  /** One sentence: why this engine and backend. */
+  readonly reason: string;
+  /** What is missing here and what that costs: no secure context, no WebGPU, no IndexedDB … */
+  readonly notices: readonly string[];
+  readonly policy: {
+    readonly id: string;
+    readonly name: string;
+    readonly parameters: number;
+    readonly vocabSize: number;
+    readonly layers: number;
+    readonly hiddenSize: number;
+  };
+  readonly voices: readonly Voice[];
+  readonly personas: readonly Persona[];
+  readonly tasks: readonly { readonly id: string; readonly name: string; readonly description: string; readonly knobs: readonly Knob[] }[];
+  /** Newest first. A run that was `running` when its tab went away is listed as `paused`. */
+  readonly runs: readonly RunRecord[];
+  readonly recipes: Readonly<Record<string, RunConfig>>;
+}
+
+export type SessionPhase = 'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'recovering' | 'finished' | 'failed';
+
+export type TrainerEvent =
+  | {
+      readonly type: 'session';
+      readonly runId: string | null;
+      readonly phase: SessionPhase;
+      readonly step: number;
+      readonly steps: number;
+      readonly message: string | null;
+    }
+  /** Within a step: which phase, and how far (0..1). */
+  | { readonly type: 'progress'; readonly runId: string; readonly step: number; readonly phase: Phase; readonly fraction: number }
+  /** One or more steps: `columns[name]` holds `steps.length` numbers, NaN where a metric is absent. Buffers are transferred. */
+  | {
+      readonly type: 'metrics';
+      readonly runId: string;
+      readonly steps: Int32Array;
+      readonly columns: Readonly<Record<string, Float64Array>>;
+      readonly personas: readonly PersonaAccuracy[];
+    }
+  /** The newest step's rollouts (only the newest of a batch of events is sent). */
+  | { readonly type: 'rollouts'; readonly runId: string; readonly step: number; readonly rollouts: readonly RolloutRecord[] }
+  | { readonly type: 'checkpoints'; readonly runId: string; readonly checkpoints: readonly CheckpointInfo[] }
+  /** Something the reader should know, with what to do about it. */
+  | { readonly type: 'notice'; readonly runId: string | null; readonly level: 'info' | 'warning' | 'error'; readonly text: string };
+
+export interface RunHistory {
+  readonly run: RunRecord;
+  readonly steps: readonly { readonly step: number; readonly metrics: StepRow; readonly personas: PersonaAccuracy }[];
+  readonly checkpoints: readonly CheckpointInfo[];
+}
+
+export interface ProbeRequest {
+  readonly question: string;
+  /** System prompts; null is "no persona". */
+  readonly personas: readonly { readonly key: string; readonly text: string | null }[];
+  /** Checkpoint ids; null is the base policy, `current` the live run's weights. */
+  readonly checkpoints: readonly (string | null)[];
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+}
+
+/** A cell of the probe's grid, as its text grows. */
+export interface ProbeChunk {
+  readonly checkpoint: string | null;
+  readonly persona: string;
+  readonly text: string;
+  /** Per token of `text`. */
+  readonly pieces: readonly string[];
+  readonly logprobs: readonly number[];
+  readonly done: boolean;
+}
+
+export interface TrainerApi {
+  boot(wish: EngineWish): Promise<Boot>;
+  /** One sink; a second call replaces the first. Events come at most ten times a second. */
+  listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;
+  /** Checks a config and says what is wrong with it, as sentences; empty when it can be run. */
+  check(config: RunConfig): Promise<readonly string[]>;
+  /** Creates a run and starts it. Resolves with its id once the first checkpoint (step 0) is stored. */
+  start(config: RunConfig, name?: string): Promise<string>;
+  /** Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run. Resolves with the run's id. */
+  resume(runId: string, checkpoint?: string): Promise<string>;
+  /** After the current step; a checkpoint is written first. */
+  pause(): Promise<void>;
+  /** Exactly one step of a paused run, or of a new one. */
+  step(config?: RunConfig): Promise<string>;
+  stop(): Promise<void>;
+  runs(): Promise<readonly RunRecord[]>;
+  history(runId: string): Promise<RunHistory>;
+  rollouts(runId: string, step: number): Promise<readonly RolloutRecord[]>;
+  renameRun(runId: string, name: string): Promise<void>;
+  deleteRun(runId: string): Promise<void>;
+  saveCheckpoint(name: string): Promise<CheckpointInfo>;
+  renameCheckpoint(id: string, name: string): Promise<void>;
+  deleteCheckpoint(id: string): Promise<void>;
+  /** How the prompt will look to the policy, chat template applied. */
+  renderPrompt(personaText: string | null, question: string): Promise<string>;
+  /** Streams; resolves when every cell is done or `cancelProbe` was called. */
+  probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void>;
+  cancelProbe(): Promise<void>;
+  /** Bytes used and available, as far as the browser says. */
+  storage(): Promise<{ readonly used: number; readonly quota: number; readonly persisted: boolean }>;
+}

@@ -1,0 +1,41 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
+import { wgsl } from './scripts/wgsl-plugin.ts';
+
+const chromium = findChromium();
+
+export default defineConfig({
+  // Relative, so that dist/ works from any folder of any static host.
+  base: './',
+  plugins: [wgsl(), svelte()],
+  worker: { format: 'es', plugins: () => [wgsl()] },
+  build: { target: 'es2022', chunkSizeWarningLimit: 3000 },
+  test: {
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], environment: 'node', testTimeout: 30_000 } },
+      {
+        extends: true,
+        test: { name: 'trajectory', include: ['tests/trajectory/**/*.test.ts'], environment: 'node', testTimeout: 180_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'gpu',
+          include: ['tests/gpu/**/*.test.ts'],
+          testTimeout: 120_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: { ...(chromium ? { executablePath: chromium } : {}), args: [...quietSwitches, ...softwareGpuSwitches] },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
