@@ -31,4 +31,6 @@ export interface Task {
   generate(stream: Stream, split: Split, knobs?: Partial<Knobs>): Question;
   /** Whether the extracted answer is right; must be exact. */
   accepts(answer: string, question: Question): boolean;
+  /** The shortest right reply, e.g. `\boxed{42}`. */
+  solution(question: Question): string;
 }

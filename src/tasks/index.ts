@@ -1,0 +1,16 @@
+/** All tasks with exact answers, in the order the page lists them. The open questions are in `roleplay.ts`. */
+import { LabError } from '../errors.ts';
+import { addition } from './addition.ts';
+import type { Task } from './question.ts';
+
+export { checkKnobs } from './define.ts';
+export { addition };
+
+export const tasks: readonly Task[] = [addition];
+
+/** @throws LabError 'config' on an unknown id, naming those there are. */
+export function taskById(id: string): Task {
+  const task = tasks.find((candidate) => candidate.id === id);
+  if (task) return task;
+  throw new LabError('config', `There is no task "${id}".`, `Choose one of ${tasks.map((candidate) => candidate.id).join(', ')}.`);
+}
