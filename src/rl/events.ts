@@ -49,6 +49,8 @@ export interface TrainerState {
   readonly step: number;
   /** Questions drawn so far (data cursor). */
   readonly cursor: number;
+  /** Prompt and completion tokens processed so far (`num_tokens`). */
+  readonly tokens: number;
   /** Steps in a row whose update was skipped as non-finite. */
   readonly nonFiniteStreak: number;
 }
