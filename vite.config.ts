@@ -22,6 +22,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'e2e',
+          include: ['tests/e2e/**/*.test.ts'],
+          environment: 'node',
+          globalSetup: 'tests/helpers/build-page.ts',
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        // Bundled before the first test: a dependency that is discovered later reloads the page in the middle of a run.
+        optimizeDeps: { include: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-webgpu'] },
+        test: {
           name: 'gpu',
           include: ['tests/gpu/**/*.test.ts'],
           testTimeout: 120_000,
@@ -30,7 +43,10 @@ export default defineConfig({
             headless: true,
             screenshotFailures: false,
             provider: playwright({
-              launchOptions: { ...(chromium ? { executablePath: chromium } : {}), args: [...quietSwitches, ...softwareGpuSwitches] },
+              launchOptions: {
+                ...(chromium ? { executablePath: chromium } : { channel: 'chromium' }),
+                args: [...quietSwitches, ...softwareGpuSwitches],
+              },
             }),
             instances: [{ browser: 'chromium' }],
           },

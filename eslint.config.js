@@ -1,0 +1,49 @@
+/** What lint holds besides taste (which is prettier's). The arrows between rooms are in .dependency-cruiser.cjs. */
+import js from '@eslint/js';
+import svelte from 'eslint-plugin-svelte';
+import globals from 'globals';
+import ts from 'typescript-eslint';
+
+/** A blocking read stalls the page and, on WebGPU, deadlocks or lies; tf.multinomial always draws token 0 first on WebGPU. */
+const tensorTraps = [
+  {
+    selector: 'MemberExpression[property.name=/^(dataSync|arraySync|readSync|bytesSync)$/]',
+    message: 'Read tensors with await t.data(): a blocking read stalls the worker.',
+  },
+  {
+    selector: "MemberExpression[property.name='multinomial']",
+    message: 'tf.multinomial is wrong on WebGPU; sample with engine/sampler.ts.',
+  },
+];
+const backendTrap = {
+  selector: "MemberExpression[property.name='setBackend'], Identifier[name='setBackend']",
+  message: 'A backend is set once, where the engine is created (engine/create.ts, engine/gpu/device.ts), never in the middle of a run.',
+};
+
+export default ts.config(
+  { ignores: ['node_modules/', 'dist/', 'dist-cli/', '.permix/', 'coverage/', 'public/', 'tests/fixtures/'] },
+  js.configs.recommended,
+  ...ts.configs.recommended,
+  ...svelte.configs.recommended,
+  {
+    languageOptions: { globals: { ...globals.browser, ...globals.node } },
+    rules: {
+      // The compiler knows the names (and the types of the platform) better.
+      'no-undef': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      'no-restricted-syntax': ['error', ...tensorTraps, backendTrap],
+      'max-lines': ['warn', { max: 450, skipBlankLines: true }],
+      // A Map behind a counter that is reactive redraws once a batch instead of once an entry.
+      'svelte/prefer-svelte-reactivity': 'off',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser, extraFileExtensions: ['.svelte'] } } },
+  // The places that boot a backend; tests compare backends and so switch between them.
+  {
+    files: ['src/engine/create.ts', 'src/engine/choose.ts', 'src/engine/gpu/device.ts', 'tests/**'],
+    rules: { 'no-restricted-syntax': ['error', ...tensorTraps] },
+  },
+  { files: ['scripts/**/*.mjs', '*.cjs', '*.js'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+);
