@@ -1,2 +1,69 @@
+/**
+ * The numbers of a policy on the host: made from a seed, or taken from a checkpoint.
+ * It is not where they live while computing; every engine has its own device layout.
+ */
+import { LabError } from '../errors.ts';
+import { Purpose, Stream } from '../random/counter.ts';
+import { parameterShapes, type PolicyConfig } from './config.ts';
+
 /** The numbers of a policy, host side, float32, keyed by Hugging Face tensor names (`model.layers.0.self_attn.q_proj.weight` [out, in], …). */
 export type Weights = Readonly<Record<string, Float32Array>>;
+
+const product = (shape: readonly number[]) => shape.reduce((total, n) => total * n, 1);
+
+/** Normal with deviation 0.02; projections back into the residual stream by 1/sqrt(2 layers) less (GPT-2); norms 1, biases 0. */
+export function initialWeights(config: PolicyConfig, seed: number): Weights {
+  const weights: Record<string, Float32Array> = {};
+  const residual = 0.02 / Math.sqrt(2 * config.layers);
+  parameterShapes(config).forEach(({ name, shape }, index) => {
+    const values = new Float32Array(product(shape));
+    if (name.endsWith('.bias')) values.fill(0);
+    else if (shape.length === 1) values.fill(1);
+    else {
+      const deviation = /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : 0.02;
+      const stream = new Stream(seed, Purpose.weights, 0, index);
+      for (let i = 0; i < values.length; i++) values[i] = deviation * stream.normal();
+    }
+    weights[name] = values;
+  });
+  return weights;
+}
+
+/** Parameters in a policy, the shared embedding of a tied head counted once. */
+export function parameterCount(config: PolicyConfig): number {
+  return parameterShapes(config).reduce((total, { shape }) => total + product(shape), 0);
+}
+
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/**
+ * The tensors of a checkpoint as weights: every parameter there, in the right shape. Tensors a policy does not use are ignored
+ * (a stored copy of a tied head, rotary tables of old checkpoints).
+ * @throws LabError `format` naming the tensor
+ */
+export function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, StoredTensor>): Weights {
+  const weights: Record<string, Float32Array> = {};
+  for (const { name, shape } of parameterShapes(config)) {
+    // Checkpoints of the bare decoder carry no `model.` prefix.
+    const tensor = tensors.get(name) ?? tensors.get(name.replace(/^model\./, ''));
+    if (!tensor) {
+      throw new LabError(
+        'format',
+        `The weights have no tensor ${name}.`,
+        'Check that model.safetensors and config.json belong to the same policy.',
+      );
+    }
+    if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
+      throw new LabError(
+        'format',
+        `The tensor ${name} has the shape [${tensor.shape.join(', ')}], config.json asks for [${shape.join(', ')}].`,
+        'Check that model.safetensors and config.json belong to the same policy.',
+      );
+    }
+    weights[name] = tensor.data;
+  }
+  return weights;
+}
