@@ -11,7 +11,7 @@ export interface RunRecord {
   readonly config: RunConfig;
   readonly engine: EngineInfo;
   readonly status: RunStatus;
-  /** Steps done. */
+  /** Steps done and saved: where the run continues from. While it trains, the live step is ahead of it. */
   readonly step: number;
   readonly created: number;
   readonly updated: number;
@@ -43,12 +43,23 @@ export interface CheckpointInfo {
   readonly reward: number | null;
   /** SHA-256 (or, without a secure context, FNV-1a) of the packed state; verified on load. */
   readonly hash: string;
-  /** Made by the reader (true) or by the autosave (false): retention only touches the latter. */
+  /** Made or named by the reader (true) or by the autosave (false): retention only touches the latter. */
   readonly kept: boolean;
 }
 
-export interface Checkpoint extends CheckpointInfo {
+/** What a checkpoint holds: everything a run needs to continue bit for bit. */
+export interface CheckpointContent {
   readonly config: RunConfig;
   readonly trainer: TrainerState;
   readonly state: PolicyState;
+}
+
+export interface Checkpoint extends CheckpointInfo, CheckpointContent {}
+
+/** A checkpoint about to be written: the storage adds its id, size, time and hash. */
+export interface CheckpointDraft extends CheckpointContent {
+  readonly runId: string;
+  readonly name: string;
+  readonly reward: number | null;
+  readonly kept: boolean;
 }

@@ -1,0 +1,182 @@
+/**
+ * Runs in the browser's IndexedDB. One method, one transaction. Inside a transaction nothing is awaited but its own requests,
+ * or it would close by itself; packing and hashing happen before it opens.
+ */
+import { guarded, type LabDatabase } from './database.ts';
+import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
+import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
+import { seal, unseal } from './seal.ts';
+import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
+
+export class IndexedStorage implements LabStorage {
+  readonly durable = true;
+  readonly #database: LabDatabase;
+
+  constructor(database: LabDatabase) {
+    this.#database = database;
+  }
+
+  runs(): Promise<readonly RunRecord[]> {
+    return guarded(async () => (await this.#database.getAll('runs')).sort((a, b) => b.created - a.created));
+  }
+
+  run(id: string): Promise<RunRecord> {
+    return guarded(async () => known(await this.#database.get('runs', id), 'run', id));
+  }
+
+  async createRun(run: RunRecord, first: CheckpointDraft, history: readonly MetricsRecord[] = []): Promise<CheckpointInfo> {
+    const { info, bytes } = await seal(first);
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['runs', 'metrics', 'checkpoints', 'payloads'], 'readwrite');
+      await commit(transaction, () => [
+        transaction.objectStore('runs').add({ ...run, step: info.step }),
+        ...history.map((record) => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
+        transaction.objectStore('checkpoints').add(info),
+        transaction.objectStore('payloads').add({ id: info.id, bytes }),
+      ]);
+      return info;
+    });
+  }
+
+  updateRun(id: string, change: RunChange): Promise<RunRecord> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction('runs', 'readwrite');
+      const run = { ...known(await transaction.store.get(id), 'run', id), ...change, updated: Date.now() };
+      await commit(transaction, () => [transaction.store.put(run)]);
+      return run;
+    });
+  }
+
+  deleteRun(id: string): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['runs', 'metrics', 'rollouts', 'checkpoints', 'payloads'], 'readwrite');
+      const checkpoints = await transaction.objectStore('checkpoints').index('run').getAllKeys(id);
+      await commit(transaction, () => [
+        transaction.objectStore('runs').delete(id),
+        transaction.objectStore('metrics').delete(stepsOf(id)),
+        transaction.objectStore('rollouts').delete(stepsOf(id)),
+        ...checkpoints.map((key) => transaction.objectStore('checkpoints').delete(key)),
+        ...checkpoints.map((key) => transaction.objectStore('payloads').delete(key)),
+      ]);
+    });
+  }
+
+  saveStep(metrics: MetricsRecord, rollouts: RolloutsRecord): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['metrics', 'rollouts'], 'readwrite');
+      const retired = retiredRolloutStep(rollouts.step);
+      await commit(transaction, () => [
+        transaction.objectStore('metrics').put(metrics),
+        transaction.objectStore('rollouts').put(rollouts),
+        ...(retired === null ? [] : [transaction.objectStore('rollouts').delete([rollouts.runId, retired])]),
+      ]);
+    });
+  }
+
+  metrics(runId: string): Promise<readonly MetricsRecord[]> {
+    return guarded(() => this.#database.getAll('metrics', stepsOf(runId)));
+  }
+
+  rollouts(runId: string, step: number): Promise<RolloutsRecord | null> {
+    return guarded(async () => (await this.#database.get('rollouts', [runId, step])) ?? null);
+  }
+
+  rewind(runId: string, step: number): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['metrics', 'rollouts'], 'readwrite');
+      await commit(transaction, () => [
+        transaction.objectStore('metrics').delete(stepsOf(runId, step)),
+        transaction.objectStore('rollouts').delete(stepsOf(runId, step)),
+      ]);
+    });
+  }
+
+  async saveCheckpoint(draft: CheckpointDraft, status: RunStatus): Promise<CheckpointInfo> {
+    const { info, bytes } = await seal(draft);
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['runs', 'checkpoints', 'payloads'], 'readwrite');
+      const [runs, checkpoints, payloads] = [
+        transaction.objectStore('runs'),
+        transaction.objectStore('checkpoints'),
+        transaction.objectStore('payloads'),
+      ];
+      const [stored, siblings] = await Promise.all([runs.get(draft.runId), checkpoints.index('run').getAll(draft.runId)]);
+      const run = known(stored, 'run', draft.runId);
+      const retired = retiredCheckpoints([...siblings, info]);
+      await commit(transaction, () => [
+        ...retired.map(({ id }) => checkpoints.delete(id)),
+        ...retired.map(({ id }) => payloads.delete(id)),
+        checkpoints.add(info),
+        payloads.add({ id: info.id, bytes }),
+        runs.put({ ...run, status, step: info.step, updated: Date.now() }),
+      ]);
+      return info;
+    });
+  }
+
+  checkpoints(runId: string): Promise<readonly CheckpointInfo[]> {
+    return guarded(async () => (await this.#database.getAllFromIndex('checkpoints', 'run', runId)).sort(newestFirst));
+  }
+
+  async checkpoint(id: string): Promise<Checkpoint> {
+    const info = await guarded(async () => known(await this.#database.get('checkpoints', id), 'checkpoint', id));
+    const whole = await this.#read(info);
+    if (whole) return whole;
+    for (const other of await this.checkpoints(info.runId)) {
+      if (other.id !== id && (await this.#read(other))) throw damaged(info, other);
+    }
+    throw damaged(info, null);
+  }
+
+  async #read(info: CheckpointInfo): Promise<Checkpoint | null> {
+    const payload = await guarded(() => this.#database.get('payloads', info.id));
+    return unseal(info, payload?.bytes);
+  }
+
+  renameCheckpoint(id: string, name: string): Promise<CheckpointInfo> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction('checkpoints', 'readwrite');
+      const info = { ...known(await transaction.store.get(id), 'checkpoint', id), name, kept: true };
+      await commit(transaction, () => [transaction.store.put(info)]);
+      return info;
+    });
+  }
+
+  deleteCheckpoint(id: string): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['checkpoints', 'payloads'], 'readwrite');
+      await commit(transaction, () => [transaction.objectStore('checkpoints').delete(id), transaction.objectStore('payloads').delete(id)]);
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+/**
+ * Issues the requests and waits for the commit: a full disk may only show there. Whatever fails, a request that cannot even be
+ * issued included, undoes the whole transaction.
+ */
+async function commit(
+  transaction: { readonly done: Promise<void>; abort(): void },
+  requests: () => readonly Promise<unknown>[],
+): Promise<void> {
+  let issued: readonly Promise<unknown>[];
+  try {
+    issued = requests();
+  } catch (error) {
+    transaction.abort();
+    await transaction.done.catch(() => {});
+    throw error;
+  }
+  const results = await Promise.allSettled([...issued, transaction.done]);
+  // A request's own reason comes before the transaction's, which is the last.
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
+}
+
+/** Keys [run, step] of all steps after `after`. */
+function stepsOf(runId: string, after = -1): IDBKeyRange {
+  return IDBKeyRange.bound([runId, after], [runId, Infinity], true);
+}

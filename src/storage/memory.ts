@@ -1,0 +1,110 @@
+/**
+ * Runs kept in memory, where the browser gives the page no IndexedDB (some private windows, blocked site data).
+ * The page stays usable; a reload forgets everything. Checkpoints are sealed all the same, so that both storages hand out copies.
+ */
+import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
+import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
+import { seal, unseal, type SealedCheckpoint } from './seal.ts';
+import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
+
+interface Steps {
+  readonly metrics: Map<number, MetricsRecord>;
+  readonly rollouts: Map<number, RolloutsRecord>;
+}
+
+export class MemoryStorage implements LabStorage {
+  readonly durable = false;
+  readonly #runs = new Map<string, RunRecord>();
+  readonly #steps = new Map<string, Steps>();
+  readonly #checkpoints = new Map<string, SealedCheckpoint>();
+
+  async runs(): Promise<readonly RunRecord[]> {
+    return [...this.#runs.values()].sort((a, b) => b.created - a.created);
+  }
+
+  async run(id: string): Promise<RunRecord> {
+    return known(this.#runs.get(id), 'run', id);
+  }
+
+  async createRun(run: RunRecord, first: CheckpointDraft, history: readonly MetricsRecord[] = []): Promise<CheckpointInfo> {
+    const sealed = await seal(first);
+    this.#runs.set(run.id, { ...run, step: sealed.info.step });
+    this.#steps.set(run.id, {
+      metrics: new Map(history.map((record) => [record.step, { ...record, runId: run.id }])),
+      rollouts: new Map(),
+    });
+    this.#checkpoints.set(sealed.info.id, sealed);
+    return sealed.info;
+  }
+
+  async updateRun(id: string, change: RunChange): Promise<RunRecord> {
+    const run = { ...(await this.run(id)), ...change, updated: Date.now() };
+    this.#runs.set(id, run);
+    return run;
+  }
+
+  async deleteRun(id: string): Promise<void> {
+    this.#runs.delete(id);
+    this.#steps.delete(id);
+    for (const { info } of [...this.#checkpoints.values()]) if (info.runId === id) this.#checkpoints.delete(info.id);
+  }
+
+  async saveStep(metrics: MetricsRecord, rollouts: RolloutsRecord): Promise<void> {
+    const steps = known(this.#steps.get(metrics.runId), 'run', metrics.runId);
+    steps.metrics.set(metrics.step, metrics);
+    steps.rollouts.set(rollouts.step, rollouts);
+    const retired = retiredRolloutStep(rollouts.step);
+    if (retired !== null) steps.rollouts.delete(retired);
+  }
+
+  async metrics(runId: string): Promise<readonly MetricsRecord[]> {
+    return [...(this.#steps.get(runId)?.metrics.values() ?? [])].sort((a, b) => a.step - b.step);
+  }
+
+  async rollouts(runId: string, step: number): Promise<RolloutsRecord | null> {
+    return this.#steps.get(runId)?.rollouts.get(step) ?? null;
+  }
+
+  async rewind(runId: string, step: number): Promise<void> {
+    const steps = this.#steps.get(runId);
+    for (const records of [steps?.metrics, steps?.rollouts]) {
+      for (const key of [...(records?.keys() ?? [])]) if (key > step) records!.delete(key);
+    }
+  }
+
+  async saveCheckpoint(draft: CheckpointDraft, status: RunStatus): Promise<CheckpointInfo> {
+    const sealed = await seal(draft);
+    const run = await this.run(draft.runId);
+    this.#checkpoints.set(sealed.info.id, sealed);
+    for (const { id } of retiredCheckpoints(await this.checkpoints(draft.runId))) this.#checkpoints.delete(id);
+    this.#runs.set(run.id, { ...run, status, step: sealed.info.step, updated: Date.now() });
+    return sealed.info;
+  }
+
+  async checkpoints(runId: string): Promise<readonly CheckpointInfo[]> {
+    return [...this.#checkpoints.values()]
+      .map(({ info }) => info)
+      .filter((info) => info.runId === runId)
+      .sort(newestFirst);
+  }
+
+  async checkpoint(id: string): Promise<Checkpoint> {
+    const { info, bytes } = known(this.#checkpoints.get(id), 'checkpoint', id);
+    const whole = await unseal(info, bytes);
+    if (!whole) throw damaged(info, null);
+    return whole;
+  }
+
+  async renameCheckpoint(id: string, name: string): Promise<CheckpointInfo> {
+    const { info, bytes } = known(this.#checkpoints.get(id), 'checkpoint', id);
+    const renamed = { ...info, name, kept: true };
+    this.#checkpoints.set(id, { info: renamed, bytes });
+    return renamed;
+  }
+
+  async deleteCheckpoint(id: string): Promise<void> {
+    this.#checkpoints.delete(id);
+  }
+
+  close(): void {}
+}

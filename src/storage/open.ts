@@ -1,0 +1,18 @@
+/** Chooses where runs are kept: IndexedDB where it can be had, otherwise memory, with the sentence that says so. */
+import { LabError } from '../errors.ts';
+import { openDatabase } from './database.ts';
+import { IndexedStorage } from './indexed.ts';
+import { MemoryStorage } from './memory.ts';
+import type { LabStorage } from './storage.ts';
+
+export async function openStorage(name = 'permix-lab'): Promise<{ readonly storage: LabStorage; readonly notice: string | null }> {
+  try {
+    return { storage: new IndexedStorage(await openDatabase(name)), notice: null };
+  } catch (error) {
+    const why =
+      error instanceof LabError
+        ? error.message
+        : 'This browser does not let the page store anything (a private window, or site data is blocked).';
+    return { storage: new MemoryStorage(), notice: `${why} Runs are kept only until this page is closed.` };
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * A policy's state as one ArrayBuffer, exact to the bit: what is hashed, stored and read back.
+ * It is not a file format for exchange (that is safetensors, in `exchange/`).
+ *
+ *   bytes 0..3    magic "PMLC"
+ *   bytes 4..7    version, u32 little-endian
+ *   bytes 8..11   length of the header in bytes, u32 little-endian, a multiple of 4
+ *   header        JSON (UTF-8), padded with spaces: optimiser counters, tensor names and sizes, and what the caller adds
+ *   data          float32: every tensor of the weights in header order, then of the first moments, then of the second
+ */
+import { LabError } from '../errors.ts';
+import type { PolicyState } from '../engine/engine.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { CheckpointContent } from './records.ts';
+
+const magic = 0x434c4d50; // "PMLC" read as a little-endian u32
+const version = 1;
+const preamble = 12;
+
+interface Header {
+  /** A checkpoint's config and trainer counters; null for a bare state. */
+  readonly about: Omit<CheckpointContent, 'state'> | null;
+  readonly optimSteps: number;
+  readonly skippedSteps: number;
+  readonly moments: boolean;
+  readonly tensors: readonly { readonly name: string; readonly length: number }[];
+}
+
+export function packCheckpoint({ config, trainer, state }: CheckpointContent): ArrayBuffer {
+  return pack(state, { config, trainer });
+}
+
+/** @throws LabError 'format' for bytes that are not a whole packed checkpoint of a known version */
+export function unpackCheckpoint(buffer: ArrayBuffer): CheckpointContent {
+  const { about, state } = unpack(buffer);
+  if (!about) throw broken('they hold a policy without its run');
+  return { ...about, state };
+}
+
+export function packState(state: PolicyState): ArrayBuffer {
+  return pack(state, null);
+}
+
+/** @throws LabError 'format' for bytes that are not a whole packed state of a known version */
+export function unpackState(buffer: ArrayBuffer): PolicyState {
+  return unpack(buffer).state;
+}
+
+function pack({ weights, moments, optimSteps, skippedSteps }: PolicyState, about: Header['about']): ArrayBuffer {
+  const tensors = Object.entries(weights).map(([name, data]) => ({ name, length: data.length }));
+  const header: Header = { about, optimSteps, skippedSteps, moments: moments !== null, tensors };
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerLength = Math.ceil(json.length / 4) * 4;
+  const groups = moments ? [weights, moments.first, moments.second] : [weights];
+  const numbers = tensors.reduce((sum, tensor) => sum + tensor.length, 0) * groups.length;
+
+  const buffer = new ArrayBuffer(preamble + headerLength + numbers * 4);
+  const view = new DataView(buffer);
+  view.setUint32(0, magic, true);
+  view.setUint32(4, version, true);
+  view.setUint32(8, headerLength, true);
+  const bytes = new Uint8Array(buffer);
+  bytes.fill(0x20, preamble, preamble + headerLength);
+  bytes.set(json, preamble);
+
+  let offset = preamble + headerLength;
+  for (const group of groups) {
+    for (const { name, length } of tensors) {
+      const data = group[name];
+      if (data?.length !== length) throw new Error(`pack: the moments of ${name} do not have the shape of its weights`);
+      // Copied as bytes: a copy through numbers may change the payload of a NaN.
+      bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+      offset += length * 4;
+    }
+  }
+  return buffer;
+}
+
+function unpack(buffer: ArrayBuffer): { about: Header['about']; state: PolicyState } {
+  const view = new DataView(buffer);
+  if (buffer.byteLength < preamble || view.getUint32(0, true) !== magic) throw broken('they do not begin like a packed state');
+  const found = view.getUint32(4, true);
+  if (found !== version) {
+    throw new LabError('format', `The checkpoint has format version ${found}; this page reads version ${version}.`, 'Reload the page.');
+  }
+  const headerLength = view.getUint32(8, true);
+  if (preamble + headerLength > buffer.byteLength) throw broken('the header is cut short');
+  const header = readHeader(new Uint8Array(buffer, preamble, headerLength));
+
+  const groupCount = header.moments ? 3 : 1;
+  const numbers = header.tensors.reduce((sum, tensor) => sum + tensor.length, 0) * groupCount;
+  const start = preamble + headerLength;
+  if (buffer.byteLength !== start + numbers * 4) throw broken(`${start + numbers * 4} bytes expected, ${buffer.byteLength} found`);
+
+  let offset = start;
+  const group = (): Weights => {
+    const out: Record<string, Float32Array> = {};
+    for (const { name, length } of header.tensors) {
+      out[name] = new Float32Array(buffer.slice(offset, offset + length * 4));
+      offset += length * 4;
+    }
+    return out;
+  };
+  const weights = group();
+  const moments: PolicyState['moments'] = header.moments ? { first: group(), second: group() } : null;
+  const { about, optimSteps, skippedSteps } = header;
+  return { about, state: { weights, moments, optimSteps, skippedSteps } };
+}
+
+function readHeader(bytes: Uint8Array): Header {
+  try {
+    const header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Header;
+    if (Array.isArray(header.tensors)) return header;
+  } catch {
+    // Falls through to the one sentence the reader needs.
+  }
+  throw broken('the header cannot be read');
+}
+
+function broken(how: string): LabError {
+  return new LabError('format', `The bytes of the checkpoint are damaged: ${how}.`, 'Continue from another checkpoint of the run.');
+}

@@ -1,0 +1,63 @@
+/**
+ * The contract of the storage: runs with their metrics, rollouts and checkpoints. `indexed.ts` keeps them in the browser's IndexedDB,
+ * `memory.ts` only until the page is closed, where IndexedDB is not to be had; `open.ts` chooses. Types, and the sentences of its failures.
+ *
+ * Every method is atomic: it has happened wholly or not at all. Failures are LabErrors of code `storage` or `format`.
+ */
+import { LabError } from '../errors.ts';
+import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
+
+export interface LabStorage {
+  /** False: everything is gone when the page is closed. */
+  readonly durable: boolean;
+
+  /** Newest first. */
+  runs(): Promise<readonly RunRecord[]>;
+  /** @throws LabError 'storage' for an unknown id */
+  run(id: string): Promise<RunRecord>;
+  /** The run, its first checkpoint and, for a run that continues another, the metrics up to there: in one transaction. */
+  createRun(run: RunRecord, first: CheckpointDraft, history?: readonly MetricsRecord[]): Promise<CheckpointInfo>;
+  /** Changes a run's name, status or failure. */
+  updateRun(id: string, change: RunChange): Promise<RunRecord>;
+  /** With its metrics, rollouts and checkpoints. Unknown ids are no error. */
+  deleteRun(id: string): Promise<void>;
+
+  /** What one step leaves behind; also retires rollouts (retention.ts). */
+  saveStep(metrics: MetricsRecord, rollouts: RolloutsRecord): Promise<void>;
+  /** Ascending steps. */
+  metrics(runId: string): Promise<readonly MetricsRecord[]>;
+  /** Null where none were kept of that step. */
+  rollouts(runId: string, step: number): Promise<RolloutsRecord | null>;
+  /** Forgets metrics and rollouts after `step`, which a run that continues from there makes again. */
+  rewind(runId: string, step: number): Promise<void>;
+
+  /** The checkpoint, the run's step and status, and retention: in one transaction. */
+  saveCheckpoint(draft: CheckpointDraft, status: RunStatus): Promise<CheckpointInfo>;
+  /** Newest step first. */
+  checkpoints(runId: string): Promise<readonly CheckpointInfo[]>;
+  /** @throws LabError 'format' when the bytes are not those that were saved; names the newest good one of the run */
+  checkpoint(id: string): Promise<Checkpoint>;
+  /** A named checkpoint is the reader's own from then on: retention leaves it alone. */
+  renameCheckpoint(id: string, name: string): Promise<CheckpointInfo>;
+  /** Unknown ids are no error. */
+  deleteCheckpoint(id: string): Promise<void>;
+
+  close(): void;
+}
+
+export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine'>>;
+
+/** What a failed load says when another checkpoint of the run is whole. */
+export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabError {
+  return new LabError(
+    'format',
+    `The checkpoint “${info.name}” of step ${info.step} is damaged: its bytes are not the ones that were saved.`,
+    good ? `Continue from “${good.name}” of step ${good.step}, which is whole.` : 'The run has no other checkpoint; start it again.',
+  );
+}
+
+/** The record, or the sentence for an id that storage does not know. */
+export function known<T>(record: T | undefined, kind: 'run' | 'checkpoint', id: string): T {
+  if (record !== undefined) return record;
+  throw new LabError('storage', `There is no stored ${kind} ${id}.`, 'It may have been deleted in another tab; reload the page.');
+}
