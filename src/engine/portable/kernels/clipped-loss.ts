@@ -1,0 +1,218 @@
+/**
+ * The loss of every objective of this project, with its gradient, from per-token log-probs [R, C].
+ *
+ *   loss = sum_i w_i sum_t mask_it (term_it + beta KL_it - entropyCoef H_it)
+ *
+ * with the importance ratio r = exp(clamp(x, -20, 20)), x the log-ratio of the token (or its masked mean or sum over
+ * the row, GSPO arXiv 2507.18071 and RLOO arXiv 2402.14740), A the row's advantage, lp the token's log-prob:
+ *   sft -lp | reinforce -A lp | clip -min(r A, clip(r, 1-eL, 1+eH) A) | cispo -stop(min(r, eH)) A lp (arXiv 2506.13585)
+ *   KL, d = ref - lp (http://joschu.net/blog/kl-approx.html): k1 -d | k2 d^2/2 | k3 exp(d) - 1 - d
+ *
+ * Masked positions are selected away before anything is computed from them: they may hold anything, and inf * 0 is NaN.
+ * No gradient flows where the clamp of x is active; k3 goes on in a straight line beyond d = 20. Both only keep float32
+ * finite: TRL has no clamps, verl clamps at the same 20.
+ *
+ * The gradient is known in closed form when the value is, so the kernel returns both, and the registered gradient only
+ * scales what was saved. Here is the operation and the tf-ops twin for `cpu` and `wasm`; shaders/rl/clipped-loss.wgsl is
+ * the same for `webgpu`. Tests: tests/unit/kernels-clipped-loss.test.ts, tests/gpu/kernels.test.ts.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { ObjectiveSpec, StepMetrics } from '../../engine.ts';
+import { registerTwin, runKernel } from './register.ts';
+
+/** Largest |log-ratio| that is exponentiated. */
+export const logRatioLimit = 20;
+
+export interface ClippedLossInputs {
+  /** [R, C] */
+  readonly logprob: tf.Tensor2D;
+  /** [R, C] */
+  readonly entropy: tf.Tensor2D;
+  /** [R, C] behaviour log-probs; null: on-policy, the ratio is 1 and its gradient that of the log-prob. */
+  readonly old: tf.Tensor2D | null;
+  /** [R, C] reference log-probs, or null. With `kl: 'none'` the divergence is measured (k3) and not trained on. */
+  readonly ref: tf.Tensor2D | null;
+  /** [R, C] 1 where the token counts, else 0 */
+  readonly mask: tf.Tensor2D;
+  /** [R] */
+  readonly advantage: tf.Tensor1D;
+  /** [R] */
+  readonly rowWeight: tf.Tensor1D;
+}
+
+/** The columns of `rows`: sums over the tokens of a row that count, unless said otherwise. */
+export const rowColumns = [
+  'tokens',
+  'loss', // times the row's weight
+  'policyLoss', // likewise, without KL and entropy
+  'kl',
+  'entropy',
+  'clippedLow', // tokens with r < 1 - eL and A < 0
+  'clippedHigh', // tokens with r > 1 + eH and A > 0; for cispo r > eH and A > 0
+  'ratioMax', // the largest, 0 in an empty row
+  'difference', // |logprob - old|
+  'differenceMax', // the largest
+] as const;
+
+/**
+ * @returns loss, differentiable in `logprob` and `entropy`, and rows [R, K] in the order of `rowColumns`, from which
+ * `stepMetricsFromRows` makes the metrics of a step, micro-batches and all.
+ */
+export function clippedLoss(inputs: ClippedLossInputs, objective: ObjectiveSpec): { loss: tf.Scalar; rows: tf.Tensor2D } {
+  if (!inputs.ref && objective.kl !== 'none' && objective.beta !== 0) throw new Error('a KL term needs reference log-probs');
+  const present = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor !== null));
+  const [loss, rows] = runKernel('ClippedLoss', present, objective);
+  return { loss: loss as tf.Scalar, rows: rows as tf.Tensor2D };
+}
+
+tf.registerGradient({
+  kernelName: 'ClippedLoss',
+  outputsToSave: [false, false, true, true],
+  gradFunc: (dy, saved) => {
+    const scale = (dy as tf.Tensor[])[0]!;
+    const [dLogprob, dEntropy] = saved as [tf.Tensor, tf.Tensor];
+    return { logprob: () => dLogprob.mul(scale), entropy: () => dEntropy.mul(scale) };
+  },
+});
+
+/** Outputs: loss [], rows [R, K], d loss / d logprob [R, C], d loss / d entropy [R, C]. */
+registerTwin('ClippedLoss', (inputs, attributes) => {
+  const { mask, old, ref } = inputs;
+  const objective = attributes as unknown as ObjectiveSpec;
+  const on = mask!.greater(0);
+  const keep = (x: tf.Tensor) => tf.where(on, x, 0);
+  const rowSum = (x: tf.Tensor) => keep(x).sum(1, true);
+  const rowMax = (x: tf.Tensor) => keep(x).max(1, true);
+
+  const lp = keep(inputs['logprob']!);
+  const zero = lp.zerosLike();
+  const entropy = keep(inputs['entropy']!);
+  const advantage = inputs['advantage']!.expandDims(1).add(zero);
+  const tokens = on.toFloat().sum(1, true);
+  const weight = tf.where(tokens.greater(0), inputs['rowWeight']!.expandDims(1), 0);
+
+  // The importance ratio r [R, C], dRatio = dr / d(log-ratio), and how much of a row's gradient each token gets.
+  const difference = old ? lp.sub(keep(old)) : zero;
+  let logRatio = difference;
+  if (objective.ratio !== 'token') {
+    const sum = difference.sum(1, true);
+    logRatio = (objective.ratio === 'sequence-mean' ? sum.div(tokens.maximum(1)) : sum).add(zero);
+  }
+  const ratio = logRatio.clipByValue(-logRatioLimit, logRatioLimit).exp();
+  const dRatio = tf.where(logRatio.abs().lessEqual(logRatioLimit), ratio, 0);
+  const share = objective.ratio === 'sequence-sum' ? tokens : tf.onesLike(tokens);
+
+  // The term and its derivative in the token's log-prob.
+  let term: tf.Tensor;
+  let dTerm: tf.Tensor;
+  let low: tf.Tensor = zero;
+  let high: tf.Tensor = zero;
+  if (objective.term === 'sft') {
+    term = lp.neg();
+    dTerm = tf.onesLike(lp).neg();
+  } else if (objective.term === 'reinforce') {
+    term = advantage.mul(lp).neg();
+    dTerm = advantage.neg();
+  } else if (objective.term === 'cispo') {
+    dTerm = ratio.minimum(objective.epsilonHigh).mul(advantage).neg();
+    term = dTerm.mul(lp);
+    high = ratio.greater(objective.epsilonHigh).logicalAnd(advantage.greater(0)).toFloat();
+  } else {
+    const clipped = ratio.clipByValue(1 - objective.epsilonLow, 1 + objective.epsilonHigh).mul(advantage);
+    const plain = ratio.mul(advantage);
+    term = plain.minimum(clipped).neg();
+    dTerm = tf.where(plain.lessEqual(clipped), advantage.mul(dRatio).mul(share).neg(), 0);
+    low = ratio
+      .less(1 - objective.epsilonLow)
+      .logicalAnd(advantage.less(0))
+      .toFloat();
+    high = ratio
+      .greater(1 + objective.epsilonHigh)
+      .logicalAnd(advantage.greater(0))
+      .toFloat();
+  }
+
+  const { kl, dKl } = ref ? divergence(keep(ref).sub(lp), objective) : { kl: zero, dKl: zero };
+  const beta = objective.kl === 'none' ? 0 : objective.beta;
+  const total = term.add(kl.mul(beta)).sub(entropy.mul(objective.entropyCoef));
+
+  const weighted = rowSum(total).mul(weight);
+  const columns: Record<(typeof rowColumns)[number], tf.Tensor> = {
+    tokens,
+    loss: weighted,
+    policyLoss: rowSum(term).mul(weight),
+    kl: rowSum(kl),
+    entropy: entropy.sum(1, true),
+    clippedLow: rowSum(low),
+    clippedHigh: rowSum(high),
+    ratioMax: rowMax(ratio),
+    difference: difference.abs().sum(1, true),
+    differenceMax: difference.abs().max(1, true),
+  };
+  return [
+    weighted.sum(),
+    tf.concat(
+      rowColumns.map((name) => columns[name]),
+      1,
+    ),
+    keep(dTerm.add(dKl.mul(beta)).mul(weight)),
+    keep(zero.sub(weight.mul(objective.entropyCoef))),
+  ];
+});
+
+/** The estimator's value and its derivative in logprob, from d = ref - logprob. */
+function divergence(d: tf.Tensor, objective: ObjectiveSpec): { kl: tf.Tensor; dKl: tf.Tensor } {
+  if (objective.kl === 'k1') return { kl: d.neg(), dKl: tf.onesLike(d) };
+  if (objective.kl === 'k2') return { kl: d.square().mul(0.5), dKl: d.neg() };
+  const bounded = d.minimum(logRatioLimit);
+  const growth = bounded.expm1();
+  return { kl: growth.mul(d.sub(bounded).add(1)).sub(bounded), dKl: growth.neg() };
+}
+
+/** Metrics of a step without what only the optimiser knows. */
+export type LossMetrics = Omit<StepMetrics, 'gradNorm' | 'skipped'>;
+
+/**
+ * @param rows [R, K] of the whole optimiser step: the rows of its micro-batches one after the other
+ * @param has whether there were old and reference log-probs
+ *
+ * Means are over the tokens that count; the clip shares of a sequence ratio are over rows, as in TRL. `lowMin` and
+ * `highMax` are the extremes of the shares of single rows. An empty batch has zeros.
+ */
+export function stepMetricsFromRows(
+  rows: Float32Array,
+  objective: ObjectiveSpec,
+  has: { readonly old: boolean; readonly ref: boolean },
+): LossMetrics {
+  const width = rowColumns.length;
+  const count = rows.length / width;
+  const column = (name: (typeof rowColumns)[number]) =>
+    Array.from({ length: count }, (_, row) => rows[row * width + rowColumns.indexOf(name)]!);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const largest = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value), 0);
+  const perRow = column('tokens');
+  const tokens = sum(perRow);
+  const mean = (name: (typeof rowColumns)[number]) => sum(column(name)) / Math.max(tokens, 1);
+  const shares = (name: 'clippedLow' | 'clippedHigh') => column(name).map((value, row) => value / Math.max(perRow[row]!, 1));
+  const low = shares('clippedLow');
+  const high = shares('clippedHigh');
+  const bySequence = objective.ratio !== 'token';
+  const lowMean = bySequence ? sum(low) / Math.max(count, 1) : mean('clippedLow');
+  const highMean = bySequence ? sum(high) / Math.max(count, 1) : mean('clippedHigh');
+  return {
+    loss: sum(column('loss')),
+    policyLoss: sum(column('policyLoss')),
+    kl: has.ref ? mean('kl') : null,
+    entropy: mean('entropy'),
+    tokens,
+    clip: {
+      lowMean,
+      lowMin: low.length ? Math.min(...low) : 0,
+      highMean,
+      highMax: largest(high),
+      regionMean: lowMean + highMean,
+    },
+    ratioMax: largest(column('ratioMax')),
+    logprobDifference: has.old ? { mean: mean('difference'), max: largest(column('differenceMax')) } : null,
+  };
+}
