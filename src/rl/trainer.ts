@@ -1,9 +1,23 @@
-/** The training loop. (Signature first; the body follows.) */
-import type { PolicyEngine } from '../engine/engine.ts';
+/**
+ * One run of reinforcement learning with verifiable rewards, as a loop that can be read in one screen: questions and
+ * personas → rollouts → rewards → advantages → an optimiser step → a report. It computes nothing itself (`engine/`),
+ * stores nothing (`storage/`) and knows no page: whoever pulls the next step decides when it happens.
+ */
+import type { ObjectiveSpec, PolicyEngine, StepMetrics, TrainBatch } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
+import { groupAdvantages } from './advantages.ts';
+import { completionMask, policyBatch, supervisedBatch } from './batch.ts';
 import type { RunConfig } from './config.ts';
+import { GroupSource } from './data.ts';
 import type { Phase, StepReport, TrainerState } from './events.ts';
+import { klIsInReward, objectiveSpec } from './objectives.ts';
+import { PhaseClock } from './phases.ts';
+import { stepReport } from './report.ts';
+import { sampleStep, type Sample } from './sample.ts';
+import { optimAt } from './schedule.ts';
+import { sequenceKl } from './shaping.ts';
 
 export interface TrainerSetup {
   /** Holding the weights of `state`, and with its reference set to the run's base policy (`setReference`). */
@@ -15,7 +29,7 @@ export interface TrainerSetup {
   readonly personas: readonly Persona[];
   readonly config: RunConfig;
   readonly state: TrainerState;
-  /** Checked between phases; a run that is aborted within a step has changed nothing in that step. */
+  /** Checked between phases; a step that is aborted has changed nothing. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (phase: Phase, fraction: number) => void;
 }
@@ -23,6 +37,87 @@ export interface TrainerSetup {
 /** Where a run begins. */
 export const initialTrainerState: TrainerState = { step: 0, cursor: 0, tokens: 0, nonFiniteStreak: 0 };
 
+/** Where the KL to the base is not part of the objective it is still measured, every so many steps. */
+const klEvery = 10;
+/** Steps without a finite update before the run gives up. */
+const patience = 3;
+
+/**
+ * Yields once per step until `config.steps`. Each yielded state, together with the engine's own, resumes exactly there.
+ * @throws LabError 'numeric' after three steps in a row without a finite update; 'cancelled' when the signal is aborted
+ */
 export async function* train(setup: TrainerSetup): AsyncGenerator<{ report: StepReport; state: TrainerState }> {
-  if (setup.state.step < 0) throw new Error('not yet');
+  const { engine, config } = setup;
+  const objective = objectiveSpec(config);
+  for (let state = setup.state; state.step < config.steps;) {
+    const clock = new PhaseClock(setup.signal, setup.onProgress);
+    const source = new GroupSource(config, setup.personas, state.cursor);
+    const sample = await sampleStep(setup, clock, source, state.step);
+
+    const mask = completionMask(sample.rollouts, setup.eosIds, config.objective.maskTruncated);
+    const reference = needsReference(config, state.step)
+      ? (await clock.run('score', () => engine.score(sample.rollouts, { temperature: config.sampling.temperature, policy: 'reference' })))
+          .logprobs
+      : null;
+    const rewards = learningRewards(config, sample, reference, mask);
+    const advantages = groupAdvantages(rewards, config.groupSize, config.objective.advantage);
+
+    const batch =
+      objective.term === 'sft' ? solutionBatch(setup, sample) : policyBatch(sample.rollouts, mask, advantages, reference, config);
+    const updates = await clock.run('update', (progress) => update(setup, batch, objective, state.step, progress));
+
+    state = {
+      step: state.step + 1,
+      cursor: source.cursor,
+      tokens: state.tokens + sample.rollouts.lengths.reduce((sum, length) => sum + length, 0),
+      nonFiniteStreak: updates.some(({ skipped }) => skipped) ? state.nonFiniteStreak + 1 : 0,
+    };
+    if (state.nonFiniteStreak >= patience) throw diverged(state.step);
+    yield { report: stepReport(setup, { sample, mask, reference, advantages, updates, clock, state }), state };
+  }
+}
+
+/** The passes over one batch; not interruptible, because a half-updated policy is in no state a run could resume from. */
+async function update(
+  { engine, config }: TrainerSetup,
+  batch: TrainBatch,
+  objective: ObjectiveSpec,
+  step: number,
+  progress: (fraction: number) => void,
+): Promise<StepMetrics[]> {
+  if (config.optim.learningRate === 0) return []; // the Base recipe: sampled and measured, never changed
+  const updates: StepMetrics[] = [];
+  for (let epoch = 0; epoch < config.objective.innerEpochs; epoch++) {
+    updates.push(await engine.step(batch, objective, optimAt(config, step)));
+    progress((epoch + 1) / config.objective.innerEpochs);
+  }
+  return updates;
+}
+
+function needsReference({ objective, optim }: RunConfig, step: number): boolean {
+  if (optim.learningRate === 0) return false; // it still is the reference
+  return (objective.kl !== 'none' && objective.beta > 0) || step % klEvery === 0;
+}
+
+/** The rewards that advantages are taken of; only RLOO's KL makes them differ from those that are reported. */
+function learningRewards(config: RunConfig, { rows, rollouts }: Sample, reference: Float32Array | null, mask: Uint8Array): number[] {
+  const penalty = reference && klIsInReward(config.objective) ? sequenceKl(rollouts.logprobs, reference, mask, rollouts.rows) : null;
+  return rows.map(({ reward }, row) => reward - config.objective.beta * (penalty?.[row] ?? 0));
+}
+
+/** Cross-entropy's data: each question's own solution, under the prompt it was asked with. */
+function solutionBatch({ tokenizer, eosIds, config }: TrainerSetup, { groups, rows }: Sample): TrainBatch {
+  const pairs = groups.map(({ task, question }, group) => ({
+    prompt: rows[group * config.groupSize]!.prompt.tokens,
+    reply: Int32Array.from([...tokenizer.encode(task.solution(question)), ...eosIds.slice(0, 1)]),
+  }));
+  return supervisedBatch(pairs, config);
+}
+
+function diverged(step: number): LabError {
+  return new LabError(
+    'numeric',
+    `The last ${patience} updates up to step ${step} were not finite, so none of them was applied.`,
+    'Resume from the last checkpoint with a smaller learning rate, a smaller clip range or a larger beta.',
+  );
 }

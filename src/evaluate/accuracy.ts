@@ -1,0 +1,93 @@
+/**
+ * How often the policy is right under each persona: the same held-out questions for every persona, never trained on.
+ * It is not the training reward (`rl/`), and what is concluded from the accuracies (stability, fidelity) is not here.
+ */
+import type { PolicyEngine } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
+import type { Persona } from '../persona/persona.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import type { Tokenizer } from '../policy/tokenizer.ts';
+import { Purpose, Stream } from '../random/counter.ts';
+import type { Knobs, Question, Task } from '../tasks/question.ts';
+import { verify } from '../verify/verify.ts';
+
+export interface AccuracyRequest {
+  readonly engine: PolicyEngine;
+  readonly tokenizer: Tokenizer;
+  /** The policy's `config.eosIds`. */
+  readonly eosIds: readonly number[];
+  /** null: without a persona. */
+  readonly personas: readonly (Persona | null)[];
+  readonly task: Task;
+  readonly knobs?: Partial<Knobs>;
+  /** Questions per persona. */
+  readonly problems: number;
+  readonly seed: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  readonly maxNewTokens?: number;
+  /** Rows of one generation; the result does not depend on it, the memory does. */
+  readonly batchRows?: number;
+  readonly onProgress?: (fraction: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface PersonaScore {
+  readonly personaId: string | null;
+  readonly correct: number;
+  readonly total: number;
+}
+
+/** @throws LabError 'cancelled' when the signal is aborted */
+export async function accuracyByPersona(request: AccuracyRequest): Promise<PersonaScore[]> {
+  const { engine, tokenizer, eosIds, personas, task, signal, maxNewTokens = 24, batchRows = 128 } = request;
+  const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs);
+  const cells = personas.flatMap((persona, index) => questions.map((question) => ({ index, persona, question })));
+  const correct = personas.map(() => 0);
+  for (let first = 0; first < cells.length; first += batchRows) {
+    if (signal?.aborted) throw new LabError('cancelled', 'The evaluation was stopped.', 'Start it again when you like.');
+    const batch = cells.slice(first, first + batchRows);
+    const rollouts = await engine.generate({
+      prompts: batch.map(({ persona, question }) => renderPrompt(tokenizer, persona?.text ?? null, question.text).tokens),
+      repeats: 1,
+      sampling: {
+        temperature: request.temperature,
+        topK: 0,
+        topP: 1,
+        minP: 0,
+        maxNewTokens,
+        eosIds,
+        // Draws of their own, numbered over the whole evaluation.
+        seed: (request.seed ^ Purpose.evaluation) >>> 0,
+        step: 0,
+        firstRow: first,
+      },
+      ...(signal ? { signal } : {}),
+    });
+    batch.forEach(({ index, question }, row) => {
+      const start = row * rollouts.width + rollouts.promptLengths[row]!;
+      const end = row * rollouts.width + rollouts.lengths[row]! - rollouts.ended[row]!;
+      if (verify(tokenizer.decode(rollouts.tokens.subarray(start, end)), question, task).correct) correct[index]!++;
+    });
+    request.onProgress?.(Math.min(1, (first + batchRows) / cells.length));
+  }
+  return personas.map((persona, index) => ({ personaId: persona?.id ?? null, correct: correct[index]!, total: questions.length }));
+}
+
+/**
+ * `count` questions of the evaluation split, all different as long as the task has that many.
+ * The same for every persona, checkpoint and policy that is asked with this seed.
+ */
+export function evaluationQuestions(task: Task, count: number, seed: number, knobs?: Partial<Knobs>): Question[] {
+  const different = new Map<string, Question>();
+  const all: Question[] = [];
+  // A small task runs out of new questions; ten times as many draws find nearly all there are.
+  for (let draw = 0; draw < 10 * count && different.size < count; draw++) {
+    const question = task.generate(new Stream(seed, Purpose.evaluation, draw), 'evaluation', knobs);
+    all.push(question);
+    different.set(question.id, question);
+  }
+  const questions = [...different.values()];
+  for (let i = 0; questions.length < count; i++) questions.push(all[i]!);
+  return questions;
+}

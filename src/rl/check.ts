@@ -1,0 +1,142 @@
+/**
+ * Whether a run configuration can be run, in sentences a reader can act on. Shapes and ranges are checked here by
+ * zod, at the borders where configurations come from files, links and command lines; sense is checked by hand.
+ */
+import * as z from 'zod/mini';
+import { LabError } from '../errors.ts';
+import { checkMix } from '../persona/mix.ts';
+import type { Persona } from '../persona/persona.ts';
+import { checkKnobs, tasks } from '../tasks/index.ts';
+import type { RunConfig } from './config.ts';
+import { objectiveNames } from './objectives.ts';
+import { recipes } from './recipes.ts';
+
+const share = z.number().check(z.minimum(0), z.maximum(1));
+const nonNegative = z.number().check(z.minimum(0));
+const count = (low: number, high: number) => z.int().check(z.minimum(low), z.maximum(high));
+
+const runConfig = z.strictObject({
+  recipe: z.enum(['base', 'sft', 'rlvr', 'permix', 'custom']),
+  seed: count(0, 0xffffffff),
+  steps: count(1, 1_000_000),
+  policy: z.string().check(z.minLength(1)),
+  tasks: z
+    .array(z.strictObject({ id: z.string(), weight: nonNegative, knobs: z.optional(z.record(z.string(), z.number())) }))
+    .check(z.minLength(1)),
+  mix: z.strictObject({ noneShare: share, weights: z.record(z.string(), nonNegative), draw: z.enum(['prompt', 'rollout']) }),
+  promptsPerStep: count(1, 1024),
+  groupSize: count(2, 256),
+  objective: z.strictObject({
+    name: z.enum(objectiveNames),
+    advantage: z.enum(['group-std', 'group', 'leave-one-out', 'batch-std', 'none']),
+    epsilonLow: share,
+    epsilonHigh: nonNegative,
+    beta: nonNegative,
+    kl: z.enum(['none', 'k1', 'k2', 'k3']),
+    entropyCoef: z.number(),
+    innerEpochs: count(1, 16),
+    maskTruncated: z.boolean(),
+    overlongBuffer: count(0, 4096),
+    dynamicSampling: count(0, 16),
+  }),
+  sampling: z.strictObject({
+    temperature: z.number().check(z.gt(0), z.maximum(10)),
+    topK: count(0, 1_000_000),
+    topP: z.number().check(z.gt(0), z.maximum(1)),
+    minP: share,
+    maxNewTokens: count(1, 4096),
+  }),
+  optim: z.strictObject({
+    learningRate: nonNegative,
+    schedule: z.enum(['constant', 'linear', 'cosine']),
+    warmupSteps: count(0, 1_000_000),
+    beta1: z.number().check(z.minimum(0), z.lt(1)),
+    beta2: z.number().check(z.minimum(0), z.lt(1)),
+    eps: z.number().check(z.gt(0)),
+    weightDecay: nonNegative,
+    maxGradNorm: nonNegative,
+    microBatchRows: count(0, 1_000_000),
+  }),
+  checkpointEvery: count(0, 1_000_000),
+});
+
+/**
+ * Reads a configuration from JSON. What it leaves out is taken from its recipe (`permix` where it names none), so
+ * `{ "recipe": "rlvr", "seed": 7 }` is a whole configuration.
+ * @throws LabError 'config' that names every field that is wrong
+ */
+export function parseRunConfig(json: unknown): RunConfig {
+  if (!isRecord(json)) throw wrongConfig(['it must be a JSON object.']);
+  const recipe = json['recipe'] ?? 'permix';
+  const base = recipe === 'custom' ? recipes.permix : Object.entries(recipes).find(([name]) => name === recipe)?.[1];
+  if (!base) throw wrongConfig([unknownRecipe(recipe)]);
+  const result = runConfig.safeParse(merge({ ...base }, { ...json, recipe }));
+  if (!result.success) throw wrongConfig(result.error.issues.map(issueSentence));
+  return result.data;
+}
+
+/** What keeps a configuration from being run with this persona library, one sentence each; empty when nothing does. */
+export function checkConfig(config: RunConfig, personas: readonly Persona[]): string[] {
+  const result = runConfig.safeParse(config);
+  if (!result.success) return result.error.issues.map(issueSentence);
+  const { objective, sampling } = config;
+  const complaints = config.tasks.flatMap(({ id, knobs }) => {
+    const task = tasks.find((candidate) => candidate.id === id);
+    if (!task) return [`There is no task "${id}"; there are ${tasks.map((candidate) => candidate.id).join(', ')}.`];
+    return checkKnobs(task, knobs ?? {});
+  });
+  if (config.tasks.every(({ weight }) => weight === 0)) complaints.push('Every task has weight 0; give at least one of them more.');
+  complaints.push(...checkMix(config.mix, personas));
+  if (objective.beta > 0 && objective.kl === 'none') {
+    complaints.push(`objective.beta is ${objective.beta} but objective.kl is "none"; choose an estimator (k3) or set beta to 0.`);
+  }
+  if (objective.overlongBuffer > sampling.maxNewTokens) {
+    complaints.push(
+      `objective.overlongBuffer (${objective.overlongBuffer}) is longer than the longest completion (${sampling.maxNewTokens} tokens).`,
+    );
+  }
+  return complaints;
+}
+
+function wrongConfig(complaints: readonly string[]): LabError {
+  return new LabError('config', `The run configuration cannot be used: ${complaints.join(' ')}`, 'Correct it and start again.');
+}
+
+function unknownRecipe(recipe: unknown): string {
+  return `there is no recipe ${JSON.stringify(recipe)}; there are ${[...Object.keys(recipes), 'custom'].join(', ')}.`;
+}
+
+/** zod/mini carries no messages of its own. */
+function issueSentence(issue: z.core.$ZodIssue): string {
+  const field = issue.path.length > 0 ? issue.path.join('.') : 'the configuration';
+  switch (issue.code) {
+    case 'invalid_type':
+      return `${field} must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}.`;
+    case 'too_small':
+      return issue.origin === 'array' || issue.origin === 'string'
+        ? `${field} must not be empty.`
+        : `${field} must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}.`;
+    case 'too_big':
+      return `${field} must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}.`;
+    case 'invalid_value':
+      return `${field} must be one of ${issue.values.join(', ')}.`;
+    case 'unrecognized_keys':
+      return `${field} has no setting called ${issue.keys.join(', ')}.`;
+    default:
+      return `${field} is not valid.`;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `changes` over `base`, section by section. Weights are a whole: half of another mix is no mix. */
+function merge(base: Record<string, unknown>, changes: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(changes)) {
+    const old = merged[key];
+    merged[key] = key !== 'weights' && isRecord(old) && isRecord(value) ? merge(old, value) : value;
+  }
+  return merged;
+}

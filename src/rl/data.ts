@@ -1,0 +1,66 @@
+/**
+ * Which questions a step asks, and under which personas. Question number n and its personas are pure functions of
+ * (seed, n), so a resumed run draws what the uninterrupted one would have, and two runs that differ only in their mix
+ * ask the same questions.
+ */
+import { drawPersona, groupKey } from '../persona/mix.ts';
+import type { Persona } from '../persona/persona.ts';
+import { Purpose, Stream } from '../random/counter.ts';
+import { taskById } from '../tasks/index.ts';
+import type { Question, Task } from '../tasks/question.ts';
+import type { RunConfig } from './config.ts';
+
+/** One question and the rollouts that are compared with each other. */
+export interface Group {
+  readonly key: string;
+  readonly question: Question;
+  readonly task: Task;
+  /** One for the whole group, or one per rollout; null: no persona. */
+  readonly personas: readonly (Persona | null)[];
+}
+
+/** Deals the groups of one step, in order. */
+export class GroupSource {
+  readonly #occurrences = new Map<string, number>();
+  readonly #config: RunConfig;
+  readonly #personas: readonly Persona[];
+  #cursor: number;
+
+  /** @param cursor questions drawn before this step */
+  constructor(config: RunConfig, personas: readonly Persona[], cursor: number) {
+    this.#config = config;
+    this.#personas = personas;
+    this.#cursor = cursor;
+  }
+
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  take(count: number): Group[] {
+    return Array.from({ length: count }, () => this.#next());
+  }
+
+  #next(): Group {
+    const { seed, tasks, mix, groupSize } = this.#config;
+    const number = this.#cursor++;
+    const stream = new Stream(seed, Purpose.question, number);
+    const choice = tasks[stream.weighted(tasks.map(({ weight }) => weight))]!;
+    const task = taskById(choice.id);
+    const question = task.generate(stream, 'train', choice.knobs);
+    const draws = mix.draw === 'prompt' ? 1 : groupSize;
+    const personas = Array.from({ length: draws }, (_, i) =>
+      drawPersona(mix, this.#personas, new Stream(seed, Purpose.persona, number, i)),
+    );
+    return { key: this.#key(question, personas), question, task, personas };
+  }
+
+  /** The same question under the same persona may be dealt twice in a step: its groups stay apart by occurrence. */
+  #key(question: Question, personas: readonly (Persona | null)[]): string {
+    const persona = this.#config.mix.draw === 'prompt' ? (personas[0]?.id ?? null) : undefined;
+    const identity = `${question.id}|${persona}`;
+    const occurrence = this.#occurrences.get(identity) ?? 0;
+    this.#occurrences.set(identity, occurrence + 1);
+    return groupKey(question.id, persona, occurrence);
+  }
+}

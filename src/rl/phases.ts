@@ -1,0 +1,32 @@
+/** The phases of one step: their seconds, their progress, and the only places where a step can be aborted. */
+import { LabError } from '../errors.ts';
+import type { Phase } from './events.ts';
+
+export class PhaseClock {
+  /** Seconds spent so far, by phase. */
+  readonly seconds: Record<Phase, number> = { generate: 0, verify: 0, score: 0, update: 0 };
+  readonly #started = performance.now();
+  readonly #signal: AbortSignal | undefined;
+  readonly #onProgress: ((phase: Phase, fraction: number) => void) | undefined;
+
+  constructor(signal?: AbortSignal, onProgress?: (phase: Phase, fraction: number) => void) {
+    this.#signal = signal;
+    this.#onProgress = onProgress;
+  }
+
+  /** Seconds since the step began. */
+  get elapsed(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  /** @throws LabError 'cancelled' when the signal is already aborted; the work itself is never cut here */
+  async run<T>(phase: Phase, work: (progress: (fraction: number) => void) => T | Promise<T>): Promise<T> {
+    if (this.#signal?.aborted) throw new LabError('cancelled', 'The run was stopped within a step.', 'Resume it from its last checkpoint.');
+    const started = performance.now();
+    this.#onProgress?.(phase, 0);
+    const result = await work((fraction) => this.#onProgress?.(phase, fraction));
+    this.#onProgress?.(phase, 1);
+    this.seconds[phase] += (performance.now() - started) / 1000;
+    return result;
+  }
+}

@@ -1,0 +1,82 @@
+/** One step as the page and the files see it: metrics, accuracy by persona, the rollouts themselves. */
+import type { StepMetrics } from '../engine/engine.ts';
+import { completionOf } from './batch.ts';
+import type { PersonaAccuracy, RolloutRecord, StepReport, TrainerState } from './events.ts';
+import { stepRow } from './metrics.ts';
+import type { PhaseClock } from './phases.ts';
+import type { Sample } from './sample.ts';
+import type { TrainerSetup } from './trainer.ts';
+
+/** Everything a step produced. */
+export interface StepOutcome {
+  readonly sample: Sample;
+  /** [R, C] */
+  readonly mask: Uint8Array;
+  /** [R, C] log-probs under the reference, where they were needed. */
+  readonly reference: Float32Array | null;
+  /** [R] */
+  readonly advantages: Float64Array;
+  /** One per inner epoch; empty where nothing is learned. */
+  readonly updates: readonly StepMetrics[];
+  readonly clock: PhaseClock;
+  /** After the step. */
+  readonly state: TrainerState;
+}
+
+export function stepReport(setup: TrainerSetup, outcome: StepOutcome): StepReport {
+  return {
+    step: outcome.state.step,
+    metrics: stepRow(setup.config, outcome),
+    personas: personaAccuracy(outcome.sample),
+    rollouts: rolloutRecords(setup, outcome),
+    seconds: { ...outcome.clock.seconds },
+  };
+}
+
+export function personaAccuracy({ rows }: Sample): PersonaAccuracy {
+  const accuracy: Record<string, { correct: number; total: number }> = {};
+  for (const { persona, verdict } of rows) {
+    const counts = (accuracy[persona?.id ?? 'none'] ??= { correct: 0, total: 0 });
+    counts.total++;
+    if (verdict.correct) counts.correct++;
+  }
+  return accuracy;
+}
+
+/** A token strip longer than this is no longer read; what is stored per token stops there. */
+const stripTokens = 256;
+
+function rolloutRecords({ tokenizer }: TrainerSetup, { sample, advantages, state }: StepOutcome): RolloutRecord[] {
+  const { rows, rollouts } = sample;
+  return rows.map(({ group, persona, prompt, completion, verdict, reward }, row) => {
+    const tokens = completionOf(rollouts, row).subarray(0, stripTokens);
+    const first = row * rollouts.completionWidth;
+    const strip = (values: Float32Array) => Array.from(values.subarray(first, first + tokens.length), roundForDisplay);
+    return {
+      step: state.step,
+      row,
+      group: group.key,
+      personaId: persona?.id ?? null,
+      questionId: group.question.id,
+      task: group.task.id,
+      question: group.question.text,
+      answer: group.question.answer,
+      prompt: prompt.text,
+      completion,
+      pieces: tokenizer.pieces(tokens),
+      logprobs: strip(rollouts.logprobs),
+      entropies: strip(rollouts.entropies),
+      reward,
+      advantage: advantages[row]!,
+      correct: verdict.correct,
+      ended: rollouts.ended[row] === 1,
+      parsed: verdict.parsed,
+      reason: verdict.reason,
+    };
+  });
+}
+
+/** Four decimals: a third of the bytes of a full double in every stored rollout. */
+function roundForDisplay(value: number): number {
+  return Math.round(value * 1e4) / 1e4;
+}

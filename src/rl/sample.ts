@@ -1,0 +1,117 @@
+/**
+ * Groups of questions → rollouts with verdicts and rewards: render the prompts, let the policy answer, verify.
+ * It draws no questions (`data.ts`) and compares no rewards (`advantages.ts`).
+ */
+import type { Rollouts } from '../engine/engine.ts';
+import type { Persona } from '../persona/persona.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import { verify } from '../verify/verify.ts';
+import type { Verdict } from '../verify/verdict.ts';
+import { constantGroups } from './advantages.ts';
+import { completionLength, completionOf, pickRows } from './batch.ts';
+import type { Group, GroupSource } from './data.ts';
+import type { PhaseClock } from './phases.ts';
+import { softOverlong } from './shaping.ts';
+import type { TrainerSetup } from './trainer.ts';
+
+/** One rollout, host side. */
+export interface SampledRow {
+  readonly group: Group;
+  readonly persona: Persona | null;
+  /** The rendered prompt, as text and as tokens. */
+  readonly prompt: { readonly text: string; readonly tokens: Int32Array };
+  /** Without the EOS. */
+  readonly completion: string;
+  readonly verdict: Verdict;
+  /** DAPO's soft overlong punishment, 0 or less. */
+  readonly overlong: number;
+  /** The verdict's reward and the punishment. */
+  readonly reward: number;
+}
+
+/** A step's rollouts: row r of `rollouts` is `rows[r]`, and belongs to group floor(r / groupSize). */
+export interface Sample {
+  readonly groups: readonly Group[];
+  readonly rows: readonly SampledRow[];
+  readonly rollouts: Rollouts;
+}
+
+/**
+ * The step's rollouts. With dynamic sampling (DAPO), groups whose rewards are all equal make room for fresh questions, a
+ * bounded number of times; what is still constant then stays, and teaches nothing.
+ */
+export async function sampleStep(setup: TrainerSetup, clock: PhaseClock, source: GroupSource, step: number): Promise<Sample> {
+  const { promptsPerStep, groupSize, objective } = setup.config;
+  const rowsPerRound = promptsPerStep * groupSize;
+  let sample = await sampleGroups(setup, clock, source.take(promptsPerStep), step, 0);
+  for (let round = 1; round <= objective.dynamicSampling; round++) {
+    const constant = constantGroups(
+      sample.rows.map(({ reward }) => reward),
+      groupSize,
+    );
+    const missing = constant.filter(Boolean).length;
+    if (missing === 0) break;
+    const fresh = await sampleGroups(setup, clock, source.take(missing), step, round * rowsPerRound);
+    sample = replaceGroups(sample, constant, fresh, groupSize);
+  }
+  return sample;
+}
+
+/** @param firstRow where these rows' random numbers begin within the step */
+async function sampleGroups(
+  setup: TrainerSetup,
+  clock: PhaseClock,
+  groups: readonly Group[],
+  step: number,
+  firstRow: number,
+): Promise<Sample> {
+  const { engine, tokenizer, eosIds, config, signal } = setup;
+  const { groupSize, sampling, seed, objective } = config;
+  const prompts = groups.map((group) =>
+    group.personas.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, group.question.text)),
+  );
+  const repeats = config.mix.draw === 'prompt' ? groupSize : 1;
+  const rollouts = await clock.run('generate', (progress) =>
+    engine.generate(
+      {
+        prompts: prompts.flat().map(({ tokens }) => tokens),
+        repeats,
+        sampling: { ...sampling, eosIds, seed, step, firstRow },
+        ...(signal ? { signal } : {}),
+      },
+      ({ position }) => progress((position + 1) / sampling.maxNewTokens),
+    ),
+  );
+  const rows = await clock.run('verify', () =>
+    Array.from({ length: rollouts.rows }, (_, row): SampledRow => {
+      const inGroup = Math.floor((row % groupSize) / repeats);
+      const group = groups[Math.floor(row / groupSize)]!;
+      const tokens = completionOf(rollouts, row);
+      const { length, ended } = completionLength(tokens, eosIds);
+      const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
+      const verdict = verify(completion, group.question, group.task);
+      const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
+      return {
+        group,
+        persona: group.personas[inGroup]!,
+        prompt: prompts[Math.floor(row / groupSize)]![inGroup]!,
+        completion,
+        verdict,
+        overlong,
+        reward: verdict.reward + overlong,
+      };
+    }),
+  );
+  return { groups, rows, rollouts };
+}
+
+function replaceGroups(sample: Sample, replace: readonly boolean[], fresh: Sample, groupSize: number): Sample {
+  let next = 0;
+  const groups = replace.map((gone, i) => (gone ? { from: fresh, index: next++ } : { from: sample, index: i }));
+  const picks = groups.flatMap(({ from, index }) => Array.from({ length: groupSize }, (_, i) => ({ from, row: index * groupSize + i })));
+  return {
+    groups: groups.map(({ from, index }) => from.groups[index]!),
+    rows: picks.map(({ from, row }) => from.rows[row]!),
+    rollouts: pickRows(picks.map(({ from, row }) => ({ from: from.rollouts, row }))),
+  };
+}
