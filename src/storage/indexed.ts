@@ -28,11 +28,11 @@ export class IndexedStorage implements LabStorage {
     const { info, bytes } = await seal(first);
     return guarded(async () => {
       const transaction = this.#database.transaction(['runs', 'metrics', 'checkpoints', 'payloads'], 'readwrite');
-      await commit(transaction, () => [
-        transaction.objectStore('runs').add({ ...run, step: info.step }),
-        ...history.map((record) => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
-        transaction.objectStore('checkpoints').add(info),
-        transaction.objectStore('payloads').add({ id: info.id, bytes }),
+      await commit(transaction, [
+        () => transaction.objectStore('runs').add({ ...run, step: info.step }),
+        ...history.map((record) => () => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
+        () => transaction.objectStore('checkpoints').add(info),
+        () => transaction.objectStore('payloads').add({ id: info.id, bytes }),
       ]);
       return info;
     });
@@ -42,7 +42,7 @@ export class IndexedStorage implements LabStorage {
     return guarded(async () => {
       const transaction = this.#database.transaction('runs', 'readwrite');
       const run = { ...known(await transaction.store.get(id), 'run', id), ...change, updated: Date.now() };
-      await commit(transaction, () => [transaction.store.put(run)]);
+      await commit(transaction, [() => transaction.store.put(run)]);
       return run;
     });
   }
@@ -51,12 +51,12 @@ export class IndexedStorage implements LabStorage {
     return guarded(async () => {
       const transaction = this.#database.transaction(['runs', 'metrics', 'rollouts', 'checkpoints', 'payloads'], 'readwrite');
       const checkpoints = await transaction.objectStore('checkpoints').index('run').getAllKeys(id);
-      await commit(transaction, () => [
-        transaction.objectStore('runs').delete(id),
-        transaction.objectStore('metrics').delete(stepsOf(id)),
-        transaction.objectStore('rollouts').delete(stepsOf(id)),
-        ...checkpoints.map((key) => transaction.objectStore('checkpoints').delete(key)),
-        ...checkpoints.map((key) => transaction.objectStore('payloads').delete(key)),
+      await commit(transaction, [
+        () => transaction.objectStore('runs').delete(id),
+        () => transaction.objectStore('metrics').delete(stepsOf(id)),
+        () => transaction.objectStore('rollouts').delete(stepsOf(id)),
+        ...checkpoints.map((key) => () => transaction.objectStore('checkpoints').delete(key)),
+        ...checkpoints.map((key) => () => transaction.objectStore('payloads').delete(key)),
       ]);
     });
   }
@@ -65,10 +65,10 @@ export class IndexedStorage implements LabStorage {
     return guarded(async () => {
       const transaction = this.#database.transaction(['metrics', 'rollouts'], 'readwrite');
       const retired = retiredRolloutStep(rollouts.step);
-      await commit(transaction, () => [
-        transaction.objectStore('metrics').put(metrics),
-        transaction.objectStore('rollouts').put(rollouts),
-        ...(retired === null ? [] : [transaction.objectStore('rollouts').delete([rollouts.runId, retired])]),
+      await commit(transaction, [
+        () => transaction.objectStore('metrics').put(metrics),
+        () => transaction.objectStore('rollouts').put(rollouts),
+        ...(retired === null ? [] : [() => transaction.objectStore('rollouts').delete([rollouts.runId, retired])]),
       ]);
     });
   }
@@ -84,9 +84,9 @@ export class IndexedStorage implements LabStorage {
   rewind(runId: string, step: number): Promise<void> {
     return guarded(async () => {
       const transaction = this.#database.transaction(['metrics', 'rollouts'], 'readwrite');
-      await commit(transaction, () => [
-        transaction.objectStore('metrics').delete(stepsOf(runId, step)),
-        transaction.objectStore('rollouts').delete(stepsOf(runId, step)),
+      await commit(transaction, [
+        () => transaction.objectStore('metrics').delete(stepsOf(runId, step)),
+        () => transaction.objectStore('rollouts').delete(stepsOf(runId, step)),
       ]);
     });
   }
@@ -103,12 +103,20 @@ export class IndexedStorage implements LabStorage {
       const [stored, siblings] = await Promise.all([runs.get(draft.runId), checkpoints.index('run').getAll(draft.runId)]);
       const run = known(stored, 'run', draft.runId);
       const retired = retiredCheckpoints([...siblings, info]);
-      await commit(transaction, () => [
-        ...retired.map(({ id }) => checkpoints.delete(id)),
-        ...retired.map(({ id }) => payloads.delete(id)),
-        checkpoints.add(info),
-        payloads.add({ id: info.id, bytes }),
-        runs.put({ ...run, status, step: info.step, updated: Date.now() }),
+      await commit(transaction, [
+        ...retired.map(
+          ({ id }) =>
+            () =>
+              checkpoints.delete(id),
+        ),
+        ...retired.map(
+          ({ id }) =>
+            () =>
+              payloads.delete(id),
+        ),
+        () => checkpoints.add(info),
+        () => payloads.add({ id: info.id, bytes }),
+        () => runs.put({ ...run, status, step: info.step, updated: Date.now() }),
       ]);
       return info;
     });
@@ -137,7 +145,7 @@ export class IndexedStorage implements LabStorage {
     return guarded(async () => {
       const transaction = this.#database.transaction('checkpoints', 'readwrite');
       const info = { ...known(await transaction.store.get(id), 'checkpoint', id), name, kept: true };
-      await commit(transaction, () => [transaction.store.put(info)]);
+      await commit(transaction, [() => transaction.store.put(info)]);
       return info;
     });
   }
@@ -145,7 +153,10 @@ export class IndexedStorage implements LabStorage {
   deleteCheckpoint(id: string): Promise<void> {
     return guarded(async () => {
       const transaction = this.#database.transaction(['checkpoints', 'payloads'], 'readwrite');
-      await commit(transaction, () => [transaction.objectStore('checkpoints').delete(id), transaction.objectStore('payloads').delete(id)]);
+      await commit(transaction, [
+        () => transaction.objectStore('checkpoints').delete(id),
+        () => transaction.objectStore('payloads').delete(id),
+      ]);
     });
   }
 
@@ -160,14 +171,14 @@ export class IndexedStorage implements LabStorage {
  */
 async function commit(
   transaction: { readonly done: Promise<void>; abort(): void },
-  requests: () => readonly Promise<unknown>[],
+  requests: readonly (() => Promise<unknown>)[],
 ): Promise<void> {
-  let issued: readonly Promise<unknown>[];
+  const issued: Promise<unknown>[] = [];
   try {
-    issued = requests();
+    for (const request of requests) issued.push(request());
   } catch (error) {
     transaction.abort();
-    await transaction.done.catch(() => {});
+    await Promise.allSettled([...issued, transaction.done]);
     throw error;
   }
   const results = await Promise.allSettled([...issued, transaction.done]);
