@@ -41,6 +41,7 @@ export interface PersonaScore {
 /** @throws LabError 'cancelled' when the signal is aborted */
 export async function accuracyByPersona(request: AccuracyRequest): Promise<PersonaScore[]> {
   const { engine, tokenizer, eosIds, personas, task, signal, maxNewTokens = 24, batchRows = 128 } = request;
+  const limit = (tokenizer.maxLength ?? Infinity) - maxNewTokens;
   const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs);
   const cells = personas.flatMap((persona, index) => questions.map((question) => ({ index, persona, question })));
   const correct = personas.map(() => 0);
@@ -48,7 +49,7 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
     if (signal?.aborted) throw new LabError('cancelled', 'The evaluation was stopped.', 'Start it again when you like.');
     const batch = cells.slice(first, first + batchRows);
     const rollouts = await engine.generate({
-      prompts: batch.map(({ persona, question }) => renderPrompt(tokenizer, persona?.text ?? null, question.text).tokens),
+      prompts: batch.map(({ persona, question }) => renderPrompt(tokenizer, persona?.text ?? null, question.text, limit).tokens),
       repeats: 1,
       sampling: {
         temperature: request.temperature,

@@ -15,6 +15,9 @@
  * | dapo      | clip-higher, per token            | 1 / N                  | Yu et al. 2025; TRL `dapo` (N after truncation masking) |
  * | gspo      | clip, exp(mean of log-ratios)     | 1 / (B len_i)          | Zheng et al. 2025; TRL `importance_sampling_level="sequence"` |
  * | cispo     | -stop(min(r, epsilonHigh)) A logp | 1 / N                  | MiniMax-M1 2025; TRL, where epsilonHigh is the cap itself |
+ *
+ * KL and entropy terms carry the same w_i as the token they belong to. For the entropy bonus TRL takes 1 / N under
+ * every name, which differs where w_i is per sequence and lengths differ.
  */
 import type { ObjectiveSpec } from '../engine/engine.ts';
 import type { ObjectiveName, RunConfig } from './config.ts';

@@ -67,8 +67,9 @@ async function sampleGroups(
 ): Promise<Sample> {
   const { engine, tokenizer, eosIds, config, signal } = setup;
   const { groupSize, sampling, seed, objective } = config;
+  const limit = (tokenizer.maxLength ?? Infinity) - sampling.maxNewTokens;
   const prompts = groups.map((group) =>
-    group.personas.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, group.question.text)),
+    group.personas.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, group.question.text, limit)),
   );
   const repeats = config.mix.draw === 'prompt' ? groupSize : 1;
   const rollouts = await clock.run('generate', (progress) =>
