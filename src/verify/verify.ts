@@ -9,7 +9,7 @@ import type { Verdict } from './verdict.ts';
 
 /** The answer is the last `\boxed{…}`. Several boxes with different contents are a guess at more than one answer, hence wrong. */
 export function verify(completion: string, question: Question, task: Pick<Task, 'accepts'>): Verdict {
-  return judge(completion, question.answer, (answer) => task.accepts(answer, question));
+  return judge(completion, boxedAnswers, question.answer, (answer) => task.accepts(answer, question));
 }
 
 /**
@@ -20,19 +20,23 @@ export function verify(completion: string, question: Question, task: Pick<Task, 
 export function verifyGold(completion: string, gold: string): Verdict | null {
   const expected = gsm8kAnswer(gold) ?? boxedAnswers(gold).at(-1) ?? gold;
   if (readNumber(expected) === null) return null;
-  return judge(completion, expected, (answer) => equivalent(answer, expected));
+  return judge(completion, boxedOrMarked, expected, (answer) => equivalent(answer, expected));
 }
 
-function judge(completion: string, expected: string, accepts: (answer: string) => boolean): Verdict {
+function boxedOrMarked(reply: string): string[] {
+  const boxes = boxedAnswers(reply);
+  const marked = boxes.length === 0 ? gsm8kAnswer(reply) : null;
+  return marked === null ? boxes : [marked];
+}
+
+function judge(completion: string, read: (reply: string) => string[], expected: string, accepts: (answer: string) => boolean): Verdict {
   const reply = replyOf(completion);
   if (reply === null) return wrong(null, 'the thinking never ended');
-  const boxes = boxedAnswers(reply);
-  const answer = boxes.at(-1) ?? gsm8kAnswer(reply);
-  if (answer === null) return wrong(null, 'no \\boxed answer');
+  const answers = read(reply);
+  const answer = answers.at(-1);
+  if (answer === undefined) return wrong(null, 'no \\boxed answer');
   if (answer === '') return wrong('', 'the \\boxed answer is empty');
-  if (boxes.some((box) => !same(box, answer))) {
-    return wrong(answer, `${new Set(boxes).size} different \\boxed answers`);
-  }
+  if (answers.some((other) => !same(other, answer))) return wrong(answer, `${new Set(answers).size} different \\boxed answers`);
   if (!accepts(answer)) return wrong(answer, `${clip(answer)}, expected ${clip(expected)}`);
   return { reward: 1, correct: true, parsed: answer, reason: clip(answer) };
 }
