@@ -59,35 +59,156 @@ describe.each(tasks.map((task) => [task.id, task] as const))('%s', (id, task) =>
   });
 });
 
-describe('addition', () => {
-  const numbers = (text: string) => text.match(/\d+/g)!.map(Number);
-  const addition = taskById('addition');
-  it('is right, stays within its knob and never goes below zero', () => {
+const numbersOf = (text: string) => text.match(/\d+/g)!.map(Number);
+const ascending = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b).join(',');
+
+/** What each question asks, read back from its words: equal for questions that would give each other away. */
+const contents: Record<string, (question: Question) => string> = {
+  addition: ({ text }) => `${/[+]|add|plus|sum/i.test(text) ? '+' : '-'} ${ascending(numbersOf(text))}`,
+  multiplication: ({ text }) => `* ${ascending(numbersOf(text))}`,
+  comparing: ({ text }) => ascending(numbersOf(text)),
+  chain: ({ text }) =>
+    ascending(
+      text
+        .replace(/(\d+)/, '+ $1')
+        .match(/[+-] \d+/g)!
+        .map((term) => Number(term.replace(' ', ''))),
+    ),
+  'word-problem': ({ text }) => `${/left|remain/.test(text) ? '-' : /bags|boxes/.test(text) ? '*' : '+'} ${ascending(numbersOf(text))}`,
+  reverse: ({ text, answer }) => [numbersOf(text).join(' '), answer].toSorted().join('|'),
+  sort: ({ text }) => ascending(numbersOf(text)),
+  countdown: ({ text, answer }) => `${ascending(numbersOf(answer))}=${/(?:make|reach) (\d+)/i.exec(text)![1]}`,
+};
+
+describe('the split', () => {
+  const small: Record<string, Record<string, number>> = {
+    addition: { max: 19 },
+    multiplication: { max: 19 },
+    comparing: { max: 19 },
+    chain: { max: 5 },
+    'word-problem': { max: 19, factor: 9 },
+    reverse: { digits: 2 },
+    countdown: { max: 9 },
+  };
+  const contentsOf = (task: Task, split: Split) =>
+    new Set(draw(task, 1500, split, split === 'train' ? 1 : 2, small[task.id]).map(contents[task.id]!));
+
+  it.each(tasks.map((task) => [task.id, task] as const))(
+    'of %s keeps what is asked apart, whatever the words and the order',
+    (_id, task) => {
+      const train = contentsOf(task, 'train');
+      const evaluation = contentsOf(task, 'evaluation');
+      expect([...train].filter((content) => evaluation.has(content))).toEqual([]);
+      const share = evaluation.size / (train.size + evaluation.size);
+      expect(share).toBeGreaterThan(0.1);
+      expect(share).toBeLessThan(0.35);
+    },
+  );
+
+  it('is shared by sums, differences and products told as stories', () => {
+    const stories = contentsOf(taskById('word-problem'), 'train');
+    for (const id of ['addition', 'multiplication']) {
+      expect([...contentsOf(taskById(id), 'evaluation')].filter((content) => stories.has(content))).toEqual([]);
+    }
+    expect([...contentsOf(taskById('addition'), 'train')].filter((content) => stories.has(content)).length).toBeGreaterThan(50);
+  });
+});
+
+describe('right answers', () => {
+  const each = (id: string, check: (question: Question, task: Task) => void, knobs = {}) => {
+    const task = taskById(id);
+    for (const question of draw(task, 300, 'train', 4, knobs)) check(question, task);
+  };
+
+  it('addition: within its knob, never below zero', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 9, max: 999 }), (seed, max) => {
-        const [question] = draw(addition, 1, 'train', seed, { max });
-        const [a, b] = numbers(question!.text) as [number, number];
-        const value = Number(question!.answer);
+        const [question] = draw(taskById('addition'), 1, 'train', seed, { max });
+        const [a, b] = numbersOf(question!.text) as [number, number];
+        const sum = contents['addition']!(question!).startsWith('+');
         expect(Math.max(a, b)).toBeLessThanOrEqual(max);
-        expect([a + b, Math.abs(a - b)]).toContain(value);
-        expect(value).toBeGreaterThanOrEqual(0);
-        expect(addition.accepts(`${value + 1}`, question!)).toBe(false);
+        expect(Number(question!.answer)).toBe(sum ? a + b : Math.abs(a - b));
       }),
       { numRuns: 200, seed: 1 },
     );
   });
 
-  it('never shares operands between training and evaluation, whatever the wording or the order', () => {
-    const key = (question: Question) => {
-      const [a, b] = numbers(question.text) as [number, number];
-      const operands = [a, b].sort((x, y) => x - y).join(',');
-      return `${/[+]|add|plus|sum/i.test(question.text) ? 'sum' : 'difference'} ${operands}`;
-    };
-    const train = new Set(draw(addition, 4000, 'train', 1, { max: 19 }).map(key));
-    const evaluation = new Set(draw(addition, 4000, 'evaluation', 2, { max: 19 }).map(key));
-    expect([...train].filter((content) => evaluation.has(content))).toEqual([]);
-    const share = evaluation.size / (train.size + evaluation.size);
-    expect(share).toBeGreaterThan(0.14);
-    expect(share).toBeLessThan(0.26);
+  it('whole numbers: a neighbour, a list and the operands are refused', () => {
+    for (const id of ['addition', 'multiplication', 'comparing', 'chain', 'word-problem']) {
+      each(id, (question, task) => {
+        for (const slip of [1, -1, 10]) expect(task.accepts(`${Number(question.answer) + slip}`, question)).toBe(false);
+        expect(task.accepts(`${question.answer} ${question.answer}`, question)).toBe(false);
+        expect(task.accepts(numbersOf(question.text).join(', '), question)).toBe(false);
+        expect(task.accepts(` ${question.answer}.0`, question)).toBe(true);
+      });
+    }
   });
+
+  it('multiplication', () =>
+    each('multiplication', ({ text, answer }) => expect(Number(answer)).toBe(numbersOf(text).reduce((product, n) => product * n, 1))));
+
+  it('comparing', () =>
+    each('comparing', ({ text, answer }) => {
+      const numbers = numbersOf(text);
+      expect(Number(answer)).toBe(/larger|bigger/.test(text) ? Math.max(...numbers) : Math.min(...numbers));
+      expect(numbers[0]).not.toBe(numbers[1]);
+    }));
+
+  it('chain: never below zero on the way', () =>
+    each(
+      'chain',
+      (question) => {
+        const terms = question.text
+          .replace(/(\d+)/, '+ $1')
+          .match(/[+-] \d+/g)!
+          .map((term) => Number(term.replace(' ', '')));
+        expect(terms).toHaveLength(5);
+        let total = 0;
+        for (const term of terms) expect((total += term)).toBeGreaterThanOrEqual(0);
+        expect(Number(question.answer)).toBe(total);
+      },
+      { terms: 5 },
+    ));
+
+  it('word problems', () =>
+    each('word-problem', (question) => {
+      const [a, b] = numbersOf(question.text) as [number, number];
+      const results: Record<string, number> = { '+': a + b, '-': a - b, '*': a * b };
+      expect(Number(question.answer)).toBe(results[contents['word-problem']!(question)[0]!]);
+      expect(Number(question.answer)).toBeGreaterThanOrEqual(0);
+    }));
+
+  it('word problems without products where the factor is 1', () =>
+    each('word-problem', (question) => expect(contents['word-problem']!(question)).not.toMatch(/^\*/), { factor: 1 }));
+
+  it('reverse: any separator, but the right order and number of digits', () =>
+    each('reverse', (question, task) => {
+      const digits = numbersOf(question.text);
+      expect(question.answer).toBe(digits.toReversed().join(' '));
+      expect(task.accepts(digits.toReversed().join(''), question)).toBe(true);
+      expect(task.accepts(digits.toReversed().join(', '), question)).toBe(true);
+      expect(task.accepts(digits.join(' '), question)).toBe(false);
+      expect(task.accepts(`${question.answer} 0`, question)).toBe(false);
+      expect(task.accepts(question.answer.slice(2), question)).toBe(false);
+      expect(task.accepts(`digits ${question.answer}`, question)).toBe(false);
+    }));
+
+  it('sort: separated numbers in order, each as often as given', () =>
+    each(
+      'sort',
+      (question, task) => {
+        const numbers = numbersOf(question.text);
+        const sorted = numbers.toSorted((a, b) => a - b);
+        expect(numbers).toHaveLength(4);
+        expect(question.answer).toBe(sorted.join(' '));
+        expect(task.accepts(sorted.join(', '), question)).toBe(true);
+        expect(task.accepts(numbers.join(' '), question)).toBe(false);
+        expect(task.accepts(sorted.join(''), question)).toBe(false);
+        expect(task.accepts(sorted.slice(1).join(' '), question)).toBe(false);
+        expect(task.accepts([...sorted, sorted[3]!].join(' '), question)).toBe(false);
+      },
+      { count: 4, max: 50 },
+    ));
 });
+
+it('an unknown task is named, with those there are', () => expect(() => taskById('chess')).toThrow(/"chess".*addition/));
