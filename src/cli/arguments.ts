@@ -1,0 +1,154 @@
+/**
+ * Command-line options on Node's own parser: what is given, checked, or a sentence about what is wrong (exit code 2).
+ * It knows no command; each command lists its options beside its code.
+ */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import type { BackendName, EngineName } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
+
+export interface OptionSpec {
+  /** How the value is written in the help; absent: a switch without a value. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export interface CommandSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+}
+
+/** Understood by every command. */
+export const commonOptions: Readonly<Record<string, OptionSpec>> = {
+  engine: { value: 'portable|fused', help: 'how the policy is computed (chosen by default)' },
+  backend: { value: 'webgpu|wasm|cpu', help: 'where it is computed (chosen by default)' },
+  json: { help: 'JSON, and nothing else, on standard output' },
+  help: { help: 'this text' },
+};
+
+/** What the reader asked for; undefined where the choice is the program's. */
+export interface EngineWish {
+  readonly engine?: EngineName;
+  readonly backend?: BackendName;
+}
+
+export class Arguments {
+  readonly #command: string;
+  readonly #values: Readonly<Record<string, string | boolean | undefined>>;
+
+  /** @throws LabError 'usage' for options the command does not have, or that lack their value */
+  constructor(command: CommandSpec, argv: readonly string[]) {
+    this.#command = command.name;
+    const options: NonNullable<ParseArgsConfig['options']> = {};
+    for (const [name, { value }] of Object.entries({ ...command.options, ...commonOptions })) {
+      options[name] = { type: value === undefined ? 'boolean' : 'string' };
+    }
+    try {
+      this.#values = parseArgs({ args: joinNegative(argv, options), options, allowPositionals: false }).values as Record<string, string>;
+    } catch (error) {
+      throw this.#wrong(firstSentence(error));
+    }
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  required(name: string): string {
+    const value = this.text(name);
+    if (value === undefined || value === '') throw this.#wrong(`--${name} is missing.`);
+    return value;
+  }
+
+  /** A whole number in [low, high]. */
+  integer(name: string, low: number, high: number): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!/^[+-]?\d+$/.test(text.trim()) || value < low || value > high) {
+      throw this.#wrong(`--${name} must be a whole number from ${low} to ${high}, not "${text}".`);
+    }
+    return value;
+  }
+
+  /** A number in [low, high]. */
+  number(name: string, low: number, high: number): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= low && value <= high)) {
+      throw this.#wrong(`--${name} must be a number from ${low} to ${high}, not "${text}".`);
+    }
+    return value;
+  }
+
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const found = choices.find((choice) => choice === text);
+    if (!found) throw this.#wrong(`--${name} must be one of ${choices.join(', ')}, not "${text}".`);
+    return found;
+  }
+
+  /** Comma-separated names, at least one. */
+  list(name: string): readonly string[] | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const items = text.split(',').map((item) => item.trim());
+    if (items.some((item) => item === '')) throw this.#wrong(`--${name} must be a comma-separated list, not "${text}".`);
+    return items;
+  }
+
+  /** Comma-separated token ids, at least one. */
+  tokens(name: string): Int32Array | undefined {
+    const items = this.list(name);
+    const bad = items?.find((item) => !/^\d+$/.test(item) || Number(item) > 0x7fffffff);
+    if (bad !== undefined) throw this.#wrong(`--${name} must be token ids such as 1,2,3; "${bad}" is none.`);
+    return items && Int32Array.from(items, Number);
+  }
+
+  get wish(): EngineWish {
+    const engine = this.choice<EngineName>('engine', ['portable', 'fused']);
+    const backend = this.choice<BackendName>('backend', ['webgpu', 'wasm', 'cpu']);
+    return { ...(engine ? { engine } : {}), ...(backend ? { backend } : {}) };
+  }
+
+  /** For combinations that a command refuses. */
+  wrong(what: string): LabError {
+    return this.#wrong(what);
+  }
+
+  #wrong(what: string): LabError {
+    return new LabError('usage', what, `See permix ${this.#command} --help.`);
+  }
+}
+
+/** Node's parser takes the -1 of `--seed -1` for an option; the sentence it gives is no help. */
+function joinNegative(argv: readonly string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const [arg, next] = [argv[i]!, argv[i + 1]];
+    const takesValue = arg.startsWith('--') && options[arg.slice(2)]?.type === 'string';
+    if (takesValue && next !== undefined && /^-[\d.]/.test(next)) out.push(`${arg}=${argv[++i]!}`);
+    else out.push(arg);
+  }
+  return out;
+}
+
+function firstSentence(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const sentence = message.split(/\.\s/)[0]!.replaceAll('\n', ' ');
+  return sentence.endsWith('.') ? sentence : `${sentence}.`;
+}
+
+/** The options as aligned lines. */
+export function optionLines(options: Readonly<Record<string, OptionSpec>>): string {
+  const entries = Object.entries(options).map(([name, { value, help }]) => [`--${name}${value ? ` ${value}` : ''}`, help] as const);
+  const width = Math.max(...entries.map(([left]) => left.length));
+  return entries.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`).join('\n');
+}

@@ -1,0 +1,99 @@
+/** Every command and its options. The code of a command is loaded when it runs, so that help and wrong usage answer at once. */
+import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts';
+import type { Output } from './output.ts';
+
+export interface Command extends CommandSpec {
+  /** Resolves with the exit code where that is not 0. */
+  run(args: Arguments, out: Output): Promise<number | void>;
+}
+
+const model: OptionSpec = { value: 'DIR', help: 'Hugging Face folder: config.json, model.safetensors (default: the bundled policy)' };
+const seed: OptionSpec = { value: 'S', help: 'seed of the sampling (0)' };
+
+export const commands: readonly Command[] = [
+  {
+    name: 'doctor',
+    summary: 'says what this machine can compute with, which engine would be chosen, and why',
+    options: {},
+    run: async (args, out) => (await import('./doctor.ts')).doctor(args, out),
+  },
+  {
+    name: 'train',
+    summary: 'trains a policy by reinforcement learning; writes run.json, metrics.jsonl, checkpoint and policy/',
+    options: {
+      out: { value: 'DIR', help: 'where the run is written; must be new or empty, unless --resume' },
+      recipe: { value: 'NAME', help: 'base, sft, rlvr or permix (permix)' },
+      config: { value: 'FILE', help: 'JSON with settings that differ from the recipe, as under "config" in run.json' },
+      steps: { value: 'N', help: 'steps of the whole run (the recipe’s)' },
+      seed: { value: 'S', help: 'seed of the run (the recipe’s)' },
+      task: { value: 'ID', help: 'the task to train on (the recipe’s)' },
+      model,
+      eval: { value: 'N', help: 'accuracy under every persona before and after, on N held-out questions each, greedy' },
+      resume: { help: 'continue the run in --out from its checkpoint; exact on the same engine and machine' },
+    },
+    run: async (args, out) => (await import('./train.ts')).trainCommand(args, out),
+  },
+  {
+    name: 'generate',
+    summary: 'continues a text or token ids',
+    options: {
+      model,
+      prompt: { value: 'TEXT', help: 'text to continue, as it is' },
+      tokens: { value: '1,2,3', help: 'token ids to continue; works without tokenizer.json' },
+      chat: { help: 'put --prompt through the chat template as a user message' },
+      system: { value: 'TEXT', help: 'with --chat: the system prompt' },
+      'max-new': { value: 'N', help: 'tokens to generate at most (64)' },
+      greedy: { help: 'the most likely token every time' },
+      temperature: { value: 'T', help: 'of the sampling (1)' },
+      'top-k': { value: 'K', help: 'sample among the K most likely; 0 is off (0)' },
+      'top-p': { value: 'P', help: 'sample among the most likely that hold P together; 1 is off (1)' },
+      'min-p': { value: 'P', help: 'sample among those at least P times as likely as the most likely; 0 is off (0)' },
+      seed,
+    },
+    run: async (args, out) => (await import('./generate.ts')).generate(args, out),
+  },
+  {
+    name: 'logits',
+    summary: 'gives the logits of the token after the last one',
+    options: { model, tokens: { value: '1,2,3', help: 'token ids; works without tokenizer.json' } },
+    run: async (args, out) => (await import('./logits.ts')).logits(args, out),
+  },
+  {
+    name: 'probe',
+    summary: 'asks one question under several personas',
+    options: {
+      model,
+      question: { value: 'TEXT', help: 'what is asked' },
+      personas: { value: 'a,b,none', help: 'persona ids, none for no persona, all for every one (none and four of them)' },
+      'max-new': { value: 'N', help: 'tokens of a reply at most (48)' },
+      temperature: { value: 'T', help: '0 is greedy (0)' },
+      seed,
+    },
+    run: async (args, out) => (await import('./probe.ts')).probe(args, out),
+  },
+  {
+    name: 'pretrain',
+    summary: 'makes the bundled policy from nothing: corpus, tokenizer, weights, model card',
+    options: {
+      seed: { value: 'S', help: 'seed of corpus, tokenizer and weights (1)' },
+      steps: { value: 'N', help: 'optimiser steps (the recipe’s)' },
+      out: { value: 'DIR', help: 'where the policy is written (the bundled policy’s folder)' },
+      fresh: { help: 'start over instead of resuming' },
+    },
+    run: async (args) => {
+      const [{ pretrainCommand }, { pretrainDefaults }, { bundledPolicy }] = await Promise.all([
+        import('./pretrain.ts'),
+        import('../pretrain/recipe.ts'),
+        import('./folder.ts'),
+      ]);
+      await pretrainCommand({
+        seed: args.integer('seed', 0, 0xffffffff) ?? pretrainDefaults.seed,
+        steps: args.integer('steps', 1, 1_000_000) ?? pretrainDefaults.steps,
+        out: args.text('out') ?? bundledPolicy,
+        fresh: args.flag('fresh'),
+        engine: args.wish.engine,
+        backend: args.wish.backend,
+      });
+    },
+  },
+];

@@ -1,0 +1,45 @@
+/** Opens a policy folder and an engine for it, as the options of a command say. */
+import { chooseEngine, probeAdapters } from '../engine/choose.ts';
+import { createEngine } from '../engine/create.ts';
+import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import { loadPolicy, type Policy } from '../policy/policy.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { Arguments } from './arguments.ts';
+import { bundledPolicy, folderSource } from './folder.ts';
+
+/** tfjs's wasm binaries lie beside the bundle. */
+const wasmPath = `${import.meta.dirname}/`;
+
+export interface EngineSetup {
+  readonly config: PolicyConfig;
+  readonly weights: Weights;
+  readonly wish: { readonly engine?: EngineName | undefined; readonly backend?: BackendName | undefined };
+}
+
+/** @throws LabError 'usage' for an impossible pair, 'webgpu' where it is asked for and not there */
+export async function openEngine({ config, weights, wish }: EngineSetup): Promise<PolicyEngine> {
+  const { engine, backend } = chooseEngine(wish, await probeAdapters());
+  return createEngine({ config, weights, engine, backend, wasmPath });
+}
+
+export function modelFolder(args: Arguments): string {
+  return args.text('model') ?? bundledPolicy;
+}
+
+export async function openPolicy(args: Arguments): Promise<{ policy: Policy; engine: PolicyEngine }> {
+  const policy = await loadPolicy(await folderSource(modelFolder(args)));
+  return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, wish: args.wish }) };
+}
+
+/** @throws LabError 'usage' for ids the policy does not have, or more of them than it has positions */
+export function checkTokens(tokens: Int32Array, config: PolicyConfig, room: number): void {
+  const foreign = tokens.find((id) => id >= config.vocabSize);
+  if (foreign !== undefined) {
+    throw new LabError('usage', `Token ${foreign} is not in the vocabulary, whose ids go from 0 to ${config.vocabSize - 1}.`, '');
+  }
+  if (tokens.length > room) {
+    throw new LabError('usage', `There are ${tokens.length} tokens, and the policy has room for ${room}.`, 'Give fewer.');
+  }
+}

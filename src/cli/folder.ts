@@ -1,0 +1,49 @@
+/** Policies on disk: Hugging Face folders, read and written. */
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { LabError } from '../errors.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import { parameterShapes, toHuggingFaceConfig } from '../policy/config.ts';
+import { writeSafetensors } from '../policy/safetensors.ts';
+import type { PolicySource } from '../policy/source.ts';
+import type { Weights } from '../policy/weights.ts';
+
+/** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
+export const bundledPolicy = resolve(import.meta.dirname, '../public/models/permix-tiny');
+
+/** Tokenizer and generation files, copied as they are beside new weights. */
+const companions = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
+
+/** @throws LabError 'config' where there is no such folder */
+export async function folderSource(path: string): Promise<PolicySource> {
+  const folder = resolve(path);
+  const found = await stat(folder).catch(() => null);
+  if (!found?.isDirectory()) {
+    throw new LabError('config', `There is no folder ${folder}.`, 'Give --model a folder with config.json and model.safetensors.');
+  }
+  return {
+    id: basename(folder),
+    async read(file) {
+      try {
+        return await readFile(join(folder, file));
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new LabError('format', `${join(folder, file)} cannot be read: ${why}.`, 'Check the file and its permissions.', { cause });
+      }
+    },
+  };
+}
+
+/** Writes `weights` as a Hugging Face folder, with the tokenizer files of `from`. */
+export async function writePolicyFolder(folder: string, config: PolicyConfig, weights: Weights, from: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const tensors = parameterShapes(config).map(({ name, shape }) => ({ name, shape: [...shape], data: weights[name]! }));
+  await writeFile(join(folder, 'model.safetensors'), writeSafetensors(tensors, { format: 'pt' }));
+  await writeFile(join(folder, 'config.json'), `${JSON.stringify(toHuggingFaceConfig(config), null, 2)}\n`);
+  for (const name of companions) {
+    await copyFile(join(from, name), join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+}

@@ -1,0 +1,69 @@
+/** What a person reads while a command works: on standard error, so that standard output stays data. */
+
+/** A line of its own. */
+export function notice(text: string): void {
+  clearLine();
+  process.stderr.write(`${text}\n`);
+}
+
+const barWidth = 24;
+/** Without a terminal a line is written at most this often. */
+const quietSeconds = 15;
+
+let openLine = false;
+
+function clearLine(): void {
+  if (openLine) process.stderr.write('\r\x1b[2K');
+  openLine = false;
+}
+
+/** One piece of long work: a bar on a terminal, now and then a line in a log file. */
+export class Progress {
+  readonly #label: string;
+  readonly #total: number;
+  readonly #from: number;
+  readonly #start = performance.now();
+  #shown = performance.now();
+  #done: number;
+
+  /** @param total units of the whole work  @param from units that were done before, in an earlier sitting */
+  constructor(label: string, total: number, from = 0) {
+    this.#label = label;
+    this.#total = total;
+    this.#from = from;
+    this.#done = from;
+  }
+
+  /** @param done units, fractions allowed */
+  at(done: number, note = ''): void {
+    this.#done = done;
+    const terminal = process.stderr.isTTY;
+    const now = performance.now();
+    if (now - this.#shown < (terminal ? 100 : quietSeconds * 1000)) return;
+    this.#shown = now;
+    const share = Math.min(1, done / this.#total);
+    const elapsed = (now - this.#start) / 1000;
+    const left = done > this.#from ? (elapsed / (done - this.#from)) * (this.#total - done) : null;
+    const text = `${this.#label} ${Math.floor(done)}/${this.#total}${note ? ` · ${note}` : ''}${left === null ? '' : ` · ${duration(left)} left`}`;
+    if (!terminal) return notice(text);
+    const filled = Math.round(share * barWidth);
+    const line = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ${text}`;
+    clearLine();
+    process.stderr.write(line.slice(0, Math.max(1, (process.stderr.columns ?? 80) - 1)));
+    openLine = true;
+  }
+
+  /** The work is over, finished or not. */
+  done(): void {
+    clearLine();
+    const seconds = (performance.now() - this.#start) / 1000;
+    if (seconds >= 2) notice(`${this.#label} ${Math.floor(this.#done)}/${this.#total} · ${duration(seconds)}`);
+  }
+}
+
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

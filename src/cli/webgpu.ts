@@ -1,0 +1,35 @@
+/**
+ * WebGPU in Node: Dawn, from the npm package `webgpu`, put where a browser has it (`navigator.gpu`). Optional at run
+ * time: without the package or a Vulkan, Metal or D3D12 driver the command line computes on wasm.
+ */
+import { tmpdir } from 'node:os';
+
+/** Null: WebGPU is there (an adapter need not be). Otherwise a sentence about what is missing. */
+export async function provideWebGpu(): Promise<string | null> {
+  if ('gpu' in (globalThis.navigator ?? {})) return null;
+  // Mesa's drivers complain on stderr where a session without a desktop leaves it unset.
+  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
+  let dawn: typeof import('webgpu');
+  try {
+    dawn = await import('webgpu');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n')[0]! : String(cause);
+    return why.includes('Cannot find')
+      ? 'The npm package "webgpu" is not installed, so there is no WebGPU; npm install webgpu adds it.'
+      : `The npm package "webgpu" does not load on this system (${why}), so there is no WebGPU.`;
+  }
+  Object.assign(globalThis, dawn.globals);
+  // Node 20 has no navigator; later ones have one without gpu.
+  if (!globalThis.navigator) {
+    Object.defineProperty(globalThis, 'navigator', { value: { userAgent: 'node' }, configurable: true });
+  }
+  Object.defineProperty(globalThis.navigator, 'gpu', { value: dawn.create([]), configurable: true });
+  return null;
+}
+
+/** A module that needs 128-bit SIMD: (func (result v128) i32.const 0 i8x16.splat). */
+const simdModule = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]);
+
+export function hasWasmSimd(): boolean {
+  return WebAssembly.validate(simdModule);
+}
