@@ -1,5 +1,5 @@
 /** Shader files, loaded by scripts/wgsl-plugin.ts. */
 declare module '*.wgsl' {
-  const code: string;
-  export default code;
+  const shader: import('./engine/gpu/pipeline.ts').Shader;
+  export default shader;
 }

@@ -1,0 +1,158 @@
+/**
+ * The project's operations as shaders, registered as tfjs kernels for `webgpu`. What they compute, their gradients and
+ * their twins on the other backends are in src/engine/portable/kernels/.
+ */
+import * as tf from '@tensorflow/tfjs';
+import advantageShader from '../../../shaders/rl/group-advantage.wgsl';
+import lossShader from '../../../shaders/rl/clipped-loss.wgsl';
+import logprobShader from '../../../shaders/rl/token-logprob.wgsl';
+import samplerShader from '../../../shaders/decode/sampler.wgsl';
+import type { AdvantageKind } from '../../rl/config.ts';
+import type { ObjectiveSpec, Sampling } from '../engine.ts';
+import type { SharedBackend } from './backend.ts';
+import { dispatch } from './pipeline.ts';
+
+type Infos = Record<string, tf.TensorInfo>;
+
+/** Lanes of a workgroup, LANES in shaders/lib/workgroup.wgsl. */
+const lanes = 64;
+
+const advantageKinds: readonly AdvantageKind[] = ['group-std', 'group', 'leave-one-out', 'batch-std', 'none'];
+const terms: readonly ObjectiveSpec['term'][] = ['sft', 'reinforce', 'clip', 'cispo'];
+const ratios: readonly ObjectiveSpec['ratio'][] = ['token', 'sequence-mean', 'sequence-sum'];
+const divergences: readonly ObjectiveSpec['kl'][] = ['none', 'k1', 'k2', 'k3'];
+
+function register(kernelName: string, kernel: (backend: SharedBackend, inputs: Infos, attributes: object) => tf.TensorInfo[]): void {
+  tf.registerKernel({
+    kernelName,
+    backendName: 'webgpu',
+    kernelFunc: ({ inputs, attrs, backend }) => kernel(backend as SharedBackend, inputs as Infos, attrs ?? {}),
+  });
+}
+
+/** Call once tfjs has its `webgpu` backend; calling again changes nothing. */
+export function registerShaderKernels(): void {
+  if (tf.getKernel('TokenLogprob', 'webgpu')) return;
+
+  register('TokenLogprob', (backend, { logits, targets }, attributes) => {
+    const [rows, vocabulary] = logits!.shape as [number, number];
+    const logprob = backend.makeTensorInfo([rows], 'float32');
+    const entropy = backend.makeTensorInfo([rows], 'float32');
+    const stats = backend.makeTensorInfo([rows, 2], 'float32');
+    dispatch(backend, {
+      shader: logprobShader,
+      entry: 'forward',
+      tensors: { logits: logits!, targets: targets!, logprob, entropy, stats },
+      params: { rows, vocabulary, inverse_temperature: 1 / (attributes as { temperature: number }).temperature },
+      groups: rows,
+    });
+    return [logprob, entropy, stats];
+  });
+
+  register('TokenLogprobGrad', (backend, inputs, attributes) => {
+    const { logits, targets, entropy, stats, dLogprob, dEntropy } = inputs;
+    const [rows, vocabulary] = logits!.shape as [number, number];
+    const dlogits = backend.makeTensorInfo([rows, vocabulary], 'float32');
+    dispatch(backend, {
+      shader: logprobShader,
+      entry: 'backward',
+      tensors: {
+        logits: logits!,
+        targets: targets!,
+        row_entropy: entropy!,
+        row_stats: stats!,
+        dlogprob: dLogprob!,
+        dentropy: dEntropy!,
+        dlogits,
+      },
+      params: { rows, vocabulary, inverse_temperature: 1 / (attributes as { temperature: number }).temperature },
+      groups: rows,
+    });
+    return [dlogits];
+  });
+
+  register('GroupAdvantage', (backend, { rewards }, attributes) => {
+    const { groupSize, kind } = attributes as { groupSize: number; kind: AdvantageKind };
+    const groups = rewards!.shape[0]! / groupSize;
+    const advantage = backend.makeTensorInfo(rewards!.shape, 'float32');
+    dispatch(backend, {
+      shader: advantageShader,
+      entry: 'forward',
+      tensors: { rewards: rewards!, advantage },
+      params: { groups, size: groupSize, kind: advantageKinds.indexOf(kind) },
+      groups: Math.ceil(groups / lanes),
+    });
+    return [advantage];
+  });
+
+  register('ClippedLoss', (backend, inputs, attributes) => {
+    const { logprob, entropy, old, ref, mask, advantage, rowWeight } = inputs;
+    const objective = attributes as ObjectiveSpec;
+    const [count, width] = logprob!.shape as [number, number];
+    const rows = backend.makeTensorInfo([count, 10], 'float32');
+    const dlogprob = backend.makeTensorInfo([count, width], 'float32');
+    const dentropy = backend.makeTensorInfo([count, width], 'float32');
+    const loss = backend.makeTensorInfo([], 'float32');
+    const work = {
+      shader: lossShader,
+      tensors: {
+        logprob: logprob!,
+        old: old ?? logprob!,
+        ref_logprob: ref ?? logprob!,
+        mask: mask!,
+        advantage: advantage!,
+        row_weight: rowWeight!,
+        entropy: entropy!,
+        rows,
+        measured: rows,
+        loss,
+        dlogprob,
+        dentropy,
+      },
+      params: {
+        rows: count,
+        width,
+        term: terms.indexOf(objective.term),
+        ratio: ratios.indexOf(objective.ratio),
+        kl: divergences.indexOf(objective.kl),
+        has_old: old ? 1 : 0,
+        has_ref: ref ? 1 : 0,
+        epsilon_low: objective.epsilonLow,
+        epsilon_high: objective.epsilonHigh,
+        beta: objective.kl === 'none' ? 0 : objective.beta,
+        entropy_coef: objective.entropyCoef,
+      },
+    };
+    dispatch(backend, { ...work, entry: 'measure', groups: Math.ceil(count / lanes) });
+    dispatch(backend, { ...work, entry: 'differentiate', groups: Math.ceil(count / lanes) });
+    dispatch(backend, { ...work, entry: 'total', groups: 1 });
+    return [loss, rows, dlogprob, dentropy];
+  });
+
+  register('SampleTokens', (backend, { logits, rowIds }, attributes) => {
+    const sampling = attributes as Sampling & { position: number };
+    const [rows, vocabulary] = logits!.shape as [number, number];
+    const greedy = !(sampling.temperature > 0);
+    const sampled = backend.makeTensorInfo([rows, 3], 'float32');
+    dispatch(backend, {
+      shader: samplerShader,
+      entry: 'sample',
+      tensors: { logits: logits!, row_ids: rowIds!, sampled },
+      params: {
+        rows,
+        vocabulary,
+        inverse_temperature: greedy ? 1 : 1 / sampling.temperature,
+        greedy: greedy ? 1 : 0,
+        top_k: sampling.topK,
+        outside: Math.fround(1 - Math.fround(sampling.topP)),
+        min_p: sampling.minP,
+        seed: sampling.seed,
+        step: sampling.step,
+        first_row: sampling.firstRow,
+        position: sampling.position,
+      },
+      groups: rows,
+    });
+    return [sampled];
+  });
+}

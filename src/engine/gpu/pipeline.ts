@@ -1,0 +1,129 @@
+/**
+ * From a shader file to a dispatch: pipelines, bind groups and uniforms, by the names the WGSL itself gives them.
+ * `Shader` is what scripts/wgsl-plugin.ts makes of a .wgsl file. It knows nothing of what shaders compute.
+ */
+import type { TensorInfo } from '@tensorflow/tfjs';
+import { LabError } from '../../errors.ts';
+import type { SharedBackend } from './backend.ts';
+
+export interface Binding {
+  readonly name: string;
+  readonly binding: number;
+  readonly type: 'uniform' | 'read-only-storage' | 'storage';
+}
+
+/** A scalar of the uniform struct; offset in bytes. */
+export interface Param {
+  readonly name: string;
+  readonly offset: number;
+  readonly type: 'f32' | 'u32' | 'i32';
+}
+
+export interface EntryPoint {
+  readonly bindings: readonly Binding[];
+  readonly params: readonly Param[];
+}
+
+export interface Shader {
+  /** Path below shaders/, without the ending. */
+  readonly label: string;
+  readonly code: string;
+  readonly entries: Readonly<Record<string, EntryPoint>>;
+}
+
+export interface Dispatch {
+  readonly shader: Shader;
+  readonly entry: string;
+  /** Values of WGSL `override` constants. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** One tensor for every storage binding, by name. */
+  readonly tensors: Readonly<Record<string, TensorInfo>>;
+  /** One number for every field of the uniform struct, by name. */
+  readonly params: Readonly<Record<string, number>>;
+  /** Workgroups. Beyond the limit of one dimension they are laid out in two, and the shader checks its bounds. */
+  readonly groups: number;
+}
+
+const pipelines = new WeakMap<GPUDevice, Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>>();
+
+/** Records one dispatch behind everything tfjs has recorded so far. */
+export function dispatch(backend: SharedBackend, work: Dispatch): void {
+  const entry = entryOf(work);
+  const { pipeline, layout } = pipelineOf(backend.device, work);
+  const limit = backend.device.limits.maxStorageBufferBindingSize;
+  const touched: TensorInfo[] = [];
+  const entries = entry.bindings.map(({ binding, name, type }): GPUBindGroupEntry => {
+    if (type === 'uniform') return { binding, resource: { buffer: backend.uniform(packParams(entry.params, work.params)) } };
+    const tensor = work.tensors[name];
+    if (!tensor) throw new Error(`${work.shader.label}.${work.entry}: no tensor for ${name}`);
+    const buffer = backend.bufferOf(tensor);
+    if (buffer.size > limit) {
+      throw new LabError(
+        'webgpu',
+        `A tensor of ${megabytes(buffer.size)} MB (${name} of ${work.shader.label}) is larger than this GPU binds at once (${megabytes(limit)} MB).`,
+        'Use fewer rows per micro-batch.',
+      );
+    }
+    touched.push(tensor);
+    return { binding, resource: { buffer } };
+  });
+  const bindGroup = backend.device.createBindGroup({ label: work.shader.label, layout, entries });
+  backend.record(pipeline, bindGroup, touched, layoutGroups(work.groups, backend.device.limits.maxComputeWorkgroupsPerDimension));
+}
+
+/** [x, y] with x * y >= groups and neither beyond the limit; as few idle groups as rows of x allow. */
+export function layoutGroups(groups: number, limit: number): [number, number] {
+  const y = Math.ceil(groups / limit);
+  if (y > limit)
+    throw new LabError('webgpu', `${groups} workgroups are more than one dispatch can hold.`, 'Use fewer rows per micro-batch.');
+  return [Math.ceil(groups / y), y];
+}
+
+/** The uniform struct's bytes. */
+export function packParams(params: readonly Param[], values: Readonly<Record<string, number>>): ArrayBuffer {
+  const last = params.at(-1);
+  // uniform buffers are bound in multiples of 16 bytes
+  const bytes = new DataView(new ArrayBuffer(last ? Math.ceil((last.offset + 4) / 16) * 16 : 0));
+  for (const { name, offset, type } of params) {
+    const value = values[name];
+    if (value === undefined) throw new Error(`no value for params.${name}`);
+    if (type === 'f32') bytes.setFloat32(offset, value, true);
+    else if (type === 'u32') bytes.setUint32(offset, value, true);
+    else bytes.setInt32(offset, value, true);
+  }
+  return bytes.buffer;
+}
+
+function entryOf({ shader, entry }: Dispatch): EntryPoint {
+  const found = shader.entries[entry];
+  if (!found) throw new Error(`${shader.label} has no entry point ${entry}`);
+  return found;
+}
+
+function pipelineOf(device: GPUDevice, work: Dispatch): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
+  const cache = pipelines.get(device) ?? new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  pipelines.set(device, cache);
+  const label = `${work.shader.label}.${work.entry}`;
+  const key = `${label} ${JSON.stringify(work.constants ?? {})}`;
+  const known = cache.get(key);
+  if (known) return known;
+  const layout = device.createBindGroupLayout({
+    label,
+    entries: entryOf(work).bindings.map(({ binding, type }) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+  });
+  const pipeline = device.createComputePipeline({
+    label,
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: {
+      module: device.createShaderModule({ label, code: work.shader.code }),
+      entryPoint: work.entry,
+      constants: { ...work.constants },
+    },
+  });
+  cache.set(key, { pipeline, layout });
+  return { pipeline, layout };
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
