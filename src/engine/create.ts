@@ -1,0 +1,49 @@
+/** Makes an engine: starts the backend it runs on, once per process, and puts a policy on it. Which one to take is `choose.ts`. */
+import * as tf from '@tensorflow/tfjs';
+import { LabError } from '../errors.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
+import { PortableEngine } from './portable/engine.ts';
+import { fixWasmKernels } from './portable/wasm-fixes.ts';
+
+export interface EngineOptions {
+  readonly config: PolicyConfig;
+  readonly weights: Weights;
+  readonly engine: EngineName;
+  readonly backend: BackendName;
+  /** Folder of the tfjs-backend-wasm binaries, with a slash at its end. Default: beside the backend's script. */
+  readonly wasmPath?: string;
+}
+
+/** @throws LabError `usage` for an engine that is not there, `webgpu` when the backend does not start */
+export async function createEngine(options: EngineOptions): Promise<PolicyEngine> {
+  if (options.engine === 'fused') {
+    throw new LabError('usage', 'The fused engine is not part of this version.', 'Choose the portable engine.');
+  }
+  await startBackend(options.backend, options.wasmPath);
+  const info: EngineInfo = {
+    engine: 'portable',
+    backend: options.backend,
+    adapter: null,
+    software: false,
+    features: [],
+    limits: {},
+    precision: 'f32',
+  };
+  return new PortableEngine(options.config, options.weights, info);
+}
+
+async function startBackend(backend: BackendName, wasmPath?: string): Promise<void> {
+  if (tf.getBackend() === backend) return;
+  if (backend === 'wasm') {
+    const wasm = await import('@tensorflow/tfjs-backend-wasm');
+    // Helper threads gain nothing here, and hang minified builds on isolated pages.
+    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+    if (wasmPath) wasm.setWasmPaths(wasmPath);
+  }
+  if (!(await tf.setBackend(backend))) {
+    throw new LabError('webgpu', `The ${backend} backend did not start.`, 'Choose another backend.');
+  }
+  if (backend === 'wasm') fixWasmKernels();
+}

@@ -1,0 +1,245 @@
+/**
+ * The portable engine: the contract of `engine.ts` on tfjs ops and tfjs autodiff, for any tfjs backend. It runs where
+ * there is no WebGPU, and it is what the fused engine is tested against. Choosing and starting a backend is `create.ts`.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { LabError } from '../../errors.ts';
+import type { PolicyConfig } from '../../policy/config.ts';
+import type { Weights } from '../../policy/weights.ts';
+import type {
+  EngineInfo,
+  GenerateProgress,
+  GenerateRequest,
+  ObjectiveSpec,
+  OptimSpec,
+  PolicyEngine,
+  PolicyState,
+  Rollouts,
+  Scores,
+  StepMetrics,
+  TokenBatch,
+  TrainBatch,
+} from '../engine.ts';
+import { adamW, globalNorm, zeroMoments, type Moments } from './adamw.ts';
+import { checkBatch, completionsOf, microBatches } from './batch.ts';
+import { Decoder } from './decoder.ts';
+import { generate } from './generate.ts';
+import { onHost } from './host.ts';
+import { clippedLoss, rowColumns, stepMetricsFromRows, tokenLogprob } from './kernels/index.ts';
+import { ropeTable } from './ops/rope.ts';
+import { placeRows } from './ops/rows.ts';
+import { arrange, download, upload } from './parameters.ts';
+import { packRows } from './rows.ts';
+
+/** Tokens of one forward and backward pass: bounds the memory of a pass, and keeps it near the CPU's caches. */
+const maxPlacesOnHost = 4096;
+/** tfjs-webgpu's softmax corrupts the last of more than 65535 rows; attention has heads times places of them. */
+const maxSoftmaxRows = 65535;
+
+export class PortableEngine implements PolicyEngine {
+  private parameters: tf.Tensor[];
+  private moments: Moments | null = null;
+  private optimSteps = 0;
+  private skippedSteps = 0;
+  private reference: tf.Tensor[] | null = null;
+  private readonly decoder: Decoder;
+
+  /**
+   * Runs on the current tfjs backend.
+   * @param check throws when the device reported an error since the last call: a failed submit reads as zeros
+   */
+  constructor(
+    readonly config: PolicyConfig,
+    weights: Weights,
+    readonly info: EngineInfo,
+    private readonly check: () => void = () => {},
+    private readonly release: () => void = () => {},
+  ) {
+    this.parameters = upload(config, weights);
+    this.decoder = new Decoder(config, ropeTable(config, config.maxPositions));
+  }
+
+  async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
+    const rollouts = await generate(this.decoder, arrange(this.config, this.parameters), request, onProgress);
+    this.check();
+    return rollouts;
+  }
+
+  async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {
+    checkBatch(batch, this.config);
+    const tensors = options.policy === 'reference' ? this.reference : this.parameters;
+    if (!tensors) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
+    const parameters = arrange(this.config, tensors);
+    // As in the sampler: the log-probs of greedy decoding are those of temperature 1.
+    const temperature = options.temperature > 0 ? options.temperature : 1;
+    const { rows, completionWidth } = batch;
+    const logprobs = new Float32Array(rows * completionWidth);
+    const entropies = new Float32Array(rows * completionWidth);
+    for (const [first, last] of microBatches(batch, 0, this.maxPlaces())) {
+      const { packed, places, targets, cells } = completionsOf(batch, first, last);
+      if (cells.length === 0) continue;
+      const both = tf.tidy(() => {
+        const logits = this.decoder.logits(parameters, packed, places);
+        const { logprob, entropy } = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), temperature);
+        return tf.concat([logprob, entropy]);
+      });
+      const values = await both.data();
+      both.dispose();
+      cells.forEach((cell, m) => {
+        logprobs[first * completionWidth + cell] = values[m]!;
+        entropies[first * completionWidth + cell] = values[places.length + m]!;
+      });
+    }
+    this.check();
+    return { logprobs, entropies };
+  }
+
+  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
+    checkBatch(batch, this.config);
+    if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
+      throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
+    }
+    const rows = new Float32Array(batch.rows * rowColumns.length);
+    let gradients: tf.Tensor[] | null = null;
+    try {
+      for (const [first, last] of microBatches(batch, optim.microBatchRows, this.maxPlaces())) {
+        const part = await this.gradients(batch, first, last, objective, rows);
+        if (part) gradients = gradients ? accumulate(gradients, part) : part;
+      }
+      const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
+      const gradNorm = gradients ? await globalNorm(gradients) : 0;
+      this.check();
+      const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
+      if (skipped) this.skippedSteps++;
+      else if (gradients) this.update(gradients, gradNorm, optim);
+      return { ...metrics, gradNorm, skipped };
+    } finally {
+      gradients?.forEach((g) => g.dispose());
+    }
+  }
+
+  /**
+   * Gradients of the loss of rows [first, last), whose row sums go to `rowSums` [R, K]. Null where nothing counts.
+   * The caller disposes them.
+   */
+  private async gradients(
+    batch: TrainBatch,
+    first: number,
+    last: number,
+    objective: ObjectiveSpec,
+    rowSums: Float32Array,
+  ): Promise<tf.Tensor[] | null> {
+    const count = last - first;
+    const width = batch.completionWidth;
+    const { packed, places, targets, cells } = completionsOf(batch, first, last, batch.mask);
+    if (cells.length === 0) return null;
+    const cellsOf = (values: ArrayLike<number>) =>
+      tf.tensor2d(Float32Array.from(values).subarray(first * width, last * width), [count, width]);
+    let sums: tf.Tensor2D | null = null;
+    const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
+      const logits = this.decoder.logits(arrange(this.config, tensors), packed, places);
+      const scored = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), objective.temperature);
+      const onGrid = (x: tf.Tensor1D) => tf.reshape(placeRows(tf.reshape(x, [-1, 1]), cells, count * width), [count, width]) as tf.Tensor2D;
+      const { loss, rows } = clippedLoss(
+        {
+          logprob: onGrid(scored.logprob),
+          entropy: onGrid(scored.entropy),
+          old: batch.oldLogprobs && cellsOf(batch.oldLogprobs),
+          ref: batch.refLogprobs && cellsOf(batch.refLogprobs),
+          mask: cellsOf(batch.mask),
+          advantage: tf.tensor1d(batch.advantages.slice(first, last)),
+          rowWeight: tf.tensor1d(batch.rowWeights.slice(first, last)),
+        },
+        objective,
+      );
+      sums = tf.keep(rows);
+      return loss;
+    })(this.parameters);
+    value.dispose();
+    rowSums.set(await sums!.data(), first * rowColumns.length);
+    sums!.dispose();
+    return grads;
+  }
+
+  private update(gradients: tf.Tensor[], gradNorm: number, optim: OptimSpec): void {
+    const scale = optim.maxGradNorm > 0 ? Math.min(1, optim.maxGradNorm / (gradNorm + 1e-6)) : 1;
+    const moments = this.moments ?? zeroMoments(this.parameters);
+    this.optimSteps++;
+    const next = adamW(this.parameters, gradients, moments, optim, this.optimSteps, scale);
+    disposeAll(this.parameters, moments.first, moments.second);
+    this.parameters = next.parameters;
+    this.moments = next.moments;
+  }
+
+  async logits(tokens: Int32Array): Promise<Float32Array> {
+    const batch = {
+      rows: 1,
+      width: tokens.length,
+      completionWidth: 0,
+      tokens,
+      promptLengths: Int32Array.of(tokens.length),
+      lengths: Int32Array.of(tokens.length),
+    };
+    checkBatch(batch, this.config);
+    const logits = tf.tidy(() =>
+      this.decoder.logits(arrange(this.config, this.parameters), packRows([tokens]), Int32Array.of(tokens.length - 1)),
+    );
+    const values = (await logits.data()) as Float32Array;
+    logits.dispose();
+    this.check();
+    return values;
+  }
+
+  async setReference(weights?: Weights): Promise<void> {
+    const next = weights ? upload(this.config, weights) : this.parameters.map((p) => tf.clone(p));
+    disposeAll(this.reference ?? []);
+    this.reference = next;
+  }
+
+  async exportState(): Promise<PolicyState> {
+    const weights = await download(this.config, this.parameters);
+    const moments = this.moments && {
+      first: await download(this.config, this.moments.first),
+      second: await download(this.config, this.moments.second),
+    };
+    this.check();
+    return { weights, moments, optimSteps: this.optimSteps, skippedSteps: this.skippedSteps };
+  }
+
+  async importState(state: PolicyState): Promise<void> {
+    const parameters = upload(this.config, state.weights);
+    const moments = state.moments && { first: upload(this.config, state.moments.first), second: upload(this.config, state.moments.second) };
+    this.disposeState();
+    this.parameters = parameters;
+    this.moments = moments;
+    this.optimSteps = state.optimSteps;
+    this.skippedSteps = state.skippedSteps;
+  }
+
+  dispose(): void {
+    this.disposeState();
+    disposeAll(this.reference ?? []);
+    this.reference = null;
+    this.release();
+  }
+
+  private disposeState(): void {
+    disposeAll(this.parameters, this.moments?.first ?? [], this.moments?.second ?? []);
+    this.parameters = [];
+    this.moments = null;
+  }
+
+  private maxPlaces(): number {
+    return onHost() ? maxPlacesOnHost : Math.min(maxPlacesOnHost, Math.floor(maxSoftmaxRows / this.config.heads));
+  }
+}
+
+function accumulate(total: tf.Tensor[], part: tf.Tensor[]): tf.Tensor[] {
+  const sums = total.map((sum, i) => tf.add(sum, part[i]!));
+  disposeAll(total, part);
+  return sums;
+}
+
+function disposeAll(...lists: (readonly tf.Tensor[])[]): void {
+  for (const list of lists) for (const tensor of list) tensor.dispose();
+}
