@@ -31,7 +31,7 @@ export default ts.config(
       // The compiler knows the names (and the types of the platform) better.
       'no-undef': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
       'no-restricted-syntax': ['error', ...tensorTraps, backendTrap],
       'max-lines': ['warn', { max: 450, skipBlankLines: true }],
       // A Map behind a counter that is reactive redraws once a batch instead of once an entry.
@@ -40,6 +40,17 @@ export default ts.config(
     },
   },
   { files: ['**/*.svelte', '**/*.svelte.ts'], languageOptions: { parserOptions: { parser: ts.parser, extraFileExtensions: ['.svelte'] } } },
+  {
+    // A promise that nobody waits for hides its failure. These rules need types, hence only where most of the waiting is.
+    files: ['src/**/*.ts', 'tests/**/*.ts'],
+    ignores: ['**/*.svelte.ts'],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
+      '@typescript-eslint/await-thenable': 'error',
+    },
+  },
   // The places that boot a backend; tests compare backends and so switch between them.
   {
     files: ['src/engine/create.ts', 'src/engine/choose.ts', 'src/engine/gpu/device.ts', 'tests/**'],
