@@ -150,13 +150,15 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
-  deleteCheckpoint(id: string): Promise<void> {
+  deleteCheckpoint(id: string): Promise<string | null> {
     return guarded(async () => {
       const transaction = this.#database.transaction(['checkpoints', 'payloads'], 'readwrite');
+      const info = await transaction.objectStore('checkpoints').get(id);
       await commit(transaction, [
         () => transaction.objectStore('checkpoints').delete(id),
         () => transaction.objectStore('payloads').delete(id),
       ]);
+      return info?.runId ?? null;
     });
   }
 

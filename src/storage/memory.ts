@@ -102,8 +102,10 @@ export class MemoryStorage implements LabStorage {
     return renamed;
   }
 
-  async deleteCheckpoint(id: string): Promise<void> {
+  async deleteCheckpoint(id: string): Promise<string | null> {
+    const runId = this.#checkpoints.get(id)?.info.runId ?? null;
     this.#checkpoints.delete(id);
+    return runId;
   }
 
   close(): void {}

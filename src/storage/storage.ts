@@ -39,8 +39,8 @@ export interface LabStorage {
   checkpoint(id: string): Promise<Checkpoint>;
   /** A named checkpoint is the reader's own from then on: retention leaves it alone. */
   renameCheckpoint(id: string, name: string): Promise<CheckpointInfo>;
-  /** Unknown ids are no error. */
-  deleteCheckpoint(id: string): Promise<void>;
+  /** The run it belonged to; null for an unknown id, which is no error. */
+  deleteCheckpoint(id: string): Promise<string | null>;
 
   close(): void;
 }

@@ -50,7 +50,10 @@ export type TrainerEvent =
     }
   /** Within a step: which phase, and how far (0..1). */
   | { readonly type: 'progress'; readonly runId: string; readonly step: number; readonly phase: Phase; readonly fraction: number }
-  /** One or more steps: `columns[name]` holds `steps.length` numbers, NaN where a metric is absent. Buffers are transferred. */
+  /**
+   * One or more steps: `columns[name]` holds `steps.length` numbers, NaN where a metric is absent. Buffers are transferred.
+   * A step that was told before comes again after a recovery: the run went back to its checkpoint, and the newer numbers count.
+   */
   | {
       readonly type: 'metrics';
       readonly runId: string;
@@ -86,7 +89,7 @@ export interface ProbeChunk {
   readonly checkpoint: string | null;
   readonly persona: string;
   readonly text: string;
-  /** Per token of `text`. */
+  /** Per token. The log-probs come with the last chunk of the cell; until then the list is empty. */
   readonly pieces: readonly string[];
   readonly logprobs: readonly number[];
   readonly done: boolean;
@@ -102,10 +105,11 @@ export interface TrainerApi {
   start(config: RunConfig, name?: string): Promise<string>;
   /** Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run. Resolves with the run's id. */
   resume(runId: string, checkpoint?: string): Promise<string>;
-  /** After the current step; a checkpoint is written first. */
+  /** After the current step; resolves when its checkpoint is written. */
   pause(): Promise<void>;
-  /** Exactly one step of a paused run, or of a new one. */
-  step(config?: RunConfig): Promise<string>;
+  /** Exactly one step of the open run; with `config` of a new one, with `runId` of a stored one. Resolves when it is paused again. */
+  step(config?: RunConfig, runId?: string): Promise<string>;
+  /** Within the current step, whose work is thrown away; the last whole step is saved. The session is `idle` then; the run can be resumed. */
   stop(): Promise<void>;
   runs(): Promise<readonly RunRecord[]>;
   history(runId: string): Promise<RunHistory>;

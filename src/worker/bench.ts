@@ -1,0 +1,135 @@
+/**
+ * The workbench: the policies that were loaded and the one engine that computes with them. It knows whose weights the engine holds,
+ * builds a new engine when the old one is lost, and lends it out for a probe without a trace.
+ */
+import { createEngine } from '../engine/create.ts';
+import { chooseEngine, probeAdapters } from '../engine/choose.ts';
+import type { BackendName, EngineInfo, EngineName, PolicyEngine, PolicyState } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Tokenizer } from '../policy/tokenizer.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { EngineWish } from './api.ts';
+
+export interface BenchSetup {
+  /** @throws LabError 'network' or 'format' when the policy cannot be had */
+  loadPolicy(id: string): Promise<Policy>;
+  /** Address of the tfjs WebAssembly file; absent in Node, which finds its own. */
+  readonly wasmPath?: string;
+}
+
+interface Choice {
+  readonly engine: EngineName;
+  readonly backend: BackendName;
+  readonly reason: string;
+}
+
+export class Bench {
+  /** Whose state the engine holds; null: nobody's in particular. */
+  holder: object | null = null;
+  readonly #setup: BenchSetup;
+  readonly #policies = new Map<string, Promise<Policy>>();
+  #choice: Choice | null = null;
+  #engine: PolicyEngine | null = null;
+  #policyId: string | null = null;
+
+  constructor(setup: BenchSetup) {
+    this.#setup = setup;
+  }
+
+  /** Chooses engine and backend and builds the engine. Falls back to WebAssembly where WebGPU was not asked for and does not start. */
+  async choose(wish: EngineWish, policyId: string): Promise<{ engine: PolicyEngine; reason: string; notice: string | null }> {
+    this.#choice = chooseEngine(wish, await probeAdapters());
+    this.#drop();
+    try {
+      return { engine: await this.engineFor(policyId), reason: this.#choice.reason, notice: null };
+    } catch (error) {
+      const canFallBack = this.#choice.backend === 'webgpu' && !wish.backend && !wish.engine;
+      if (!canFallBack || (error instanceof LabError && error.code !== 'webgpu')) throw error;
+      this.#choice = { engine: 'portable', backend: 'wasm', reason: 'WebGPU did not start here, so the policy runs on WebAssembly.' };
+      const why = error instanceof Error ? error.message : String(error);
+      return { engine: await this.engineFor(policyId), reason: this.#choice.reason, notice: `WebGPU did not start: ${why}` };
+    }
+  }
+
+  /** Loaded once; a failure is not remembered, so that it can be tried again. */
+  policy(id: string): Promise<Policy> {
+    let policy = this.#policies.get(id);
+    if (!policy) {
+      policy = this.#setup.loadPolicy(id);
+      this.#policies.set(id, policy);
+      policy.catch(() => this.#policies.delete(id));
+    }
+    return policy;
+  }
+
+  async tokenizer(id: string): Promise<Tokenizer> {
+    const { tokenizer } = await this.policy(id);
+    if (!tokenizer)
+      throw new LabError('config', `The policy ${id} has no tokenizer.`, 'Choose a policy whose folder has a tokenizer.json.');
+    return tokenizer;
+  }
+
+  /** The engine, holding some weights of this policy. */
+  async engineFor(policyId: string): Promise<PolicyEngine> {
+    if (this.#engine && this.#policyId === policyId) return this.#engine;
+    if (!this.#choice) throw new Error('Bench.engineFor before choose');
+    this.#drop();
+    const { config, weights } = await this.policy(policyId);
+    const { engine, backend } = this.#choice;
+    const { wasmPath } = this.#setup;
+    this.#engine = await createEngine({ config, weights, engine, backend, ...(wasmPath ? { wasmPath } : {}) });
+    this.#policyId = policyId;
+    return this.#engine;
+  }
+
+  /** Gives the engine a run's state, with the run's base policy as the frozen reference. */
+  async load(policyId: string, state: PolicyState, holder: object): Promise<PolicyEngine> {
+    this.holder = null;
+    const [{ weights }, engine] = [await this.policy(policyId), await this.engineFor(policyId)];
+    await engine.setReference(weights);
+    await engine.importState(state);
+    this.holder = holder;
+    return engine;
+  }
+
+  /** After a loss: the old engine goes, the next one is built on a new device. */
+  async rebuild(policyId: string): Promise<EngineInfo> {
+    this.#drop();
+    return (await this.engineFor(policyId)).info;
+  }
+
+  /** Does some work with other weights, then puts back exactly what the engine held. Null: with what it holds. */
+  async borrow<T>(policyId: string, weights: Weights | null, work: (engine: PolicyEngine) => Promise<T>): Promise<T> {
+    if (this.holder && this.#policyId !== policyId) {
+      throw new LabError('usage', `The open run trains another policy than ${policyId}.`, 'Stop it first.');
+    }
+    const engine = await this.engineFor(policyId);
+    if (!weights) return work(engine);
+    const holder = this.holder;
+    const held = holder ? await engine.exportState() : null;
+    // Should putting back fail, nobody holds the engine and the run goes back to its last checkpoint.
+    this.holder = null;
+    await engine.importState({ weights, moments: null, optimSteps: 0, skippedSteps: 0 });
+    try {
+      return await work(engine);
+    } finally {
+      if (held) {
+        await engine.importState(held);
+        this.holder = holder;
+      }
+    }
+  }
+
+  #drop(): void {
+    this.holder = null;
+    this.#policyId = null;
+    const engine = this.#engine;
+    this.#engine = null;
+    try {
+      engine?.dispose();
+    } catch {
+      // A lost device cannot be tidied up, and need not be.
+    }
+  }
+}

@@ -1,0 +1,355 @@
+/**
+ * The session: everything the page can ask of the worker, without the worker. It runs in a module worker (`trainer.worker.ts`) and,
+ * the same, in Node's tests. It keeps at most one run open; commands are taken one after the other, so that each finds the state the
+ * one before it left. What a running run does is in `training.ts`.
+ */
+import { LabError, labErrorCode } from '../errors.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import { personas, voices } from '../persona/world.ts';
+import { parameterCount } from '../policy/weights.ts';
+import { checkConfig } from '../rl/check.ts';
+import type { RunConfig } from '../rl/config.ts';
+import { recipes } from '../rl/recipes.ts';
+import { initialTrainerState } from '../rl/trainer.ts';
+import { estimate } from '../storage/quota.ts';
+import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+import { newId } from '../storage/seal.ts';
+import type { LabStorage } from '../storage/storage.ts';
+import { tasks } from '../tasks/index.ts';
+import type { Boot, EngineWish, ProbeChunk, ProbeRequest, RunHistory, TrainerApi } from './api.ts';
+import { Bench, type BenchSetup } from './bench.ts';
+import { EventStream, type EventSink } from './event-stream.ts';
+import { runLocks, type RunLocks } from './locks.ts';
+import { probeCheckpoint, type ProbeSubject } from './probe.ts';
+import { Training, type TrainingTools } from './training.ts';
+import { Turns } from './turns.ts';
+
+export interface SessionSetup extends BenchSetup {
+  openStorage(): Promise<{ readonly storage: LabStorage; readonly notice: string | null }>;
+  readonly locks?: RunLocks;
+}
+
+/** The api, but for the sink, which here also learns what it may transfer. */
+type SessionApi = Omit<TrainerApi, 'listen'> & { listen(sink: EventSink): Promise<void> };
+
+const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
+const recipeNames: Readonly<Record<RunConfig['recipe'], string>> = {
+  base: 'Base',
+  sft: 'SFT',
+  rlvr: 'RLVR',
+  permix: 'PerMix',
+  custom: 'Own mix',
+};
+
+export class Session implements SessionApi {
+  readonly #setup: SessionSetup;
+  readonly #bench: Bench;
+  readonly #events = new EventStream();
+  readonly #turns = new Turns();
+  readonly #commands = new Turns();
+  readonly #locks: RunLocks;
+  #storage: Promise<{ readonly storage: LabStorage; readonly notice: string | null }> | null = null;
+  #boot: { readonly wish: string; readonly result: Promise<Boot> } | null = null;
+  #open: Training | null = null;
+  #probe: AbortController | null = null;
+
+  constructor(setup: SessionSetup) {
+    this.#setup = setup;
+    this.#bench = new Bench(setup);
+    this.#locks = setup.locks ?? runLocks();
+  }
+
+  boot(wish: EngineWish): Promise<Boot> {
+    const key = `${wish.engine ?? ''}/${wish.backend ?? ''}`;
+    if (this.#boot?.wish !== key) {
+      const result = this.#commands.take(() => this.#bootOnce(wish));
+      this.#boot = { wish: key, result };
+      // A failed start, a policy that could not be fetched for one, can be tried again.
+      result.catch(() => (this.#boot = null));
+    }
+    return this.#boot.result;
+  }
+
+  async #bootOnce(wish: EngineWish): Promise<Boot> {
+    if (this.#open?.active) throw training(this.#open.record);
+    if (this.#open) this.#close();
+    const { engine, reason, notice } = await this.#bench.choose(wish, bundledPolicy.id);
+    const { config } = await this.#bench.policy(bundledPolicy.id);
+    const opened = await this.#opened();
+    const insecure =
+      globalThis.isSecureContext === false
+        ? 'This page came over plain http, where browsers offer no WebGPU, no offline use and no locks between tabs: ' +
+          'open it over https or on localhost to have them, and do not train one run in two tabs.'
+        : null;
+    return {
+      engine: engine.info,
+      reason,
+      notices: [insecure, notice, opened.notice].filter((text) => text !== null),
+      policy: {
+        ...bundledPolicy,
+        parameters: parameterCount(config),
+        vocabSize: config.vocabSize,
+        layers: config.layers,
+        hiddenSize: config.hiddenSize,
+      },
+      voices,
+      personas,
+      tasks: tasks.map(({ id, name, description, knobs }) => ({ id, name, description, knobs })),
+      runs: await this.runs(),
+      recipes,
+    };
+  }
+
+  async listen(sink: EventSink): Promise<void> {
+    this.#events.listen(sink);
+  }
+
+  async check(config: RunConfig): Promise<readonly string[]> {
+    return checkConfig(config, personas);
+  }
+
+  start(config: RunConfig, name?: string): Promise<string> {
+    return this.#commands.take(async () => {
+      if (this.#open?.active) {
+        // The button was pressed twice.
+        if (JSON.stringify(this.#open.record.config) === JSON.stringify(config)) return this.#open.id;
+        throw training(this.#open.record);
+      }
+      return this.#begin(await this.#create(config, name), 'run');
+    });
+  }
+
+  resume(runId: string, checkpoint?: string): Promise<string> {
+    return this.#commands.take(async () => {
+      if (this.#open?.active) {
+        if (this.#open.id === runId && !checkpoint) return runId;
+        throw training(this.#open.record);
+      }
+      if (checkpoint) return this.#begin(await this.#fork(checkpoint), 'run');
+      return this.#begin(await this.#reopen(runId), 'run');
+    });
+  }
+
+  async pause(): Promise<void> {
+    await this.#commands.take(async () => this.#open?.pause());
+  }
+
+  step(config?: RunConfig, runId?: string): Promise<string> {
+    return this.#commands.take(async () => {
+      if (this.#open?.active) throw training(this.#open.record);
+      const run = config ? await this.#create(config) : runId ? await this.#reopen(runId) : this.#open;
+      if (!run) throw new LabError('usage', 'No run is open.', 'Start one, or resume one from the list.');
+      await this.#begin(run, 'step');
+      await run.rest;
+      return run.id;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#commands.take(async () => this.#open?.stop());
+  }
+
+  async runs(): Promise<readonly RunRecord[]> {
+    const { storage } = await this.#opened();
+    const runs: RunRecord[] = [];
+    for (const run of await storage.runs()) runs.push(await this.#seen(run));
+    return runs;
+  }
+
+  /** A run whose tab went away while it was training is a paused one. */
+  async #seen(run: RunRecord): Promise<RunRecord> {
+    const alive = run.status !== 'running' || run.id === this.#open?.id || (await this.#locks.heldElsewhere(run.id));
+    return alive ? run : { ...run, status: 'paused' };
+  }
+
+  async history(runId: string): Promise<RunHistory> {
+    const { storage } = await this.#opened();
+    const [run, steps, checkpoints] = [await storage.run(runId), await storage.metrics(runId), await storage.checkpoints(runId)];
+    return { run: await this.#seen(run), steps: steps.map(({ step, metrics, personas }) => ({ step, metrics, personas })), checkpoints };
+  }
+
+  async rollouts(runId: string, step: number) {
+    const { storage } = await this.#opened();
+    return (await storage.rollouts(runId, step))?.rollouts ?? [];
+  }
+
+  async renameRun(runId: string, name: string): Promise<void> {
+    const { storage } = await this.#opened();
+    const record = await storage.updateRun(runId, { name: checkedName(name) });
+    if (this.#open?.id === runId) this.#open.adopt(record);
+  }
+
+  deleteRun(runId: string): Promise<void> {
+    return this.#commands.take(async () => {
+      const { storage } = await this.#opened();
+      if (this.#open?.id === runId) {
+        if (this.#open.active) throw training(this.#open.record);
+        this.#close();
+      } else if (await this.#locks.heldElsewhere(runId)) {
+        throw new LabError('usage', 'This run is being trained in another tab.', 'Stop it there first.');
+      }
+      await storage.deleteRun(runId);
+    });
+  }
+
+  async saveCheckpoint(name: string): Promise<CheckpointInfo> {
+    if (!this.#open) throw new LabError('usage', 'No run is open, so there is nothing to save.', 'Start or resume one.');
+    return this.#open.save(checkedName(name));
+  }
+
+  async renameCheckpoint(id: string, name: string): Promise<void> {
+    const { storage } = await this.#opened();
+    const { runId } = await storage.renameCheckpoint(id, checkedName(name));
+    await this.#listCheckpoints(runId);
+  }
+
+  async deleteCheckpoint(id: string): Promise<void> {
+    const { storage } = await this.#opened();
+    const runId = await storage.deleteCheckpoint(id);
+    if (runId) await this.#listCheckpoints(runId);
+  }
+
+  async renderPrompt(personaText: string | null, question: string): Promise<string> {
+    return renderPrompt(await this.#bench.tokenizer(bundledPolicy.id), personaText, question).text;
+  }
+
+  async probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void> {
+    this.#probe?.abort();
+    const abort = new AbortController();
+    this.#probe = abort;
+    for (const checkpoint of request.checkpoints) {
+      if (abort.signal.aborted) return;
+      const subject = await this.#subject(checkpoint);
+      const ask = () => this.#turns.take(() => this.#ask(subject, request, abort.signal, onChunk));
+      try {
+        await ask().catch(async (error: unknown) => {
+          // A run that is training recovers by itself; here nobody else would.
+          if (labErrorCode(error) !== 'webgpu' || this.#open?.active) throw error;
+          await this.#turns.take(() => this.#bench.rebuild(subject.policyId));
+          await ask();
+        });
+      } catch (error) {
+        if (!(abort.signal.aborted && labErrorCode(error) === 'cancelled')) throw error;
+      }
+    }
+  }
+
+  async #ask(
+    { checkpoint, policyId, weights }: ProbeSubject,
+    request: ProbeRequest,
+    signal: AbortSignal,
+    onChunk: (chunks: readonly ProbeChunk[]) => void,
+  ): Promise<void> {
+    if (signal.aborted) return;
+    const tokenizer = await this.#bench.tokenizer(policyId);
+    const { eosIds } = (await this.#bench.policy(policyId)).config;
+    if (!weights) await this.#open?.hold();
+    await this.#bench.borrow(policyId, weights, (engine) =>
+      probeCheckpoint(engine, tokenizer, eosIds, checkpoint, request, signal, onChunk),
+    );
+  }
+
+  async cancelProbe(): Promise<void> {
+    this.#probe?.abort();
+  }
+
+  storage() {
+    return estimate();
+  }
+
+  #opened() {
+    this.#storage ??= this.#setup.openStorage();
+    return this.#storage;
+  }
+
+  async #tools(): Promise<TrainingTools> {
+    const { storage } = await this.#opened();
+    return { storage, bench: this.#bench, events: this.#events, turns: this.#turns, locks: this.#locks };
+  }
+
+  async #begin(run: Training, wish: 'run' | 'step'): Promise<string> {
+    this.#open = run;
+    if (!run.finished) await run.begin(wish);
+    return run.id;
+  }
+
+  /** A new run, with the untrained policy as its checkpoint of step 0. */
+  async #create(config: RunConfig, name?: string): Promise<Training> {
+    const complaints = checkConfig(config, personas);
+    if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
+    const { weights } = await this.#bench.policy(config.policy);
+    const { info } = await this.#bench.engineFor(config.policy);
+    const record = newRun(name ? checkedName(name) : `${recipeNames[config.recipe]} · seed ${config.seed}`, config, info);
+    const state = { weights, moments: null, optimSteps: 0, skippedSteps: 0 };
+    const { storage } = await this.#opened();
+    const trainer = initialTrainerState;
+    await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });
+    await this.#listCheckpoints(record.id);
+    return new Training(await storage.run(record.id), await this.#tools());
+  }
+
+  /** A new run that continues from a checkpoint of another. */
+  async #fork(checkpointId: string): Promise<Training> {
+    const { storage } = await this.#opened();
+    const { runId, config, trainer, state, reward, step } = await storage.checkpoint(checkpointId);
+    const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
+    const { info } = await this.#bench.engineFor(config.policy);
+    const record = newRun(`${origin.name}, from step ${step}`, config, info);
+    await storage.createRun(
+      record,
+      { runId: record.id, name: `Step ${step} of ${origin.name}`, reward, kept: false, config, trainer, state },
+      history.filter((metrics) => metrics.step <= step),
+    );
+    await this.#listCheckpoints(record.id);
+    return new Training(await storage.run(record.id), await this.#tools());
+  }
+
+  async #reopen(runId: string): Promise<Training> {
+    if (this.#open?.id === runId) return this.#open;
+    const { storage } = await this.#opened();
+    return new Training(await storage.run(runId), await this.#tools());
+  }
+
+  #close(): void {
+    this.#open = null;
+    this.#bench.holder = null;
+    this.#events.push({ type: 'session', runId: null, phase: 'idle', step: 0, steps: 0, message: null });
+  }
+
+  async #subject(checkpoint: string | null): Promise<ProbeSubject> {
+    if (checkpoint === null) {
+      const { weights } = await this.#bench.policy(bundledPolicy.id);
+      return { checkpoint, policyId: bundledPolicy.id, weights };
+    }
+    if (checkpoint === 'current') {
+      if (!this.#open)
+        throw new LabError('usage', 'No run is open, so there are no current weights.', 'Choose a checkpoint, or resume a run.');
+      return { checkpoint, policyId: this.#open.record.config.policy, weights: null };
+    }
+    const { storage } = await this.#opened();
+    const { config, state } = await storage.checkpoint(checkpoint);
+    return { checkpoint, policyId: config.policy, weights: state.weights };
+  }
+
+  async #listCheckpoints(runId: string): Promise<void> {
+    const { storage } = await this.#opened();
+    this.#events.push({ type: 'checkpoints', runId, checkpoints: await storage.checkpoints(runId) });
+  }
+}
+
+function newRun(name: string, config: RunConfig, engine: RunRecord['engine']): RunRecord {
+  const now = Date.now();
+  return { id: newId('run'), name, config, engine, status: 'running', step: 0, created: now, updated: now };
+}
+
+function training({ name }: RunRecord): LabError {
+  return new LabError('usage', `“${name}” is being trained.`, 'Pause or stop it first.');
+}
+
+const maxNameLength = 120;
+
+function checkedName(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed && trimmed.length <= maxNameLength) return trimmed;
+  throw new LabError('usage', `A name has 1 to ${maxNameLength} characters; this one has ${trimmed.length}.`, 'Choose another.');
+}

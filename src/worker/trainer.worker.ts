@@ -1,0 +1,54 @@
+/** The module worker: a session behind comlink, with the browser's files and storage. Everything it does is in `session.ts`. */
+import './wire.ts';
+import { expose, transfer } from 'comlink';
+import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+import { loadPolicy } from '../policy/policy.ts';
+import { fetchSource } from '../policy/source.ts';
+import { openStorage } from '../storage/open.ts';
+import type { TrainerApi } from './api.ts';
+import type { TrainerHost } from './host.ts';
+import { Session } from './session.ts';
+
+/** Set by the page before anything else: a worker does not know the address of the page it belongs to. */
+let pageUrl = '';
+
+const session = new Session({
+  loadPolicy: (id) => loadPolicy(fetchSource(id, new URL(`models/${id}/`, pageUrl).href)),
+  openStorage: () => openStorage(),
+  wasmPath: new URL(simdWasm, self.location.href).href,
+});
+
+/** A page that is gone answers no more; that is no failure of the run. */
+const told = (answer: unknown): void => void Promise.resolve(answer).catch(() => {});
+
+const api: TrainerApi = {
+  boot: (wish) => session.boot(wish),
+  listen: (sink) => session.listen((events, buffers) => told(sink(transfer([...events], buffers)))),
+  check: (config) => session.check(config),
+  start: (config, name) => session.start(config, name),
+  resume: (runId, checkpoint) => session.resume(runId, checkpoint),
+  pause: () => session.pause(),
+  step: (config, runId) => session.step(config, runId),
+  stop: () => session.stop(),
+  runs: () => session.runs(),
+  history: (runId) => session.history(runId),
+  rollouts: (runId, step) => session.rollouts(runId, step),
+  renameRun: (runId, name) => session.renameRun(runId, name),
+  deleteRun: (runId) => session.deleteRun(runId),
+  saveCheckpoint: (name) => session.saveCheckpoint(name),
+  renameCheckpoint: (id, name) => session.renameCheckpoint(id, name),
+  deleteCheckpoint: (id) => session.deleteCheckpoint(id),
+  renderPrompt: (personaText, question) => session.renderPrompt(personaText, question),
+  probe: (request, onChunk) => session.probe(request, (chunks) => told(onChunk(chunks))),
+  cancelProbe: () => session.cancelProbe(),
+  storage: () => session.storage(),
+};
+
+const host: TrainerHost = {
+  ...api,
+  async belongTo(url) {
+    pageUrl = url;
+  },
+};
+
+expose(host);

@@ -1,0 +1,365 @@
+/**
+ * One run being trained: pulls steps out of the trainer, stores each, writes checkpoints, recovers from a lost device by going back to
+ * the last checkpoint. What a step computes is in `rl/trainer.ts`; which run is open is the session's business.
+ *
+ * Every way to continue a run, be it after a pause, in a new tab or after a lost device, goes through its newest checkpoint or through
+ * an engine that still holds exactly that run; that is why a resumed run equals an uninterrupted one.
+ */
+import { labErrorCode, LabError } from '../errors.ts';
+import { personas } from '../persona/world.ts';
+import type { StepReport, TrainerState } from '../rl/events.ts';
+import { train } from '../rl/trainer.ts';
+import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
+import type { LabStorage } from '../storage/storage.ts';
+import type { SessionPhase } from './api.ts';
+import type { Bench } from './bench.ts';
+import type { EventStream } from './event-stream.ts';
+import type { RunLocks } from './locks.ts';
+import { nextTask, type Turns } from './turns.ts';
+
+export interface TrainingTools {
+  readonly storage: LabStorage;
+  readonly bench: Bench;
+  readonly events: EventStream;
+  readonly turns: Turns;
+  readonly locks: RunLocks;
+}
+
+/** A device that is lost more often than this within the window will be lost again. */
+const maxRecoveries = 3;
+const recoveryWindowMs = 10 * 60_000;
+
+type Wish = 'run' | 'step' | 'pause' | 'stop';
+
+export class Training {
+  #phase: SessionPhase = 'starting';
+  #record: RunRecord;
+  readonly #tools: TrainingTools;
+  /** What the engine is at, while it holds this run. */
+  #trainer: TrainerState | null = null;
+  #steps: ReturnType<typeof train> | null = null;
+  #reward: number | null = null;
+  /** The step of the newest checkpoint. */
+  #saved: number;
+  /** A step that was computed and could not be stored; stored before the next one. */
+  #owed: StepReport | null = null;
+  #wish: Wish = 'pause';
+  #abort = new AbortController();
+  #losses: number[] = [];
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(record: RunRecord, tools: TrainingTools) {
+    this.#record = record;
+    this.#saved = record.step;
+    this.#tools = tools;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get record(): RunRecord {
+    return this.#record;
+  }
+
+  /** Computing, or about to. */
+  get active(): boolean {
+    return this.#phase === 'starting' || this.#phase === 'running' || this.#phase === 'pausing' || this.#phase === 'recovering';
+  }
+
+  get finished(): boolean {
+    return this.#phase === 'finished';
+  }
+
+  /** Settles when the loop has come to rest. */
+  get rest(): Promise<void> {
+    return this.#loop;
+  }
+
+  /** Resolves once training goes on; rejects when it cannot. @param wish all steps, or one */
+  async begin(wish: 'run' | 'step'): Promise<void> {
+    const release = await this.#lock();
+    try {
+      this.#tell('starting');
+      await this.#tools.turns.take(() => this.#prepare());
+      this.#steps = null;
+      this.#abort = new AbortController();
+      this.#wish = wish;
+      this.#tell('running');
+    } catch (error) {
+      this.#tell('failed', sentenceOf(error));
+      release();
+      throw error;
+    }
+    this.#loop = this.#run().finally(release);
+  }
+
+  /** After the current step; resolves when the checkpoint is written. */
+  async pause(): Promise<void> {
+    if (!this.active) return;
+    this.#wish = 'pause';
+    if (this.#phase === 'running') this.#tell('pausing');
+    await this.#loop;
+  }
+
+  /** Between two phases of the current step, whose work is thrown away. */
+  async stop(): Promise<void> {
+    if (this.active) {
+      this.#wish = 'stop';
+      this.#abort.abort();
+      if (this.#phase === 'running') this.#tell('pausing');
+      await this.#loop;
+    } else if (this.#phase === 'paused') {
+      await this.#alone(() => this.#settle('stopped'));
+    }
+  }
+
+  /** The reader's own checkpoint, of the newest whole step. */
+  save(name: string): Promise<CheckpointInfo> {
+    return this.#alone(async () => {
+      await this.hold();
+      return this.#checkpoint(name, true, this.#record.status);
+    });
+  }
+
+  /** Takes over a change of the record that this training did not make itself. */
+  adopt(record: RunRecord): void {
+    this.#record = record;
+  }
+
+  /** Sees to it that the engine holds this run's newest state. Only within a turn. */
+  async hold(): Promise<void> {
+    if (!this.#holds()) await this.#restore();
+  }
+
+  async #lock(): Promise<() => void> {
+    const release = await this.#tools.locks.hold(this.id);
+    if (release) return release;
+    throw new LabError('usage', `“${this.#record.name}” is being trained in another tab.`, 'Pause it there, or close that tab.');
+  }
+
+  /** Writes to the run: under the lock of the loop while that runs, under its own otherwise. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.active) return this.#tools.turns.take(work);
+    const release = await this.#lock();
+    try {
+      return await this.#tools.turns.take(async () => {
+        await this.#refresh();
+        return work();
+      });
+    } finally {
+      release();
+    }
+  }
+
+  /** Another tab may have trained the run on; then what the engine holds is history. */
+  async #refresh(): Promise<void> {
+    const stored = await this.#tools.storage.run(this.id);
+    if (stored.updated !== this.#record.updated && this.#tools.bench.holder === this) this.#tools.bench.holder = null;
+    this.#record = stored;
+  }
+
+  /** Whether the engine holds this run's newest state. */
+  #holds(): boolean {
+    return this.#tools.bench.holder === this && this.#trainer !== null;
+  }
+
+  async #prepare(): Promise<void> {
+    const { storage, bench } = this.#tools;
+    await this.#refresh();
+    if (!this.#holds()) await this.#goBack();
+    if (this.#owed) await this.#store(this.#owed);
+    const { info } = await bench.engineFor(this.#record.config.policy);
+    const { engine: before, name } = this.#record;
+    if (this.#saved > 0 && (before.engine !== info.engine || before.backend !== info.backend)) {
+      this.#notice(
+        'info',
+        `“${name}” began on ${before.engine}, ${before.backend}, and goes on with ${info.engine}, ${info.backend}: ` +
+          'the last digits of its numbers may differ from an uninterrupted run.',
+      );
+    }
+    this.#record = await storage.updateRun(this.id, { status: 'running', engine: info, failure: undefined });
+  }
+
+  async #run(): Promise<void> {
+    const { config } = this.#record;
+    for (;;) {
+      try {
+        while (this.#wish !== 'pause' && this.#wish !== 'stop' && this.#step < config.steps) {
+          await this.#tools.turns.take(() => this.#oneStep());
+          if (this.#wish === 'step') this.#wish = 'pause';
+          await nextTask();
+        }
+        const rest = this.#step >= config.steps ? 'finished' : this.#wish === 'stop' ? 'stopped' : 'paused';
+        return await this.#tools.turns.take(() => this.#settle(rest));
+      } catch (error) {
+        if (labErrorCode(error) === 'cancelled' && this.#abort.signal.aborted) continue;
+        const failure = await this.#recover(error);
+        if (failure !== null) return this.#fail(failure);
+      }
+    }
+  }
+
+  get #step(): number {
+    return this.#trainer?.step ?? this.#saved;
+  }
+
+  /** One step and its record, in one turn: whoever comes next finds engine, counters and storage at the same step. */
+  async #oneStep(): Promise<void> {
+    const { bench, events } = this.#tools;
+    if (!this.#holds()) await this.#goBack();
+    const { config } = this.#record;
+    const step = this.#step + 1;
+    this.#steps ??= train({
+      engine: await bench.engineFor(config.policy),
+      tokenizer: await bench.tokenizer(config.policy),
+      eosIds: (await bench.policy(config.policy)).config.eosIds,
+      personas,
+      config,
+      state: this.#trainer!,
+      signal: this.#abort.signal,
+      onProgress: (phase, fraction) => events.push({ type: 'progress', runId: this.id, step: this.#step + 1, phase, fraction }),
+    });
+    const next = await this.#steps.next();
+    if (next.done) throw new Error(`the trainer ended before step ${step}`);
+    this.#trainer = next.value.state;
+    this.#owed = next.value.report;
+    this.#reward = next.value.report.metrics['reward'] ?? null;
+    events.pushStep(this.id, next.value.report);
+    await this.#store(next.value.report);
+    this.#tell(this.#phase);
+  }
+
+  /** Metrics and rollouts of a step, and a checkpoint where one is due. */
+  async #store(report: StepReport): Promise<void> {
+    const { step, metrics, personas: accuracy, rollouts } = report;
+    await this.#tools.storage.saveStep({ runId: this.id, step, metrics, personas: accuracy }, { runId: this.id, step, rollouts });
+    const { checkpointEvery, steps } = this.#record.config;
+    if (checkpointEvery > 0 && step % checkpointEvery === 0 && step < steps) await this.#checkpoint(`Step ${step}`, false, 'running');
+    this.#owed = null;
+  }
+
+  async #checkpoint(name: string, kept: boolean, status: RunStatus): Promise<CheckpointInfo> {
+    const { storage, bench, events } = this.#tools;
+    const { config } = this.#record;
+    const state = await (await bench.engineFor(config.policy)).exportState();
+    const info = await storage.saveCheckpoint(
+      { runId: this.id, name, reward: this.#reward, kept, config, trainer: this.#trainer!, state },
+      status,
+    );
+    this.#saved = info.step;
+    this.#record = await storage.run(this.id);
+    events.push({ type: 'checkpoints', runId: this.id, checkpoints: await storage.checkpoints(this.id) });
+    return info;
+  }
+
+  /** To the newest whole checkpoint; what was recorded after it is forgotten, because it is about to be made again. */
+  async #goBack(): Promise<void> {
+    await this.#restore();
+    await this.#tools.storage.rewind(this.id, this.#saved);
+  }
+
+  /** Puts the newest whole checkpoint on the engine. */
+  async #restore(): Promise<void> {
+    const { bench } = this.#tools;
+    this.#steps = null;
+    this.#trainer = null;
+    const checkpoint = await this.#newest();
+    await bench.load(checkpoint.config.policy, checkpoint.state, this);
+    this.#trainer = checkpoint.trainer;
+    this.#saved = checkpoint.step;
+    this.#reward = checkpoint.reward;
+    this.#owed = null;
+  }
+
+  async #newest(): Promise<Checkpoint> {
+    const { storage } = this.#tools;
+    for (const { id, name, step } of await storage.checkpoints(this.id)) {
+      try {
+        return await storage.checkpoint(id);
+      } catch (error) {
+        if (labErrorCode(error) !== 'format') throw error;
+        this.#notice('warning', `The checkpoint “${name}” of step ${step} is damaged and was left alone; going back to the one before it.`);
+      }
+    }
+    throw new LabError('storage', `“${this.#record.name}” has no whole checkpoint left.`, 'Start the run again.');
+  }
+
+  /** Null when training can go on; otherwise why it cannot. */
+  async #recover(error: unknown): Promise<unknown> {
+    if (labErrorCode(error) !== 'webgpu') return error;
+    const now = Date.now();
+    this.#losses = [...this.#losses.filter((time) => now - time < recoveryWindowMs), now];
+    if (this.#losses.length > maxRecoveries) {
+      return new LabError(
+        'webgpu',
+        `The GPU was lost ${this.#losses.length} times within ten minutes; the run is saved up to step ${this.#saved}.`,
+        'Close other pages that use the GPU and resume, or go on without it: add ?backend=wasm to the address.',
+        { cause: error },
+      );
+    }
+    this.#steps = null;
+    this.#trainer = null;
+    this.#tell('recovering', `The GPU was lost; going back to step ${this.#saved}.`);
+    try {
+      await this.#tools.turns.take(async () => {
+        await this.#tools.bench.rebuild(this.#record.config.policy);
+        await this.#goBack();
+      });
+    } catch (again) {
+      return this.#recover(again);
+    }
+    this.#notice('warning', `The GPU was lost. A new device was set up and the run goes on from step ${this.#saved}, its last checkpoint.`);
+    this.#tell(this.#wish === 'run' || this.#wish === 'step' ? 'running' : 'pausing');
+    return null;
+  }
+
+  /** Comes to rest at a whole step: a checkpoint, unless there is one of this step already, and the status. */
+  async #settle(status: 'paused' | 'stopped' | 'finished'): Promise<void> {
+    const { storage } = this.#tools;
+    if (this.#owed) await this.#store(this.#owed);
+    if (this.#saved !== this.#step) await this.#checkpoint(`Step ${this.#step}`, false, status);
+    else this.#record = await storage.updateRun(this.id, { status });
+    if (status === 'stopped') this.#tell('idle', `Stopped at step ${this.#step}; it is saved.`);
+    else this.#tell(status);
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const message = sentenceOf(error);
+    if (labErrorCode(error) === 'storage') {
+      // What was computed is still on the engine: once there is room the run goes on without a loss.
+      await this.#mark({ status: 'paused' });
+      this.#notice('error', message);
+      this.#tell('paused', `Paused at step ${this.#step}, saved up to step ${this.#saved}.`);
+      return;
+    }
+    this.#tools.bench.holder = null;
+    this.#trainer = null;
+    await this.#mark({ status: 'failed', failure: message });
+    this.#notice('error', message);
+    this.#tell('failed', message);
+  }
+
+  /** The status, as far as storage still takes it: the failure that led here is the one to report. */
+  async #mark(change: { status: RunStatus; failure?: string }): Promise<void> {
+    try {
+      this.#record = await this.#tools.storage.updateRun(this.id, change);
+    } catch (error) {
+      if (labErrorCode(error) !== 'storage') throw error;
+    }
+  }
+
+  #tell(phase: SessionPhase, message: string | null = null): void {
+    this.#phase = phase;
+    const { steps } = this.#record.config;
+    this.#tools.events.push({ type: 'session', runId: this.id, phase, step: this.#step, steps, message });
+  }
+
+  #notice(level: 'info' | 'warning' | 'error', text: string): void {
+    this.#tools.events.push({ type: 'notice', runId: this.id, level, text });
+  }
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
