@@ -57,7 +57,8 @@ registerTwin('TokenLogprobGrad', ({ logits, targets, entropy, stats, dLogprob, d
   // p (-dLp - dH (z - L + H)) as p (a z + b), so that the [N, V] passes are few
   const b = dLp.add(dH.mul(entropy!.expandDims(1).sub(logSum))).neg();
   const smooth = z.softmax().mul(z.mul(dH.neg()).add(b));
-  const picked = tf.oneHot(targets as tf.Tensor1D, logits!.shape[1]!, 1, 0, 'float32').mul(dLp);
+  // tfjs-wasm writes the bits of an integer 1 into a float32 one-hot, so the cast is ours.
+  const picked = tf.oneHot(targets as tf.Tensor1D, logits!.shape[1]!).toFloat().mul(dLp);
   return [smooth.add(picked)];
 });
 
