@@ -60,7 +60,7 @@ export class PortableEngine implements PolicyEngine {
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
-    const rollouts = await generate(this.decoder, arrange(this.config, this.parameters), request, onProgress);
+    const rollouts = await generate(this.decoder, arrange(this.config, this.parameters), request, this.maxPlaces(), onProgress);
     this.check();
     return rollouts;
   }

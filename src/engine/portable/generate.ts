@@ -1,11 +1,196 @@
+/**
+ * Rollouts: every prompt is read once, its keys and values are shared by the rollouts of its group, then all rows go on
+ * token by token. The draw of a row depends on (seed, step, row, position) and its own logits alone, so that dropping
+ * finished rows from the batch changes nothing. One small read-back per token: this engine looks at every token.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { LabError } from '../../errors.ts';
+import type { PolicyConfig } from '../../policy/config.ts';
 import type { GenerateProgress, GenerateRequest, Rollouts } from '../engine.ts';
+import { breathe } from './breathe.ts';
+import { createCache, type KeyValueCache } from './cache.ts';
 import type { Decoder } from './decoder.ts';
+import { onHost } from './host.ts';
+import { sampleTokens } from './kernels/index.ts';
+import { attention } from './ops/attention.ts';
+import { gatherRows } from './ops/rows.ts';
 import type { Parameters } from './parameters.ts';
+import { packRows } from './rows.ts';
+
+/** A row being written. */
+interface Row {
+  readonly id: number;
+  readonly prompt: Int32Array;
+  readonly tokens: number[];
+  readonly logprobs: number[];
+  readonly entropies: number[];
+  ended: boolean;
+}
+
+/** @param maxPlaces tokens of one pass over prompts */
 export async function generate(
-  _decoder: Decoder,
-  _parameters: Parameters,
-  _request: GenerateRequest,
-  _onProgress?: (progress: GenerateProgress) => void,
+  decoder: Decoder,
+  parameters: Parameters,
+  request: GenerateRequest,
+  maxPlaces: number,
+  onProgress?: (progress: GenerateProgress) => void,
 ): Promise<Rollouts> {
-  throw new Error('not there yet');
+  const { prompts, repeats, sampling, signal } = request;
+  const { config } = decoder;
+  checkPrompts(prompts, config);
+  const rows: Row[] = prompts.flatMap((prompt, group) =>
+    Array.from({ length: repeats }, (_, i): Row => ({
+      id: group * repeats + i,
+      prompt,
+      tokens: [],
+      logprobs: [],
+      entropies: [],
+      ended: false,
+    })),
+  );
+  const longestPrompt = prompts.reduce((longest, prompt) => Math.max(longest, prompt.length), 0);
+  const cache = createCache(config, Math.min(config.maxPositions, longestPrompt + sampling.maxNewTokens));
+  let logits: tf.Tensor2D | null = null;
+  try {
+    let active = rows; // the rows of the current logits, in order; some may have ended
+    if (rows.length > 0 && sampling.maxNewTokens > 0) logits = await readPrompts(decoder, parameters, request, cache, maxPlaces);
+    for (let position = 0; logits; position++) {
+      if (signal?.aborted) throw new LabError('cancelled', 'Generation was stopped.', 'Nothing was lost.');
+      const packed = sampleTokens(
+        logits,
+        sampling,
+        position,
+        Int32Array.from(active, (row) => row.id),
+      );
+      const drawn = await packed.data();
+      tf.dispose([packed, logits]);
+      logits = null;
+
+      const tokens = new Int32Array(rows.length).fill(-1);
+      active.forEach((row, i) => {
+        if (!isRunning(row, request, config)) return;
+        const token = drawn[i * 3]!;
+        tokens[row.id] = token;
+        row.tokens.push(token);
+        row.logprobs.push(drawn[i * 3 + 1]!);
+        row.entropies.push(drawn[i * 3 + 2]!);
+        row.ended = sampling.eosIds.includes(token);
+      });
+      const running = active.map((row) => isRunning(row, request, config));
+      const count = running.filter(Boolean).length;
+      onProgress?.({ position, active: count, tokens });
+      await breathe();
+      if (count === 0) break;
+      // A gather of the whole cache pays on a GPU only when many rows go, and shapes should repeat there.
+      if (onHost() ? count < active.length : count <= active.length / 2) {
+        const kept = running.flatMap((runs, i) => (runs ? [i] : []));
+        cache.keep(kept);
+        active = kept.map((i) => active[i]!);
+      }
+      logits = nextLogits(decoder, parameters, cache, active);
+    }
+  } finally {
+    logits?.dispose();
+    cache.dispose();
+  }
+  return collect(rows, config);
+}
+
+function isRunning(row: Row, { sampling }: GenerateRequest, config: PolicyConfig): boolean {
+  return !row.ended && row.tokens.length < sampling.maxNewTokens && row.prompt.length + row.tokens.length < config.maxPositions;
+}
+
+/** Fills the cache and returns the logits after each prompt, one line per rollout: [R, V]. */
+async function readPrompts(
+  decoder: Decoder,
+  parameters: Parameters,
+  { prompts, repeats, signal }: GenerateRequest,
+  cache: KeyValueCache,
+  maxPlaces: number,
+): Promise<tf.Tensor2D> {
+  const parts: tf.Tensor2D[] = [];
+  const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
+  const perPass = Math.max(1, Math.floor(maxPlaces / (longest + 8)));
+  try {
+    for (let first = 0; first < prompts.length; first += perPass) {
+      if (signal?.aborted) throw new LabError('cancelled', 'Generation was stopped.', 'Nothing was lost.');
+      const packed = packRows(prompts.slice(first, first + perPass));
+      parts.push(
+        tf.tidy(() => {
+          const hidden = decoder.hidden(parameters, packed, (qkv, layer) => {
+            cache.storePrompts(layer, qkv, packed);
+            return attention(qkv, packed, decoder.config);
+          });
+          const ends = Int32Array.from(packed.offsets, (offset, row) => offset + packed.lengths[row]! - 1);
+          return decoder.head(parameters, gatherRows(hidden, ends));
+        }),
+      );
+      await breathe();
+    }
+    cache.expand(repeats);
+    return tf.tidy(() => {
+      const all = parts.length > 1 ? tf.concat(parts, 0) : parts[0]!;
+      const groups = Int32Array.from({ length: prompts.length * repeats }, (_, row) => Math.floor(row / repeats));
+      return tf.gather(all, tf.tensor1d(groups, 'int32'));
+    });
+  } finally {
+    tf.dispose(parts);
+  }
+}
+
+/** Reads the newest token of each row -> the logits of the one after it [A, V]. */
+function nextLogits(decoder: Decoder, parameters: Parameters, cache: KeyValueCache, active: readonly Row[]): tf.Tensor2D {
+  const tokens = Int32Array.from(active, (row) => row.tokens.at(-1)!);
+  const positions = Int32Array.from(active, (row) => row.prompt.length + row.tokens.length - 1);
+  return tf.tidy(() => {
+    const hidden = decoder.hidden(parameters, { tokens, positions }, (qkv, layer) => cache.attend(layer, qkv, positions));
+    return decoder.head(parameters, hidden);
+  });
+}
+
+function checkPrompts(prompts: readonly Int32Array[], config: PolicyConfig): void {
+  prompts.forEach((prompt, index) => {
+    if (prompt.length === 0) throw new LabError('usage', `Prompt ${index} is empty.`, 'Give it at least one token.');
+    if (prompt.length >= config.maxPositions) {
+      throw new LabError(
+        'usage',
+        `Prompt ${index} has ${prompt.length} tokens; the policy reads ${config.maxPositions}, completion included.`,
+        'Shorten the prompt.',
+      );
+    }
+    const wrong = prompt.find((token) => token < 0 || token >= config.vocabSize);
+    if (wrong !== undefined) {
+      throw new LabError(
+        'usage',
+        `Prompt ${index} holds the token ${wrong}.`,
+        `The ids of this policy go from 0 to ${config.vocabSize - 1}.`,
+      );
+    }
+  });
+}
+
+function collect(rows: readonly Row[], config: PolicyConfig): Rollouts {
+  const longest = (length: (row: Row) => number) => rows.reduce((most, row) => Math.max(most, length(row)), 0);
+  const width = longest((row) => row.prompt.length + row.tokens.length);
+  const completionWidth = longest((row) => row.tokens.length);
+  const tokens = new Int32Array(rows.length * width).fill(config.padId ?? 0);
+  const logprobs = new Float32Array(rows.length * completionWidth);
+  const entropies = new Float32Array(rows.length * completionWidth);
+  rows.forEach((row, r) => {
+    tokens.set(row.prompt, r * width);
+    tokens.set(row.tokens, r * width + row.prompt.length);
+    logprobs.set(row.logprobs, r * completionWidth);
+    entropies.set(row.entropies, r * completionWidth);
+  });
+  return {
+    rows: rows.length,
+    width,
+    completionWidth,
+    tokens,
+    promptLengths: Int32Array.from(rows, (row) => row.prompt.length),
+    lengths: Int32Array.from(rows, (row) => row.prompt.length + row.tokens.length),
+    logprobs,
+    entropies,
+    ended: Uint8Array.from(rows, (row) => (row.ended ? 1 : 0)),
+  };
 }

@@ -31,7 +31,7 @@ function embedGradient(dy: tf.Tensor2D, ids: Int32Array, vocabSize: number): tf.
     return slots.get(id)!;
   });
   const oneHot = tf.oneHot(tf.tensor1d(slotOfRow, 'int32'), slots.size, 1, 0, 'float32');
-  const sums = tf.matMul(oneHot as tf.Tensor2D, dy, true, false);
+  const sums = tf.matMul(oneHot as tf.Tensor2D, dy, true, false) as tf.Tensor as tf.Tensor2D;
   return spread(sums, Uint32Array.from(slots.keys()), vocabSize);
 }
 
