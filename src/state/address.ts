@@ -1,0 +1,31 @@
+/** What the reader asked for in the page's address, and what the page was asked for that it cannot make sense of. */
+import type { BackendName, EngineName } from '../engine/engine.ts';
+import type { EngineWish } from '../worker/api.ts';
+
+export const engines: readonly EngineName[] = ['fused', 'portable'];
+export const backends: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
+
+export function readWish(search: string): { wish: EngineWish; complaints: string[] } {
+  const query = new URLSearchParams(search);
+  const complaints: string[] = [];
+  const one = <T extends string>(name: string, known: readonly T[]): T | undefined => {
+    const value = query.get(name);
+    if (value === null || value === '') return undefined;
+    const match = known.find((candidate) => candidate === value);
+    if (!match)
+      complaints.push(`The address asks for ${name} "${value}", which does not exist; it was left out. There are: ${known.join(', ')}.`);
+    return match;
+  };
+  return { wish: { engine: one('engine', engines), backend: one('backend', backends) }, complaints };
+}
+
+/** The address of this page with another engine and backend; undefined leaves the choice to the page. */
+export function withWish(href: string, wish: EngineWish): string {
+  const url = new URL(href);
+  for (const name of ['engine', 'backend'] as const) {
+    const value = wish[name];
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  return url.href;
+}

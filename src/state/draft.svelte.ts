@@ -1,0 +1,103 @@
+/** The run the reader is putting together: a RunConfig that can be edited, and what the worker says is wrong with it. */
+import type { Persona } from '../persona/persona.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
+import type { Boot, TrainerApi } from '../worker/api.ts';
+import { sentence } from './sentence.ts';
+
+type Editable<T> = T extends object ? { -readonly [K in keyof T]: Editable<T[K]> } : T;
+export type DraftConfig = Editable<RunConfig>;
+
+/** A voice's row in the mix: how much it weighs, and which of its personas take part. */
+export interface VoiceShare {
+  readonly voice: string;
+  /** Part of all prompts, in [0, 1]. */
+  readonly share: number;
+}
+
+const trainable = (personas: readonly Persona[]): Persona[] => personas.filter((persona) => !persona.heldOut);
+
+export class Draft {
+  config = $state<DraftConfig>(null!);
+  /** Sentences; empty when the run can start. */
+  complaints = $state.raw<readonly string[]>([]);
+  checking = $state(false);
+
+  readonly #boot: Boot;
+  readonly #api: TrainerApi;
+  #request = 0;
+
+  constructor(boot: Boot, api: TrainerApi) {
+    this.#boot = boot;
+    this.#api = api;
+    this.choose('permix');
+  }
+
+  get recipes(): readonly RecipeName[] {
+    return (['base', 'sft', 'rlvr', 'permix'] as const).filter((name) => this.#boot.recipes[name]);
+  }
+
+  /** Takes a recipe over as it is; steps, seed and tasks stay what the reader set. */
+  choose(recipe: RecipeName): void {
+    const template = this.#boot.recipes[recipe];
+    if (!template) return;
+    const kept = this.config ? { steps: this.config.steps, seed: this.config.seed, tasks: $state.snapshot(this.config.tasks) } : {};
+    this.config = structuredClone({ ...template, ...kept }) as DraftConfig;
+  }
+
+  take(config: RunConfig): void {
+    this.config = structuredClone(config) as DraftConfig;
+  }
+
+  /** A plain copy for the worker. */
+  snapshot(): RunConfig {
+    return $state.snapshot(this.config) as RunConfig;
+  }
+
+  /** The recipe whose settings these still are; `custom` once anything but steps, seed and tasks differs. */
+  get recipe(): RecipeName {
+    const { recipe } = this.config;
+    const template = this.#boot.recipes[recipe];
+    if (!template) return 'custom';
+    const common = { recipe, steps: 0, seed: 0, tasks: [] };
+    return JSON.stringify({ ...this.snapshot(), ...common }) === JSON.stringify({ ...template, ...common }) ? recipe : 'custom';
+  }
+
+  weight(personaId: string): number {
+    const { weights } = this.config.mix;
+    return Object.keys(weights).length === 0 ? 1 : (weights[personaId] ?? 0);
+  }
+
+  /** Sets some weights; an empty table means "all alike", so it is written out first. */
+  setWeights(changes: Readonly<Record<string, number>>): void {
+    const weights: Record<string, number> = {};
+    for (const { id } of trainable(this.#boot.personas)) weights[id] = changes[id] ?? this.weight(id);
+    const uniform = Object.values(weights).every((weight) => weight === 1);
+    this.config.mix.weights = uniform ? {} : weights;
+  }
+
+  /** How often each voice will be met, `none` last. */
+  get shares(): readonly VoiceShare[] {
+    const people = trainable(this.#boot.personas);
+    const total = people.reduce((sum, { id }) => sum + this.weight(id), 0);
+    const rest = 1 - this.config.mix.noneShare;
+    const shares = this.#boot.voices.map(({ id: voice }) => {
+      const own = people.filter((persona) => persona.voice === voice).reduce((sum, { id }) => sum + this.weight(id), 0);
+      return { voice, share: total > 0 ? (rest * own) / total : 0 };
+    });
+    return [...shares, { voice: 'none', share: this.config.mix.noneShare }];
+  }
+
+  async check(): Promise<void> {
+    const request = ++this.#request;
+    this.checking = true;
+    try {
+      const config = { ...this.snapshot(), recipe: this.recipe };
+      const complaints = await this.#api.check(config);
+      if (request === this.#request) this.complaints = complaints;
+    } catch (error) {
+      if (request === this.#request) this.complaints = [sentence(error)];
+    } finally {
+      if (request === this.#request) this.checking = false;
+    }
+  }
+}

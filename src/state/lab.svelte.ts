@@ -1,0 +1,240 @@
+/**
+ * What the page knows: the connection to the worker, the session, and the parts that belong to the viewed run.
+ * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
+ */
+import { createContext } from 'svelte';
+import type { RunConfig } from '../rl/config.ts';
+import type { Phase } from '../rl/events.ts';
+import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
+import { connect } from '../worker/client.ts';
+import { readWish } from './address.ts';
+import { Draft } from './draft.svelte.ts';
+import { Library } from './library.svelte.ts';
+import { Metrics } from './metrics.svelte.ts';
+import { Preferences } from './preferences.svelte.ts';
+import { Probe } from './probe.svelte.ts';
+import { Rollouts } from './rollouts.svelte.ts';
+import { sentence } from './sentence.ts';
+
+export interface Notice {
+  readonly id: number;
+  readonly level: 'info' | 'warning' | 'error';
+  readonly text: string;
+}
+
+export interface Session {
+  readonly runId: string | null;
+  readonly phase: SessionPhase;
+  readonly step: number;
+  readonly steps: number;
+  readonly message: string | null;
+}
+
+const idle: Session = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
+
+export class Lab {
+  readonly preferences = new Preferences();
+  readonly metrics = new Metrics();
+  readonly rollouts = new Rollouts(() => this.api);
+  readonly library = new Library(() => this.api);
+  readonly probe = new Probe(() => this.api);
+
+  connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
+  /** Why there is no worker. */
+  failure = $state<string | null>(null);
+  boot = $state.raw<Boot | null>(null);
+  draft = $state.raw<Draft | null>(null);
+  session = $state.raw<Session>(idle);
+  progress = $state.raw<{ readonly step: number; readonly phase: Phase; readonly fraction: number } | null>(null);
+  notices = $state.raw<readonly Notice[]>([]);
+  /** The run whose charts and rollouts are on view. */
+  viewed = $state<string | null>(null);
+  /** A command is on its way, named for the button that gave it. */
+  busy = $state<string | null>(null);
+  /** The resume card was waved away. */
+  resumeDismissed = $state(false);
+
+  #api: TrainerApi | null = null;
+  #noticeId = 0;
+  #opening = 0;
+
+  get api(): TrainerApi {
+    if (!this.#api) throw new Error('The trainer has not started yet.');
+    return this.#api;
+  }
+
+  get live(): boolean {
+    return this.viewed !== null && this.viewed === this.session.runId;
+  }
+
+  get active(): boolean {
+    return ['starting', 'running', 'pausing', 'recovering'].includes(this.session.phase);
+  }
+
+  /** The newest run that waits to be continued, while no session holds a run. */
+  get resumable() {
+    if (this.resumeDismissed || this.active || this.session.phase === 'paused') return null;
+    return this.library.runs.find((run) => run.status === 'paused' && run.step < run.config.steps) ?? null;
+  }
+
+  async start(search: string): Promise<void> {
+    const { wish, complaints } = readWish(search);
+    for (const text of complaints) this.notify('warning', text);
+    try {
+      this.#api = await connect();
+      await this.#api.listen((events) => this.#receive(events));
+      await this.#begin(wish);
+    } catch (error) {
+      this.connection = 'broken';
+      this.failure = sentence(error);
+    }
+  }
+
+  async #begin(wish: EngineWish): Promise<void> {
+    const boot = await this.api.boot(wish);
+    this.boot = boot;
+    for (const text of boot.notices) this.notify('info', text);
+    this.library.runs = boot.runs;
+    this.draft = new Draft(boot, this.api);
+    this.connection = 'ready';
+    for (const id of ['brilliant-professor', 'usual-pirate', 'clueless-child']) {
+      const persona = boot.personas.find((candidate) => candidate.id === id);
+      if (persona) this.probe.add(persona);
+    }
+    const last = boot.runs.find((run) => run.step > 0);
+    if (last) void this.view(last.id);
+    void this.attempt(null, () => this.library.refresh());
+  }
+
+  notify(level: Notice['level'], text: string): void {
+    if (this.notices.some((notice) => notice.text === text)) return;
+    this.notices = [...this.notices.slice(-4), { id: ++this.#noticeId, level, text }];
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  /** Runs a command; its failure becomes a notice. Null when it failed. */
+  async attempt<T>(name: string | null, command: () => Promise<T>): Promise<T | null> {
+    if (name) this.busy = name;
+    try {
+      return await command();
+    } catch (error) {
+      this.notify('error', sentence(error));
+      return null;
+    } finally {
+      if (name && this.busy === name) this.busy = null;
+    }
+  }
+
+  async train(): Promise<void> {
+    const config = await this.#checked();
+    if (!config) return;
+    await this.attempt('train', async () => this.#watch(await this.api.start(config)));
+  }
+
+  /** One step of the paused run, or of a new one. */
+  async stepOnce(): Promise<void> {
+    if (this.session.phase === 'paused') {
+      await this.attempt('step', () => this.api.step());
+      return;
+    }
+    const config = await this.#checked();
+    if (config) await this.attempt('step', async () => this.#watch(await this.api.step(config)));
+  }
+
+  async pause(): Promise<void> {
+    await this.attempt('pause', () => this.api.pause());
+  }
+
+  async stop(): Promise<void> {
+    await this.attempt('stop', () => this.api.stop());
+  }
+
+  /** Goes on with a run, or from one of its checkpoints as a new run. */
+  async resume(runId: string, checkpoint?: string): Promise<void> {
+    await this.attempt('resume', async () => {
+      const id = await this.api.resume(runId, checkpoint);
+      if (id !== this.viewed) await this.view(id);
+    });
+  }
+
+  /** What Space does. */
+  async pauseOrResume(): Promise<void> {
+    if (this.session.phase === 'running') await this.pause();
+    else if (this.session.phase === 'paused' && this.session.runId) await this.resume(this.session.runId);
+  }
+
+  async saveCheckpoint(name: string): Promise<void> {
+    await this.attempt('save', () => this.api.saveCheckpoint(name));
+  }
+
+  /** Puts a stored run's charts and rollouts on view. */
+  async view(runId: string): Promise<void> {
+    const opening = ++this.#opening;
+    await this.attempt('view', async () => {
+      const history = await this.api.history(runId);
+      if (opening !== this.#opening) return;
+      this.#clear(runId);
+      this.metrics.appendRows(history.steps);
+      this.library.receive(runId, history.checkpoints);
+      this.rollouts.open(runId, this.metrics.lastStep);
+    });
+  }
+
+  async #checked(): Promise<RunConfig | null> {
+    if (!this.draft) return null;
+    await this.draft.check();
+    if (this.draft.complaints.length) return null;
+    return { ...this.draft.snapshot(), recipe: this.draft.recipe };
+  }
+
+  #watch(runId: string): void {
+    if (this.viewed !== runId) this.#clear(runId);
+    void this.attempt(null, () => this.library.refresh());
+  }
+
+  #clear(runId: string): void {
+    const personas = this.boot?.personas ?? [];
+    this.#opening++;
+    this.viewed = runId;
+    this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
+    this.rollouts.open(runId, 0);
+  }
+
+  #receive(events: readonly TrainerEvent[]): void {
+    for (const event of events) this.#take(event);
+  }
+
+  #take(event: TrainerEvent): void {
+    switch (event.type) {
+      case 'session': {
+        const changed = event.phase !== this.session.phase;
+        this.session = event;
+        if (!this.active) this.progress = null;
+        if (event.phase === 'starting' && event.runId && this.viewed !== event.runId) this.#clear(event.runId);
+        if (changed && this.connection === 'ready') void this.attempt(null, () => this.library.refresh());
+        break;
+      }
+      case 'progress':
+        this.progress = event;
+        break;
+      case 'metrics':
+        if (this.viewed !== event.runId && event.runId === this.session.runId && event.steps[0] === 1) this.#clear(event.runId);
+        if (this.viewed === event.runId) this.metrics.append(event.steps, event.columns, event.personas);
+        break;
+      case 'rollouts':
+        if (this.viewed === event.runId) this.rollouts.receive(event.step, event.rollouts);
+        break;
+      case 'checkpoints':
+        this.library.receive(event.runId, event.checkpoints);
+        break;
+      case 'notice':
+        this.notify(event.level, event.text);
+        break;
+    }
+  }
+}
+
+export const [useLab, provideLab] = createContext<Lab>();

@@ -1,0 +1,67 @@
+/** Runs and checkpoints that are stored in this browser, and how much room they take. */
+import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+import type { TrainerApi } from '../worker/api.ts';
+
+export class Library {
+  runs = $state.raw<readonly RunRecord[]>([]);
+  /** By run id; a run that was never opened is absent. */
+  checkpoints = $state.raw<Readonly<Record<string, readonly CheckpointInfo[]>>>({});
+  storage = $state.raw<{ readonly used: number; readonly quota: number; readonly persisted: boolean } | null>(null);
+
+  readonly #api: () => TrainerApi;
+
+  constructor(api: () => TrainerApi) {
+    this.#api = api;
+  }
+
+  get all(): readonly CheckpointInfo[] {
+    return this.runs.flatMap((run) => this.checkpoints[run.id] ?? []);
+  }
+
+  run(id: string | null): RunRecord | null {
+    return this.runs.find((run) => run.id === id) ?? null;
+  }
+
+  receive(runId: string, checkpoints: readonly CheckpointInfo[]): void {
+    this.checkpoints = { ...this.checkpoints, [runId]: checkpoints };
+  }
+
+  async refresh(): Promise<void> {
+    this.runs = await this.#api().runs();
+    this.storage = await this.#api().storage();
+  }
+
+  /** Reads a run's checkpoints once; the running run's arrive as events. */
+  async open(runId: string): Promise<void> {
+    if (this.checkpoints[runId]) return;
+    const { checkpoints } = await this.#api().history(runId);
+    this.receive(runId, checkpoints);
+  }
+
+  async renameRun(id: string, name: string): Promise<void> {
+    await this.#api().renameRun(id, name);
+    await this.refresh();
+  }
+
+  async deleteRun(id: string): Promise<void> {
+    await this.#api().deleteRun(id);
+    const { [id]: _gone, ...rest } = this.checkpoints;
+    this.checkpoints = rest;
+    await this.refresh();
+  }
+
+  async renameCheckpoint(info: CheckpointInfo, name: string): Promise<void> {
+    await this.#api().renameCheckpoint(info.id, name);
+    this.#replace(info.runId, (list) => list.map((entry) => (entry.id === info.id ? { ...entry, name } : entry)));
+  }
+
+  async deleteCheckpoint(info: CheckpointInfo): Promise<void> {
+    await this.#api().deleteCheckpoint(info.id);
+    this.#replace(info.runId, (list) => list.filter((entry) => entry.id !== info.id));
+    this.storage = await this.#api().storage();
+  }
+
+  #replace(runId: string, change: (list: readonly CheckpointInfo[]) => readonly CheckpointInfo[]): void {
+    this.receive(runId, change(this.checkpoints[runId] ?? []));
+  }
+}

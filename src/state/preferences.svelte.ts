@@ -1,0 +1,81 @@
+/** What the reader set for this browser: theme, single-key shortcuts, smoothing. Kept in localStorage where that is allowed. */
+
+export type Theme = 'system' | 'light' | 'dark';
+const themes: readonly Theme[] = ['system', 'light', 'dark'];
+
+function read(key: string): string | null {
+  try {
+    return localStorage.getItem(`permix.${key}`);
+  } catch {
+    return null;
+  }
+}
+
+function write(key: string, value: string): void {
+  try {
+    localStorage.setItem(`permix.${key}`, value);
+  } catch {
+    // Storage is forbidden here: the choice lasts as long as the page.
+  }
+}
+
+export class Preferences {
+  #theme = $state<Theme>('system');
+  #shortcuts = $state(true);
+  #smoothing = $state(0.8);
+  #system = window.matchMedia('(prefers-color-scheme: dark)');
+  #systemDark = $state(false);
+
+  constructor() {
+    this.#theme = themes.find((theme) => theme === read('theme')) ?? 'system';
+    this.#shortcuts = read('shortcuts') !== 'off';
+    const smoothing = Number(read('smoothing') ?? NaN);
+    if (smoothing >= 0 && smoothing < 1) this.#smoothing = smoothing;
+    this.#systemDark = this.#system.matches;
+    this.#system.addEventListener('change', (event) => {
+      this.#systemDark = event.matches;
+      this.#paint();
+    });
+    this.#paint();
+  }
+
+  get theme(): Theme {
+    return this.#theme;
+  }
+  set theme(theme: Theme) {
+    this.#theme = theme;
+    write('theme', theme);
+    this.#paint();
+  }
+
+  get dark(): boolean {
+    return this.#theme === 'dark' || (this.#theme === 'system' && this.#systemDark);
+  }
+
+  nextTheme(): void {
+    this.theme = themes[(themes.indexOf(this.#theme) + 1) % themes.length]!;
+  }
+
+  get shortcuts(): boolean {
+    return this.#shortcuts;
+  }
+  set shortcuts(on: boolean) {
+    this.#shortcuts = on;
+    write('shortcuts', on ? 'on' : 'off');
+  }
+
+  /** Factor of the moving average, [0, 1): 0 draws the raw line alone. */
+  get smoothing(): number {
+    return this.#smoothing;
+  }
+  set smoothing(factor: number) {
+    this.#smoothing = factor;
+    write('smoothing', String(factor));
+  }
+
+  #paint(): void {
+    document.documentElement.dataset['theme'] = this.dark ? 'dark' : 'light';
+    const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim();
+    if (paper) document.querySelector('meta[name="theme-color"]')?.setAttribute('content', paper);
+  }
+}

@@ -1,0 +1,116 @@
+/** The probe: one question, put to several personas and checkpoints at once. */
+import type { Persona } from '../persona/persona.ts';
+import { checkPersonaText } from '../persona/prompt.ts';
+import type { ProbeChunk, TrainerApi } from '../worker/api.ts';
+import { sentence } from './sentence.ts';
+
+export interface ProbePersona {
+  readonly key: string;
+  name: string;
+  /** Null: no persona. */
+  text: string | null;
+  readonly voice: string | null;
+}
+
+/** Null is the base policy, `current` the weights of the run that is open. */
+export type ProbeCheckpoint = string | null;
+
+const cellKey = (checkpoint: ProbeCheckpoint, persona: string): string => `${checkpoint ?? ''}|${persona}`;
+
+export class Probe {
+  question = $state('What is 17 + 25?');
+  personas = $state<ProbePersona[]>([{ key: 'none', name: 'No persona', text: null, voice: null }]);
+  checkpoints = $state.raw<readonly ProbeCheckpoint[]>([null]);
+  temperature = $state(0);
+  seed = $state(1);
+  maxNewTokens = $state(24);
+  cells = $state.raw<Readonly<Record<string, ProbeChunk>>>({});
+  running = $state(false);
+  problem = $state<string | null>(null);
+  /** What the cells answer to, which may no longer be what the fields say. */
+  asked = $state.raw<{ question: string; checkpoints: readonly ProbeCheckpoint[] } | null>(null);
+
+  #own = 0;
+  readonly #api: () => TrainerApi;
+
+  constructor(api: () => TrainerApi) {
+    this.#api = api;
+  }
+
+  cell(checkpoint: ProbeCheckpoint, persona: string): ProbeChunk | null {
+    return this.cells[cellKey(checkpoint, persona)] ?? null;
+  }
+
+  has(key: string): boolean {
+    return this.personas.some((persona) => persona.key === key);
+  }
+
+  add(persona: Persona): void {
+    if (this.has(persona.id)) return;
+    this.personas.push({ key: persona.id, name: persona.name, text: persona.text, voice: persona.voice });
+  }
+
+  addNone(): void {
+    if (!this.has('none')) this.personas.unshift({ key: 'none', name: 'No persona', text: null, voice: null });
+  }
+
+  addOwn(): void {
+    this.#own++;
+    this.personas.push({ key: `own-${this.#own}`, name: `My persona ${this.#own}`, text: 'You are a patient teacher.', voice: null });
+  }
+
+  remove(key: string): void {
+    this.personas = this.personas.filter((persona) => persona.key !== key);
+  }
+
+  toggle(checkpoint: ProbeCheckpoint): void {
+    this.checkpoints = this.checkpoints.includes(checkpoint)
+      ? this.checkpoints.filter((entry) => entry !== checkpoint)
+      : [...this.checkpoints, checkpoint];
+  }
+
+  /** What keeps the probe from running, as a sentence; null when nothing does. */
+  get obstacle(): string | null {
+    if (!this.question.trim()) return 'Write a question first.';
+    if (!this.personas.length) return 'Choose at least one persona, or "No persona".';
+    if (!this.checkpoints.length) return 'Choose at least one checkpoint.';
+    for (const { name, text } of this.personas) {
+      const complaint = text === null ? null : checkPersonaText(text);
+      if (complaint) return `${name}: ${complaint}`;
+    }
+    return null;
+  }
+
+  async ask(): Promise<void> {
+    if (this.running || this.obstacle) return;
+    this.running = true;
+    this.problem = null;
+    this.cells = {};
+    const request = {
+      question: this.question.trim(),
+      personas: this.personas.map(({ key, text }) => ({ key, text })),
+      checkpoints: [...this.checkpoints],
+      temperature: this.temperature,
+      maxNewTokens: this.maxNewTokens,
+      seed: this.seed,
+    };
+    this.asked = { question: request.question, checkpoints: request.checkpoints };
+    try {
+      await this.#api().probe(request, (chunks) => this.#receive(chunks));
+    } catch (error) {
+      this.problem = sentence(error);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  async cancel(): Promise<void> {
+    await this.#api().cancelProbe();
+  }
+
+  #receive(chunks: readonly ProbeChunk[]): void {
+    const cells = { ...this.cells };
+    for (const chunk of chunks) cells[cellKey(chunk.checkpoint, chunk.persona)] = chunk;
+    this.cells = cells;
+  }
+}

@@ -1,0 +1,58 @@
+/** What is done to a column before it is drawn: smoothing, rates, intervals. Pure functions. */
+import type { Tally } from './metrics.svelte.ts';
+
+/** Exponential moving average that is not biased towards its start (as Adam's moments); NaN is stepped over. */
+export function smooth(values: ArrayLike<number>, factor: number): (number | null)[] {
+  let mean = 0;
+  let weight = 0;
+  const out: (number | null)[] = [];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isFinite(value)) {
+      mean = factor * mean + (1 - factor) * value;
+      weight = factor * weight + (1 - factor);
+    }
+    out.push(weight > 0 && Number.isFinite(value) ? mean / weight : null);
+  }
+  return out;
+}
+
+/** NaN and infinities become gaps. */
+export function gaps(values: ArrayLike<number>): (number | null)[] {
+  return Array.from(values, (value) => (Number.isFinite(value) ? value : null));
+}
+
+/** Wilson score interval, 95 %. */
+export function wilson(correct: number, total: number): { low: number; high: number } {
+  if (total === 0) return { low: 0, high: 1 };
+  const z = 1.96;
+  const p = correct / total;
+  const centre = p + (z * z) / (2 * total);
+  const spread = z * Math.sqrt((p * (1 - p)) / total + (z * z) / (4 * total * total));
+  const scale = 1 + (z * z) / total;
+  return { low: Math.max(0, (centre - spread) / scale), high: Math.min(1, (centre + spread) / scale) };
+}
+
+export interface RollingPoint {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly total: number;
+}
+
+/** Accuracy over the last `window` steps up to each step, with its interval; null where nothing was asked. */
+export function rollingAccuracy(tally: Tally, length: number, window: number): (RollingPoint | null)[] {
+  const out: (RollingPoint | null)[] = [];
+  let correct = 0;
+  let total = 0;
+  for (let row = 0; row < length; row++) {
+    correct += tally.correct[row] ?? 0;
+    total += tally.total[row] ?? 0;
+    if (row >= window) {
+      correct -= tally.correct[row - window] ?? 0;
+      total -= tally.total[row - window] ?? 0;
+    }
+    out.push(total > 0 ? { value: correct / total, total, ...wilson(correct, total) } : null);
+  }
+  return out;
+}

@@ -1,0 +1,51 @@
+/** The curves under the reward: which metric, its unit, and what it means in one sentence. */
+export interface Chart {
+  /** The first of these names that the run has. */
+  readonly metrics: readonly string[];
+  readonly title: string;
+  readonly unit: string;
+  readonly meaning: string;
+  /** Shown until a number arrives, or where this run has none. */
+  readonly absent?: string;
+  readonly range?: readonly [number, number];
+}
+
+export const charts: readonly Chart[] = [
+  {
+    metrics: ['entropy'],
+    title: 'Entropy',
+    unit: 'nats a token',
+    meaning: 'How undecided the policy is while it writes. Near 0 it always says the same.',
+  },
+  {
+    metrics: ['kl'],
+    title: 'Distance to the base',
+    unit: 'KL, nats a token',
+    meaning: 'How far the policy has moved from where it began.',
+    absent: 'measured every 10 steps when beta is 0',
+  },
+  {
+    metrics: ['clip_ratio/region_mean', 'cispo_clip_ratio'],
+    title: 'Clipped',
+    unit: 'share of tokens',
+    meaning: 'Tokens whose update was cut short. It stays 0 with one pass a batch, because nothing has moved yet.',
+  },
+  {
+    metrics: ['completions/mean_length'],
+    title: 'Length of replies',
+    unit: 'tokens, mean',
+    meaning: 'How long the replies are, whether they ended or were cut off.',
+  },
+  {
+    metrics: ['grad_norm'],
+    title: 'Gradient norm',
+    unit: 'before clipping',
+    meaning: 'How strongly a step pulls at the weights. Sudden spikes are a warning.',
+  },
+  {
+    metrics: ['tokens_per_second'],
+    title: 'Speed',
+    unit: 'tokens a second',
+    meaning: 'Prompt and completion tokens that went through the policy in a second of a step.',
+  },
+];

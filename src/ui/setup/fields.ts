@@ -1,0 +1,93 @@
+/** The numbers of a run that can be typed, by their path in the config, and which of the worker's complaints is about which. */
+import type { DraftConfig } from '../../state/draft.svelte.ts';
+
+export interface Field {
+  /** `section.key` or `key`: as the worker's sentences name it. */
+  readonly path: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly min: number;
+  readonly max?: number;
+  readonly step: number | 'any';
+}
+
+const whole = { min: 0, step: 1 } as const;
+const positive = { min: 1, step: 1 } as const;
+const real = { min: 0, step: 'any' } as const;
+
+export const runFields: readonly Field[] = [
+  { path: 'steps', label: 'Steps', ...positive },
+  { path: 'seed', label: 'Seed', hint: 'same seed, same run', ...whole },
+];
+
+export const batchFields: readonly Field[] = [
+  { path: 'promptsPerStep', label: 'Prompts a step', ...positive },
+  { path: 'groupSize', label: 'Group size', hint: 'rollouts of each prompt', min: 2, step: 1 },
+  { path: 'sampling.maxNewTokens', label: 'Longest reply', hint: 'tokens', ...positive },
+  { path: 'sampling.temperature', label: 'Temperature', ...real },
+  { path: 'sampling.topK', label: 'Top-k', hint: '0 is off', ...whole },
+  { path: 'sampling.topP', label: 'Top-p', hint: '1 is off', ...real, max: 1 },
+];
+
+export const objectiveFields: readonly Field[] = [
+  { path: 'objective.beta', label: 'Beta', hint: 'pull to the base', ...real },
+  { path: 'objective.entropyCoef', label: 'Entropy bonus', ...real },
+  { path: 'objective.epsilonLow', label: 'Clip low', ...real },
+  { path: 'objective.epsilonHigh', label: 'Clip high', ...real },
+  { path: 'objective.innerEpochs', label: 'Passes a batch', ...positive },
+  { path: 'objective.overlongBuffer', label: 'Overlong buffer', hint: 'tokens, 0 is off', ...whole },
+  { path: 'objective.dynamicSampling', label: 'Dynamic sampling', hint: 'extra tries, 0 is off', ...whole },
+];
+
+export const optimFields: readonly Field[] = [
+  { path: 'optim.learningRate', label: 'Learning rate', ...real },
+  { path: 'optim.warmupSteps', label: 'Warm-up', hint: 'steps', ...whole },
+  { path: 'optim.weightDecay', label: 'Weight decay', ...real },
+  { path: 'optim.maxGradNorm', label: 'Gradient clip', hint: '0 is off', ...real },
+  { path: 'optim.microBatchRows', label: 'Rows a pass', hint: '0: all at once', ...whole },
+  { path: 'checkpointEvery', label: 'Checkpoint every', hint: 'steps, 0: at the end', ...whole },
+];
+
+const all = [...runFields, ...batchFields, ...objectiveFields, ...optimFields];
+
+function locate(config: DraftConfig, path: string): { holder: Record<string, unknown>; key: string } {
+  const keys = path.split('.');
+  const key = keys.pop()!;
+  const holder = keys.reduce<Record<string, unknown>>((object, name) => object[name] as Record<string, unknown>, config as never);
+  return { holder, key };
+}
+
+export function readField(config: DraftConfig, { path }: Field): number {
+  const { holder, key } = locate(config, path);
+  return holder[key] as number;
+}
+
+export function writeField(config: DraftConfig, { path }: Field, value: number): void {
+  const { holder, key } = locate(config, path);
+  holder[key] = value;
+}
+
+const isAbout = (complaint: string, { path }: Field): boolean => complaint.startsWith(`${path} `);
+const isMix = (complaint: string): boolean => /^mix\b|persona|\bmix\b/i.test(complaint);
+const isTask = (complaint: string): boolean => /^tasks?\b|\btask\b|knob/i.test(complaint);
+
+/** The complaint about a field, under the name the reader knows it by. */
+export function complaintAbout(complaints: readonly string[], field: Field): string | null {
+  const complaint = complaints.find((text) => isAbout(text, field));
+  return complaint?.replace(field.path, field.label) ?? null;
+}
+
+const belongsToField = (complaint: string): boolean => all.some((field) => isAbout(complaint, field));
+export const mixComplaints = (complaints: readonly string[]): string[] =>
+  complaints.filter((text) => isMix(text) && !isTask(text) && !belongsToField(text));
+export const taskComplaints = (complaints: readonly string[]): string[] =>
+  complaints.filter((text) => isTask(text) && !belongsToField(text));
+/** Complaints that nothing shows beside itself. */
+export const strayComplaints = (complaints: readonly string[]): string[] =>
+  complaints.filter((text) => !isMix(text) && !isTask(text) && !belongsToField(text));
+
+/** A complaint as a sentence of the page, wherever it is shown. */
+export function plainComplaint(complaint: string): string {
+  const field = all.find((candidate) => isAbout(complaint, candidate));
+  return field ? complaint.replace(field.path, field.label) : complaint;
+}
