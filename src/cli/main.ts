@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * `permix COMMAND`: the same engine as the page's, headless. Exit codes: 0 done, 1 failed with a sentence on standard
  * error, 2 wrong usage, 130 stopped by the reader.

@@ -1,0 +1,242 @@
+/** The command line as processes of its own: what it prints, what it leaves on disk, and how it ends. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { personas } from '../../src/persona/world.ts';
+import type { Weights } from '../../src/policy/weights.ts';
+import { jsonLines, miniature, permix, scratchFolder, writePolicy, writeTokenizer } from '../helpers/permix.ts';
+import { referenceLogits } from '../helpers/reference-decoder.ts';
+
+let scratch = '';
+/** Weights only. */
+let bare = '';
+/** With a tokenizer. */
+let whole = '';
+let weights: Weights;
+
+beforeAll(async () => {
+  scratch = await scratchFolder();
+  bare = join(scratch, 'bare');
+  whole = join(scratch, 'whole');
+  weights = await writePolicy(bare, miniature, 5);
+  await writePolicy(whole, miniature, 5);
+  await writeTokenizer(whole, miniature.vocabSize);
+});
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+/** The one object that a command prints with --json. */
+async function one(...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await permix([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  const lines = jsonLines(stdout);
+  expect(lines).toHaveLength(1);
+  return lines[0]!;
+}
+
+describe('permix doctor', () => {
+  it('says what there is, through npm run, with nothing but JSON on standard output', async () => {
+    const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'permix', '--', 'doctor', '--json'], {
+      shell: process.platform === 'win32',
+    });
+    const report = JSON.parse(stdout) as Record<string, unknown>;
+    expect(report).toMatchObject({ node: process.versions.node, wasm: { simd: true } });
+    expect(['webgpu', 'wasm']).toContain(report['backend']);
+    expect(report['reason']).toMatch(/\w+ \w+/);
+  });
+
+  it('follows the wish', async () => {
+    expect(await one('doctor', '--backend', 'cpu')).toMatchObject({ engine: 'portable', backend: 'cpu' });
+  });
+});
+
+describe('permix logits', () => {
+  it.each(['wasm', 'cpu'])('agrees with the float64 reference on %s, without tokenizer.json', async (backend) => {
+    const tokens = [7, 300, 0, 12, 12, 383, 41];
+    const report = await one('logits', '--model', bare, '--tokens', tokens.join(','), '--backend', backend);
+    const expected = referenceLogits(miniature, weights, tokens);
+    const logits = report['logits'] as number[];
+    expect(report['tokens']).toEqual(tokens);
+    expect(logits).toHaveLength(miniature.vocabSize);
+    expect(Math.max(...logits.map((value, id) => Math.abs(value - expected[id]!)))).toBeLessThan(1e-4);
+    expect(report['argmax']).toBe(expected.indexOf(Math.max(...expected)));
+    expect(report['logsumexp']).toBeCloseTo(Math.log(expected.reduce((sum, value) => sum + Math.exp(value), 0)), 4);
+  });
+});
+
+describe('permix generate', () => {
+  it('continues token ids greedily, as logits says', async () => {
+    const tokens = [1, 2, 3];
+    const report = await one('generate', '--model', bare, '--tokens', '1,2,3', '--max-new', '6', '--greedy', '--backend', 'wasm');
+    const made = report['tokens'] as number[];
+    expect(report).toMatchObject({ promptTokens: tokens, text: null });
+    expect(report['finish']).toBe(made.length < 6 ? 'eos' : 'length');
+    made.forEach((token, i) => {
+      const logits = Array.from(referenceLogits(miniature, weights, [...tokens, ...made.slice(0, i)]));
+      expect(token).toBe(logits.indexOf(Math.max(...logits)));
+      const logsumexp = Math.log(logits.reduce((sum, value) => sum + Math.exp(value), 0));
+      expect((report['logprobs'] as number[])[i]).toBeCloseTo(logits[token]! - logsumexp, 4);
+    });
+  });
+
+  it('repeats itself with the same seed and only then', async () => {
+    const draw = (seed: string) =>
+      one('generate', '--model', whole, '--prompt', 'What is 2 + 3?', '--max-new', '12', '--seed', seed, '--backend', 'wasm');
+    const [first, again, other] = [await draw('1'), await draw('1'), await draw('2')];
+    expect(typeof first['text']).toBe('string');
+    expect(again).toEqual(first);
+    expect(other['tokens']).not.toEqual(first['tokens']);
+  });
+});
+
+describe('permix probe', () => {
+  it('answers under every persona that is named', async () => {
+    const { id } = personas[0]!;
+    const asked = ['--question', 'What is 2 + 3?', '--personas', `none,${id}`, '--max-new', '4'];
+    const report = await one('probe', '--model', whole, ...asked, '--backend', 'wasm');
+    const replies = report['replies'] as { persona: string | null; prompt: string }[];
+    expect(replies.map((reply) => reply.persona)).toEqual([null, id]);
+    expect(replies[1]!.prompt).toContain(personas[0]!.text);
+  });
+});
+
+describe('permix train', () => {
+  const settings = { promptsPerStep: 2, groupSize: 4, sampling: { maxNewTokens: 6 }, checkpointEvery: 1 };
+  const train = async (out: string, ...args: string[]) => {
+    const config = join(scratch, 'settings.json');
+    await writeFile(config, JSON.stringify(settings));
+    const resumes = args.includes('--resume');
+    return permix([
+      'train',
+      '--out',
+      out,
+      ...(resumes ? [] : ['--config', config, '--model', whole]),
+      '--backend',
+      'wasm',
+      '--json',
+      ...args,
+    ]);
+  };
+
+  it('resumes bit for bit, and writes what it promises', async () => {
+    const [straight, halted] = [join(scratch, 'straight'), join(scratch, 'halted')];
+    const whole = await train(straight, '--recipe', 'permix', '--steps', '2', '--seed', '3');
+    expect(whole.code, whole.stderr).toBe(0);
+    const steps = jsonLines(whole.stdout);
+    expect(steps.map(({ step }) => step)).toEqual([1, 2]);
+    for (const name of ['reward', 'entropy', 'grad_norm', 'completions/mean_length']) expect(steps[0], name).toHaveProperty([name]);
+
+    expect((await train(halted, '--recipe', 'permix', '--steps', '1', '--seed', '3')).code).toBe(0);
+    const resumed = await train(halted, '--resume', '--steps', '2');
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(jsonLines(resumed.stdout).map(({ step }) => step)).toEqual([2]);
+    for (const file of ['checkpoint', 'policy/model.safetensors']) {
+      expect((await readFile(join(halted, file))).equals(await readFile(join(straight, file))), file).toBe(true);
+    }
+    const lines = (await readFile(join(halted, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines).toHaveLength(2);
+
+    const reply = await one('generate', '--model', join(straight, 'policy'), '--prompt', 'Hello', '--max-new', '2', '--backend', 'wasm');
+    expect(reply['promptTokens']).not.toEqual([]);
+  });
+
+  it('measures accuracy before and after, worst persona included', async () => {
+    const { code, stdout, stderr } = await train(join(scratch, 'measured'), '--steps', '1', '--eval', '1');
+    expect(code, stderr).toBe(0);
+    const evaluations = jsonLines(stdout).flatMap(({ evaluation }) => (evaluation ? [evaluation as { when: string; worst: number }] : []));
+    expect(evaluations.map(({ when }) => when)).toEqual(['before', 'after']);
+    expect(evaluations[1]!.worst).toBeGreaterThanOrEqual(0);
+  });
+
+  it.skipIf(process.platform === 'win32')('is saved by Ctrl-C and continues', async () => {
+    const out = join(scratch, 'stopped');
+    const config = join(scratch, 'settings.json');
+    await writeFile(config, JSON.stringify({ ...settings, checkpointEvery: 0 }));
+    const args = ['train', '--out', out, '--config', config, '--model', whole, '--steps', '1000', '--backend', 'wasm', '--json'];
+    const { code, stdout, stderr } = await permix(args, (_, child) => child.kill('SIGINT'));
+    expect(code, stderr).toBe(130);
+    expect(stderr).toMatch(/Stopped after step \d+ of 1000; permix train --out .+ --resume continues/);
+    const done = jsonLines(stdout).length;
+    const resumed = await permix(['train', '--out', out, '--resume', '--steps', String(done + 1), '--json']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(jsonLines(resumed.stdout).map(({ step }) => step)).toEqual([done + 1]);
+  });
+
+  it('does not overwrite what is there, nor mix two runs', async () => {
+    const out = join(scratch, 'taken');
+    expect((await train(out, '--steps', '1', '--seed', '3')).code).toBe(0);
+    const before = await readFile(join(out, 'checkpoint'));
+    const again = await train(out, '--steps', '1');
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--resume')]);
+    const other = await train(out, '--resume', '--seed', '4');
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('another seed')]);
+    const nothing = await train(join(scratch, 'nowhere'), '--resume');
+    expect([nothing.code, nothing.stderr]).toEqual([2, expect.stringContaining('no run to resume')]);
+    expect((await readFile(join(out, 'checkpoint'))).equals(before)).toBe(true);
+  });
+});
+
+describe('wrong usage ends with 2 and a sentence', () => {
+  const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['no command', [], /Usage: permix COMMAND/],
+    ['an unknown command', ['trian'], /no command "trian"/],
+    ['an unknown option', ['doctor', '--loud'], /--loud/],
+    ['an impossible pair', ['logits', '--tokens', '1', '--engine', 'fused', '--backend', 'wasm'], /fused/],
+    ['a missing option', ['logits'], /--tokens is missing/],
+    ['both prompt and tokens', ['generate', '--prompt', 'x', '--tokens', '1'], /either --prompt or --tokens/],
+    ['a token outside the vocabulary', ['logits', '--tokens', '99999', '--backend', 'cpu'], /99999 is not in the vocabulary/],
+    ['an unknown recipe', ['train', '--recipe', 'ppo', '--out', 'never-made'], /--recipe must be one of base, sft, rlvr, permix/],
+    ['an unknown task', ['train', '--task', 'chess', '--out', 'never-made'], /chess/],
+  ];
+  it.each(cases)('%s', async (_, args, sentence) => {
+    const model = args.length > 1 && !args.includes('doctor') ? ['--model', args[0] === 'train' ? whole : bare] : [];
+    const { code, stdout, stderr } = await permix([...args, ...model]);
+    expect(stderr).toMatch(sentence);
+    expect(stderr).not.toContain('which is a bug');
+    expect([code, stdout]).toEqual([2, '']);
+    expect(existsSync('never-made')).toBe(false);
+  });
+});
+
+describe('a broken policy ends with 1 and a sentence', () => {
+  const cases: readonly (readonly [string, (folder: string) => Promise<void>, RegExp])[] = [
+    ['a truncated safetensors file', async (folder) => cut(join(folder, 'model.safetensors'), 0.5), /model\.safetensors/],
+    ['a safetensors file that is something else', async (folder) => writeFile(join(folder, 'model.safetensors'), 'hello'), /safetensors/],
+    ['no weights', async (folder) => rm(join(folder, 'model.safetensors')), /model\.safetensors/],
+    ['no config.json', async (folder) => rm(join(folder, 'config.json')), /config\.json/],
+    ['a truncated config.json', async (folder) => cut(join(folder, 'config.json'), 0.5), /config\.json/],
+    [
+      'another architecture',
+      async (folder) =>
+        writeFile(join(folder, 'config.json'), JSON.stringify({ model_type: 'mamba', architectures: ['MambaForCausalLM'] })),
+      /[Mm]amba/,
+    ],
+    ['a truncated tokenizer.json', async (folder) => cut(join(folder, 'tokenizer.json'), 0.7), /tokenizer\.json/],
+  ];
+  it.each(cases)('%s', async (name, damage, sentence) => {
+    const folder = join(scratch, `broken-${name.replaceAll(' ', '-')}`);
+    await writePolicy(folder, miniature, 5);
+    await writeTokenizer(folder, miniature.vocabSize);
+    await damage(folder);
+    const { code, stdout, stderr } = await permix(['logits', '--model', folder, '--tokens', '1,2', '--backend', 'cpu', '--json']);
+    expect(stderr).toMatch(sentence);
+    expect(stderr).not.toContain('which is a bug');
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
+  it('a folder that is not there, a mix of nothing', async () => {
+    const absent = await permix(['logits', '--model', join(scratch, 'absent'), '--tokens', '1']);
+    expect([absent.code, absent.stderr]).toEqual([1, expect.stringContaining('no folder')]);
+    const config = join(scratch, 'empty-mix.json');
+    await writeFile(config, JSON.stringify({ mix: { noneShare: 0, weights: { nobody: 0 } } }));
+    const mix = await permix(['train', '--config', config, '--model', whole, '--out', join(scratch, 'empty-mix')]);
+    expect([mix.code, mix.stderr]).toEqual([1, expect.stringMatching(/mix|weight|persona/)]);
+  });
+});
+
+async function cut(file: string, share: number): Promise<void> {
+  const bytes = await readFile(file);
+  await writeFile(file, bytes.subarray(0, Math.floor(bytes.length * share)));
+}

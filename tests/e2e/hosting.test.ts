@@ -1,0 +1,81 @@
+/** The built page on hosts of every kind: a sub-path without special headers, plain http over a network, a browser without WebGPU. */
+import type { Browser, Page } from 'playwright';
+import { afterEach, describe, expect, it } from 'vitest';
+import { launchChromium } from '../helpers/launch.ts';
+import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
+
+const bootMilliseconds = 90_000;
+
+let browser: Browser | undefined;
+let server: StaticServer | undefined;
+afterEach(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+interface Visit {
+  readonly page: Page;
+  /** What went wrong on the page, as its console says. */
+  readonly complaints: readonly string[];
+}
+
+/** Opens the page and waits until a run could be started. */
+async function visit(url: string): Promise<Visit> {
+  const page = await browser!.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(url);
+  // A trial click waits until the button can be pressed.
+  await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true, timeout: bootMilliseconds });
+  return { page, complaints };
+}
+
+/** What the chip in the header opens: which engine, and why. */
+async function engineReason(page: Page): Promise<string> {
+  await page.getByRole('button', { name: /^Engine:/ }).click();
+  return page.getByRole('dialog', { name: 'Engine' }).innerText();
+}
+
+describe('dist/', () => {
+  it('runs from a sub-path of a plain host', async () => {
+    [browser, server] = await Promise.all([launchChromium(true), serveFolder('dist', '/some/sub/path/')]);
+    const { page, complaints } = await visit(server.url);
+    expect(await page.title()).toContain('PerMix Lab');
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+    expect(server.missing).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  it('runs from a deep link without its trailing file name', async () => {
+    [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist', '/lab/')]);
+    const { page } = await visit(`${server.url}?engine=portable&backend=wasm#run`);
+    expect(await engineReason(page)).toMatch(/portable|WebAssembly|wasm/);
+  });
+
+  it('over plain http says what is missing and trains all the same', async () => {
+    server = await serveFolder('dist');
+    // A name that is not localhost: the browser then treats plain http as it does on a network.
+    browser = await launchChromium(true, ['--host-resolver-rules=MAP lab.example 127.0.0.1']);
+    const { page } = await visit(`http://lab.example:${server.port}/`);
+    expect(await page.evaluate(() => [isSecureContext, 'gpu' in navigator, 'subtle' in crypto])).toEqual([false, false, false]);
+    expect(await page.getByRole('log', { name: 'Notices' }).innerText()).toMatch(/https|secure/i);
+
+    await page.getByRole('button', { name: 'Step', exact: true }).click();
+    await page
+      .getByRole('region', { name: 'Run' })
+      .getByText(/step 1 of/)
+      .waitFor({ timeout: bootMilliseconds });
+  });
+
+  it('without WebGPU computes on WebAssembly and says why', async () => {
+    [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
+    const { page, complaints } = await visit(server.url);
+    const reason = await engineReason(page);
+    expect(reason).toMatch(/WebAssembly|wasm/);
+    expect(reason).toMatch(/WebGPU/);
+    expect(complaints).toEqual([]);
+  });
+});
