@@ -41,19 +41,13 @@ export function tokenDistribution(logits: Float32Array, filters: Filters): Token
   const entropy = Math.fround(logSum - Math.fround(weighted / total));
   const logprobs = z.map((value) => value - logSum);
 
-  const keys = new Uint32Array(size);
-  if (filters.topK > 0 || filters.topP < 1) for (let i = 0; i < size; i++) keys[i] = orderedKey(logits[i]!);
-  let threshold = 0;
   if (filters.topK > 0 && filters.topK < size) {
-    threshold = largestKey((key) => keys.reduce((count, other) => count + (other >= key ? 1 : 0), 0) >= filters.topK);
-    for (let i = 0; i < size; i++) if (keys[i]! < threshold) weights[i] = 0;
+    const keys = orderedKeys(logits);
+    dropBelow(weights, keys, topKThreshold(keys, filters.topK));
   }
   if (filters.topP < 1) {
-    const kept = chunkedSum(size, (i) => weights[i]!);
-    const outside = Math.fround(Math.fround(1 - Math.fround(filters.topP)) * kept);
-    threshold = largestKey((key) => chunkedSum(size, (i) => (keys[i]! < key ? weights[i]! : 0)) <= outside);
-    threshold = Math.min(threshold, keys[argmax]!);
-    for (let i = 0; i < size; i++) if (keys[i]! < threshold) weights[i] = 0;
+    const keys = orderedKeys(logits);
+    dropBelow(weights, keys, Math.min(topPThreshold(weights, keys, filters.topP), keys[argmax]!));
   }
   const least = Math.fround(filters.minP);
   if (least > 0) for (let i = 0; i < size; i++) if (weights[i]! < least && i !== argmax) weights[i] = 0;
@@ -99,21 +93,29 @@ function chunkedSum(size: number, value: (index: number) => number): number {
   return total;
 }
 
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
-
-/** An unsigned integer that orders as the float does. */
-function orderedKey(value: number): number {
-  float[0] = value === 0 ? 0 : value;
-  return (bits[0]! & 0x80000000 ? ~bits[0]! : bits[0]! | 0x80000000) >>> 0;
+/** Unsigned integers that order as the floats do. */
+function orderedKeys(values: Float32Array): Uint32Array {
+  const floats = values.map((value) => (value === 0 ? 0 : value)); // one zero, not two
+  return new Uint32Array(floats.buffer).map((bits) => (bits & 0x80000000 ? ~bits : bits | 0x80000000));
 }
 
-/** The largest key for which `holds`, which is true at 0 and never true again once false: 32 steps, no sorting. */
-function largestKey(holds: (key: number) => boolean): number {
+function dropBelow(weights: Float32Array, keys: Uint32Array, threshold: number): void {
+  for (let i = 0; i < weights.length; i++) if (keys[i]! < threshold) weights[i] = 0;
+}
+
+/** The k-th largest key. */
+function topKThreshold(keys: Uint32Array, k: number): number {
+  return keys.slice().sort()[keys.length - k]!;
+}
+
+/** The largest key below which at most 1 - p of the weight lies, bit by bit from the top as on the GPU. */
+function topPThreshold(weights: Float32Array, keys: Uint32Array, p: number): number {
+  const size = keys.length;
+  const outside = Math.fround(Math.fround(1 - Math.fround(p)) * chunkedSum(size, (i) => weights[i]!));
   let key = 0;
   for (let bit = 31; bit >= 0; bit--) {
     const candidate = (key | (1 << bit)) >>> 0;
-    if (holds(candidate)) key = candidate;
+    if (chunkedSum(size, (i) => (keys[i]! < candidate ? weights[i]! : 0)) <= outside) key = candidate;
   }
   return key;
 }
