@@ -4,6 +4,7 @@ import { LabError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
+import { acquireGpu } from './gpu/device.ts';
 import { PortableEngine } from './portable/engine.ts';
 import { fixWasmKernels } from './portable/wasm-fixes.ts';
 
@@ -21,20 +22,20 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
   if (options.engine === 'fused') {
     throw new LabError('usage', 'The fused engine is not part of this version.', 'Choose the portable engine.');
   }
-  await startBackend(options.backend, options.wasmPath);
-  const info: EngineInfo = {
-    engine: 'portable',
-    backend: options.backend,
-    adapter: null,
-    software: false,
-    features: [],
-    limits: {},
-    precision: 'f32',
-  };
-  return new PortableEngine(options.config, options.weights, info);
+  const { config, weights, backend } = options;
+  if (backend === 'webgpu') {
+    // A device of its own for every engine: a lost or failed one is never met again.
+    const gpu = await acquireGpu();
+    const { adapter, software, features, limits } = gpu;
+    const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
+    return new PortableEngine(config, weights, info, gpu.check, gpu.release);
+  }
+  await startHostBackend(backend, options.wasmPath);
+  const info: EngineInfo = { engine: 'portable', backend, adapter: null, software: false, features: [], limits: {}, precision: 'f32' };
+  return new PortableEngine(config, weights, info);
 }
 
-async function startBackend(backend: BackendName, wasmPath?: string): Promise<void> {
+async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: string): Promise<void> {
   if (tf.getBackend() === backend) return;
   if (backend === 'wasm') {
     const wasm = await import('@tensorflow/tfjs-backend-wasm');
@@ -43,7 +44,7 @@ async function startBackend(backend: BackendName, wasmPath?: string): Promise<vo
     if (wasmPath) wasm.setWasmPaths(wasmPath);
   }
   if (!(await tf.setBackend(backend))) {
-    throw new LabError('webgpu', `The ${backend} backend did not start.`, 'Choose another backend.');
+    throw new LabError('usage', `The ${backend} backend did not start.`, 'Choose another backend, or reload the page.');
   }
   if (backend === 'wasm') fixWasmKernels();
 }

@@ -1,0 +1,92 @@
+/**
+ * Which engine runs on what: the fastest pair that this machine and this version have, or the reader's wish, with the reason
+ * in a sentence. It only looks; starting is `create.ts`.
+ */
+import { LabError } from '../errors.ts';
+import type { BackendName, EngineName } from './engine.ts';
+
+export interface Adapters {
+  /** The adapter's own description, null without WebGPU. */
+  readonly webgpu: string | null;
+  /** It is a software rasteriser. */
+  readonly software: boolean;
+  /** Why there is none, a sentence; null where there is one. */
+  readonly reason: string | null;
+}
+
+export interface EngineChoice {
+  readonly engine: EngineName;
+  readonly backend: BackendName;
+  /** Why, a sentence for the reader. */
+  readonly reason: string;
+}
+
+const engines: readonly string[] = ['portable', 'fused'] satisfies EngineName[];
+const backends: readonly string[] = ['webgpu', 'wasm', 'cpu'] satisfies BackendName[];
+
+export async function probeAdapters(): Promise<Adapters> {
+  const none = (reason: string): Adapters => ({ webgpu: null, software: false, reason });
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu) {
+    const insecure = globalThis.isSecureContext === false;
+    return none(insecure ? 'WebGPU needs https or localhost, and this page came over plain http.' : 'There is no WebGPU here.');
+  }
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) return none('WebGPU found no adapter.');
+    return { ...describeAdapter(adapter), reason: null };
+  } catch (error) {
+    return none(`WebGPU gave no adapter (${error instanceof Error ? error.message : String(error)}).`);
+  }
+}
+
+function describeAdapter({ info }: GPUAdapter): { webgpu: string; software: boolean } {
+  const parts = [info.vendor, info.architecture, info.device, info.description].filter((part) => part);
+  const name = [...new Set(parts)].join(' ') || 'unnamed adapter';
+  return { webgpu: name, software: info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(name) };
+}
+
+/**
+ * @param wish names as they come from a link or the command line
+ * @throws LabError `usage` for unknown names, an impossible pair, or WebGPU where there is none
+ */
+export function chooseEngine(
+  wish: { readonly engine?: string | null; readonly backend?: string | null },
+  adapters: Adapters,
+): EngineChoice {
+  const { engine, backend } = wish;
+  if (engine && !engines.includes(engine))
+    throw new LabError('usage', `There is no engine "${engine}".`, `Choose one of ${engines.join(', ')}.`);
+  if (backend && !backends.includes(backend))
+    throw new LabError('usage', `There is no backend "${backend}".`, `Choose one of ${backends.join(', ')}.`);
+  if (engine === 'fused' && backend && backend !== 'webgpu') {
+    throw new LabError(
+      'usage',
+      `The fused engine runs on webgpu only, not on ${backend}.`,
+      'Choose the portable engine, or the webgpu backend.',
+    );
+  }
+  if (engine === 'fused') throw new LabError('usage', 'The fused engine is not part of this version.', 'Choose the portable engine.');
+  if (backend === 'webgpu' && !adapters.webgpu) {
+    throw new LabError(
+      'usage',
+      `The webgpu backend cannot be used: ${adapters.reason ?? 'there is no adapter.'}`,
+      'Choose the wasm backend.',
+    );
+  }
+  if (backend) return { engine: 'portable', backend: backend as BackendName, reason: `You asked for ${backend}.` };
+  if (!adapters.webgpu)
+    return {
+      engine: 'portable',
+      backend: 'wasm',
+      reason: `${adapters.reason ?? 'There is no WebGPU here.'} The wasm backend runs everywhere.`,
+    };
+  if (adapters.software) {
+    return {
+      engine: 'portable',
+      backend: 'wasm',
+      reason: `The WebGPU adapter "${adapters.webgpu}" is a software one, and wasm is faster than that.`,
+    };
+  }
+  return { engine: 'portable', backend: 'webgpu', reason: `WebGPU runs on "${adapters.webgpu}".` };
+}

@@ -1,0 +1,81 @@
+/** A policy, whole: configuration, weights and tokenizer, read from the files of a Hugging Face checkpoint. */
+import { LabError } from '../errors.ts';
+import { parsePolicyConfig, type PolicyConfig } from './config.ts';
+import { readSafetensors, type SafeTensor } from './safetensors.ts';
+import type { PolicySource } from './source.ts';
+import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
+import { loadWeights, type Weights } from './weights.ts';
+
+export interface Policy {
+  readonly id: string;
+  readonly config: PolicyConfig;
+  readonly weights: Weights;
+  /** Null where the checkpoint has no tokenizer.json: such a policy reads and writes token ids only. */
+  readonly tokenizer: Tokenizer | null;
+}
+
+/** @throws LabError `format` naming the file and what is wrong with it, `network` where a file could not be read */
+export async function loadPolicy(source: PolicySource): Promise<Policy> {
+  const config = parsePolicyConfig(
+    required(await readJson(source, 'config.json'), source, 'config.json'),
+    await readJson(source, 'generation_config.json'),
+  );
+  const tokenizer = await readTokenizer(source);
+  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
+    throw new LabError(
+      'format',
+      `The tokenizer of ${source.id} has ${tokenizer.vocabSize} ids, its config.json allows ${config.vocabSize}.`,
+      'Check that tokenizer.json and config.json belong to the same policy.',
+    );
+  }
+  const weights = loadWeights(config, await readTensors(source));
+  return { id: source.id, config, weights, tokenizer };
+}
+
+async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {
+  const json = await readJson(source, 'tokenizer.json');
+  if (json === null) return null;
+  const settings = await readJson(source, 'tokenizer_config.json');
+  const template = await source.read('chat_template.jinja');
+  return loadTokenizer(json, settings, template && new TextDecoder().decode(template));
+}
+
+/** One file, or the shards that model.safetensors.index.json names. */
+async function readTensors(source: PolicySource): Promise<Map<string, SafeTensor>> {
+  const single = await source.read('model.safetensors');
+  if (single) return readSafetensors(single).tensors;
+  const index = await readJson(source, 'model.safetensors.index.json');
+  const map = (index as { weight_map?: unknown } | null)?.weight_map;
+  if (index === null || typeof map !== 'object' || map === null) {
+    throw new LabError('format', `There is no model.safetensors in ${source.id}.`, 'Add the file; other weight formats are not read.');
+  }
+  const tensors = new Map<string, SafeTensor>();
+  for (const shard of new Set(Object.values(map as Record<string, unknown>))) {
+    if (typeof shard !== 'string' || !/^[\w.-]+\.safetensors$/.test(shard)) {
+      throw new LabError(
+        'format',
+        `model.safetensors.index.json of ${source.id} names ${JSON.stringify(shard)} as a shard.`,
+        'Fetch the file again.',
+      );
+    }
+    const bytes = required(await source.read(shard), source, shard);
+    for (const [name, tensor] of readSafetensors(bytes).tensors) tensors.set(name, tensor);
+  }
+  return tensors;
+}
+
+async function readJson(source: PolicySource, path: string): Promise<unknown> {
+  const bytes = await source.read(path);
+  if (!bytes) return null;
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+  } catch (error) {
+    throw new LabError('format', `${path} of ${source.id} is not valid JSON.`, 'Fetch the file again, or repair it.', { cause: error });
+  }
+}
+
+function required<T>(value: T | null, source: PolicySource, path: string): T {
+  if (value === null)
+    throw new LabError('format', `There is no ${path} in ${source.id}.`, 'Check that the folder holds a whole checkpoint.');
+  return value;
+}

@@ -1,0 +1,33 @@
+/** Where the files of a policy come from: a folder on a web server here; other sources (a folder on disk, picked files) are of the same shape. */
+import { LabError } from '../errors.ts';
+
+export interface PolicySource {
+  /** A name for the reader: "permix-tiny", a folder, a hub id. */
+  readonly id: string;
+  /** The whole file, null where there is none. @throws LabError `network` */
+  read(path: string): Promise<Uint8Array | null>;
+}
+
+/** @param baseUrl the folder, absolute or relative to the page or worker */
+export function fetchSource(id: string, baseUrl: string): PolicySource {
+  const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
+  return {
+    id,
+    async read(path) {
+      let response: Response;
+      try {
+        response = await fetch(base + path);
+        if (response.status === 404) return null;
+        if (!response.ok) throw new Error(`the server answered ${response.status}`);
+        // Some static hosts answer a missing file with their index page.
+        if (response.headers.get('content-type')?.startsWith('text/html')) return null;
+        return new Uint8Array(await response.arrayBuffer());
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new LabError('network', `${path} of ${id} could not be fetched (${reason}).`, 'Check the connection and try again.', {
+          cause: error,
+        });
+      }
+    },
+  };
+}
