@@ -36,6 +36,7 @@ export default defineConfig({
     target: 'node20',
     minify: false,
     chunkSizeWarningLimit: 5000,
-    rolldownOptions: { input: { permix: 'src/cli/main.ts' } },
+    // Chunks beside the entry: what they find by import.meta.dirname is then the same folder.
+    rolldownOptions: { input: { permix: 'src/cli/main.ts' }, output: { chunkFileNames: '[name]-[hash].js' } },
   },
 });

@@ -4,29 +4,22 @@ import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 import { hasWasmSimd, provideWebGpu } from './webgpu.ts';
 
-interface AdapterReport {
-  readonly description: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly software: boolean;
-  readonly features: readonly string[];
-  readonly limits: Readonly<Record<string, number>>;
-}
+/** The limits that a compute program runs into; --json has all of them. */
+const telling = /Buffer(Size|BindingSize)$|StorageBuffersPerShaderStage|^maxCompute/;
 
 export async function doctor(args: Arguments, out: Output): Promise<void> {
   const missing = await provideWebGpu();
-  const adapter = missing ? null : await describeAdapter();
-  const webgpu = adapter
-    ? null
-    : (missing ?? 'WebGPU is there, but no adapter: this machine has no Vulkan, Metal or D3D12 driver that Dawn accepts.');
-  const choice = chooseEngine(args.wish, await probeAdapters());
+  const found = await probeAdapters();
+  const { engine, backend, reason } = chooseEngine(args.wish, found);
   const wasm = { simd: hasWasmSimd() };
-  const { engine, backend, reason } = choice;
+  const adapter = found.webgpu === null ? null : { description: found.webgpu, software: found.software, ...(await abilities()) };
+  const lack =
+    missing ?? (adapter ? null : `${found.reason} Dawn needs a Vulkan, Metal or D3D12 driver that it accepts, and this machine has none.`);
   out.object({
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     wasm,
-    webgpu: { available: adapter !== null, missing: webgpu },
+    webgpu: { available: adapter !== null, missing: lack },
     adapters: adapter ? [adapter] : [],
     engine,
     backend,
@@ -35,31 +28,23 @@ export async function doctor(args: Arguments, out: Output): Promise<void> {
 
   out.line(`Node      ${process.versions.node} on ${process.platform}-${process.arch}`);
   out.line(`wasm      ${wasm.simd ? 'with' : 'without'} SIMD`);
-  out.line(`WebGPU    ${adapter ? `${adapter.description}${adapter.software ? ' (software: correct, slow)' : ''}` : webgpu}`);
+  out.line(`WebGPU    ${adapter ? `${adapter.description}${adapter.software ? ' (software: correct, slow)' : ''}` : lack}`);
   if (adapter) {
     out.line(`features  ${adapter.features.join(', ') || 'none beyond the core'}`);
-    for (const [name, value] of Object.entries(adapter.limits)) out.line(`          ${name} ${value.toLocaleString('en-US')}`);
+    for (const [name, value] of Object.entries(adapter.limits)) {
+      if (telling.test(name)) out.line(`          ${name} ${value.toLocaleString('en-US')}`);
+    }
   }
   out.line(`engine    ${engine} on ${backend}: ${reason}`);
 }
 
-async function describeAdapter(): Promise<AdapterReport | null> {
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
-  if (!adapter) return null;
-  const { vendor, architecture, device, description } = adapter.info;
-  const names = [vendor, architecture, device, description].filter(Boolean).join(' ');
-  // Limits are getters of the prototype.
+async function abilities(): Promise<{ features: string[]; limits: Record<string, number> }> {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
   const limits: Record<string, number> = {};
-  for (const name in adapter.limits) {
+  // Limits are getters of the prototype, which Object.entries does not see.
+  for (const name in adapter?.limits) {
     const value: unknown = adapter.limits[name as keyof GPUSupportedLimits];
     if (typeof value === 'number') limits[name] = value;
   }
-  return {
-    description: names || 'unnamed adapter',
-    vendor,
-    architecture,
-    software: adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(names),
-    features: [...adapter.features].sort(),
-    limits,
-  };
+  return { features: [...(adapter?.features ?? [])].sort(), limits };
 }

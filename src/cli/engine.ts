@@ -1,4 +1,5 @@
 /** Opens a policy folder and an engine for it, as the options of a command say. */
+import { enableProdMode } from '@tensorflow/tfjs';
 import { chooseEngine, probeAdapters } from '../engine/choose.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
@@ -20,6 +21,8 @@ export interface EngineSetup {
 
 /** @throws LabError 'usage' for an impossible pair, 'webgpu' where it is asked for and not there */
 export async function openEngine({ config, weights, wish }: EngineSetup): Promise<PolicyEngine> {
+  // Without it tfjs recommends its own native backend on stderr.
+  enableProdMode();
   const { engine, backend } = chooseEngine(wish, await probeAdapters());
   return createEngine({ config, weights, engine, backend, wasmPath });
 }

@@ -25,7 +25,9 @@ export async function folderSource(path: string): Promise<PolicySource> {
     id: basename(folder),
     async read(file) {
       try {
-        return await readFile(join(folder, file));
+        const bytes = await readFile(join(folder, file));
+        // As what it says it is: the slice() of Node's Buffer does not copy, that of a Uint8Array does.
+        return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
         const why = cause instanceof Error ? cause.message : String(cause);
