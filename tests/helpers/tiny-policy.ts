@@ -30,8 +30,10 @@ export function tinyTokenizer(): Tokenizer {
     {
       eos_token: '<eos>',
       model_max_length: 96,
+      // The reply begins with the question's last digit, so that half of all comparisons need no attention to be right.
       chat_template:
-        "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}{% if add_generation_prompt %}<reply>{% endif %}",
+        "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}" +
+        "{% if add_generation_prompt %}<reply>{{ messages[-1]['content'][-2:-1] }}{% endif %}",
     },
   );
 }
@@ -41,17 +43,17 @@ export const tinyEosIds = [0];
 export const tinyConfig: PolicyConfig = {
   family: 'llama',
   vocabSize: specials.length + boxes.length + characters.length,
-  hiddenSize: 16,
+  hiddenSize: 32,
   intermediateSize: 32,
   layers: 1,
   heads: 2,
   kvHeads: 1,
-  headDim: 8,
+  headDim: 16,
   maxPositions: 96,
   rmsNormEps: 1e-5,
   ropeTheta: 10000,
   ropeScaling: null,
-  tied: true,
+  tied: false,
   qkvBias: false,
   qkNorm: false,
   bosId: null,
