@@ -13,9 +13,15 @@ export interface EngineOptions {
   readonly weights: Weights;
   readonly engine: EngineName;
   readonly backend: BackendName;
-  /** Folder of the tfjs-backend-wasm binaries, with a slash at its end. Default: beside the backend's script. */
-  readonly wasmPath?: string;
+  /**
+   * Folder of the tfjs-backend-wasm binaries, with a slash at its end; or, where a bundler renamed them, the address of each by name.
+   * Default: beside the backend's script.
+   */
+  readonly wasmPath?: WasmPath;
 }
+
+export type WasmPath = string | Readonly<Record<WasmBinary, string>>;
+type WasmBinary = 'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tfjs-backend-wasm-threaded-simd.wasm';
 
 /** @throws LabError `usage` for an engine that is not there, `webgpu` when the backend does not start */
 export async function createEngine(options: EngineOptions): Promise<PolicyEngine> {
@@ -35,7 +41,7 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
   return new PortableEngine(config, weights, info);
 }
 
-async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: string): Promise<void> {
+async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: WasmPath): Promise<void> {
   if (tf.getBackend() === backend) return;
   if (backend === 'wasm') {
     const wasm = await import('@tensorflow/tfjs-backend-wasm');
