@@ -2,9 +2,9 @@
  * The workbench: the policies that were loaded and the one engine that computes with them. It knows whose weights the engine holds,
  * builds a new engine when the old one is lost, and lends it out for a probe without a trace.
  */
-import { createEngine } from '../engine/create.ts';
-import { chooseEngine, probeAdapters } from '../engine/choose.ts';
-import type { BackendName, EngineInfo, EngineName, PolicyEngine, PolicyState } from '../engine/engine.ts';
+import { chooseEngine, probeAdapters, type EngineChoice } from '../engine/choose.ts';
+import { createEngine, type WasmPath } from '../engine/create.ts';
+import type { EngineInfo, PolicyEngine, PolicyState } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
@@ -14,14 +14,8 @@ import type { EngineWish } from './api.ts';
 export interface BenchSetup {
   /** @throws LabError 'network' or 'format' when the policy cannot be had */
   loadPolicy(id: string): Promise<Policy>;
-  /** Address of the tfjs WebAssembly file; absent in Node, which finds its own. */
-  readonly wasmPath?: string;
-}
-
-interface Choice {
-  readonly engine: EngineName;
-  readonly backend: BackendName;
-  readonly reason: string;
+  /** Where the tfjs WebAssembly files are; absent in Node, which finds its own. */
+  readonly wasmPath?: WasmPath;
 }
 
 export class Bench {
@@ -29,7 +23,7 @@ export class Bench {
   holder: object | null = null;
   readonly #setup: BenchSetup;
   readonly #policies = new Map<string, Promise<Policy>>();
-  #choice: Choice | null = null;
+  #choice: EngineChoice | null = null;
   #engine: PolicyEngine | null = null;
   #policyId: string | null = null;
 

@@ -2,7 +2,9 @@
 import './wire.ts';
 import { expose, transfer } from 'comlink';
 import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
-import { loadPolicy } from '../policy/policy.ts';
+import plainWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import { LabError } from '../errors.ts';
+import { loadPolicy, type Policy } from '../policy/policy.ts';
 import { fetchSource } from '../policy/source.ts';
 import { openStorage } from '../storage/open.ts';
 import type { TrainerApi } from './api.ts';
@@ -12,10 +14,30 @@ import { Session } from './session.ts';
 /** Set by the page before anything else: a worker does not know the address of the page it belongs to. */
 let pageUrl = '';
 
+async function besidePage(id: string): Promise<Policy> {
+  const folder = new URL(`models/${encodeURIComponent(id)}/`, pageUrl).href;
+  const source = fetchSource(id, folder);
+  if (!(await source.read('config.json'))) {
+    throw new LabError(
+      'network',
+      `There is no policy ${id} at ${folder}.`,
+      'Reload the page; if it stays away, the page was not copied whole.',
+    );
+  }
+  return loadPolicy(source);
+}
+
+const absolute = (url: string) => new URL(url, self.location.href).href;
+
 const session = new Session({
-  loadPolicy: (id) => loadPolicy(fetchSource(id, new URL(`models/${id}/`, pageUrl).href)),
+  loadPolicy: besidePage,
   openStorage: () => openStorage(),
-  wasmPath: new URL(simdWasm, self.location.href).href,
+  wasmPath: {
+    'tfjs-backend-wasm.wasm': absolute(plainWasm),
+    'tfjs-backend-wasm-simd.wasm': absolute(simdWasm),
+    // Never fetched: threads are off.
+    'tfjs-backend-wasm-threaded-simd.wasm': absolute(simdWasm),
+  },
 });
 
 /** A page that is gone answers no more; that is no failure of the run. */

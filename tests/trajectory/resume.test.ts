@@ -32,7 +32,7 @@ class CutOff extends IndexedStorage {
 
 /** Everything but what a clock measured. */
 function withoutTimes(metrics: StepRow): StepRow {
-  return Object.fromEntries(Object.entries(metrics).filter(([name]) => !/time|seconds|per_second|runtime/.test(name)));
+  return Object.fromEntries(Object.entries(metrics).filter(([name]) => !/^timing_s\/|^step_time$|^tokens_per_second$/.test(name)));
 }
 
 async function outcome(storage: IndexedStorage, id: string) {

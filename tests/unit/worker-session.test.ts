@@ -36,7 +36,7 @@ describe('boot', () => {
     expect(await probe.boot('cpu')).toBe(boot);
     structuredClone(boot);
     expect(await session.check(smallRun)).toEqual([]);
-    expect(await session.renderPrompt(null, 'What is 2+2?')).toBe('<user>What is 2+2?<reply>');
+    expect(await session.renderPrompt(null, 'What is 2+2?')).toMatch(/^<user>What is 2\+2\?<reply>/);
   });
 
   it('names a policy that cannot be fetched, and can be tried again', async () => {
@@ -86,9 +86,10 @@ describe('a run', () => {
     await session.resume(id);
     await session.resume(id);
     await probe.next(step(paused.step + 3));
+    const idle = probe.phase('idle');
     await Promise.all([session.stop(), session.stop()]);
     expect((await session.history(id)).run.status).toBe('stopped');
-    expect(probe.events.filter((event) => event.type === 'session').at(-1)).toMatchObject({ phase: 'idle', runId: id });
+    expect(await idle).toMatchObject({ runId: id });
     expect(await session.runs()).toHaveLength(1);
     await session.deleteRun(id);
     expect(await session.runs()).toEqual([]);
