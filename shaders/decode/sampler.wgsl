@@ -10,7 +10,7 @@
 // logit, ties kept) and of top-p (the largest key below which at most 1 - p of the mass lies) are found bit by bit on
 // integer keys that order as the floats do, 32 counts or sums each.
 // Numerics: the same float32 operations in the same order as src/engine/sampler.ts, so both draw the same token unless
-// `exp` differs in its last bit right at a boundary. Tests: tests/gpu/sampler.test.ts (chi-square, equal draws).
+// `exp` differs in its last bit right at a boundary. Tests: tests/gpu/kernels.test.ts (chi-square, equal draws).
 
 // #include "lib/workgroup.wgsl"
 // #include "lib/random.wgsl"

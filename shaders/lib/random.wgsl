@@ -1,6 +1,6 @@
 // Counter-based random numbers: the same function of four counters as src/random/counter.ts, bit for bit.
 // pcg4d: Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020. Not cryptographic.
-// Test: tests/gpu/sampler.test.ts, same draws as the host.
+// Test: tests/gpu/kernels.test.ts, same draws as the host.
 
 fn counter_bits(counter: vec4u) -> u32 {
   var v = counter * 1664525u + 1013904223u;

@@ -14,7 +14,7 @@
  *
  * The gradient is known in closed form when the value is, so the kernel returns both, and the registered gradient only
  * scales what was saved. Here is the operation and the tf-ops twin for `cpu` and `wasm`; shaders/rl/clipped-loss.wgsl is
- * the same for `webgpu`. Tests: tests/unit/kernels-clipped-loss.test.ts, tests/gpu/kernels.test.ts.
+ * the same for `webgpu`. Tests: tests/unit/kernels.test.ts, tests/gpu/kernels.test.ts.
  */
 import * as tf from '@tensorflow/tfjs';
 import type { ObjectiveSpec, StepMetrics } from '../../engine.ts';

@@ -6,7 +6,7 @@
  *   dx = (dlogprob (onehot - p) - dentropy p (log p + H)) / T
  *
  * Here is the operation, its gradient, and the tf-ops twin for `cpu` and `wasm`; shaders/rl/token-logprob.wgsl is the same
- * for `webgpu`, without materialised probabilities. Logits must be finite. Tests: tests/unit/kernels-token-logprob.test.ts, tests/gpu/kernels.test.ts.
+ * for `webgpu`, without materialised probabilities. Logits must be finite. Tests: tests/unit/kernels.test.ts, tests/gpu/kernels.test.ts.
  *
  * On wasm the twin leans on the SIMD softmax (3 ms for [3072, 768]; a loop over Math.exp takes 28 ms), and finds the
  * normaliser from it: where z is 0 the probability is 1 / sum exp z.
