@@ -10,7 +10,7 @@ import { checkConfig, parseRunConfig } from '../rl/check.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { TrainerState } from '../rl/events.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
-import { taskById } from '../tasks/index.ts';
+import { taskById, tasks } from '../tasks/index.ts';
 import type { Arguments, EngineWish } from './arguments.ts';
 import { modelFolder, openEngine } from './engine.ts';
 import { folderSource, writePolicyFolder } from './folder.ts';
@@ -138,7 +138,10 @@ function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'see
   const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix'] as const);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
-  const task = args.text('task');
+  const task = args.choice(
+    'task',
+    tasks.map(({ id }) => id),
+  );
   return {
     ...(recipe !== undefined ? { recipe } : {}),
     ...(seed !== undefined ? { seed } : {}),

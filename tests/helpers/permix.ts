@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { toHuggingFaceConfig, parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
 import { writeSafetensors } from '../../src/policy/safetensors.ts';
-import { initialWeights, type Weights } from '../../src/policy/weights.ts';
+import type { Weights } from '../../src/policy/weights.ts';
 import { endId, trainTokenizer } from '../../src/pretrain/bpe.ts';
 import { dialogue } from '../../src/pretrain/corpus.ts';
+import { livelyWeights } from './reference-decoder.ts';
 
 export interface Finished {
   readonly code: number | null;
@@ -71,7 +72,7 @@ export const miniature: PolicyConfig = {
 
 /** Writes config.json and model.safetensors: random weights, no tokenizer. */
 export async function writePolicy(folder: string, config: PolicyConfig, seed: number): Promise<Weights> {
-  const weights = initialWeights(config, seed);
+  const weights = livelyWeights(config, seed);
   const tensors = parameterShapes(config).map(({ name, shape }) => ({ name, shape: [...shape], data: weights[name]! }));
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'config.json'), JSON.stringify(toHuggingFaceConfig(config)));
