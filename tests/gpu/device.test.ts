@@ -118,6 +118,16 @@ describe('failures', () => {
     again.release();
   });
 
+  it('engines at the same time share one device; the last one to go ends it', async () => {
+    const second = await acquireGpu();
+    expect(second.device).toBe(gpu.device);
+    const x = tf.tensor1d([1, 2]).add(1);
+    second.release();
+    expect(Array.from(await x.add(1).data())).toEqual([3, 4]);
+    gpu.release();
+    expect(await gpu.lost).toMatchObject({ expected: true });
+  });
+
   it('a release is a loss that was expected', async () => {
     gpu.release();
     expect(await gpu.lost).toMatchObject({ expected: true });

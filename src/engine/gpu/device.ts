@@ -8,25 +8,22 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
+import { describeAdapter, type AdapterDescription } from './adapter.ts';
 import { SharedBackend } from './backend.ts';
 import { registerShaderKernels } from './kernels.ts';
 
-export interface GpuContext {
+export interface GpuContext extends AdapterDescription {
   readonly device: GPUDevice;
   readonly backend: SharedBackend;
-  /** The adapter's own description. */
-  readonly adapter: string;
-  /** A software rasteriser: correct, slow. */
-  readonly software: boolean;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   /** Resolves once, when the device is lost; `expected` where `release` destroyed it. */
   readonly lost: Promise<{ readonly expected: boolean; readonly message: string }>;
-  /** Errors seen since acquisition. */
+  /** Errors of the device so far. */
   readonly errors: readonly string[];
   /** @throws LabError 'webgpu' when the device is lost or an error was seen since the last check */
   check(): void;
-  /** Takes the backend away from tfjs and destroys the device, with every tensor on it. */
+  /** The last user's release takes the backend away from tfjs and destroys the device, with every tensor on it. */
   release(): void;
 }
 
@@ -45,51 +42,53 @@ const wantedLimits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-/** Acquires a device and makes it tfjs's current backend; a device acquired before must have been released or lost. */
-export async function acquireGpu(): Promise<GpuContext> {
-  const adapter = await requestAdapter();
-  const device = await requestDevice(adapter);
-  const adapterInfo = describe(adapter);
-  const errors: string[] = [];
-  let unchecked = 0;
-  let loss: string | null = null;
-  let released = false;
-  device.addEventListener('uncapturederror', (event) => {
-    errors.push((event as GPUUncapturedErrorEvent).error.message);
-    unchecked++;
-  });
-  const lost = device.lost.then(({ message }) => {
-    loss = message;
-    return { expected: released, message };
-  });
+/** A device, tfjs's backend on it, and what has been heard of it. */
+interface Shared {
+  readonly device: GPUDevice;
+  readonly backend: SharedBackend;
+  readonly description: AdapterDescription;
+  readonly errors: string[];
+  readonly lost: Promise<{ readonly expected: boolean; readonly message: string }>;
+  /** Set once lost. */
+  loss: string | null;
+  users: number;
+}
 
-  // Operations on host data must not run on the host in secret, and tfjs's split-K matmul is wrong for transposed factors.
-  tf.env().set('WEBGPU_CPU_FORWARD', false);
-  tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', 3);
-  tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 64);
-  if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
-  const backend = new SharedBackend(device, adapter.info);
-  tf.registerBackend('webgpu', () => backend, 3);
-  registerShaderKernels();
+let current: Shared | null = null;
+
+/**
+ * Makes a device tfjs's current backend. Engines that live at the same time share one, because tfjs knows one backend of a
+ * name; it is destroyed with its last user. A device that was lost or has failed is never handed out again: the next one
+ * takes its place in tfjs.
+ */
+export async function acquireGpu(): Promise<GpuContext> {
+  if (!current || current.loss !== null || current.errors.length > 0) current = await start();
+  const shared = current;
+  shared.users++;
   if (!(await tf.setBackend('webgpu'))) {
     throw new LabError('webgpu', 'The WebGPU backend did not start.', 'Reload the page, or choose the wasm backend.');
   }
-
+  let checked = shared.errors.length;
+  let released = false;
   return {
-    device,
-    backend,
-    ...adapterInfo,
-    features: [...device.features],
-    limits: Object.fromEntries(wantedLimits.map((name) => [name, device.limits[name]])),
-    lost,
-    errors,
+    device: shared.device,
+    backend: shared.backend,
+    ...shared.description,
+    features: [...shared.device.features],
+    limits: Object.fromEntries(wantedLimits.map((name) => [name, shared.device.limits[name]])),
+    lost: shared.lost,
+    errors: shared.errors,
     check() {
-      if (loss !== null) {
-        throw new LabError('webgpu', `The GPU device was lost (${loss || 'no reason given'}).`, 'Continue from the last checkpoint.');
+      if (shared.loss !== null) {
+        throw new LabError(
+          'webgpu',
+          `The GPU device was lost (${shared.loss || 'no reason given'}).`,
+          'Continue from the last checkpoint.',
+        );
       }
-      if (unchecked > 0) {
-        const first = errors[errors.length - unchecked];
-        unchecked = 0;
+      const first = shared.errors[checked];
+      checked = shared.errors.length;
+      if (first !== undefined) {
         throw new LabError(
           'webgpu',
           `The GPU reported an error, so the last results are not to be trusted: ${first}`,
@@ -100,10 +99,48 @@ export async function acquireGpu(): Promise<GpuContext> {
     release() {
       if (released) return;
       released = true;
-      if (tf.findBackend('webgpu') === backend) tf.removeBackend('webgpu');
-      device.destroy();
+      if (--shared.users === 0) stop(shared);
     },
   };
+}
+
+async function start(): Promise<Shared> {
+  const adapter = await requestAdapter();
+  const device = await requestDevice(adapter);
+  const errors: string[] = [];
+  device.addEventListener('uncapturederror', (event) => {
+    errors.push((event as GPUUncapturedErrorEvent).error.message);
+  });
+  // Operations on host data must not run on the host in secret, and tfjs's split-K matmul is wrong for transposed factors.
+  tf.env().set('WEBGPU_CPU_FORWARD', false);
+  tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', 3);
+  tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 64);
+  if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
+  const backend = new SharedBackend(device, adapter.info);
+  tf.registerBackend('webgpu', () => backend, 3);
+  registerShaderKernels();
+  const shared: Shared = {
+    device,
+    backend,
+    description: describeAdapter(adapter),
+    errors,
+    lost: device.lost.then(({ message }) => {
+      shared.loss = message;
+      return { expected: shared.users === 0, message };
+    }),
+    loss: null,
+    users: 0,
+  };
+  return shared;
+}
+
+/** Takes the backend away from tfjs and destroys the device, with every tensor on it. */
+function stop(shared: Shared): void {
+  if (current === shared) {
+    current = null;
+    tf.removeBackend('webgpu');
+  }
+  shared.device.destroy();
 }
 
 async function requestAdapter(): Promise<GPUAdapter> {
@@ -133,10 +170,4 @@ async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     }
   }
   throw new LabError('webgpu', 'The graphics driver gave no device.', 'Use the wasm backend, or update the graphics driver.', { cause });
-}
-
-function describe({ info }: GPUAdapter): { adapter: string; software: boolean } {
-  const parts = [info.vendor, info.architecture, info.device, info.description].filter((part) => part);
-  const adapter = [...new Set(parts)].join(' ') || 'unnamed adapter';
-  return { adapter, software: info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(adapter) };
 }

@@ -1,0 +1,36 @@
+/** WebGPU in Node (Dawn): the shared device starts outside a browser, and a shader gives what its twin gives. */
+import * as tf from '@tensorflow/tfjs';
+import { existsSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { provideWebGpu } from '../../src/cli/webgpu.ts';
+import { acquireGpu } from '../../src/engine/gpu/device.ts';
+import { tokenLogprob } from '../../src/engine/portable/kernels/index.ts';
+import { expectClose, normals } from '../helpers/numbers.ts';
+
+// Where there is no GPU, a software driver will do.
+const software = ['/usr/share/vulkan/icd.d/lvp_icd.json', '/usr/lib/chromium/vk_swiftshader_icd.json'].find(existsSync);
+if (software) process.env['VK_ICD_FILENAMES'] ??= software;
+const missing = await provideWebGpu();
+const adapter = missing ? null : await navigator.gpu.requestAdapter();
+
+it.skipIf(!adapter)('token log-prob in Node on WebGPU (skipped without an adapter)', async () => {
+  const logits = normals(3 * 7, 5, 2);
+  const targets = [0, 3, 6];
+  const run = async () => {
+    const gradient = tf.tidy(() =>
+      tf.grad((x) => {
+        const { logprob, entropy } = tokenLogprob(x as tf.Tensor2D, tf.tensor1d(targets, 'int32'), 0.8);
+        return logprob.sum().add(entropy.sum());
+      })(tf.tensor2d(logits, [3, 7])),
+    );
+    return (await gradient.data()) as Float32Array;
+  };
+  await tf.setBackend('cpu');
+  const expected = await run();
+  const gpu = await acquireGpu();
+  const got = await run();
+  gpu.check();
+  gpu.release();
+  expect(gpu.adapter.length).toBeGreaterThan(0);
+  expectClose(got, expected, 'gradient');
+});
