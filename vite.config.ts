@@ -11,7 +11,7 @@ export default defineConfig({
   base: './',
   plugins: [wgsl(), svelte()],
   worker: { format: 'es', plugins: () => [wgsl()] },
-  build: { target: 'es2022', chunkSizeWarningLimit: 3000 },
+  build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },
   test: {
     projects: [
       { extends: true, test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], environment: 'node', testTimeout: 30_000 } },
