@@ -59,7 +59,7 @@ let current: Shared | null = null;
 /**
  * Makes a device tfjs's current backend. Engines that live at the same time share one, because tfjs knows one backend of a
  * name; it is destroyed with its last user. A device that was lost or has failed is never handed out again: the next one
- * takes its place in tfjs.
+ * takes its place in tfjs. One call at a time.
  */
 export async function acquireGpu(): Promise<GpuContext> {
   if (!current || current.loss !== null || current.errors.length > 0) current = await start();

@@ -9,6 +9,7 @@ import logprobShader from '../../../shaders/rl/token-logprob.wgsl';
 import samplerShader from '../../../shaders/decode/sampler.wgsl';
 import type { AdvantageKind } from '../../rl/config.ts';
 import type { ObjectiveSpec, Sampling } from '../engine.ts';
+import { rowColumns } from '../portable/kernels/clipped-loss.ts';
 import type { SharedBackend } from './backend.ts';
 import { dispatch } from './pipeline.ts';
 
@@ -89,7 +90,7 @@ export function registerShaderKernels(): void {
     const { logprob, entropy, old, ref, mask, advantage, rowWeight } = inputs;
     const objective = attributes as ObjectiveSpec;
     const [count, width] = logprob!.shape as [number, number];
-    const rows = backend.makeTensorInfo([count, 10], 'float32');
+    const rows = backend.makeTensorInfo([count, rowColumns.length], 'float32');
     const dlogprob = backend.makeTensorInfo([count, width], 'float32');
     const dentropy = backend.makeTensorInfo([count, width], 'float32');
     const loss = backend.makeTensorInfo([], 'float32');

@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { counterUniform } from '../../../random/counter.ts';
 import type { Sampling } from '../../engine.ts';
 import { drawToken, tokenDistribution } from '../../sampler.ts';
+import { hostView } from '../host.ts';
 import { runKernel } from './register.ts';
 
 /**
@@ -29,25 +30,16 @@ export function sampleTokens(logits: tf.Tensor2D, sampling: Sampling, position: 
   });
 }
 
-type Values = Float32Array | Int32Array;
-/** The two host backends, as far as their memory goes. */
-interface WasmMemory {
-  typedArrayFromHeap(info: tf.TensorInfo): Values;
-}
-interface CpuMemory {
-  data: { get(id: object): { values: Values } };
-}
-
-function registerHost(backendName: 'cpu' | 'wasm', valuesOf: (backend: unknown, info: tf.TensorInfo) => Values): void {
+for (const backendName of ['cpu', 'wasm']) {
   tf.registerKernel({
     kernelName: 'SampleTokens',
     backendName,
-    kernelFunc: ({ inputs, attrs, backend }) => {
+    kernelFunc: ({ inputs, attrs }) => {
       const { logits, rowIds } = inputs as { logits: tf.TensorInfo; rowIds: tf.TensorInfo };
       const sampling = attrs as unknown as Sampling & { position: number };
       const [rows, vocabulary] = logits.shape as [number, number];
-      const values = valuesOf(backend, logits) as Float32Array;
-      const ids = valuesOf(backend, rowIds) as Int32Array;
+      const values = hostView(logits);
+      const ids = hostView(rowIds);
       const out = new Float32Array(rows * 3);
       for (let row = 0; row < rows; row++) {
         const slice = values.subarray(row * vocabulary, (row + 1) * vocabulary);
@@ -60,6 +52,3 @@ function registerHost(backendName: 'cpu' | 'wasm', valuesOf: (backend: unknown, 
     },
   });
 }
-
-registerHost('wasm', (backend, info) => (backend as WasmMemory).typedArrayFromHeap(info));
-registerHost('cpu', (backend, info) => (backend as CpuMemory).data.get(info.dataId).values);

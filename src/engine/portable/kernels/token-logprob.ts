@@ -58,7 +58,10 @@ registerTwin('TokenLogprobGrad', ({ logits, targets, entropy, stats, dLogprob, d
   const b = dLp.add(dH.mul(entropy!.expandDims(1).sub(logSum))).neg();
   const smooth = z.softmax().mul(z.mul(dH.neg()).add(b));
   // tfjs-wasm writes the bits of an integer 1 into a float32 one-hot, so the cast is ours.
-  const picked = tf.oneHot(targets as tf.Tensor1D, logits!.shape[1]!).toFloat().mul(dLp);
+  const picked = tf
+    .oneHot(targets as tf.Tensor1D, logits!.shape[1]!)
+    .toFloat()
+    .mul(dLp);
   return [smooth.add(picked)];
 });
 
