@@ -83,15 +83,25 @@ export class Lab {
     try {
       this.#api = await connect();
       await this.#api.listen((events) => this.#receive(events));
-      await this.#begin(wish);
+      await this.#boot(wish);
     } catch (error) {
       this.connection = 'broken';
       this.failure = sentence(error);
     }
   }
 
-  async #begin(wish: EngineWish): Promise<void> {
-    const boot = await this.api.boot(wish);
+  async #boot(wish: EngineWish): Promise<void> {
+    try {
+      this.#begin(await this.api.boot(wish));
+    } catch (error) {
+      // A wish that cannot be granted is no reason for a dead page: say so, and go on with what there is.
+      if (!wish.engine && !wish.backend) throw error;
+      this.#begin(await this.api.boot({}));
+      this.notify('error', `${sentence(error)} Until then the page has chosen for you.`);
+    }
+  }
+
+  #begin(boot: Boot): void {
     this.boot = boot;
     for (const text of boot.notices) this.notify('info', text);
     this.library.runs = boot.runs;
@@ -213,6 +223,7 @@ export class Lab {
         const changed = event.phase !== this.session.phase;
         this.session = event;
         if (!this.active) this.progress = null;
+        if (event.phase === 'starting') this.probe.compare('current');
         if (event.phase === 'starting' && event.runId && this.viewed !== event.runId) this.#clear(event.runId);
         if (changed && this.connection === 'ready') void this.attempt(null, () => this.library.refresh());
         break;

@@ -58,6 +58,11 @@ export class Metrics {
     return this.#tallies.get(voice) ?? null;
   }
 
+  /** The same for one persona. */
+  personaTally(personaId: string): Tally | null {
+    return this.#tallies.get(`persona ${personaId}`) ?? null;
+  }
+
   clear(voiceOf: (personaId: string) => string = this.#voiceOf): void {
     this.#voiceOf = voiceOf;
     this.#length = 0;
@@ -119,16 +124,20 @@ export class Metrics {
   }
 
   #count(row: number, accuracy: PersonaAccuracy): void {
-    for (const [id, { correct, total }] of Object.entries(accuracy)) {
-      const voice = id === 'none' ? id : this.#voiceOf(id);
-      const tally = this.#tallies.get(voice) ?? { correct: [], total: [] };
-      this.#tallies.set(voice, tally);
-      while (tally.total.length <= row) {
-        tally.correct.push(0);
-        tally.total.push(0);
-      }
-      tally.correct[row]! += correct;
-      tally.total[row]! += total;
+    for (const [id, counts] of Object.entries(accuracy)) {
+      this.#add(id === 'none' ? id : this.#voiceOf(id), row, counts);
+      if (id !== 'none') this.#add(`persona ${id}`, row, counts);
     }
+  }
+
+  #add(key: string, row: number, counts: { readonly correct: number; readonly total: number }): void {
+    const tally = this.#tallies.get(key) ?? { correct: [], total: [] };
+    this.#tallies.set(key, tally);
+    while (tally.total.length <= row) {
+      tally.correct.push(0);
+      tally.total.push(0);
+    }
+    tally.correct[row]! += counts.correct;
+    tally.total[row]! += counts.total;
   }
 }

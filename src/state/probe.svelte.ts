@@ -63,6 +63,11 @@ export class Probe {
     this.personas = this.personas.filter((persona) => persona.key !== key);
   }
 
+  /** Puts a checkpoint beside the base, unless the reader chose others already. */
+  compare(checkpoint: ProbeCheckpoint): void {
+    if (this.checkpoints.length === 1 && this.checkpoints[0] === null) this.checkpoints = [null, checkpoint];
+  }
+
   toggle(checkpoint: ProbeCheckpoint): void {
     this.checkpoints = this.checkpoints.includes(checkpoint)
       ? this.checkpoints.filter((entry) => entry !== checkpoint)

@@ -40,6 +40,16 @@ export interface RollingPoint {
   readonly total: number;
 }
 
+/** Right and all answers of the last `window` of `length` steps. */
+export function recentCounts(tally: Tally, length: number, window: number): { correct: number; total: number } {
+  const counts = { correct: 0, total: 0 };
+  for (let row = Math.max(0, length - window); row < length; row++) {
+    counts.correct += tally.correct[row] ?? 0;
+    counts.total += tally.total[row] ?? 0;
+  }
+  return counts;
+}
+
 /** Accuracy over the last `window` steps up to each step, with its interval; null where nothing was asked. */
 export function rollingAccuracy(tally: Tally, length: number, window: number): (RollingPoint | null)[] {
   const out: (RollingPoint | null)[] = [];

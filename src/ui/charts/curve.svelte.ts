@@ -31,7 +31,8 @@ const token = (name: string): string => getComputedStyle(document.documentElemen
 function options(Plot: typeof uPlot, picture: Picture, width: number, onHover: (index: number | null) => void): uPlot.Options {
   const ink = token('--ink-3');
   const rule = token('--rule');
-  const font = `12px ${token('--font')}`;
+  const size = Math.round(0.76 * parseFloat(getComputedStyle(document.documentElement).fontSize));
+  const font = `${size}px ${token('--font')}`;
   const series: uPlot.Series[] = [{ label: 'Step' }];
   const bands: uPlot.Band[] = [];
   for (const curve of picture.curves) {
@@ -42,7 +43,7 @@ function options(Plot: typeof uPlot, picture: Picture, width: number, onHover: (
     series.push({ label: curve.label, stroke: colour, width: 2.25, points: { show: false } });
     if (curve.band) {
       series.push({ stroke: 'transparent', points: { show: false } }, { stroke: 'transparent', points: { show: false } });
-      bands.push({ series: [from + 3, from + 2], fill: `color-mix(in srgb, ${colour} 13%, transparent)` });
+      bands.push({ series: [from + 3, from + 2], fill: `color-mix(in srgb, ${colour} 10%, transparent)` });
     }
   }
   const fit: uPlot.Range.Config = { min: { pad: 0.1, soft: 0, mode: 2 }, max: { pad: 0.1, soft: 0.01, mode: 2 } };

@@ -17,12 +17,12 @@ const real = { min: 0, step: 'any' } as const;
 
 export const runFields: readonly Field[] = [
   { path: 'steps', label: 'Steps', ...positive },
-  { path: 'seed', label: 'Seed', hint: 'same seed, same run', ...whole },
+  { path: 'seed', label: 'Seed', ...whole },
 ];
 
 export const batchFields: readonly Field[] = [
   { path: 'promptsPerStep', label: 'Prompts a step', ...positive },
-  { path: 'groupSize', label: 'Group size', hint: 'rollouts of each prompt', min: 2, step: 1 },
+  { path: 'groupSize', label: 'Group size', min: 2, step: 1 },
   { path: 'sampling.maxNewTokens', label: 'Longest reply', hint: 'tokens', ...positive },
   { path: 'sampling.temperature', label: 'Temperature', ...real },
   { path: 'sampling.topK', label: 'Top-k', hint: '0 is off', ...whole },
@@ -30,13 +30,13 @@ export const batchFields: readonly Field[] = [
 ];
 
 export const objectiveFields: readonly Field[] = [
-  { path: 'objective.beta', label: 'Beta', hint: 'pull to the base', ...real },
+  { path: 'objective.beta', label: 'Beta', ...real },
   { path: 'objective.entropyCoef', label: 'Entropy bonus', ...real },
   { path: 'objective.epsilonLow', label: 'Clip low', ...real },
   { path: 'objective.epsilonHigh', label: 'Clip high', ...real },
   { path: 'objective.innerEpochs', label: 'Passes a batch', ...positive },
-  { path: 'objective.overlongBuffer', label: 'Overlong buffer', hint: 'tokens, 0 is off', ...whole },
-  { path: 'objective.dynamicSampling', label: 'Dynamic sampling', hint: 'extra tries, 0 is off', ...whole },
+  { path: 'objective.overlongBuffer', label: 'Overlong buffer', hint: 'tokens', ...whole },
+  { path: 'objective.dynamicSampling', label: 'Dynamic sampling', hint: 'tries', ...whole },
 ];
 
 export const optimFields: readonly Field[] = [
@@ -44,8 +44,8 @@ export const optimFields: readonly Field[] = [
   { path: 'optim.warmupSteps', label: 'Warm-up', hint: 'steps', ...whole },
   { path: 'optim.weightDecay', label: 'Weight decay', ...real },
   { path: 'optim.maxGradNorm', label: 'Gradient clip', hint: '0 is off', ...real },
-  { path: 'optim.microBatchRows', label: 'Rows a pass', hint: '0: all at once', ...whole },
-  { path: 'checkpointEvery', label: 'Checkpoint every', hint: 'steps, 0: at the end', ...whole },
+  { path: 'optim.microBatchRows', label: 'Rows a pass', hint: '0 is all', ...whole },
+  { path: 'checkpointEvery', label: 'Checkpoint every', hint: 'steps', ...whole },
 ];
 
 const all = [...runFields, ...batchFields, ...objectiveFields, ...optimFields];
