@@ -54,7 +54,7 @@ module.exports = {
       comment: 'The interface talks to the worker; it never computes.',
       severity: 'error',
       from: { path: '^src/(ui|state)/' },
-      to: { path: '@tensorflow|^node_modules/webgpu/' },
+      to: { path: '@tensorflow|(^|/)node_modules/webgpu/' },
     },
     {
       name: 'node-only-at-the-edge',
@@ -67,19 +67,19 @@ module.exports = {
       name: 'only-storage-stores',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/storage/' },
-      to: { path: '^node_modules/idb/' },
+      to: { path: '(^|/)node_modules/idb/' },
     },
     {
       name: 'comlink-at-the-border',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(worker|state)/' },
-      to: { path: '^node_modules/comlink/' },
+      to: { path: '(^|/)node_modules/comlink/' },
     },
     {
       name: 'svelte-in-the-interface',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(ui|state)/|^src/main\\.ts$' },
-      to: { path: '^node_modules/(svelte|@lucide|bits-ui|uplot|virtua)/', dependencyTypesNot: ['type-only'] },
+      to: { path: '(^|/)node_modules/(svelte|@lucide|bits-ui|uplot|virtua)/', dependencyTypesNot: ['type-only'] },
     },
     { name: 'product-without-tests', severity: 'error', from: { path: '^(src|scripts)/' }, to: { path: '^tests/' } },
     {
