@@ -5,7 +5,7 @@
 import { chooseEngine, probeAdapters, type EngineChoice } from '../engine/choose.ts';
 import { createEngine, type WasmPath } from '../engine/create.ts';
 import type { EngineInfo, PolicyEngine, PolicyState } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
+import { labErrorCode, LabError } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { Weights } from '../policy/weights.ts';
@@ -85,6 +85,15 @@ export class Bench {
     await engine.importState(state);
     this.holder = holder;
     return engine;
+  }
+
+  /**
+   * Whether a failure is the device's, so that a new one helps. On WebGPU a lost device shows first as whatever call met it, a buffer
+   * that cannot be mapped for one; what is no LabError there is taken for that.
+   */
+  deviceFailed(error: unknown): boolean {
+    const code = labErrorCode(error);
+    return code === 'webgpu' || (code === null && this.#choice?.backend === 'webgpu');
   }
 
   /** After a loss: the old engine goes, the next one is built on a new device. */

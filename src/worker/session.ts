@@ -224,7 +224,7 @@ export class Session implements SessionApi {
       try {
         await ask().catch(async (error: unknown) => {
           // A run that is training recovers by itself; here nobody else would.
-          if (labErrorCode(error) !== 'webgpu' || this.#open?.active) throw error;
+          if (!this.#bench.deviceFailed(error) || this.#open?.active) throw error;
           await this.#turns.take(() => this.#bench.rebuild(subject.policyId));
           await ask();
         });
@@ -268,8 +268,8 @@ export class Session implements SessionApi {
   }
 
   async #begin(run: Training, wish: 'run' | 'step'): Promise<string> {
-    this.#open = run;
     if (!run.finished) await run.begin(wish);
+    this.#open = run;
     return run.id;
   }
 

@@ -32,7 +32,7 @@ const recoveryWindowMs = 10 * 60_000;
 type Wish = 'run' | 'step' | 'pause' | 'stop';
 
 export class Training {
-  #phase: SessionPhase = 'starting';
+  #phase: SessionPhase = 'paused';
   #record: RunRecord;
   readonly #tools: TrainingTools;
   /** What the engine is at, while it holds this run. */
@@ -287,20 +287,20 @@ export class Training {
 
   /** Null when training can go on; otherwise why it cannot. */
   async #recover(error: unknown): Promise<unknown> {
-    if (labErrorCode(error) !== 'webgpu') return error;
+    if (!this.#tools.bench.deviceFailed(error)) return error;
     const now = Date.now();
     this.#losses = [...this.#losses.filter((time) => now - time < recoveryWindowMs), now];
     if (this.#losses.length > maxRecoveries) {
       return new LabError(
         'webgpu',
-        `The GPU was lost ${this.#losses.length} times within ten minutes; the run is saved up to step ${this.#saved}.`,
+        `The GPU failed ${this.#losses.length} times within ten minutes (${sentenceOf(error)}); the run is saved up to step ${this.#saved}.`,
         'Close other pages that use the GPU and resume, or go on without it: add ?backend=wasm to the address.',
         { cause: error },
       );
     }
     this.#steps = null;
     this.#trainer = null;
-    this.#tell('recovering', `The GPU was lost; going back to step ${this.#saved}.`);
+    this.#tell('recovering', `The GPU failed; going back to step ${this.#saved}.`);
     try {
       await this.#tools.turns.take(async () => {
         await this.#tools.bench.rebuild(this.#record.config.policy);
@@ -309,7 +309,7 @@ export class Training {
     } catch (again) {
       return this.#recover(again);
     }
-    this.#notice('warning', `The GPU was lost. A new device was set up and the run goes on from step ${this.#saved}, its last checkpoint.`);
+    this.#notice('warning', `The GPU failed. A new device was set up, and the run goes on from step ${this.#saved}, its last checkpoint.`);
     this.#tell(this.#wish === 'run' || this.#wish === 'step' ? 'running' : 'pausing');
     return null;
   }

@@ -1,0 +1,53 @@
+/** A session on WebGPU: a device that is destroyed in the middle of a run costs the steps since the last checkpoint and nothing else. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { RunConfig } from '../../src/rl/config.ts';
+import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
+
+const config: RunConfig = { ...smallRun, steps: 4, checkpointEvery: 2 };
+const devices: GPUDevice[] = [];
+
+beforeEach(() => {
+  devices.length = 0;
+  const request = GPUAdapter.prototype.requestDevice;
+  vi.spyOn(GPUAdapter.prototype, 'requestDevice').mockImplementation(async function (this: GPUAdapter, descriptor) {
+    const device = await request.call(this, descriptor);
+    devices.push(device);
+    return device;
+  });
+});
+afterEach(() => vi.restoreAllMocks());
+
+// One test, because every new device compiles all its shaders again.
+it('replaces a lost device, ends the run as if nothing had happened, and gives up when it is lost again and again', async () => {
+  const storage = await database(`gpu-session-${Date.now()}`); // IndexedDB outlives a test run in this browser
+  const probe = new SessionProbe(storage);
+  const { session } = probe;
+  expect((await probe.boot('webgpu')).engine).toMatchObject({ backend: 'webgpu', software: true });
+  const expected = (await session.history(await probe.train(config))).checkpoints[0]!;
+  expect(expected.step).toBe(4);
+  expect(devices).toHaveLength(1);
+
+  const finished = probe.phase('finished', 'failed', 'paused');
+  const reached = probe.next((event) => event.type === 'session' && event.step === 3);
+  const id = await session.start({ ...config }, 'the same run');
+  await reached;
+  devices[0]!.destroy();
+  expect(await finished).toMatchObject({ phase: 'finished', runId: id });
+  expect(devices).toHaveLength(2);
+  expect(probe.notices.join()).toMatch(/GPU failed. A new device was set up, and the run goes on from step 2/);
+  const { run, steps, checkpoints } = await session.history(id);
+  expect(run).toMatchObject({ status: 'finished', step: 4 });
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+  expect(checkpoints[0]!.hash).toBe(expected.hash);
+
+  const failed = probe.phase('finished', 'failed', 'paused');
+  const watch = setInterval(() => devices.at(-1)!.destroy(), 20);
+  const doomed = await session.start({ ...config, seed: 2, steps: 50 });
+  await failed;
+  clearInterval(watch);
+  const end = (await session.history(doomed)).run;
+  expect(end.status).toBe('failed');
+  expect(end.failure).toMatch(/GPU failed 4 times within ten minutes .*; the run is saved up to step/);
+  const [newest] = await storage.checkpoints(doomed);
+  expect((await storage.checkpoint(newest!.id)).step).toBe(end.step);
+}, 240_000);
