@@ -2,7 +2,7 @@
  * What the portable engine promises, for any backend: run in Node on cpu and wasm, in a browser on webgpu.
  * Everything is compared with the float64 reference decoder; shapes are tiny because software WebGPU is slow.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import type { BackendName, ObjectiveSpec, OptimSpec, PolicyEngine, Sampling, TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
@@ -122,6 +122,12 @@ export function portableSuite(backend: BackendName): void {
     engines.push(engine);
     return engine;
   };
+  // One engine stays, so that the device and its compiled pipelines do.
+  let anchor: PolicyEngine;
+  beforeAll(async () => {
+    anchor = await createEngine({ config: base, weights: livelyWeights(base, 1), engine: 'portable', backend });
+  });
+  afterAll(() => anchor.dispose());
   afterEach(() => {
     engines.forEach((engine) => engine.dispose());
     engines = [];

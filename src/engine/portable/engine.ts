@@ -42,6 +42,7 @@ export class PortableEngine implements PolicyEngine {
   private optimSteps = 0;
   private skippedSteps = 0;
   private reference: tf.Tensor[] | null = null;
+  private disposed = false;
   private readonly decoder: Decoder;
 
   /**
@@ -217,6 +218,8 @@ export class PortableEngine implements PolicyEngine {
   }
 
   dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
     this.disposeState();
     disposeAll(this.reference ?? []);
     this.reference = null;
