@@ -1,0 +1,54 @@
+/** Which engine and backend are taken, with the reason, and which wishes are impossible. */
+import { expect, it } from 'vitest';
+import { chooseEngine, probeAdapters, type Adapters } from '../../src/engine/choose.ts';
+import { createEngine } from '../../src/engine/create.ts';
+import { labErrorCode } from '../../src/errors.ts';
+import { initialWeights } from '../../src/policy/weights.ts';
+import { tinyConfig } from '../helpers/tiny-policy.ts';
+
+const none: Adapters = { webgpu: null, software: false, reason: 'There is no WebGPU here.' };
+const hardware: Adapters = { webgpu: 'acme turbo', software: false, reason: null };
+const software: Adapters = { webgpu: 'google swiftshader', software: true, reason: null };
+
+it('takes webgpu on a real adapter and wasm otherwise, and says why', () => {
+  expect(chooseEngine({}, hardware)).toMatchObject({
+    engine: 'portable',
+    backend: 'webgpu',
+    reason: expect.stringContaining('acme turbo') as string,
+  });
+  expect(chooseEngine({}, software)).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('swiftshader') as string });
+  expect(chooseEngine({}, none)).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('no WebGPU') as string });
+});
+
+it('follows a wish', () => {
+  expect(chooseEngine({ backend: 'webgpu' }, software)).toMatchObject({ engine: 'portable', backend: 'webgpu' });
+  expect(chooseEngine({ engine: 'portable', backend: 'cpu' }, hardware)).toMatchObject({ backend: 'cpu' });
+});
+
+it.each([
+  [{ engine: 'fused', backend: 'wasm' }, hardware, /webgpu only/],
+  [{ engine: 'fused', backend: 'cpu' }, hardware, /webgpu only/],
+  [{ backend: 'webgpu' }, none, /no WebGPU here/],
+  [{ engine: 'magic' }, hardware, /"magic"/],
+  [{ backend: 'webgl' }, hardware, /"webgl"/],
+])('refuses %j', (wish, adapters, sentence) => {
+  let error: unknown;
+  try {
+    chooseEngine(wish, adapters);
+  } catch (caught) {
+    error = caught;
+  }
+  expect(labErrorCode(error)).toBe('usage');
+  expect((error as Error).message).toMatch(sentence);
+});
+
+it('finds no adapter in plain Node', async () => {
+  expect(await probeAdapters()).toMatchObject({ webgpu: null, reason: expect.stringContaining('WebGPU') as string });
+});
+
+it('does not pretend to have an engine or a device', async () => {
+  const make = (engine: 'fused' | 'portable') =>
+    createEngine({ config: tinyConfig, weights: initialWeights(tinyConfig, 1), engine, backend: 'webgpu' });
+  await expect(make('fused')).rejects.toThrow(/fused/);
+  await expect(make('portable')).rejects.toThrow(/WebGPU/);
+});

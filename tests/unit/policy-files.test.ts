@@ -1,0 +1,235 @@
+/** Reading and writing policies: configurations, safetensors, whole checkpoints, and every way in which they can be broken. */
+import { describe, expect, it } from 'vitest';
+import { labErrorCode } from '../../src/errors.ts';
+import { parameterShapes, parsePolicyConfig, toHuggingFaceConfig } from '../../src/policy/config.ts';
+import { loadPolicy } from '../../src/policy/policy.ts';
+import { readSafetensors, writeSafetensors } from '../../src/policy/safetensors.ts';
+import type { PolicySource } from '../../src/policy/source.ts';
+import { initialWeights, loadWeights, parameterCount } from '../../src/policy/weights.ts';
+import { variants } from '../helpers/portable-suite.ts';
+
+const llama = {
+  model_type: 'llama',
+  architectures: ['LlamaForCausalLM'],
+  vocab_size: 32,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000,
+  tie_word_embeddings: true,
+  eos_token_id: 2,
+};
+
+/** Runs something that must fail with a LabError of this kind, and gives its sentence. */
+function refusal(run: () => unknown, code = 'format'): string {
+  let caught: unknown;
+  try {
+    run();
+  } catch (error) {
+    caught = error;
+  }
+  expect(labErrorCode(caught)).toBe(code);
+  return (caught as Error).message;
+}
+
+describe('config.json', () => {
+  it('is read with transformers’ defaults', () => {
+    const config = parsePolicyConfig(llama);
+    expect(config).toMatchObject({
+      family: 'llama',
+      headDim: 2,
+      heads: 4,
+      kvHeads: 2,
+      tied: true,
+      qkvBias: false,
+      eosIds: [2],
+      padId: null,
+    });
+    expect(parsePolicyConfig({ ...llama, num_key_value_heads: undefined, tie_word_embeddings: undefined })).toMatchObject({
+      kvHeads: 4,
+      tied: false,
+    });
+    expect(
+      parsePolicyConfig({ ...llama, model_type: 'qwen2', architectures: undefined, use_sliding_window: false, sliding_window: 4096 }),
+    ).toMatchObject({
+      family: 'qwen2',
+      qkvBias: true,
+    });
+    expect(parsePolicyConfig({ ...llama, model_type: 'qwen3', architectures: ['Qwen3ForCausalLM'] })).toMatchObject({
+      qkNorm: true,
+      headDim: 128,
+    });
+    expect(parsePolicyConfig(llama, { eos_token_id: [5, 2, 5] }).eosIds).toEqual([5, 2]);
+    expect(parsePolicyConfig({ ...llama, eos_token_id: null }).eosIds).toEqual([]);
+  });
+
+  it.each(Object.entries(variants))('survives the way to Hugging Face and back: %s', (_, config) => {
+    expect(parsePolicyConfig(JSON.parse(JSON.stringify(toHuggingFaceConfig(config))))).toEqual(config);
+  });
+
+  it.each([
+    [{ model_type: 'gpt2' }, /gpt2/],
+    [{ model_type: 'constructor' }, /constructor/],
+    [{ model_type: undefined, architectures: ['MambaForCausalLM'] }, /Mamba/],
+    [{ architectures: ['LlamaForSequenceClassification'] }, /SequenceClassification/],
+    [{ model_type: 'qwen2', architectures: [], use_sliding_window: true }, /sliding-window/],
+    [{ layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention/],
+    [{ num_local_experts: 8 }, /experts/],
+    [{ partial_rotary_factor: 0.5 }, /partial rotary/],
+    [{ hidden_act: 'gelu' }, /gelu/],
+    [{ rope_scaling: { rope_type: 'yarn', factor: 4 } }, /yarn/],
+    [{ rope_scaling: { type: 'linear' } }, /factor/],
+    [{ attention_bias: true }, /attention_bias/],
+    [{ mlp_bias: true }, /mlp_bias/],
+    [{ quantization_config: { bits: 4 } }, /quantised/],
+    [{ hidden_size: -8 }, /hidden_size/],
+    [{ vocab_size: '32' }, /vocab_size/],
+    [{ num_key_value_heads: 3 }, /4 query heads/],
+    [{ head_dim: 3 }, /even/],
+    [{ num_attention_heads: 3 }, /head_dim/],
+  ])('refuses %j by name', (change, sentence) => {
+    expect(refusal(() => parsePolicyConfig({ ...llama, ...change }))).toMatch(sentence);
+  });
+
+  it.each([null, [], 'llama', 3])('refuses %j', (json) => {
+    expect(refusal(() => parsePolicyConfig(json))).toMatch(/JSON object/);
+  });
+});
+
+describe('initial weights', () => {
+  const config = parsePolicyConfig(llama);
+  it('depend on the seed alone', () => {
+    expect(initialWeights(config, 1)).toEqual(initialWeights(config, 1));
+    expect(initialWeights(config, 1)).not.toEqual(initialWeights(config, 2));
+  });
+  it('have the shapes, deviations and norms they should', () => {
+    const weights = initialWeights({ ...config, hiddenSize: 64, headDim: 16, intermediateSize: 128 }, 3);
+    const deviation = (name: string) => Math.sqrt(weights[name]!.reduce((sum, w) => sum + w * w, 0) / weights[name]!.length);
+    expect(deviation('model.layers.0.self_attn.q_proj.weight')).toBeCloseTo(0.02, 3);
+    expect(deviation('model.layers.1.mlp.down_proj.weight')).toBeCloseTo(0.01, 3); // 0.02 / sqrt(2 · 2)
+    expect(new Set(weights['model.norm.weight'])).toEqual(new Set([1]));
+    expect(parameterCount(config)).toBe(Object.values(initialWeights(config, 1)).reduce((sum, w) => sum + w.length, 0));
+  });
+});
+
+describe('safetensors', () => {
+  const tensors = [
+    { name: 'a', shape: [2, 3], data: Float32Array.of(1, -2, 3.5, 0, 1e-30, 6) },
+    { name: 'b', shape: [1], data: Float32Array.of(7) },
+  ];
+
+  it('come back as they were written', () => {
+    const { tensors: read, metadata } = readSafetensors(writeSafetensors(tensors, { format: 'pt', made: 'here' }));
+    expect([...read].map(([name, { shape, data }]) => ({ name, shape, data }))).toEqual(tensors);
+    expect(metadata).toEqual({ format: 'pt', made: 'here' });
+  });
+
+  it('are read from any offset of a larger buffer', () => {
+    const bytes = writeSafetensors(tensors);
+    const shifted = new Uint8Array(bytes.length + 3);
+    shifted.set(bytes, 3);
+    expect(readSafetensors(shifted.subarray(3)).tensors.get('b')!.data).toEqual(Float32Array.of(7));
+  });
+
+  it('widen F16 and BF16 exactly', () => {
+    const half = file(
+      { x: { dtype: 'F16', shape: [6], data_offsets: [0, 12] } },
+      Uint16Array.of(0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0xfc00),
+    );
+    expect([...readSafetensors(half).tensors.get('x')!.data]).toEqual([1, -2, 2 ** -24, 65504, -0, -Infinity]);
+    const brain = file({ x: { dtype: 'BF16', shape: [3], data_offsets: [0, 6] } }, Uint16Array.of(0x3f80, 0xc049, 0x7f80));
+    expect([...readSafetensors(brain).tensors.get('x')!.data]).toEqual([1, -3.140625, Infinity]);
+  });
+
+  const good = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
+  it.each([
+    ['nothing', new Uint8Array(3), /3 bytes/],
+    ['a header cut off', file({ x: good }, new Float32Array(2)).subarray(0, 20), /claims/],
+    ['data cut off', file({ x: good }, new Float32Array(1)), /tensor x ends at byte 8 of 4/],
+    ['an absurd header length', Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 128, 1, 2), /too much/],
+    ['a header that is not JSON', Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 123, 123), /not JSON/],
+    ['a header that is a list', file([], new Float32Array(0)), /not a JSON object/],
+    ['overlapping tensors', file({ x: good, y: { ...good, data_offsets: [4, 12] } }, new Float32Array(3)), /x and y overlap/],
+    ['a size that does not fit the shape', file({ x: { ...good, shape: [3] } }, new Float32Array(3)), /tensor x .* needs 12 bytes/],
+    ['a negative offset', file({ x: { ...good, data_offsets: [-8, 0] } }, new Float32Array(3)), /x has no valid data_offsets/],
+    ['a shape that is none', file({ x: { ...good, shape: [1.5] } }, new Float32Array(3)), /x has no valid shape/],
+    ['a quantised tensor', file({ x: { dtype: 'I8', shape: [8], data_offsets: [0, 8] } }, new Float32Array(2)), /x is stored as I8/],
+    ['an entry that is null', file({ x: null }, new Float32Array(2)), /x has no dtype/],
+  ])('refuse %s', (_, bytes, sentence) => {
+    expect(refusal(() => readSafetensors(bytes))).toMatch(sentence);
+  });
+});
+
+describe('a checkpoint', () => {
+  const config = parsePolicyConfig(llama);
+  const stored = parameterShapes(config).map(({ name, shape }) => ({ name, shape, data: initialWeights(config, 4)[name]! }));
+  const text = (json: unknown) => new TextEncoder().encode(typeof json === 'string' ? json : JSON.stringify(json));
+  const files = (changes: Record<string, Uint8Array | null> = {}): PolicySource => {
+    const all: Record<string, Uint8Array | null> = {
+      'config.json': text(llama),
+      'model.safetensors': writeSafetensors(stored),
+      ...changes,
+    };
+    return { id: 'test', read: (path) => Promise.resolve(all[path] ?? null) };
+  };
+  const failure = async (source: PolicySource) => {
+    const error: unknown = await loadPolicy(source).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    expect(labErrorCode(error)).toBe('format');
+    return (error as Error).message;
+  };
+
+  it('loads without a tokenizer', async () => {
+    const policy = await loadPolicy(files());
+    expect(policy).toMatchObject({ id: 'test', config, tokenizer: null });
+    expect(policy.weights).toEqual(initialWeights(config, 4));
+  });
+
+  it('loads from shards', async () => {
+    const weight_map = Object.fromEntries(stored.map(({ name }, i) => [name, i < 3 ? 'model-1.safetensors' : 'model-2.safetensors']));
+    const shards = {
+      'model.safetensors': null,
+      'model.safetensors.index.json': text({ weight_map }),
+      'model-1.safetensors': writeSafetensors(stored.slice(0, 3)),
+      'model-2.safetensors': writeSafetensors(stored.slice(3)),
+    };
+    expect((await loadPolicy(files(shards))).weights).toEqual(initialWeights(config, 4));
+    expect(await failure(files({ ...shards, 'model-2.safetensors': null }))).toMatch(/no model-2/);
+    expect(
+      await failure(files({ ...shards, 'model.safetensors.index.json': text({ weight_map: { a: '../../secret.safetensors' } }) })),
+    ).toMatch(/secret/);
+  });
+
+  it('says what is missing or broken', async () => {
+    expect(await failure(files({ 'config.json': null }))).toMatch(/no config\.json/);
+    expect(await failure(files({ 'config.json': text('{"a":') }))).toMatch(/config\.json of test is not valid JSON/);
+    expect(await failure(files({ 'model.safetensors': null }))).toMatch(/no model\.safetensors/);
+    expect(await failure(files({ 'model.safetensors': writeSafetensors(stored.slice(1)) }))).toMatch(
+      /no tensor model\.embed_tokens\.weight/,
+    );
+    expect(await failure(files({ 'model.safetensors': writeSafetensors(stored).subarray(0, 900) }))).toMatch(/broken/);
+    expect(await failure(files({ 'tokenizer.json': text({ model: 3 }) }))).toMatch(/tokenizer\.json/);
+  });
+
+  it('must have the shapes of its configuration', () => {
+    const tensors = new Map(stored.map(({ name, shape, data }) => [name, { shape, data }]));
+    tensors.set('model.norm.weight', { shape: [4], data: new Float32Array(4) });
+    expect(refusal(() => loadWeights(config, tensors))).toMatch(/model\.norm\.weight has the shape \[4\], config\.json asks for \[8\]/);
+  });
+});
+
+/** A safetensors file of this header and this data. */
+function file(header: unknown, data: ArrayBufferView): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const bytes = new Uint8Array(8 + json.length + data.byteLength);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+  bytes.set(json, 8);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 8 + json.length);
+  return bytes;
+}
