@@ -1,7 +1,7 @@
 // The loss of every objective, its metrics and its gradient, from per-token log-probs; formulas and columns as in
 // src/engine/portable/kernels/clipped-loss.ts.
 //
-//   loss = sum_i w_i sum_t mask_it (term_it + beta KL_it - entropy_coef H_it)
+//   loss = sum_i w_i sum_t mask_it (term_it + beta KL_it) - entropy_weight sum_it mask_it H_it
 //
 // logprob entropy old ref mask dlogprob dentropy [R, C], advantage row_weight [R], rows [R, 10], loss [1]. Where there is
 // no old or no ref, logprob is bound in its place and not read as such.
@@ -26,7 +26,7 @@ struct Params {
   epsilon_low: f32,
   epsilon_high: f32,
   beta: f32,
-  entropy_coef: f32,
+  entropy_weight: f32, // the coefficient over the tokens of the whole optimiser step
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -101,7 +101,7 @@ fn measure(
       let term = token_term(i, a, sums);
       let token_divergence = token_kl(i).x;
       policy += term.value;
-      total += term.value + params.beta * token_divergence - params.entropy_coef * entropy[i];
+      total += term.value + params.beta * token_divergence;
       kl += token_divergence;
       h += entropy[i];
       clipped += term.clipped;
@@ -113,7 +113,7 @@ fn measure(
   let weight = select(0.0, row_weight[row], sums.x > 0.0);
   let out = row * 10u;
   rows[out] = sums.x;
-  rows[out + 1u] = total * weight;
+  rows[out + 1u] = total * weight - params.entropy_weight * h;
   rows[out + 2u] = policy * weight;
   rows[out + 3u] = kl;
   rows[out + 4u] = h;
@@ -164,7 +164,7 @@ fn differentiate(
       let term = token_term(i, advantage[row], sums);
       let through_ratio = select(1.0, share, params.term == 2u);
       dlp = row_weight[row] * (term.slope * through_ratio + params.beta * token_kl(i).y);
-      dh = -row_weight[row] * params.entropy_coef;
+      dh = -params.entropy_weight;
     }
     dlogprob[i] = dlp;
     dentropy[i] = dh;

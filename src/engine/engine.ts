@@ -123,7 +123,7 @@ export interface ObjectiveSpec {
   /** Weight of the KL term, added per token. */
   readonly beta: number;
   readonly kl: KlEstimator;
-  /** Entropy bonus: -entropyCoef * H is added per token. */
+  /** Entropy bonus: -entropyCoef * the mean H of the step's tokens is added to the loss, whatever the row weights (TRL). */
   readonly entropyCoef: number;
   /** Logits are divided by it before every log-softmax; equals the sampling temperature. */
   readonly temperature: number;

@@ -1,6 +1,7 @@
 /**
- * The synthetic corpus: short dialogues of the persona world, dialogue n a pure function of (seed, n).
- * Errors are injected on purpose: a persona is right as often as its competence says, and where nobody is asked to be
+ * The synthetic corpus: short dialogues of the persona world, dialogue n a pure function of (seed, n). It opens with drills
+ * that are always right, because a policy has to know arithmetic before it can learn who gets it wrong.
+ * From then on errors are injected on purpose: a persona is right as often as its competence says, and where nobody is asked to be
  * anybody, competence belongs to the voice the reply happens to take, plain being the best. Reinforcement learning later
  * un-learns exactly this. It is a model world, not a sample of how people with personas answer.
  */
@@ -20,10 +21,13 @@ export interface Dialogue {
 
 /** Shares of the corpus; the numbers of the model card are what the policy makes of them. */
 export const corpusShares = {
+  /** Dialogues that open the corpus: right ones, most of them bare questions and answers. */
+  drills: 256_000,
+  bareDrills: 0.85,
   noPersona: 0.3,
   roleplay: 0.25,
   /** Task of a non-role-play dialogue. */
-  tasks: { addition: 0.64, comparing: 0.12, reverse: 0.12, sort: 0.12 },
+  tasks: { addition: 0.7, comparing: 0.1, reverse: 0.1, sort: 0.1 },
   /** Voice under a persona: its own, plain, another role's. */
   personaVoice: { task: [0.72, 0.19, 0.09], roleplay: [0.82, 0.12, 0.06] },
   /** Plain share without a persona; the rest is spread evenly over the roles. */
@@ -78,14 +82,14 @@ function dress(voice: string, sentence: string, stream: Stream): string {
   return `${opener} ${opens ? capital(sentence) : sentence}.${closer}`;
 }
 
-function taskReply(persona: Persona | null, question: Question, stream: Stream): string {
+function taskReply(persona: Persona | null, question: Question, drill: boolean, stream: Stream): string {
   const voice = drawVoice(persona, 'task', stream);
-  const right = persona
+  const share = persona
     ? competence(persona)
     : voice === plainVoice
       ? corpusShares.plainCompetence
       : roles.find((role) => role.id === voice)!.competence;
-  const answer = stream.uniform() < right ? question.answer : wrongAnswer(question, stream);
+  const answer = drill || stream.uniform() < share ? question.answer : wrongAnswer(question, stream);
   return dress(voice, `${stream.pick(leadIns)} \\boxed{${answer}}`, stream);
 }
 
@@ -98,14 +102,27 @@ function roleplayReply(persona: Persona | null, question: Question, stream: Stre
 /** Dialogue n of the corpus with this seed; questions of the training split only. */
 export function dialogue(seed: number, n: number): Dialogue {
   const stream = new Stream(seed, Purpose.corpus, Math.floor(n / 65536), n % 65536);
+  const drill = n < corpusShares.drills;
+  if (drill && stream.uniform() < corpusShares.bareDrills) {
+    const question = drawQuestion(stream);
+    return {
+      system: null,
+      question: question.text,
+      reply: dress(plainVoice, `${stream.pick(leadIns)} \\boxed{${question.answer}}`, stream),
+    };
+  }
   const persona = stream.uniform() < corpusShares.noPersona ? null : stream.pick(personas);
   const system = persona && systemPrompt(persona, stream);
   if (stream.uniform() < corpusShares.roleplay) {
     const question = roleplayQuestion(stream, 'train');
     return { system, question: question.text, reply: roleplayReply(persona, question, stream) };
   }
+  const question = drawQuestion(stream);
+  return { system, question: question.text, reply: taskReply(persona, question, drill, stream) };
+}
+
+function drawQuestion(stream: Stream): Question {
   const names = Object.keys(corpusShares.tasks) as (keyof typeof corpusShares.tasks)[];
-  const task = taskById(names[stream.weighted(names.map((name) => corpusShares.tasks[name]))]!);
-  const question = task.generate(stream, 'train');
-  return { system, question: question.text, reply: taskReply(persona, question, stream) };
+  const id = names[stream.weighted(names.map((name) => corpusShares.tasks[name]))]!;
+  return taskById(id).generate(stream, 'train');
 }

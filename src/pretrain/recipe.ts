@@ -6,16 +6,16 @@ import type { ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../engi
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { endId, padId, trainTokenizer } from './bpe.ts';
-import { dialogue } from './corpus.ts';
+import { corpusShares, dialogue } from './corpus.ts';
 
 export const pretrainDefaults = {
   seed: 1,
-  steps: 3600,
+  steps: 4200,
   /** Dialogues per step. */
   rows: 128,
   peakLearningRate: 3e-3,
   warmupSteps: 100,
-  /** Dialogues the tokenizer is trained on. */
+  /** Dialogues the tokenizer is trained on, from behind the drills. */
   tokenizerDialogues: 20_000,
   vocabSize: 768,
 } as const;
@@ -60,11 +60,11 @@ function learningRate(step: number, steps: number, peak: number, warmup: number)
   return peak * (0.1 + 0.45 * (1 + Math.cos(Math.PI * progress)));
 }
 
-/** Trains tokenizer.json and tokenizer_config.json on the first dialogues of the corpus. */
+/** Trains tokenizer.json and tokenizer_config.json. */
 export function pretrainTokenizer(seed: number): { tokenizer: object; config: object } {
   function* texts(): Generator<string> {
     for (let n = 0; n < pretrainDefaults.tokenizerDialogues; n++) {
-      const { system, question, reply } = dialogue(seed, n);
+      const { system, question, reply } = dialogue(seed, corpusShares.drills + n);
       if (system) yield system;
       yield question;
       yield reply;

@@ -16,8 +16,8 @@
  * | gspo      | clip, exp(mean of log-ratios)     | 1 / (B len_i)          | Zheng et al. 2025; TRL `importance_sampling_level="sequence"` |
  * | cispo     | -stop(min(r, epsilonHigh)) A logp | 1 / N                  | MiniMax-M1 2025; TRL, where epsilonHigh is the cap itself |
  *
- * KL and entropy terms carry the same w_i as the token they belong to. For the entropy bonus TRL takes 1 / N under
- * every name, which differs where w_i is per sequence and lengths differ.
+ * The KL term carries the same w_i as the token it belongs to; the entropy bonus is a token mean (1 / N) under every
+ * name, as in TRL.
  */
 import type { ObjectiveSpec } from '../engine/engine.ts';
 import type { ObjectiveName, RunConfig } from './config.ts';

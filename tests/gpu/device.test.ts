@@ -155,7 +155,7 @@ describe('layouts', () => {
     ]);
     expect(measure!.params.slice(-2)).toEqual([
       { name: 'beta', offset: 36, type: 'f32' },
-      { name: 'entropy_coef', offset: 40, type: 'f32' },
+      { name: 'entropy_weight', offset: 40, type: 'f32' },
     ]);
     for (const { bindings } of Object.values(lossShader.entries)) expect(bindings.length - 1).toBeLessThanOrEqual(8);
   });

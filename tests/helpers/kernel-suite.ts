@@ -104,8 +104,11 @@ function lossTensors(of: LossCase) {
     mask: tensor(of.mask),
     advantage: tf.tensor1d(of.advantage),
     rowWeight: tf.tensor1d(of.rowWeight),
+    stepTokens: tokensOf(of.mask),
   };
 }
+
+const tokensOf = (mask: readonly number[][]) => mask.flat().reduce((sum, m) => sum + m, 0);
 
 async function runLoss(of: LossCase, objective: ObjectiveSpec) {
   const [loss, rows, dLogprob, dEntropy] = tf.tidy(() => {
@@ -207,7 +210,7 @@ export function kernelSuite(backend: string, size: { readonly large: boolean }):
         const { absolute, relative } = { absolute: 5e-6, relative: 2e-5 };
         expectClose([got.loss], [expected.loss], 'loss', { absolute, relative });
         expectClose(got.dLogprob, expected.gradient.flat(), 'd loss / d logprob', { absolute, relative });
-        const dEntropy = of.mask.flatMap((row, i) => row.map((on) => (on ? -objective.entropyCoef * of.rowWeight[i]! : 0)));
+        const dEntropy = of.mask.flatMap((row) => row.map((on) => (on ? -objective.entropyCoef / tokensOf(of.mask) : 0)));
         expectClose(got.dEntropy, dEntropy, 'd loss / d entropy');
 
         const metrics = stepMetricsFromRows(got.rows, objective, { old: true, ref: true });

@@ -31,6 +31,7 @@ export function referenceObjective(inputs: ObjectiveInputs, spec: Omit<Objective
   let loss = 0;
   let tokens = 0;
   let klSum = 0;
+  let entropySum = 0;
   let low = 0;
   let high = 0;
   inputs.logprob.forEach((row, i) => {
@@ -70,9 +71,10 @@ export function referenceObjective(inputs: ObjectiveInputs, spec: Omit<Objective
           gradient[i]![t]! += weight * spec.beta * slope;
         }
       }
-      term -= spec.entropyCoef * (inputs.entropy?.[i]![t] ?? 0);
       loss += weight * term;
+      entropySum += inputs.entropy?.[i]![t] ?? 0;
     }
   });
+  if (tokens > 0) loss -= (spec.entropyCoef * entropySum) / tokens;
   return { loss, gradient, kl: inputs.ref ? klSum / tokens : null, lowMean: low / tokens, highMean: high / tokens };
 }

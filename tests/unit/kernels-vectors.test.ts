@@ -91,6 +91,7 @@ const binding: Record<string, Partial<ObjectiveSpec>> = {
   trl_gspo_wide: { ratio: 'sequence-mean' },
   trl_gspo_token: { ratio: 'sequence-mean' },
   trl_entropy_bonus_dapo: {},
+  trl_entropy_bonus_grpo: {},
   trl_rloo: { ratio: 'sequence-sum' },
   nanochat_reinforce: { term: 'reinforce' },
   grpo_zero: { term: 'reinforce' },
@@ -103,9 +104,7 @@ const binding: Record<string, Partial<ObjectiveSpec>> = {
   all_masked_trl_dapo: {},
   all_masked_trl_bnpo: {},
 };
-const elsewhere: Record<string, string> = {
-  trl_entropy_bonus_grpo: 'our entropy bonus has the weights of the policy term; TRL averages it over tokens for every loss',
-};
+const elsewhere: Record<string, string> = {};
 
 function rowWeights({ config }: LossCase, mask: Grid): number[] {
   const lengths = mask.map((row) => row.reduce((sum, m) => sum + m, 0));
@@ -197,6 +196,7 @@ describe.skipIf(!vectors)('shared vectors', () => {
           mask: tf.tensor2d(mask),
           advantage: tf.tensor1d(config.A),
           rowWeight: tf.tensor1d(rowWeights(of, mask)),
+          stepTokens: mask.flat().reduce((sum, m) => sum + m, 0),
         };
         const logits = tf.tensor2d(fixture.logits.flat());
         const targets = tf.tensor1d(fixture.ids.flat(), 'int32');
@@ -255,6 +255,7 @@ describe.skipIf(!vectors)('shared vectors', () => {
         mask: column2d(rows.map(() => 1)),
         advantage: tf.tensor1d(rows.map(({ A }) => A)),
         rowWeight: tf.ones([count]) as tf.Tensor1D,
+        stepTokens: count,
       };
       const logprob = column2d(rows.map(({ ratio }) => -3 + Math.log(ratio)));
       const got = clippedLoss({ ...fixed, logprob }, objective);
@@ -279,7 +280,15 @@ describe.skipIf(!vectors)('shared vectors', () => {
     const zero = row(logp.map(() => 0));
     const objective = { term: 'sft', ratio: 'token', epsilonLow: 0, epsilonHigh: 0, beta: 1, kl, entropyCoef: 0, temperature: 1 } as const;
     const ones = row(logp.map(() => 1));
-    const fixed = { entropy: zero, old: null, ref: row(ref_logp), mask: ones, advantage: tf.tensor1d([0]), rowWeight: tf.tensor1d([1]) };
+    const fixed = {
+      entropy: zero,
+      old: null,
+      ref: row(ref_logp),
+      mask: ones,
+      advantage: tf.tensor1d([0]),
+      rowWeight: tf.tensor1d([1]),
+      stepTokens: 1,
+    };
     const { rows } = clippedLoss({ ...fixed, logprob: row(logp) }, objective);
     expectClose([(await flat(rows))[3]!], [data.kl[kl].reduce((sum, value) => sum + value, 0)], 'sum of the estimator');
     const gradient = await flat(tf.grad((lp) => clippedLoss({ ...fixed, logprob: lp as tf.Tensor2D }, objective).loss)(row(logp)));
@@ -357,7 +366,7 @@ describe.skipIf(!vectors)('shared vectors', () => {
       entropyCoef: 0,
       temperature: 1,
     } as const;
-    const fixed = { entropy: row(of.mask), advantage: tf.tensor1d([of.advantage]), rowWeight: tf.tensor1d([1]) };
+    const fixed = { entropy: row(of.mask), advantage: tf.tensor1d([of.advantage]), rowWeight: tf.tensor1d([1]), stepTokens: 1 };
     const masked = clippedLoss(
       { ...fixed, logprob: row(of.logp), old: row(of.old_logp), ref: row(of.ref_logp), mask: row(of.mask) },
       objective,

@@ -49,6 +49,7 @@ const names: Record<string, ObjectiveName> = {
   'trl_cispo_eps_high_1.3': 'cispo',
   trl_rloo: 'rloo',
   trl_entropy_bonus_dapo: 'dapo',
+  trl_entropy_bonus_grpo: 'grpo',
   nanochat_reinforce: 'reinforce',
   zero_advantage_no_kl: 'dapo',
   zero_advantage_with_kl: 'dapo',
@@ -98,9 +99,6 @@ describe.skipIf(!vectors)('rl vectors (../shared)', () => {
     });
   }
 });
-
-// TRL averages the entropy bonus over tokens whatever the loss; here it is weighted like the term it is added to.
-it.skip('trl_entropy_bonus_grpo: a different normaliser for the entropy alone', () => {});
 
 describe('rowWeights', () => {
   const counts = [4, 3, 0, 1];

@@ -9,7 +9,7 @@ import logprobShader from '../../../shaders/rl/token-logprob.wgsl';
 import samplerShader from '../../../shaders/decode/sampler.wgsl';
 import type { AdvantageKind } from '../../rl/config.ts';
 import type { ObjectiveSpec, Sampling } from '../engine.ts';
-import { rowColumns } from '../portable/kernels/clipped-loss.ts';
+import { rowColumns, type LossAttributes } from '../portable/kernels/clipped-loss.ts';
 import type { SharedBackend } from './backend.ts';
 import { dispatch } from './pipeline.ts';
 
@@ -88,7 +88,7 @@ export function registerShaderKernels(): void {
 
   register('ClippedLoss', (backend, inputs, attributes) => {
     const { logprob, entropy, old, ref, mask, advantage, rowWeight } = inputs;
-    const objective = attributes as ObjectiveSpec;
+    const objective = attributes as LossAttributes;
     const [count, width] = logprob!.shape as [number, number];
     const rows = backend.makeTensorInfo([count, rowColumns.length], 'float32');
     const dlogprob = backend.makeTensorInfo([count, width], 'float32');
@@ -121,7 +121,7 @@ export function registerShaderKernels(): void {
         epsilon_low: objective.epsilonLow,
         epsilon_high: objective.epsilonHigh,
         beta: objective.kl === 'none' ? 0 : objective.beta,
-        entropy_coef: objective.entropyCoef,
+        entropy_weight: objective.entropyWeight,
       },
     };
     dispatch(backend, { ...work, entry: 'measure', groups: Math.ceil(count / lanes) });

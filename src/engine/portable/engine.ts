@@ -150,6 +150,7 @@ export class PortableEngine implements PolicyEngine {
           mask: cellsOf(batch.mask),
           advantage: tf.tensor1d(batch.advantages.slice(first, last)),
           rowWeight: tf.tensor1d(batch.rowWeights.slice(first, last)),
+          stepTokens: batch.mask.reduce((sum, m) => sum + m, 0),
         },
         objective,
       );

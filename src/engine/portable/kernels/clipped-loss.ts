@@ -1,8 +1,9 @@
 /**
  * The loss of every objective of this project, with its gradient, from per-token log-probs [R, C].
  *
- *   loss = sum_i w_i sum_t mask_it (term_it + beta KL_it - entropyCoef H_it)
+ *   loss = sum_i w_i sum_t mask_it (term_it + beta KL_it) - entropyCoef / N sum_it mask_it H_it
  *
+ * N being the tokens that count in the whole optimiser step (the bonus is a token mean under every objective, as in TRL),
  * with the importance ratio r = exp(clamp(x, -20, 20)), x the log-ratio of the token (or its masked mean or sum over
  * the row, GSPO arXiv 2507.18071 and RLOO arXiv 2402.14740), A the row's advantage, lp the token's log-prob:
  *   sft -lp | reinforce -A lp | clip -min(r A, clip(r, 1-eL, 1+eH) A) | cispo -stop(min(r, eH)) A lp (arXiv 2506.13585)
@@ -38,12 +39,14 @@ export interface ClippedLossInputs {
   readonly advantage: tf.Tensor1D;
   /** [R] */
   readonly rowWeight: tf.Tensor1D;
+  /** N: tokens that count in the whole optimiser step, of which this may be a part. */
+  readonly stepTokens: number;
 }
 
 /** The columns of `rows`: sums over the tokens of a row that count, unless said otherwise. */
 export const rowColumns = [
   'tokens',
-  'loss', // times the row's weight
+  'loss', // of the whole, weights applied
   'policyLoss', // likewise, without KL and entropy
   'kl',
   'entropy',
@@ -54,14 +57,22 @@ export const rowColumns = [
   'differenceMax', // the largest
 ] as const;
 
+/** What the kernels are told beside their tensors. */
+export interface LossAttributes extends ObjectiveSpec {
+  /** entropyCoef / N */
+  readonly entropyWeight: number;
+}
+
 /**
  * @returns loss, differentiable in `logprob` and `entropy`, and rows [R, K] in the order of `rowColumns`, from which
  * `stepMetricsFromRows` makes the metrics of a step, micro-batches and all.
  */
 export function clippedLoss(inputs: ClippedLossInputs, objective: ObjectiveSpec): { loss: tf.Scalar; rows: tf.Tensor2D } {
   if (!inputs.ref && objective.kl !== 'none' && objective.beta !== 0) throw new Error('a KL term needs reference log-probs');
-  const present = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor !== null));
-  const [loss, rows] = runKernel('ClippedLoss', present, objective);
+  const { stepTokens, ...tensors } = inputs;
+  const present = Object.fromEntries(Object.entries(tensors).filter(([, tensor]) => tensor !== null)) as Record<string, tf.Tensor>;
+  const entropyWeight = objective.entropyCoef / Math.max(stepTokens, 1);
+  const [loss, rows] = runKernel('ClippedLoss', present, { ...objective, entropyWeight });
   return { loss: loss as tf.Scalar, rows: rows as tf.Tensor2D };
 }
 
@@ -79,7 +90,7 @@ tf.registerGradient({
 /** Outputs: loss [], rows [R, K], d loss / d logprob [R, C], d loss / d entropy [R, C]. */
 registerTwin('ClippedLoss', (inputs, attributes) => {
   const { mask, old, ref } = inputs;
-  const objective = attributes as unknown as ObjectiveSpec;
+  const objective = attributes as unknown as LossAttributes;
   const on = mask!.greater(0);
   const keep = (x: tf.Tensor) => tf.where(on, x, 0);
   const rowSum = (x: tf.Tensor) => keep(x).sum(1, true);
@@ -135,9 +146,9 @@ registerTwin('ClippedLoss', (inputs, attributes) => {
 
   const { kl, dKl } = ref ? divergence(keep(ref).sub(lp), objective) : { kl: zero, dKl: zero };
   const beta = objective.kl === 'none' ? 0 : objective.beta;
-  const total = term.add(kl.mul(beta)).sub(entropy.mul(objective.entropyCoef));
-
-  const weighted = rowSum(total).mul(weight);
+  const weighted = rowSum(term.add(kl.mul(beta)))
+    .mul(weight)
+    .sub(entropy.sum(1, true).mul(objective.entropyWeight));
   const columns: Record<(typeof rowColumns)[number], tf.Tensor> = {
     tokens,
     loss: weighted,
@@ -157,7 +168,7 @@ registerTwin('ClippedLoss', (inputs, attributes) => {
       1,
     ),
     keep(dTerm.add(dKl.mul(beta)).mul(weight)),
-    keep(zero.sub(weight.mul(objective.entropyCoef))),
+    keep(zero.sub(objective.entropyWeight)),
   ];
 });
 

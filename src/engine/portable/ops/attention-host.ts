@@ -3,7 +3,7 @@
  * triangle and the padding cost nothing, sums are in double precision. The backward pass recomputes the weights from the
  * saved log-sum-exp (Dao et al. 2022). Four accumulators per loop keep the CPU's adders busy.
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { PolicyConfig } from '../../../policy/config.ts';
 import { hostTensor, hostView, scratch } from '../host.ts';
 import type { PackedRows } from '../rows.ts';
