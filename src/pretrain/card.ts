@@ -69,7 +69,8 @@ declared competence, and without a persona competence belongs to the voice the r
 
 \`npm run pretrain -- --seed ${facts.seed}\` regenerates corpus, tokenizer and weights from nothing: ${facts.steps.toLocaleString('en-US')} steps of ${facts.rows} dialogues,
 cross-entropy on the replies, AdamW. Made on ${facts.date} with the ${facts.engine.engine} engine on ${facts.engine.backend} in ${Math.round(facts.minutes)} minutes;
-last loss ${facts.finalLoss.toFixed(3)} nats a token. Roughly ${percent(corpusShares.noPersona)} of the corpus has no persona, ${percent(corpusShares.roleplay)} is role-play.
+last loss ${facts.finalLoss.toFixed(3)} nats a token. The corpus opens with ${corpusShares.drills.toLocaleString('en-US')} dialogues that are always right, most of them bare questions and
+answers; from then on errors are injected, ${percent(corpusShares.noPersona)} of the dialogues have no persona, and ${percent(corpusShares.roleplay)} are role-play.
 
 ## Measured
 

@@ -1,0 +1,160 @@
+/**
+ * `permix pretrain`: makes the bundled policy from nothing and writes it as a Hugging Face folder with its model card.
+ * Working files (the state to resume from) live in the reader's cache folder, never in the checkout.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
+import { toHuggingFaceConfig, parameterShapes } from '../policy/config.ts';
+import { writeSafetensors } from '../policy/safetensors.ts';
+import { loadTokenizer, type Tokenizer } from '../policy/tokenizer.ts';
+import { initialWeights } from '../policy/weights.ts';
+import { modelCard } from '../pretrain/card.ts';
+import { corpusShares } from '../pretrain/corpus.ts';
+import { endId } from '../pretrain/bpe.ts';
+import { measureBase } from '../pretrain/measure.ts';
+import { pretrain, pretrainDefaults, pretrainTokenizer, tinyConfig } from '../pretrain/recipe.ts';
+import { packState, unpackState } from '../storage/pack.ts';
+import { Purpose, Stream } from '../random/counter.ts';
+import { taskById } from '../tasks/index.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import { verify } from '../verify/verify.ts';
+import { openEngine } from './engine.ts';
+import { notice, Progress } from './progress.ts';
+
+const saveEvery = 50;
+const measuredTask = 'addition';
+const measuredProblems = 200;
+
+export interface PretrainOptions {
+  readonly seed: number;
+  readonly steps: number;
+  readonly out: string;
+  /** Start over instead of resuming. */
+  readonly fresh: boolean;
+  readonly engine: EngineName | undefined;
+  readonly backend: BackendName | undefined;
+}
+
+export async function pretrainCommand(options: PretrainOptions): Promise<void> {
+  const { seed, steps, out } = options;
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const work = join(cache, 'permix-lab', `pretrain-seed${seed}-steps${steps}`);
+  if (options.fresh) await rm(work, { recursive: true, force: true });
+  await mkdir(work, { recursive: true });
+  notice(`Working files: ${work}`);
+
+  notice('Training the tokenizer …');
+  const files = pretrainTokenizer(seed);
+  const tokenizer = loadTokenizer(files.tokenizer, files.config);
+  const weights = initialWeights(tinyConfig, seed);
+  const engine = await openEngine({ config: tinyConfig, weights, wish: { engine: options.engine, backend: options.backend } });
+
+  const saved = await loadProgress(work, engine);
+  if (saved.step > 0) notice(`Resuming at step ${saved.step} of ${steps}.`);
+  let { loss, seconds } = saved;
+  const progress = new Progress('pre-training', steps, saved.step);
+  let last = performance.now();
+  for await (const report of pretrain({ engine, tokenizer, seed, steps, rows: pretrainDefaults.rows, fromStep: saved.step })) {
+    // A running mean: single batches are too noisy to read.
+    loss = report.step === 1 ? report.loss : 0.98 * loss + 0.02 * report.loss;
+    seconds += (performance.now() - last) / 1000;
+    last = performance.now();
+    progress.at(report.step, `loss ${loss.toFixed(3)}`);
+    if (report.step % saveEvery === 0 || report.step === steps) await saveProgress(work, engine, { step: report.step, loss, seconds });
+  }
+  progress.done();
+
+  const measuring = new Progress('measuring', 41, 0);
+  const measures = await measureBase({
+    engine,
+    tokenizer,
+    taskId: measuredTask,
+    problems: measuredProblems,
+    seed,
+    eosIds: [endId],
+    onProgress: (done) => measuring.at(done, 'personas'),
+  });
+  measuring.done();
+  const taskAccuracies = await accuracyByTask(engine, tokenizer, seed);
+
+  const state = await engine.exportState();
+  const shapes = parameterShapes(tinyConfig);
+  const card = modelCard({
+    config: tinyConfig,
+    parameters: shapes.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    seed,
+    steps,
+    rows: pretrainDefaults.rows,
+    finalLoss: loss,
+    engine: engine.info,
+    minutes: seconds / 60,
+    date: new Date().toISOString().slice(0, 10),
+    taskId: measuredTask,
+    problems: measuredProblems,
+    taskAccuracies,
+    measures,
+  });
+  engine.dispose();
+
+  await mkdir(out, { recursive: true });
+  const json = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
+  const tensors = shapes.map(({ name, shape }) => ({ name, shape: [...shape], data: state.weights[name]! }));
+  await writeFile(join(out, 'config.json'), json(toHuggingFaceConfig(tinyConfig)));
+  await writeFile(join(out, 'generation_config.json'), json({ eos_token_id: endId, pad_token_id: 0, do_sample: true, temperature: 1 }));
+  await writeFile(join(out, 'tokenizer.json'), json(files.tokenizer));
+  await writeFile(join(out, 'tokenizer_config.json'), json(files.config));
+  await writeFile(join(out, 'model.safetensors'), writeSafetensors(tensors, { format: 'pt' }));
+  await writeFile(join(out, 'README.md'), card);
+  notice(`Wrote the policy to ${out}.`);
+}
+
+interface Saved {
+  readonly step: number;
+  readonly loss: number;
+  readonly seconds: number;
+}
+
+async function loadProgress(work: string, engine: PolicyEngine): Promise<Saved> {
+  const [meta, state] = [join(work, 'progress.json'), join(work, 'state.bin')];
+  if (!existsSync(meta) || !existsSync(state)) return { step: 0, loss: 0, seconds: 0 };
+  const bytes = await readFile(state);
+  await engine.importState(unpackState(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer));
+  return JSON.parse(await readFile(meta, 'utf8')) as Saved;
+}
+
+/** State first, then the note that says which step it is of; each replaced whole. */
+async function saveProgress(work: string, engine: PolicyEngine, saved: Saved): Promise<void> {
+  const replace = async (name: string, data: string | Uint8Array) => {
+    await writeFile(join(work, `${name}.new`), data);
+    await rename(join(work, `${name}.new`), join(work, name));
+  };
+  await rm(join(work, 'progress.json'), { force: true });
+  await replace('state.bin', new Uint8Array(packState(await engine.exportState())));
+  await replace('progress.json', JSON.stringify(saved));
+}
+
+/** Greedy accuracy without a persona on each task of the corpus. */
+async function accuracyByTask(engine: PolicyEngine, tokenizer: Tokenizer, seed: number): Promise<Record<string, number>> {
+  const result: Record<string, number> = {};
+  for (const id of Object.keys(corpusShares.tasks)) {
+    const task = taskById(id);
+    const questions = Array.from({ length: 128 }, (_, i) => task.generate(new Stream(seed, Purpose.evaluation, i, 1), 'evaluation'));
+    const rollouts = await engine.generate({
+      prompts: questions.map((q) => renderPrompt(tokenizer, null, q.text).tokens),
+      repeats: 1,
+      sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, maxNewTokens: 40, eosIds: [endId], seed, step: 0, firstRow: 0 },
+    });
+    const right = questions.filter((question, r) => {
+      const start = r * rollouts.width;
+      const reply = tokenizer.decode(
+        rollouts.tokens.subarray(start + rollouts.promptLengths[r]!, start + rollouts.lengths[r]! - rollouts.ended[r]!),
+      );
+      return verify(reply, question, task).correct;
+    });
+    result[id] = right.length / questions.length;
+  }
+  return result;
+}
