@@ -6,7 +6,6 @@ import type { Weights } from '../policy/weights.ts';
 import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
 import { acquireGpu, type GpuContext } from './gpu/device.ts';
 import { PortableEngine } from './portable/engine.ts';
-import { fixWasmKernels } from './portable/wasm-fixes.ts';
 
 export interface EngineOptions {
   readonly config: PolicyConfig;
@@ -76,5 +75,4 @@ async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: WasmPath): P
   if (!(await tf.setBackend(backend))) {
     throw new LabError('usage', `The ${backend} backend did not start.`, 'Choose another backend, or reload the page.');
   }
-  if (backend === 'wasm') fixWasmKernels();
 }

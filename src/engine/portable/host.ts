@@ -33,7 +33,7 @@ export function hostTensor<T extends tf.Tensor>(shape: number[]): T {
 }
 
 /**
- * The numbers of a tensor, not a copy; an Int32Array where it is int32. Take views only after every tensor of the computation has been allocated:
+ * The numbers of a float32 tensor, not a copy. Take views only after every tensor of the computation has been allocated:
  * an allocation may grow the wasm memory, which empties earlier views.
  */
 export function hostView(tensor: tf.TensorInfo): Float32Array {
