@@ -1,4 +1,4 @@
-/** The page's side of the worker: starts it, and gives the page a plain `TrainerApi` of promises and LabErrors. No DOM beyond the address. */
+/** The page's side of the worker: starts it, and gives the page a plain `TrainerApi` of promises and LabErrors. Of the DOM it knows the address and whether anyone looks. */
 import './wire.ts';
 import { proxy, wrap } from 'comlink';
 import { LabError } from '../errors.ts';
@@ -19,6 +19,9 @@ export async function connect(): Promise<TrainerApi> {
   const host = wrap<TrainerHost>(worker);
   await Promise.race([host.belongTo(new URL(import.meta.env.BASE_URL, document.baseURI).href), broken]);
   worker.onerror = null;
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') void host.saveSoon();
+  });
 
   const own: Partial<TrainerApi> = {
     listen: (sink) => host.listen(proxy(sink)),

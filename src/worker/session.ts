@@ -149,6 +149,11 @@ export class Session implements SessionApi {
     await this.#commands.take(async () => this.#open?.stop());
   }
 
+  /** The tab was hidden; from now on the browser may discard it at any time. */
+  saveSoon(): void {
+    if (this.#open?.active) this.#open.saveSoon();
+  }
+
   async runs(): Promise<readonly RunRecord[]> {
     const { storage } = await this.#opened();
     const runs: RunRecord[] = [];

@@ -71,6 +71,9 @@ const host: TrainerHost = {
   async belongTo(url) {
     pageUrl = url;
   },
+  async saveSoon() {
+    session.saveSoon();
+  },
 };
 
 expose(host);

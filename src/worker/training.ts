@@ -29,6 +29,9 @@ export interface TrainingTools {
 const maxRecoveries = 3;
 const recoveryWindowMs = 10 * 60_000;
 
+/** Slow steps must not cost more than this when the tab is closed, however rarely the config asks for a checkpoint. */
+const autosaveMs = 60_000;
+
 type Wish = 'run' | 'step' | 'pause' | 'stop';
 
 export class Training {
@@ -41,6 +44,8 @@ export class Training {
   #reward: number | null = null;
   /** The step of the newest checkpoint. */
   #saved: number;
+  #savedAt = performance.now();
+  #saveSoon = false;
   /** A step that was computed and could not be stored; stored before the next one. */
   #owed: StepReport | null = null;
   #wish: Wish = 'pause';
@@ -120,6 +125,11 @@ export class Training {
       await this.hold();
       return this.#checkpoint(name, true, this.#record.status);
     });
+  }
+
+  /** Asks for a checkpoint at the end of the current step: the tab was hidden and may be discarded. */
+  saveSoon(): void {
+    this.#saveSoon = true;
   }
 
   /** Takes over a change of the record that this training did not make itself. */
@@ -234,9 +244,14 @@ export class Training {
   async #store(report: StepReport): Promise<void> {
     const { step, metrics, personas: accuracy, rollouts } = report;
     await this.#tools.storage.saveStep({ runId: this.id, step, metrics, personas: accuracy }, { runId: this.id, step, rollouts });
-    const { checkpointEvery, steps } = this.#record.config;
-    if (checkpointEvery > 0 && step % checkpointEvery === 0 && step < steps) await this.#checkpoint(`Step ${step}`, false, 'running');
+    if (this.#due(step)) await this.#checkpoint(`Step ${step}`, false, 'running');
     this.#owed = null;
+  }
+
+  #due(step: number): boolean {
+    const { checkpointEvery, steps } = this.#record.config;
+    if (checkpointEvery === 0 || step >= steps) return false;
+    return step % checkpointEvery === 0 || this.#saveSoon || performance.now() - this.#savedAt > autosaveMs;
   }
 
   async #checkpoint(name: string, kept: boolean, status: RunStatus): Promise<CheckpointInfo> {
@@ -248,6 +263,8 @@ export class Training {
       status,
     );
     this.#saved = info.step;
+    this.#savedAt = performance.now();
+    this.#saveSoon = false;
     this.#record = await storage.run(this.id);
     events.push({ type: 'checkpoints', runId: this.id, checkpoints: await storage.checkpoints(this.id) });
     return info;
@@ -268,6 +285,7 @@ export class Training {
     await bench.load(checkpoint.config.policy, checkpoint.state, this);
     this.#trainer = checkpoint.trainer;
     this.#saved = checkpoint.step;
+    this.#savedAt = performance.now();
     this.#reward = checkpoint.reward;
     this.#owed = null;
   }

@@ -1,5 +1,6 @@
 /** Storage when things go wrong: damaged bytes, a full disk, a database that cannot be opened, older and newer databases. */
 import 'fake-indexeddb/auto';
+import { openDB } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { openDatabase, upgrades } from '../../src/storage/database.ts';
@@ -121,6 +122,21 @@ describe('versions', () => {
 
     upgraded.close();
     expect((await failure(openDatabase(name))).message).toMatch(/newer version of this page/);
+  });
+
+  it('a newer database, or one that an old tab holds, leaves the page in memory and says why', async () => {
+    const { storage, name } = await open();
+    storage.close();
+    (await openDatabase(name, [...upgrades, () => {}])).close();
+    const newer = await openStorage(name);
+    expect(newer.storage.durable).toBe(false);
+    expect(newer.notice).toMatch(/newer version of this page.*Reload/);
+
+    // A connection that does not let go, as a page of before the upgrade might have.
+    const held = `failures-${databases++}`;
+    const old = await openDB(held, 1);
+    expect((await failure(openDatabase(held, [...upgrades, () => {}]))).message).toMatch(/Close the other tabs/);
+    old.close();
   });
 
   it('a tab with an older version lets go of the database', async () => {

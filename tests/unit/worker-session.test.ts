@@ -95,6 +95,17 @@ describe('a run', () => {
     expect(await session.runs()).toEqual([]);
   });
 
+  it('takes a checkpoint at the next step when the tab is hidden', async () => {
+    const { probe, session, storage } = await open();
+    const id = await session.start({ ...long, checkpointEvery: 400 });
+    await probe.next(step(1));
+    const saved = probe.next((event) => event.type === 'checkpoints');
+    session.saveSoon();
+    await saved;
+    expect((await storage.checkpoints(id)).map((checkpoint) => checkpoint.step > 0)).toEqual([true, false]);
+    await session.stop();
+  });
+
   it('refuses a configuration that makes no sense, with sentences', async () => {
     const { session } = await open();
     const error = await failure(session.start({ ...smallRun, tasks: [{ id: 'poetry', weight: 1 }] }));
