@@ -1,21 +1,23 @@
-/** Marks a probe's reply where the question is a plain sum, difference or product; any other question gets no mark. */
+/** Marks a probe's reply where the question holds one sum to work out; any other question gets no mark. */
+import { parseExpression, wholeValue } from '../tasks/expression.ts';
 import { verifyGold } from '../verify/verify.ts';
 
-export function expectedAnswer(question: string): number | null {
-  const symbol = /(\d{1,6})\s*(\+|-|−|–|×|\*|plus|minus|times)\s*(\d{1,6})(?!\s*[-+*×−])/.exec(question);
-  if (symbol) {
-    const [, left, sign, right] = symbol;
-    const a = Number(left);
-    const b = Number(right);
-    if (sign === '+' || sign === 'plus') return a + b;
-    return sign === '×' || sign === '*' || sign === 'times' ? a * b : a - b;
-  }
-  const words = /\b(?:sum of|add) (\d{1,6}) and (\d{1,6})\b/i.exec(question);
-  return words ? Number(words[1]) + Number(words[2]) : null;
+/** The value of the only expression in a question, null where there is none or it is no whole number. */
+export function expectedAnswer(question: string): string | null {
+  const symbols = question
+    .replace(/\b(?:sum of|add) (\d+) and (\d+)\b/i, '$1 + $2')
+    .replace(/\bsubtract (\d+) from (\d+)\b/i, '$2 - $1')
+    .replace(/\btake (\d+) away from (\d+)\b/i, '$2 - $1')
+    .replace(/\bplus\b/g, '+')
+    .replace(/\bminus\b|[−–]/g, '-')
+    .replace(/\btimes\b|×/g, '*');
+  const expressions = symbols.match(/\(*\d+[\d\s+*()-]*\d\)*|\d/g)?.filter((text) => /[+*-]/.test(text)) ?? [];
+  const expression = expressions.length === 1 ? parseExpression(expressions[0]!) : null;
+  return expression ? (wholeValue(expression)?.toString() ?? null) : null;
 }
 
 /** Null: cannot be said. */
 export function isRight(question: string, reply: string): boolean | null {
   const expected = expectedAnswer(question);
-  return expected === null ? null : (verifyGold(reply, String(expected))?.correct ?? null);
+  return expected === null ? null : (verifyGold(reply, expected)?.correct ?? null);
 }

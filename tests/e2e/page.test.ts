@@ -1,0 +1,255 @@
+/** What a visitor does with the page: trains, looks, leaves and comes back, probes, makes mistakes. The built page, without a GPU. */
+import type { Browser } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { makeSmall, ready, runState, stepOf, untilState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
+import { launchChromium } from '../helpers/launch.ts';
+import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
+
+let browser: Browser;
+let server: StaticServer;
+let lab: LabPage | undefined;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
+});
+afterEach(async () => {
+  await lab?.context.close();
+  lab = undefined;
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+async function open(query = '') {
+  lab = await visitLab(browser, server.url + query);
+  return lab;
+}
+
+describe('a first visit', () => {
+  it('trains, draws and shows what was said', async () => {
+    const { page, complaints } = await open();
+    await ready(page);
+    await makeSmall(page, 3);
+    await page.getByRole('button', { name: 'Train', exact: true }).click();
+    await untilState(page, 'Finished');
+
+    expect(
+      await page
+        .getByRole('img', { name: /^Reward, .*over 3 steps/ })
+        .locator('canvas')
+        .count(),
+    ).toBe(1);
+    expect(await page.getByRole('img', { name: /^Entropy, .*over 3 steps/ }).count()).toBe(1);
+    expect(await page.getByRole('listbox', { name: 'Groups of this step' }).getByRole('option').count()).toBe(2);
+    const rollouts = page.getByRole('region', { name: 'What did it just say?' });
+    expect(await rollouts.getByRole('img', { name: /^Advantage/ }).count()).toBe(2);
+
+    await page.getByRole('button', { name: 'Table', exact: true }).click();
+    expect(await page.getByRole('region', { name: 'Metrics by step' }).getByRole('rowheader').allInnerTexts()).toEqual(['3', '2', '1']);
+    await page.getByRole('slider', { name: 'Step on view' }).fill('1');
+    await rollouts.getByText('Step 1 of 3').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('makes single steps, pauses, continues and stops', async () => {
+    const { page, complaints } = await open();
+    await ready(page);
+    await makeSmall(page, 400);
+    await page.getByRole('button', { name: 'Step', exact: true }).click();
+    await untilState(page, 'Paused');
+    expect(await stepOf(page)).toBe(1);
+    await page.getByRole('button', { name: 'Step', exact: true }).click();
+    await untilStep(page, 2);
+    await page.getByRole('button', { name: 'Continue', exact: true }).first().click();
+    await untilStep(page, 4);
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await untilState(page, 'Paused');
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true });
+    expect(complaints).toEqual([]);
+  });
+});
+
+it('offers to continue a run that was left in the middle, and continues it', async () => {
+  const { page, complaints } = await open();
+  await ready(page);
+  await makeSmall(page, 300);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilStep(page, 3);
+  await page.reload();
+  const card = page.getByRole('region', { name: 'A run that can be continued' });
+  await card.waitFor({ timeout: 90_000 });
+  const at = Number(/at step (\d+) of 300/.exec(await card.innerText())?.[1]);
+  expect(at).toBeGreaterThanOrEqual(2);
+  await card.getByRole('button', { name: 'Continue' }).click();
+  await untilStep(page, at + 2);
+  expect(await card.count()).toBe(0);
+  // The curve goes on where it was: the steps before the reload are still drawn.
+  const summary = await page.getByRole('img', { name: /^Reward, / }).getAttribute('aria-label');
+  expect(Number(/over (\d+) steps/.exec(summary!)?.[1])).toBeGreaterThan(at);
+  expect(complaints).toEqual([]);
+});
+
+it('asks several personas at several checkpoints, and the replies stream in', async () => {
+  const { page, complaints } = await open();
+  await ready(page);
+  await makeSmall(page, 2);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Finished');
+  await page.getByRole('button', { name: 'Write your own' }).click();
+  const probe = page.getByRole('region', { name: 'Does the persona still change the answer?' });
+  await probe.getByText('“You are a patient teacher.”').click();
+  await probe.getByRole('textbox', { name: /System prompt of My persona/ }).fill('You are a lighthouse keeper.');
+  await probe.locator('pre', { hasText: 'You are a lighthouse keeper.' }).waitFor();
+  await probe.getByRole('button', { name: 'Ask' }).click();
+  const cells = probe.getByRole('cell');
+  // Three personas of the world, none, and the visitor's own; the base and the run as it is.
+  await expect.poll(() => cells.count()).toBe(10);
+  await probe.getByText('All replies are there.').waitFor({ timeout: 60_000, state: 'attached' });
+  expect(await probe.locator('[aria-busy="true"]').count()).toBe(0);
+  expect(await cells.filter({ hasText: /right|wrong/ }).count()).toBe(10);
+  expect(complaints).toEqual([]);
+});
+
+it('keeps, renames and deletes runs and checkpoints', async () => {
+  const { page, complaints } = await open();
+  await ready(page);
+  await makeSmall(page, 2);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Finished');
+  const kept = page.getByRole('region', { name: 'What has been kept?' });
+  await kept.getByRole('button', { name: /^Rename the run/ }).click();
+  await kept.getByRole('textbox').fill('My first run');
+  await page.keyboard.press('Enter');
+  await kept.getByRole('button', { name: 'Rename the run My first run' }).waitFor();
+  await kept.getByRole('button', { name: 'Checkpoints' }).click();
+  const checkpoints = kept.getByRole('list', { name: 'Checkpoints of My first run' }).getByRole('listitem');
+  await expect.poll(() => checkpoints.count()).toBeGreaterThan(1);
+  const before = await checkpoints.count();
+  await checkpoints
+    .last()
+    .getByRole('button', { name: /^Delete/ })
+    .click();
+  await checkpoints.last().getByRole('button', { name: 'Keep' }).click();
+  expect(await checkpoints.count()).toBe(before);
+  await checkpoints
+    .last()
+    .getByRole('button', { name: /^Delete/ })
+    .click();
+  await checkpoints.last().getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect.poll(() => checkpoints.count()).toBe(before - 1);
+
+  await kept.getByRole('button', { name: 'Delete the run My first run' }).click();
+  await kept.getByRole('button', { name: 'Delete', exact: true }).click();
+  await kept.getByText('Runs and their checkpoints stay in this browser').waitFor();
+  expect(complaints).toEqual([]);
+});
+
+it('can be used by keyboard alone', async () => {
+  const { page } = await open();
+  await ready(page);
+  await makeSmall(page, 300);
+  const leaveField = () => page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await leaveField();
+  await page.keyboard.press('s');
+  await untilState(page, 'Paused');
+  await page.keyboard.press(' ');
+  await untilStep(page, 3);
+  await page.keyboard.press(' ');
+  await untilState(page, 'Paused');
+
+  await page.keyboard.press('/');
+  await page.keyboard.type(' s?t');
+  expect(await page.getByLabel('Question', { exact: true }).inputValue()).toContain(' s?t');
+  expect(await runState(page).innerText()).toContain('Paused');
+
+  const groups = page.getByRole('listbox', { name: 'Groups of this step' }).getByRole('option');
+  await groups.first().focus();
+  await page.keyboard.press('ArrowDown');
+  expect(await groups.nth(1).getAttribute('aria-selected')).toBe('true');
+  await leaveField();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+
+  const theme = () => page.evaluate(() => document.documentElement.dataset['theme']);
+  await leaveField();
+  await page.keyboard.press('t');
+  await page.keyboard.press('t');
+  expect(await theme()).toBe('dark');
+  await page.reload();
+  expect(await theme()).toBe('dark');
+});
+
+describe('what cannot be', () => {
+  it('a mix of nothing is said where it is made, and Train waits', async () => {
+    const { page, complaints } = await open();
+    await ready(page);
+    await page.getByText('Choose personas').click();
+    await page.getByRole('group', { name: 'Quick choices' }).getByRole('button', { name: 'None' }).click();
+    await page
+      .getByRole('region', { name: 'What should it learn from?' })
+      .getByText(/weights of the mix sum to zero/)
+      .waitFor();
+    expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
+    await page.getByRole('group', { name: 'Quick choices' }).getByRole('button', { name: 'All' }).click();
+    await ready(page);
+    expect(complaints).toEqual([]);
+  });
+
+  it('a field that makes no sense is named', async () => {
+    const { page } = await open();
+    await ready(page);
+    await page.getByLabel('Steps', { exact: true }).fill('0');
+    await page.getByText('Steps must be at least 1.').first().waitFor();
+    expect(await page.getByLabel('Steps', { exact: true }).getAttribute('aria-invalid')).toBe('true');
+    expect(await page.getByRole('button', { name: 'Train', exact: true }).isDisabled()).toBe(true);
+  });
+
+  it('a persona of 100 kB is refused with its length', async () => {
+    const { page, complaints } = await open();
+    await ready(page);
+    await page.getByRole('button', { name: 'Write your own' }).click();
+    const probe = page.getByRole('region', { name: 'Does the persona still change the answer?' });
+    await probe.getByText('“You are a patient teacher.”').click();
+    await probe.getByRole('textbox', { name: /System prompt of My persona/ }).fill('x'.repeat(100_000));
+    await probe
+      .getByText(/100.?000 characters/)
+      .first()
+      .waitFor();
+    expect(await probe.getByRole('button', { name: 'Ask' }).isDisabled()).toBe(true);
+    expect(complaints).toEqual([]);
+  });
+
+  it('an engine and a backend that do not go together are refused, and the page chooses', async () => {
+    const { page } = await open('?engine=fused&backend=wasm');
+    await ready(page);
+    const notices = await page.getByRole('log', { name: 'Notices' }).innerText();
+    expect(notices).toMatch(/fused/);
+    expect(notices).toMatch(/wasm/);
+    expect(notices).toMatch(/page has chosen/);
+  });
+
+  it('an engine that does not exist is left out', async () => {
+    const { page } = await open('?engine=quantum');
+    await ready(page);
+    expect(await page.getByRole('log', { name: 'Notices' }).innerText()).toMatch(/engine "quantum", which does not exist/);
+  });
+});
+
+it('takes the engine and backend from the address', async () => {
+  const { page } = await open('?engine=portable&backend=cpu');
+  await ready(page);
+  const chip = page.getByRole('button', { name: /^Engine:/ });
+  expect(await chip.innerText()).toMatch(/portable · plain JavaScript/);
+  await chip.click();
+  const popover = page.getByRole('dialog', { name: 'Engine' });
+  expect(await popover.getByLabel('Backend').inputValue()).toBe('cpu');
+  await popover.getByLabel('Backend').selectOption('wasm');
+  await popover.getByRole('link', { name: 'Reload with this choice' }).click();
+  await ready(page);
+  expect(new URL(page.url()).searchParams.get('backend')).toBe('wasm');
+  expect(await page.getByRole('button', { name: /^Engine:/ }).innerText()).toMatch(/WebAssembly/);
+});

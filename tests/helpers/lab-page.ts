@@ -1,0 +1,66 @@
+/** The built page in a browser, and the hands of a visitor: small runs, the state of the run, what the console complained about. */
+import type { Browser, BrowserContext, Page } from 'playwright';
+import { expect } from 'vitest';
+
+export interface LabPage {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors of the page and of its console. */
+  readonly complaints: string[];
+}
+
+export const bootMilliseconds = 90_000;
+const stepMilliseconds = 60_000;
+
+interface Visitor {
+  readonly width?: number;
+  readonly height?: number;
+  readonly theme?: 'light' | 'dark';
+}
+
+/** A visitor with storage of its own. */
+export async function visitLab(
+  browser: Browser,
+  url: string,
+  { width = 1280, height = 900, theme = 'light' }: Visitor = {},
+): Promise<LabPage> {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(url);
+  return { page, context, complaints };
+}
+
+/** Waits until a run could be started. */
+export async function ready(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true, timeout: bootMilliseconds });
+}
+
+/** A run that software can make in a moment: few and short rollouts. */
+export async function makeSmall(page: Page, steps: number): Promise<void> {
+  await page.getByText('Advanced', { exact: true }).click();
+  const fields = { Steps: steps, 'Prompts a step': 2, 'Group size': 2, 'Longest reply': 6, 'Checkpoint every': 1 };
+  for (const [label, value] of Object.entries(fields)) await page.getByLabel(new RegExp(`^${label}(, |$)`)).fill(String(value));
+}
+
+/** The text of the bar with the buttons: state, recipe, step. */
+export function runState(page: Page) {
+  return page.getByRole('region', { name: 'Run', exact: true });
+}
+
+/** Waits for at least this step. */
+export async function untilStep(page: Page, step: number): Promise<void> {
+  await expect.poll(() => stepOf(page), { timeout: stepMilliseconds, interval: 50 }).toBeGreaterThanOrEqual(step);
+}
+
+export async function untilState(page: Page, state: string): Promise<void> {
+  await runState(page).getByText(state, { exact: true }).waitFor({ timeout: stepMilliseconds });
+}
+
+export async function stepOf(page: Page): Promise<number> {
+  return Number(/step (\d+) of/.exec(await runState(page).innerText())?.[1] ?? -1);
+}
