@@ -13,6 +13,9 @@ export default defineConfig({
   worker: { format: 'es', plugins: () => [wgsl()] },
   build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },
   test: {
+    // tfjs greets, and warns, at length; what a failing test printed is shown.
+    silent: 'passed-only',
+    slowTestThreshold: 10_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], environment: 'node', testTimeout: 30_000 } },
       {
