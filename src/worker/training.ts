@@ -86,7 +86,7 @@ export class Training {
     const release = await this.#lock();
     try {
       this.#tell('starting');
-      await this.#tools.turns.take(() => this.#prepare());
+      await this.#tools.turns.take(() => this.#prepare().catch((error: unknown) => this.#prepareAgain(error)));
       this.#steps = null;
       this.#abort = new AbortController();
       this.#wish = wish;
@@ -172,6 +172,14 @@ export class Training {
   /** Whether the engine holds this run's newest state. */
   #holds(): boolean {
     return this.#tools.bench.holder === this && this.#trainer !== null;
+  }
+
+  /** The device may have been lost while nothing ran: a laptop that slept. */
+  async #prepareAgain(error: unknown): Promise<void> {
+    const { bench } = this.#tools;
+    if (!bench.deviceFailed(error)) throw error;
+    await bench.rebuild(this.#record.config.policy);
+    await this.#prepare();
   }
 
   async #prepare(): Promise<void> {
