@@ -22,7 +22,7 @@ export interface EngineOptions {
 export type WasmPath = string | Readonly<Record<WasmBinary, string>>;
 type WasmBinary = 'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tfjs-backend-wasm-threaded-simd.wasm';
 
-/** @throws LabError `usage` for an engine that is not there, `webgpu` when the backend does not start */
+/** @throws LabError `usage` for an engine that is not there, `webgpu` or `network` when the backend does not start */
 export async function createEngine(options: EngineOptions): Promise<PolicyEngine> {
   if (options.engine === 'fused') {
     throw new LabError('usage', 'The fused engine is not part of this version.', 'Choose the portable engine.');
@@ -73,6 +73,7 @@ async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: WasmPath): P
     if (wasmPath) wasm.setWasmPaths(wasmPath);
   }
   if (!(await tf.setBackend(backend))) {
-    throw new LabError('usage', `The ${backend} backend did not start.`, 'Choose another backend, or reload the page.');
+    // In practice its binary is not where it was looked for.
+    throw new LabError('network', `The ${backend} backend did not start.`, 'Reload the page, or choose another backend.');
   }
 }

@@ -9,7 +9,7 @@ import type { PolicyConfig } from '../../policy/config.ts';
 import { attention } from './ops/attention.ts';
 import { linear, tiedHead } from './ops/linear.ts';
 import { rmsNorm } from './ops/rms-norm.ts';
-import { rope, type RopeTable } from './ops/rope.ts';
+import { rope, ropeTable, type RopeTable } from './ops/rope.ts';
 import { embed, gatherRows } from './ops/rows.ts';
 import { swiglu } from './ops/swiglu.ts';
 import type { LayerParameters, Parameters } from './parameters.ts';
@@ -19,10 +19,11 @@ import type { PackedRows } from './rows.ts';
 export type Attend = (qkv: tf.Tensor2D, layer: number) => tf.Tensor2D;
 
 export class Decoder {
-  constructor(
-    readonly config: PolicyConfig,
-    readonly ropeTable: RopeTable,
-  ) {}
+  private ropeTable: RopeTable;
+
+  constructor(readonly config: PolicyConfig) {
+    this.ropeTable = ropeTable(config, Math.min(config.maxPositions, 256));
+  }
 
   /** Whole rows at once -> logits [M, V] of the places asked for, which are distinct. */
   logits(parameters: Parameters, rows: PackedRows, places: Int32Array): tf.Tensor2D {
@@ -32,12 +33,19 @@ export class Decoder {
 
   /** Tokens -> the residual stream after the last layer [N, D] */
   hidden(parameters: Parameters, rows: Pick<PackedRows, 'tokens' | 'positions'>, attend: Attend): tf.Tensor2D {
+    this.reach(rows.positions);
     let x = embed(parameters.embedding, rows.tokens);
     parameters.layers.forEach((layer, index) => {
       x = this.attentionBlock(x, layer, rows, (qkv) => attend(qkv, index));
       x = this.mlpBlock(x, layer);
     });
     return x;
+  }
+
+  /** Some policies read 100,000 tokens and more; the table is made for the positions that do occur. */
+  private reach(positions: Int32Array): void {
+    const needed = positions.reduce((most, position) => Math.max(most, position + 1), 0);
+    if (needed > this.ropeTable.positions) this.ropeTable = ropeTable(this.config, Math.max(needed, 2 * this.ropeTable.positions));
   }
 
   /** [N, D] -> [N, V] */

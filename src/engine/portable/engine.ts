@@ -26,7 +26,6 @@ import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';
 import { clippedLoss, rowColumns, stepMetricsFromRows, tokenLogprob } from './kernels/index.ts';
-import { ropeTable } from './ops/rope.ts';
 import { placeRows } from './ops/rows.ts';
 import { arrange, download, upload } from './parameters.ts';
 import { packRows } from './rows.ts';
@@ -57,7 +56,7 @@ export class PortableEngine implements PolicyEngine {
     private readonly release: () => void = () => {},
   ) {
     this.parameters = upload(config, weights);
-    this.decoder = new Decoder(config, ropeTable(config, config.maxPositions));
+    this.decoder = new Decoder(config);
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
