@@ -304,6 +304,19 @@ export function portableSuite(backend: BackendName): void {
     expect(await engine.score(batch, { temperature: 1, policy: 'current' })).not.toEqual(before);
   });
 
+  it('takes calls one after the other', async () => {
+    const engine = await start();
+    const request = { prompts: [Int32Array.of(3, 5)], repeats: 2, sampling: { ...sampling, eosIds: [] } };
+    const expected = await engine.generate(request);
+    const [rollouts, , moved] = await Promise.all([
+      engine.generate(request),
+      engine.step(batchOf(base), sft, optim),
+      engine.generate(request),
+    ]);
+    expect(rollouts).toEqual(expected);
+    expect(moved.logprobs).not.toEqual(expected.logprobs);
+  });
+
   it('stops when asked to', async () => {
     const engine = await start();
     const stop = new AbortController();

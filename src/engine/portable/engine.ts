@@ -22,6 +22,7 @@ import type {
 } from '../engine.ts';
 import { adamW, globalNorm, zeroMoments, type Moments } from './adamw.ts';
 import { checkBatch, completionsOf, microBatches } from './batch.ts';
+import { breathe } from './breathe.ts';
 import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';
@@ -42,6 +43,7 @@ export class PortableEngine implements PolicyEngine {
   private skippedSteps = 0;
   private reference: tf.Tensor[] | null = null;
   private disposed = false;
+  private lastCall: Promise<unknown> = Promise.resolve();
   private readonly decoder: Decoder;
 
   /**
@@ -60,38 +62,38 @@ export class PortableEngine implements PolicyEngine {
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
-    const rollouts = await generate(this.decoder, arrange(this.config, this.parameters), request, this.maxPlaces(), onProgress);
-    this.check();
-    return rollouts;
+    return this.inTurn(() => generate(this.decoder, arrange(this.config, this.parameters), request, this.maxPlaces(), onProgress));
   }
 
   async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {
     checkBatch(batch, this.config);
-    const tensors = options.policy === 'reference' ? this.reference : this.parameters;
-    if (!tensors) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
-    const parameters = arrange(this.config, tensors);
     // As in the sampler: the log-probs of greedy decoding are those of temperature 1.
     const temperature = options.temperature > 0 ? options.temperature : 1;
-    const { rows, completionWidth } = batch;
-    const logprobs = new Float32Array(rows * completionWidth);
-    const entropies = new Float32Array(rows * completionWidth);
-    for (const [first, last] of microBatches(batch, 0, this.maxPlaces())) {
-      const { packed, places, targets, cells } = completionsOf(batch, first, last);
-      if (cells.length === 0) continue;
-      const both = tf.tidy(() => {
-        const logits = this.decoder.logits(parameters, packed, places);
-        const { logprob, entropy } = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), temperature);
-        return tf.concat([logprob, entropy]);
-      });
-      const values = await both.data();
-      both.dispose();
-      cells.forEach((cell, m) => {
-        logprobs[first * completionWidth + cell] = values[m]!;
-        entropies[first * completionWidth + cell] = values[places.length + m]!;
-      });
-    }
-    this.check();
-    return { logprobs, entropies };
+    return this.inTurn(async () => {
+      const tensors = options.policy === 'reference' ? this.reference : this.parameters;
+      if (!tensors) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
+      const parameters = arrange(this.config, tensors);
+      const { rows, completionWidth } = batch;
+      const logprobs = new Float32Array(rows * completionWidth);
+      const entropies = new Float32Array(rows * completionWidth);
+      for (const [first, last] of microBatches(batch, 0, this.maxPlaces())) {
+        const { packed, places, targets, cells } = completionsOf(batch, first, last);
+        if (cells.length === 0) continue;
+        const both = tf.tidy(() => {
+          const logits = this.decoder.logits(parameters, packed, places);
+          const { logprob, entropy } = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), temperature);
+          return tf.concat([logprob, entropy]);
+        });
+        const values = await both.data();
+        both.dispose();
+        cells.forEach((cell, m) => {
+          logprobs[first * completionWidth + cell] = values[m]!;
+          entropies[first * completionWidth + cell] = values[places.length + m]!;
+        });
+        await breathe();
+      }
+      return { logprobs, entropies };
+    });
   }
 
   async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
@@ -99,23 +101,26 @@ export class PortableEngine implements PolicyEngine {
     if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
       throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
     }
-    const rows = new Float32Array(batch.rows * rowColumns.length);
-    let gradients: tf.Tensor[] | null = null;
-    try {
-      for (const [first, last] of microBatches(batch, optim.microBatchRows, this.maxPlaces())) {
-        const part = await this.gradients(batch, first, last, objective, rows);
-        if (part) gradients = gradients ? accumulate(gradients, part) : part;
+    return this.inTurn(async () => {
+      const rows = new Float32Array(batch.rows * rowColumns.length);
+      let gradients: tf.Tensor[] | null = null;
+      try {
+        for (const [first, last] of microBatches(batch, optim.microBatchRows, this.maxPlaces())) {
+          const part = await this.gradients(batch, first, last, objective, rows);
+          if (part) gradients = gradients ? accumulate(gradients, part) : part;
+          await breathe();
+        }
+        const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
+        const gradNorm = gradients ? await globalNorm(gradients) : 0;
+        this.check(); // before anything it computed is kept
+        const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
+        if (skipped) this.skippedSteps++;
+        else if (gradients) this.update(gradients, gradNorm, optim);
+        return { ...metrics, gradNorm, skipped };
+      } finally {
+        gradients?.forEach((g) => g.dispose());
       }
-      const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
-      const gradNorm = gradients ? await globalNorm(gradients) : 0;
-      this.check();
-      const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
-      if (skipped) this.skippedSteps++;
-      else if (gradients) this.update(gradients, gradNorm, optim);
-      return { ...metrics, gradNorm, skipped };
-    } finally {
-      gradients?.forEach((g) => g.dispose());
-    }
+    });
   }
 
   /**
@@ -182,39 +187,45 @@ export class PortableEngine implements PolicyEngine {
       lengths: Int32Array.of(tokens.length),
     };
     checkBatch(batch, this.config);
-    const logits = tf.tidy(() =>
-      this.decoder.logits(arrange(this.config, this.parameters), packRows([tokens]), Int32Array.of(tokens.length - 1)),
-    );
-    const values = (await logits.data()) as Float32Array;
-    logits.dispose();
-    this.check();
-    return values;
+    return this.inTurn(async () => {
+      const logits = tf.tidy(() =>
+        this.decoder.logits(arrange(this.config, this.parameters), packRows([tokens]), Int32Array.of(tokens.length - 1)),
+      );
+      const values = (await logits.data()) as Float32Array;
+      logits.dispose();
+      return values;
+    });
   }
 
   async setReference(weights?: Weights): Promise<void> {
-    const next = weights ? upload(this.config, weights) : this.parameters.map((p) => tf.clone(p));
-    disposeAll(this.reference ?? []);
-    this.reference = next;
+    return this.inTurn(async () => {
+      const next = weights ? upload(this.config, weights) : this.parameters.map((p) => tf.clone(p));
+      disposeAll(this.reference ?? []);
+      this.reference = next;
+    });
   }
 
   async exportState(): Promise<PolicyState> {
-    const weights = await download(this.config, this.parameters);
-    const moments = this.moments && {
-      first: await download(this.config, this.moments.first),
-      second: await download(this.config, this.moments.second),
-    };
-    this.check();
-    return { weights, moments, optimSteps: this.optimSteps, skippedSteps: this.skippedSteps };
+    return this.inTurn(async () => {
+      const weights = await download(this.config, this.parameters);
+      const moments = this.moments && {
+        first: await download(this.config, this.moments.first),
+        second: await download(this.config, this.moments.second),
+      };
+      return { weights, moments, optimSteps: this.optimSteps, skippedSteps: this.skippedSteps };
+    });
   }
 
   async importState(state: PolicyState): Promise<void> {
-    const parameters = upload(this.config, state.weights);
-    const moments = state.moments && { first: upload(this.config, state.moments.first), second: upload(this.config, state.moments.second) };
-    this.disposeState();
-    this.parameters = parameters;
-    this.moments = moments;
-    this.optimSteps = state.optimSteps;
-    this.skippedSteps = state.skippedSteps;
+    return this.inTurn(async () => {
+      const { weights, moments } = state;
+      const parameters = upload(this.config, weights);
+      this.disposeState();
+      this.parameters = parameters;
+      this.moments = moments && { first: upload(this.config, moments.first), second: upload(this.config, moments.second) };
+      this.optimSteps = state.optimSteps;
+      this.skippedSteps = state.skippedSteps;
+    });
   }
 
   dispose(): void {
@@ -230,6 +241,28 @@ export class PortableEngine implements PolicyEngine {
     disposeAll(this.parameters, this.moments?.first ?? [], this.moments?.second ?? []);
     this.parameters = [];
     this.moments = null;
+  }
+
+  /** One call at a time: a step disposes the parameters that a generation would still be reading. */
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.lastCall.then(() => this.watched(work));
+    this.lastCall = mine.catch(() => {});
+    return mine;
+  }
+
+  /** What the device has to say comes before a result, and before the error that its loss made. */
+  private async watched<T>(work: () => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      if (error instanceof LabError) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 0)); // a loss is announced after the reads it breaks
+      this.check();
+      throw error;
+    }
+    this.check();
+    return result;
   }
 
   private maxPlaces(): number {
