@@ -5,6 +5,7 @@
 import { createContext } from 'svelte';
 import type { RunConfig } from '../rl/config.ts';
 import type { Phase } from '../rl/events.ts';
+import type { RunRecord } from '../storage/records.ts';
 import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect } from '../worker/client.ts';
 import { readWish } from './address.ts';
@@ -71,10 +72,11 @@ export class Lab {
     return ['starting', 'running', 'pausing', 'recovering'].includes(this.session.phase);
   }
 
-  /** The newest run that waits to be continued, while no session holds a run. */
-  get resumable() {
+  /** The newest run that waits to be continued, while none is under way: it was left in the middle, or has just failed. */
+  get resumable(): RunRecord | null {
     if (this.resumeDismissed || this.active || this.session.phase === 'paused') return null;
-    return this.library.runs.find((run) => run.status === 'paused' && run.step < run.config.steps) ?? null;
+    const waits = (run: RunRecord): boolean => run.status === 'paused' || (run.status === 'failed' && run.id === this.session.runId);
+    return this.library.runs.find((run) => waits(run) && run.step < run.config.steps) ?? null;
   }
 
   async start(search: string): Promise<void> {

@@ -28,7 +28,7 @@ export class Probe {
   running = $state(false);
   problem = $state<string | null>(null);
   /** What the cells answer to, which may no longer be what the fields say. */
-  asked = $state.raw<{ question: string; checkpoints: readonly ProbeCheckpoint[] } | null>(null);
+  asked = $state.raw<{ question: string; checkpoints: readonly ProbeCheckpoint[]; step: number } | null>(null);
 
   #own = 0;
   readonly #api: () => TrainerApi;
@@ -86,7 +86,8 @@ export class Probe {
     return null;
   }
 
-  async ask(): Promise<void> {
+  /** @param step of the open run, for the label of what `current` said */
+  async ask(step: number): Promise<void> {
     if (this.running || this.obstacle) return;
     this.running = true;
     this.problem = null;
@@ -99,7 +100,7 @@ export class Probe {
       maxNewTokens: this.maxNewTokens,
       seed: this.seed,
     };
-    this.asked = { question: request.question, checkpoints: request.checkpoints };
+    this.asked = { question: request.question, checkpoints: request.checkpoints, step };
     try {
       await this.#api().probe(request, (chunks) => this.#receive(chunks));
     } catch (error) {

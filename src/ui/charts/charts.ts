@@ -14,14 +14,14 @@ export const charts: readonly Chart[] = [
   {
     metrics: ['entropy'],
     title: 'Entropy',
-    unit: 'nats a token',
-    meaning: 'How undecided the policy is while it writes. Near 0 it always says the same.',
+    unit: 'nats',
+    meaning: 'How undecided the policy is at a token. Near 0 it always says the same.',
   },
   {
     metrics: ['kl'],
     title: 'Distance to the base',
-    unit: 'KL, nats a token',
-    meaning: 'How far the policy has moved from where it began.',
+    unit: 'KL, nats',
+    meaning: 'How far the policy has moved from where it began, per token.',
     absent: 'measured every 10 steps when beta is 0',
   },
   {
@@ -32,7 +32,7 @@ export const charts: readonly Chart[] = [
   },
   {
     metrics: ['completions/mean_length'],
-    title: 'Length of replies',
+    title: 'Reply length',
     unit: 'tokens, mean',
     meaning: 'How long the replies are, whether they ended or were cut off.',
   },
