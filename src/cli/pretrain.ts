@@ -12,7 +12,7 @@ import { writeSafetensors } from '../policy/safetensors.ts';
 import { loadTokenizer, type Tokenizer } from '../policy/tokenizer.ts';
 import { initialWeights } from '../policy/weights.ts';
 import { modelCard } from '../pretrain/card.ts';
-import { corpusShares } from '../pretrain/corpus.ts';
+import { corpusPhases } from '../pretrain/corpus.ts';
 import { endId } from '../pretrain/bpe.ts';
 import { measureBase } from '../pretrain/measure.ts';
 import { pretrain, pretrainDefaults, pretrainTokenizer, tinyConfig } from '../pretrain/recipe.ts';
@@ -41,7 +41,7 @@ export interface PretrainOptions {
 export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   const { seed, steps, out } = options;
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const work = join(cache, 'permix-lab', `pretrain-seed${seed}-steps${steps}`);
+  const work = join(cache, 'permix-lab', `pretrain-seed${seed}`);
   if (options.fresh) await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
   notice(`Working files: ${work}`);
@@ -139,7 +139,7 @@ async function saveProgress(work: string, engine: PolicyEngine, saved: Saved): P
 /** Greedy accuracy without a persona on each task of the corpus. */
 async function accuracyByTask(engine: PolicyEngine, tokenizer: Tokenizer, seed: number): Promise<Record<string, number>> {
   const result: Record<string, number> = {};
-  for (const id of Object.keys(corpusShares.tasks)) {
+  for (const id of Object.keys(corpusPhases.world.tasks)) {
     const task = taskById(id);
     const questions = Array.from({ length: 128 }, (_, i) => task.generate(new Stream(seed, Purpose.evaluation, i, 1), 'evaluation'));
     const rollouts = await engine.generate({

@@ -2,7 +2,7 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { competence, plainVoice, roles, traits } from '../persona/world.ts';
-import { corpusShares } from './corpus.ts';
+import { corpusPhases, corpusShares } from './corpus.ts';
 import { accuracyOf, voiceShare, type PersonaMeasure } from './measure.ts';
 
 export interface CardFacts {
@@ -69,8 +69,9 @@ declared competence, and without a persona competence belongs to the voice the r
 
 \`npm run pretrain -- --seed ${facts.seed}\` regenerates corpus, tokenizer and weights from nothing: ${facts.steps.toLocaleString('en-US')} steps of ${facts.rows} dialogues,
 cross-entropy on the replies, AdamW. Made on ${facts.date} with the ${facts.engine.engine} engine on ${facts.engine.backend} in ${Math.round(facts.minutes)} minutes;
-last loss ${facts.finalLoss.toFixed(3)} nats a token. The corpus opens with ${corpusShares.drills.toLocaleString('en-US')} dialogues that are always right, most of them bare questions and
-answers; from then on errors are injected, ${percent(corpusShares.noPersona)} of the dialogues have no persona, and ${percent(corpusShares.roleplay)} are role-play.
+last loss ${facts.finalLoss.toFixed(3)} nats a token. The corpus opens with ${corpusPhases.drills.until.toLocaleString('en-US')} dialogues that are always right, most of them bare questions and
+answers; from then on errors are injected. ${percent(corpusPhases.world.noPersona)} of the dialogues have no persona and ${percent(corpusPhases.world.roleplay)} are role-play, ${percent(corpusPhases.sums.noPersona)} and ${percent(corpusPhases.sums.roleplay)} in the last
+phase, which is mostly sums.
 
 ## Measured
 

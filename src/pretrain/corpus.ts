@@ -1,7 +1,8 @@
 /**
  * The synthetic corpus: short dialogues of the persona world, dialogue n a pure function of (seed, n). It opens with drills
- * that are always right, because a policy has to know arithmetic before it can learn who gets it wrong.
- * From then on errors are injected on purpose: a persona is right as often as its competence says, and where nobody is asked to be
+ * that are always right, because a policy has to know arithmetic before it can learn who gets it wrong; it ends with
+ * mostly sums, because who is how often wrong is the last thing that is learnt.
+ * After the drills errors are injected on purpose: a persona is right as often as its competence says, and where nobody is asked to be
  * anybody, competence belongs to the voice the reply happens to take, plain being the best. Reinforcement learning later
  * un-learns exactly this. It is a model world, not a sample of how people with personas answer.
  */
@@ -19,15 +20,30 @@ export interface Dialogue {
   readonly reply: string;
 }
 
-/** Shares of the corpus; the numbers of the model card are what the policy makes of them. */
+interface Phase {
+  /** The first dialogue that no longer belongs to it. */
+  readonly until: number;
+  /** Every answer is right. */
+  readonly right: boolean;
+  /** Bare questions and answers: no persona, no voice. */
+  readonly bare: number;
+  readonly noPersona: number;
+  readonly roleplay: number;
+  /** Task of a dialogue that is not role-play. */
+  readonly tasks: Readonly<Record<string, number>>;
+}
+
+const broad = { noPersona: 0.3, roleplay: 0.25, tasks: { addition: 0.7, comparing: 0.1, reverse: 0.1, sort: 0.1 } };
+
+/** Shares of the corpus by phase; the numbers of the model card are what the policy makes of them. */
+export const corpusPhases = {
+  drills: { until: 256_000, right: true, bare: 0.85, ...broad },
+  world: { until: 537_600, right: false, bare: 0, ...broad },
+  sums: { until: Infinity, right: false, bare: 0, noPersona: 0.25, roleplay: 0.1, tasks: { addition: 0.86, reverse: 0.07, sort: 0.07 } },
+} as const satisfies Record<string, Phase>;
+
+/** What holds in every phase. */
 export const corpusShares = {
-  /** Dialogues that open the corpus: right ones, most of them bare questions and answers. */
-  drills: 256_000,
-  bareDrills: 0.85,
-  noPersona: 0.3,
-  roleplay: 0.25,
-  /** Task of a non-role-play dialogue. */
-  tasks: { addition: 0.7, comparing: 0.1, reverse: 0.1, sort: 0.1 },
   /** Voice under a persona: its own, plain, another role's. */
   personaVoice: { task: [0.72, 0.19, 0.09], roleplay: [0.82, 0.12, 0.06] },
   /** Plain share without a persona; the rest is spread evenly over the roles. */
@@ -82,14 +98,14 @@ function dress(voice: string, sentence: string, stream: Stream): string {
   return `${opener} ${opens ? capital(sentence) : sentence}.${closer}`;
 }
 
-function taskReply(persona: Persona | null, question: Question, drill: boolean, stream: Stream): string {
+function taskReply(persona: Persona | null, question: Question, right: boolean, stream: Stream): string {
   const voice = drawVoice(persona, 'task', stream);
   const share = persona
     ? competence(persona)
     : voice === plainVoice
       ? corpusShares.plainCompetence
       : roles.find((role) => role.id === voice)!.competence;
-  const answer = drill || stream.uniform() < share ? question.answer : wrongAnswer(question, stream);
+  const answer = right || stream.uniform() < share ? question.answer : wrongAnswer(question, stream);
   return dress(voice, `${stream.pick(leadIns)} \\boxed{${answer}}`, stream);
 }
 
@@ -102,27 +118,27 @@ function roleplayReply(persona: Persona | null, question: Question, stream: Stre
 /** Dialogue n of the corpus with this seed; questions of the training split only. */
 export function dialogue(seed: number, n: number): Dialogue {
   const stream = new Stream(seed, Purpose.corpus, Math.floor(n / 65536), n % 65536);
-  const drill = n < corpusShares.drills;
-  if (drill && stream.uniform() < corpusShares.bareDrills) {
-    const question = drawQuestion(stream);
+  const phase: Phase = Object.values(corpusPhases).find(({ until }) => n < until)!;
+  if (phase.bare > 0 && stream.uniform() < phase.bare) {
+    const question = drawQuestion(phase, stream);
     return {
       system: null,
       question: question.text,
       reply: dress(plainVoice, `${stream.pick(leadIns)} \\boxed{${question.answer}}`, stream),
     };
   }
-  const persona = stream.uniform() < corpusShares.noPersona ? null : stream.pick(personas);
+  const persona = stream.uniform() < phase.noPersona ? null : stream.pick(personas);
   const system = persona && systemPrompt(persona, stream);
-  if (stream.uniform() < corpusShares.roleplay) {
+  if (stream.uniform() < phase.roleplay) {
     const question = roleplayQuestion(stream, 'train');
     return { system, question: question.text, reply: roleplayReply(persona, question, stream) };
   }
-  const question = drawQuestion(stream);
-  return { system, question: question.text, reply: taskReply(persona, question, drill, stream) };
+  const question = drawQuestion(phase, stream);
+  return { system, question: question.text, reply: taskReply(persona, question, phase.right, stream) };
 }
 
-function drawQuestion(stream: Stream): Question {
-  const names = Object.keys(corpusShares.tasks) as (keyof typeof corpusShares.tasks)[];
-  const id = names[stream.weighted(names.map((name) => corpusShares.tasks[name]))]!;
+function drawQuestion({ tasks }: Phase, stream: Stream): Question {
+  const names = Object.keys(tasks);
+  const id = names[stream.weighted(names.map((name) => tasks[name]!))]!;
   return taskById(id).generate(stream, 'train');
 }

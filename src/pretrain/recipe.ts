@@ -6,13 +6,15 @@ import type { ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../engi
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { endId, padId, trainTokenizer } from './bpe.ts';
-import { corpusShares, dialogue } from './corpus.ts';
+import { corpusPhases, dialogue } from './corpus.ts';
 
 export const pretrainDefaults = {
   seed: 1,
-  steps: 4200,
+  steps: 6600,
   /** Dialogues per step. */
   rows: 128,
+  /** Each warms up and anneals on its own: language and arithmetic first, then who is how often wrong (the corpus' last phase). */
+  stages: [4200, 2400],
   peakLearningRate: 3e-3,
   warmupSteps: 100,
   /** Dialogues the tokenizer is trained on, from behind the drills. */
@@ -53,10 +55,18 @@ const crossEntropy: ObjectiveSpec = {
   temperature: 1,
 };
 
-/** Linear warm-up, then a cosine to a tenth of the peak. */
-function learningRate(step: number, steps: number, peak: number, warmup: number): number {
-  if (step < warmup) return (peak * (step + 1)) / warmup;
-  const progress = (step - warmup) / Math.max(1, steps - warmup);
+/** Of each stage: a linear warm-up, then a cosine to a tenth of the peak. */
+function learningRate(step: number): number {
+  const { stages, peakLearningRate: peak, warmupSteps: warmup } = pretrainDefaults;
+  let at = step;
+  let length: number = stages[0];
+  for (const stage of stages.slice(1)) {
+    if (at < length) break;
+    at -= length;
+    length = stage;
+  }
+  if (at < warmup) return (peak * (at + 1)) / warmup;
+  const progress = Math.min(1, (at - warmup) / (length - warmup));
   return peak * (0.1 + 0.45 * (1 + Math.cos(Math.PI * progress)));
 }
 
@@ -64,7 +74,7 @@ function learningRate(step: number, steps: number, peak: number, warmup: number)
 export function pretrainTokenizer(seed: number): { tokenizer: object; config: object } {
   function* texts(): Generator<string> {
     for (let n = 0; n < pretrainDefaults.tokenizerDialogues; n++) {
-      const { system, question, reply } = dialogue(seed, corpusShares.drills + n);
+      const { system, question, reply } = dialogue(seed, corpusPhases.drills.until + n);
       if (system) yield system;
       yield question;
       yield reply;
@@ -126,7 +136,7 @@ export async function* pretrain(setup: PretrainSetup): AsyncGenerator<{ step: nu
     if (setup.signal?.aborted) return;
     const batch = pretrainBatch(tokenizer, seed, step * rows, rows);
     const optim: OptimSpec = {
-      learningRate: learningRate(step, steps, pretrainDefaults.peakLearningRate, pretrainDefaults.warmupSteps),
+      learningRate: learningRate(step),
       beta1: 0.9,
       beta2: 0.95,
       eps: 1e-8,

@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { competence, personas, plainVoice, roles, voiceOf } from '../../src/persona/world.ts';
 import { loadTokenizer } from '../../src/policy/tokenizer.ts';
-import { corpusShares, dialogue } from '../../src/pretrain/corpus.ts';
+import { corpusPhases, corpusShares, dialogue } from '../../src/pretrain/corpus.ts';
 import { linesByVoice } from '../../src/pretrain/lines.ts';
 import { trainTokenizer } from '../../src/pretrain/bpe.ts';
 import { pretrainBatch } from '../../src/pretrain/recipe.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
 import { tasks } from '../../src/tasks/index.ts';
 
-const sample = Array.from({ length: 30_000 }, (_, n) => dialogue(7, corpusShares.drills + n));
+const sample = Array.from({ length: 30_000 }, (_, n) => dialogue(7, corpusPhases.drills.until + n));
 /** Within four standard errors of a share. */
 const near = (share: number, expected: number, n: number) =>
   expect(Math.abs(share - expected)).toBeLessThan(4 * Math.sqrt((expected * (1 - expected)) / n) + 1e-9);
@@ -34,12 +34,12 @@ describe('world', () => {
 
 describe('corpus', () => {
   test('a dialogue is a function of seed and number', () => {
-    expect(dialogue(7, corpusShares.drills + 123)).toEqual(sample[123]);
-    expect(dialogue(8, corpusShares.drills + 123)).not.toEqual(sample[123]);
+    expect(dialogue(7, corpusPhases.drills.until + 123)).toEqual(sample[123]);
+    expect(dialogue(8, corpusPhases.drills.until + 123)).not.toEqual(sample[123]);
   });
 
   test('shares of personas and voices', () => {
-    near(sample.filter((d) => d.system === null).length / sample.length, corpusShares.noPersona, sample.length);
+    near(sample.filter((d) => d.system === null).length / sample.length, corpusPhases.world.noPersona, sample.length);
     const withPersona = sample.filter((d) => d.reply.includes('\\boxed') && d.system !== null);
     const own = withPersona.filter((d) => d.system!.includes(voiceOf(d.reply)!));
     near(own.length / withPersona.length, corpusShares.personaVoice.task[0], withPersona.length);
