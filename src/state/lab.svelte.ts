@@ -3,6 +3,7 @@
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
 import { createContext } from 'svelte';
+import { labErrorCode } from '../errors.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { Phase } from '../rl/events.ts';
 import type { RunRecord } from '../storage/records.ts';
@@ -43,6 +44,8 @@ export class Lab {
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
   /** Why there is no worker. */
   failure = $state<string | null>(null);
+  /** It is the GPU that failed, so the page may start without it. */
+  gpuFailed = $state(false);
   boot = $state.raw<Boot | null>(null);
   draft = $state.raw<Draft | null>(null);
   session = $state.raw<Session>(idle);
@@ -52,6 +55,8 @@ export class Lab {
   viewed = $state<string | null>(null);
   /** A command is on its way, named for the button that gave it. */
   busy = $state<string | null>(null);
+  /** A GPU compiles its programs in its first step, which then takes much longer than all others. */
+  warm = $state(false);
   /** The resume card was waved away. */
   resumeDismissed = $state(false);
 
@@ -89,6 +94,7 @@ export class Lab {
     } catch (error) {
       this.connection = 'broken';
       this.failure = sentence(error);
+      this.gpuFailed = labErrorCode(error) === 'webgpu';
     }
   }
 
@@ -234,6 +240,7 @@ export class Lab {
         this.progress = event;
         break;
       case 'metrics':
+        this.warm = true;
         if (this.viewed !== event.runId && event.runId === this.session.runId && event.steps[0] === 1) this.#clear(event.runId);
         if (this.viewed === event.runId) this.metrics.append(event.steps, event.columns, event.personas);
         break;

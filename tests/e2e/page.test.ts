@@ -232,6 +232,22 @@ describe('what cannot be', () => {
     expect(notices).toMatch(/page has chosen/);
   });
 
+  it.each([
+    ['the worker', '**/trainer.worker*', /could not be loaded/],
+    ['the policy', '**/models/**', /no policy permix-tiny/],
+  ])('without %s the page says so and offers another try', async (_, files, sentence) => {
+    lab = await visitLab(browser, 'about:blank');
+    const { page } = lab;
+    await page.route(files, (route) => route.fulfill({ status: 404, body: 'not found' }));
+    await page.goto(server.url);
+    const broken = page.getByRole('region', { name: 'The trainer did not start' });
+    await broken.waitFor({ timeout: 30_000 });
+    expect(await broken.innerText()).toMatch(sentence);
+    await page.unroute(files);
+    await broken.getByRole('button', { name: 'Try again' }).click();
+    await ready(page);
+  });
+
   it('an engine that does not exist is left out', async () => {
     const { page } = await open('?engine=quantum');
     await ready(page);
