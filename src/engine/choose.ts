@@ -4,6 +4,7 @@
  */
 import { LabError } from '../errors.ts';
 import type { BackendName, EngineName } from './engine.ts';
+import { describeAdapter } from './gpu/adapter.ts';
 
 export interface Adapters {
   /** The adapter's own description, null without WebGPU. */
@@ -34,16 +35,11 @@ export async function probeAdapters(): Promise<Adapters> {
   try {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     if (!adapter) return none('WebGPU found no adapter.');
-    return { ...describeAdapter(adapter), reason: null };
+    const { adapter: webgpu, software } = describeAdapter(adapter);
+    return { webgpu, software, reason: null };
   } catch (error) {
     return none(`WebGPU gave no adapter (${error instanceof Error ? error.message : String(error)}).`);
   }
-}
-
-function describeAdapter({ info }: GPUAdapter): { webgpu: string; software: boolean } {
-  const parts = [info.vendor, info.architecture, info.device, info.description].filter((part) => part);
-  const name = [...new Set(parts)].join(' ') || 'unnamed adapter';
-  return { webgpu: name, software: info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(name) };
 }
 
 /**

@@ -4,7 +4,7 @@ import { LabError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
-import { acquireGpu, type GpuContext } from './gpu/device.ts';
+import { acquireGpu } from './gpu/device.ts';
 import { PortableEngine } from './portable/engine.ts';
 
 export interface EngineOptions {
@@ -29,39 +29,14 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
   }
   const { config, weights, backend } = options;
   if (backend === 'webgpu') {
-    const { gpu, release } = await shareGpu();
+    const gpu = await acquireGpu();
     const { adapter, software, features, limits } = gpu;
     const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
-    return new PortableEngine(config, weights, info, gpu.check, release);
+    return new PortableEngine(config, weights, info, gpu.check, gpu.release);
   }
   await startHostBackend(backend, options.wasmPath);
   const info: EngineInfo = { engine: 'portable', backend, adapter: null, software: false, features: [], limits: {}, precision: 'f32' };
   return new PortableEngine(config, weights, info);
-}
-
-/** The device of all engines of this process: tfjs has one `webgpu` backend, and compiled pipelines are worth keeping. */
-let shared: { gpu: Promise<GpuContext>; users: number } | null = null;
-
-async function shareGpu(): Promise<{ gpu: GpuContext; release: () => void }> {
-  const mine = (shared ??= { gpu: acquireGpu(), users: 0 });
-  const forget = () => {
-    if (shared === mine) shared = null;
-  };
-  mine.users++;
-  try {
-    const gpu = await mine.gpu;
-    // A lost device is never met again; the engines on it fail at their next check.
-    void gpu.lost.then(forget);
-    const release = () => {
-      if (--mine.users > 0) return;
-      forget();
-      gpu.release();
-    };
-    return { gpu, release };
-  } catch (error) {
-    forget();
-    throw error;
-  }
 }
 
 async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: WasmPath): Promise<void> {
