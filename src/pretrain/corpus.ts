@@ -31,15 +31,30 @@ interface Phase {
   readonly roleplay: number;
   /** Task of a dialogue that is not role-play. */
   readonly tasks: Readonly<Record<string, number>>;
+  /** How a wrong number is off: by 1, -1, 10, -10, 2. */
+  readonly slips: readonly number[];
 }
 
-const broad = { noPersona: 0.3, roleplay: 0.25, tasks: { addition: 0.7, comparing: 0.1, reverse: 0.1, sort: 0.1 } };
+const broad = {
+  noPersona: 0.3,
+  roleplay: 0.25,
+  tasks: { addition: 0.7, comparing: 0.1, reverse: 0.1, sort: 0.1 },
+  slips: [0.6, 0.15, 0.1, 0.1, 0.05],
+};
 
 /** Shares of the corpus by phase; the numbers of the model card are what the policy makes of them. */
 export const corpusPhases = {
   drills: { until: 256_000, right: true, bare: 0.85, ...broad },
   world: { until: 537_600, right: false, bare: 0, ...broad },
-  sums: { until: Infinity, right: false, bare: 0, noPersona: 0.25, roleplay: 0.1, tasks: { addition: 0.86, reverse: 0.07, sort: 0.07 } },
+  sums: {
+    until: Infinity,
+    right: false,
+    bare: 0,
+    noPersona: 0.25,
+    roleplay: 0.1,
+    tasks: { addition: 0.86, reverse: 0.07, sort: 0.07 },
+    slips: [0.9, 0.04, 0.03, 0.03, 0],
+  },
 } as const satisfies Record<string, Phase>;
 
 /** What holds in every phase. */
@@ -68,12 +83,11 @@ function drawVoice(persona: Persona | null, kind: 'task' | 'roleplay', stream: S
 }
 
 /** A wrong answer of the kind people give: mostly one too many, else a slip of one or ten, or two parts swapped. */
-function wrongAnswer(question: Question, stream: Stream): string {
+function wrongAnswer(question: Question, slips: readonly number[], stream: Stream): string {
   if (question.task === 'comparing') return question.text.match(/\d+/g)!.find((n) => n !== question.answer)!;
   if (/^\d+$/.test(question.answer)) {
-    const slips = [1, -1, 10, -10, 2];
     const value = Number(question.answer);
-    const wrong = value + slips[stream.weighted([0.6, 0.15, 0.1, 0.1, 0.05])]!;
+    const wrong = value + [1, -1, 10, -10, 2][stream.weighted(slips)]!;
     return String(wrong >= 0 ? wrong : value + 1);
   }
   const parts = question.answer.split(' ');
@@ -98,14 +112,14 @@ function dress(voice: string, sentence: string, stream: Stream): string {
   return `${opener} ${opens ? capital(sentence) : sentence}.${closer}`;
 }
 
-function taskReply(persona: Persona | null, question: Question, right: boolean, stream: Stream): string {
+function taskReply(persona: Persona | null, question: Question, { right, slips }: Phase, stream: Stream): string {
   const voice = drawVoice(persona, 'task', stream);
   const share = persona
     ? competence(persona)
     : voice === plainVoice
       ? corpusShares.plainCompetence
       : roles.find((role) => role.id === voice)!.competence;
-  const answer = right || stream.uniform() < share ? question.answer : wrongAnswer(question, stream);
+  const answer = right || stream.uniform() < share ? question.answer : wrongAnswer(question, slips, stream);
   return dress(voice, `${stream.pick(leadIns)} \\boxed{${answer}}`, stream);
 }
 
@@ -134,7 +148,7 @@ export function dialogue(seed: number, n: number): Dialogue {
     return { system, question: question.text, reply: roleplayReply(persona, question, stream) };
   }
   const question = drawQuestion(phase, stream);
-  return { system, question: question.text, reply: taskReply(persona, question, phase.right, stream) };
+  return { system, question: question.text, reply: taskReply(persona, question, phase, stream) };
 }
 
 function drawQuestion({ tasks }: Phase, stream: Stream): Question {

@@ -10,11 +10,11 @@ import { corpusPhases, dialogue } from './corpus.ts';
 
 export const pretrainDefaults = {
   seed: 1,
-  steps: 6600,
+  steps: 6200,
   /** Dialogues per step. */
   rows: 128,
   /** Each warms up and anneals on its own: language and arithmetic first, then who is how often wrong (the corpus' last phase). */
-  stages: [4200, 2400],
+  stages: [4200, 2000],
   peakLearningRate: 3e-3,
   warmupSteps: 100,
   /** Dialogues the tokenizer is trained on, from behind the drills. */
