@@ -43,7 +43,7 @@ function options(Plot: typeof uPlot, picture: Picture, width: number, onHover: (
     series.push({ label: curve.label, stroke: colour, width: 2.25, points: { show: false } });
     if (curve.band) {
       series.push({ stroke: 'transparent', points: { show: false } }, { stroke: 'transparent', points: { show: false } });
-      bands.push({ series: [from + 3, from + 2], fill: `color-mix(in srgb, ${colour} 10%, transparent)` });
+      bands.push({ series: [from + 3, from + 2], fill: `color-mix(in srgb, ${colour} 8%, transparent)` });
     }
   }
   const fit: uPlot.Range.Config = { min: { pad: 0.1, soft: 0, mode: 2 }, max: { pad: 0.1, soft: 0.01, mode: 2 } };
