@@ -84,22 +84,10 @@ class HostCache implements KeyValueCache {
       for (let head = 0; head < heads; head++) {
         const query = row * width + head * headDim;
         const key = start + Math.floor((head * kvHeads) / heads) * headDim;
-        let max = -Infinity;
-        for (let j = 0, at = key; j <= position; j++, at += stride) {
-          let score = 0;
-          for (let d = 0; d < headDim; d++) score += from[query + d]! * cache[at + d]!;
-          weights[j] = score * scale;
-          if (weights[j]! > max) max = weights[j]!;
-        }
+        const max = scoreKeys(weights, from, query, cache, key, stride, position + 1, headDim, scale);
         let sum = 0;
         for (let j = 0; j <= position; j++) sum += weights[j] = Math.exp(weights[j]! - max);
-        const value = key + kvHeads * headDim;
-        const out = (row * heads + head) * headDim;
-        for (let d = 0; d < headDim; d++) {
-          let mixed = 0;
-          for (let j = 0, at = value + d; j <= position; j++, at += stride) mixed += weights[j]! * cache[at]!;
-          to[out + d] = mixed / sum;
-        }
+        mixValues(to, (row * heads + head) * headDim, weights, cache, key + kvHeads * headDim, stride, position + 1, headDim, 1 / sum);
       }
     }
     return output;
@@ -111,6 +99,58 @@ class HostCache implements KeyValueCache {
 
   dispose(): void {
     this.layers = [];
+  }
+}
+
+/** scores[j] = scale · query · key j for the `count` keys from `keyAt`, `stride` apart; returns the largest. Two sums keep the adders busy. */
+function scoreKeys(
+  scores: Float64Array,
+  queries: Float32Array,
+  queryAt: number,
+  cache: Float32Array,
+  keyAt: number,
+  stride: number,
+  count: number,
+  headDim: number,
+  scale: number,
+): number {
+  let max = -Infinity;
+  for (let j = 0, at = keyAt; j < count; j++, at += stride) {
+    let even = 0;
+    let odd = 0;
+    for (let d = 0; d < headDim; d += 2) {
+      even += queries[queryAt + d]! * cache[at + d]!;
+      odd += queries[queryAt + d + 1]! * cache[at + d + 1]!;
+    }
+    const score = (even + odd) * scale;
+    scores[j] = score;
+    if (score > max) max = score;
+  }
+  return max;
+}
+
+/** out[d] = factor · sum of weights[j] · value j; head widths are even. */
+function mixValues(
+  out: Float32Array,
+  outAt: number,
+  weights: Float64Array,
+  cache: Float32Array,
+  valueAt: number,
+  stride: number,
+  count: number,
+  headDim: number,
+  factor: number,
+): void {
+  for (let d = 0; d < headDim; d += 2) {
+    let even = 0;
+    let odd = 0;
+    for (let j = 0, at = valueAt + d; j < count; j++, at += stride) {
+      const weight = weights[j]!;
+      even += weight * cache[at]!;
+      odd += weight * cache[at + 1]!;
+    }
+    out[outAt + d] = even * factor;
+    out[outAt + d + 1] = odd * factor;
   }
 }
 
