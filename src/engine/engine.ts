@@ -171,6 +171,9 @@ export interface StepMetrics {
   readonly logprobDifference: { readonly mean: number; readonly max: number } | null;
 }
 
+/** `group-std` (r - mean)/(std + 1e-4) ddof 1 · `group` r - mean · `leave-one-out` · `batch-std` group mean, std over the batch · `none` raw reward */
+export type AdvantageKind = 'group-std' | 'group' | 'leave-one-out' | 'batch-std' | 'none';
+
 /** Everything that must survive a closed tab: weights, AdamW moments and counters, host side. */
 export interface PolicyState {
   readonly weights: Weights;
@@ -186,6 +189,11 @@ export interface PolicyEngine {
   generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts>;
   /** Teacher-forced log-probs of the completions under the policy or under the frozen reference. */
   score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores>;
+  /**
+   * Rewards [n * groupSize], the rollouts of a group consecutive -> advantages of the same shape. NaN: no verdict, excluded
+   * from every statistic, advantage 0. A group whose rewards are all equal gets exactly 0, except under `none`.
+   */
+  advantages(rewards: Float32Array, groupSize: number, kind: AdvantageKind): Promise<Float32Array>;
   /** Forward, backward, clip, AdamW. */
   step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics>;
   /** [V] raw logits that predict the token after the last one. */

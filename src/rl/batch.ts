@@ -36,14 +36,14 @@ export function completionMask(batch: TokenBatch, eosIds: readonly number[], ski
 export function policyBatch(
   rollouts: Rollouts,
   mask: Uint8Array,
-  advantages: Float64Array,
+  advantages: Float32Array,
   reference: Float32Array | null,
   config: RunConfig,
 ): TrainBatch {
   return {
     ...rollouts,
     mask,
-    advantages: Float32Array.from(advantages),
+    advantages,
     rowWeights: weights(mask, rollouts, config),
     oldLogprobs: rollouts.logprobs,
     refLogprobs: reference,

@@ -2,14 +2,12 @@
  * Everything that decides a run. Two runs with equal configs on the same engine and machine are equal bit for bit.
  * Defaults and recipes are in `recipes.ts`.
  */
-import type { KlEstimator } from '../engine/engine.ts';
+import type { AdvantageKind, KlEstimator } from '../engine/engine.ts';
 import type { PersonaMix } from '../persona/persona.ts';
 import type { Knobs } from '../tasks/question.ts';
 
 export type RecipeName = 'base' | 'sft' | 'rlvr' | 'permix' | 'custom';
 export type ObjectiveName = 'sft' | 'reinforce' | 'rloo' | 'grpo' | 'dr_grpo' | 'dapo' | 'gspo' | 'cispo';
-/** `group-std` (r - mean)/(std + 1e-4) ddof 1 · `group` r - mean · `leave-one-out` · `batch-std` group mean, std over the batch · `none` raw reward */
-export type AdvantageKind = 'group-std' | 'group' | 'leave-one-out' | 'batch-std' | 'none';
 
 export interface RunConfig {
   readonly recipe: RecipeName;

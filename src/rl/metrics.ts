@@ -4,7 +4,7 @@
  * or are spelled out. Note that the loss of an on-policy step is 0 or arbitrary: it is no measure of progress.
  */
 import type { StepMetrics } from '../engine/engine.ts';
-import { constantGroups, deviation, mean } from './advantages.ts';
+import { constantGroups, deviation, mean } from './groups.ts';
 import type { RunConfig } from './config.ts';
 import type { StepRow } from './events.ts';
 import type { StepOutcome } from './report.ts';

@@ -15,7 +15,7 @@ export interface StepOutcome {
   /** [R, C] log-probs under the reference, where they were needed. */
   readonly reference: Float32Array | null;
   /** [R] */
-  readonly advantages: Float64Array;
+  readonly advantages: Float32Array;
   /** One per inner epoch; empty where nothing is learned. */
   readonly updates: readonly StepMetrics[];
   readonly clock: PhaseClock;

@@ -1,13 +1,13 @@
 /**
  * Groups of questions → rollouts with verdicts and rewards: render the prompts, let the policy answer, verify.
- * It draws no questions (`data.ts`) and compares no rewards (`advantages.ts`).
+ * It draws no questions (`data.ts`) and compares no rewards (the engine does).
  */
 import type { Rollouts } from '../engine/engine.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { verify } from '../verify/verify.ts';
 import type { Verdict } from '../verify/verdict.ts';
-import { constantGroups } from './advantages.ts';
+import { constantGroups } from './groups.ts';
 import { completionLength, completionOf, pickRows } from './batch.ts';
 import type { Group, GroupSource } from './data.ts';
 import type { PhaseClock } from './phases.ts';

@@ -7,7 +7,6 @@ import type { ObjectiveSpec, PolicyEngine, StepMetrics, TrainBatch } from '../en
 import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import { groupAdvantages } from './advantages.ts';
 import { completionMask, policyBatch, supervisedBatch } from './batch.ts';
 import type { RunConfig } from './config.ts';
 import { GroupSource } from './data.ts';
@@ -60,7 +59,7 @@ export async function* train(setup: TrainerSetup): AsyncGenerator<{ report: Step
           .logprobs
       : null;
     const rewards = learningRewards(config, sample, reference, mask);
-    const advantages = groupAdvantages(rewards, config.groupSize, config.objective.advantage);
+    const advantages = await engine.advantages(rewards, config.groupSize, config.objective.advantage);
 
     const batch =
       objective.term === 'sft' ? solutionBatch(setup, sample) : policyBatch(sample.rollouts, mask, advantages, reference, config);
@@ -100,9 +99,9 @@ function needsReference({ objective, optim }: RunConfig, step: number): boolean 
 }
 
 /** The rewards that advantages are taken of; only RLOO's KL makes them differ from those that are reported. */
-function learningRewards(config: RunConfig, { rows, rollouts }: Sample, reference: Float32Array | null, mask: Uint8Array): number[] {
+function learningRewards(config: RunConfig, { rows, rollouts }: Sample, reference: Float32Array | null, mask: Uint8Array): Float32Array {
   const penalty = reference && klIsInReward(config.objective) ? sequenceKl(rollouts.logprobs, reference, mask, rollouts.rows) : null;
-  return rows.map(({ reward }, row) => reward - config.objective.beta * (penalty?.[row] ?? 0));
+  return Float32Array.from(rows, ({ reward }, row) => reward - config.objective.beta * (penalty?.[row] ?? 0));
 }
 
 /** Cross-entropy's data: each question's own solution, under the prompt it was asked with. */

@@ -15,7 +15,7 @@ import {
 } from '../../src/engine/portable/kernels/index.ts';
 import { drawToken, tokenDistribution } from '../../src/engine/sampler.ts';
 import { counterUniform } from '../../src/random/counter.ts';
-import type { AdvantageKind } from '../../src/rl/config.ts';
+import type { AdvantageKind } from '../../src/engine/engine.ts';
 import { expectClose, grid, integers, normals } from './numbers.ts';
 import { referenceAdvantage, referenceFiltered, referenceRow, referenceRowGradient } from './reference-kernels.ts';
 import { referenceObjective } from './reference-objective.ts';

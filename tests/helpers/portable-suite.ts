@@ -297,6 +297,7 @@ export function portableSuite(backend: BackendName): void {
     const engine = await start();
     const batch = batchOf(base);
     await expect(engine.score(batch, { temperature: 1, policy: 'reference' })).rejects.toThrow(/setReference/);
+    await expect(engine.advantages(Float32Array.of(1, 0), 1, 'group-std')).rejects.toThrow(/group size to 2/);
     await engine.setReference();
     const before = await engine.score(batch, { temperature: 1, policy: 'current' });
     await engine.step(batch, sft, optim);

@@ -3,7 +3,7 @@
  * compared with. The objectives are in reference-objective.ts. Held to the shared vectors by tests/unit/kernels-vectors.test.ts.
  */
 import type { Sampling } from '../../src/engine/engine.ts';
-import type { AdvantageKind } from '../../src/rl/config.ts';
+import type { AdvantageKind } from '../../src/engine/engine.ts';
 
 export interface ReferenceRow {
   readonly p: number[];

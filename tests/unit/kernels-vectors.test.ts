@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { ObjectiveSpec, Sampling } from '../../src/engine/engine.ts';
 import { clippedLoss, groupAdvantage, sampleTokens, stepMetricsFromRows, tokenLogprob } from '../../src/engine/portable/kernels/index.ts';
 import { tokenDistribution } from '../../src/engine/sampler.ts';
-import type { AdvantageKind } from '../../src/rl/config.ts';
+import type { AdvantageKind } from '../../src/engine/engine.ts';
 import { expectClose, grid } from '../helpers/numbers.ts';
 import { referenceAdvantage, referenceFiltered, referenceRow, referenceRowGradient } from '../helpers/reference-kernels.ts';
 import { sharedJson } from '../helpers/shared.ts';

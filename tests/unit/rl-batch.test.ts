@@ -80,7 +80,7 @@ describe('masks and batches', () => {
     const mask = completionMask(sample, [eos], true);
     expect([...mask]).toEqual([1, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
     const config = { ...recipes.rlvr, objective: { ...recipes.rlvr.objective, name: 'dapo' as const } };
-    const batch = policyBatch(sample, mask, Float64Array.of(1, 2, 3), null, config);
+    const batch = policyBatch(sample, mask, Float32Array.of(1, 2, 3), null, config);
     expect([...batch.rowWeights]).toEqual([0.25, 0, 0.25]);
     expect(batch.oldLogprobs).toBe(sample.logprobs);
     expect(batch.device).toBe(sample.device);

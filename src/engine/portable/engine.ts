@@ -7,6 +7,7 @@ import { LabError } from '../../errors.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
 import type {
+  AdvantageKind,
   EngineInfo,
   GenerateProgress,
   GenerateRequest,
@@ -26,7 +27,7 @@ import { breathe } from './breathe.ts';
 import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';
-import { clippedLoss, rowColumns, stepMetricsFromRows, tokenLogprob } from './kernels/index.ts';
+import { clippedLoss, groupAdvantage, rowColumns, stepMetricsFromRows, tokenLogprob } from './kernels/index.ts';
 import { placeRows } from './ops/rows.ts';
 import { arrange, download, upload } from './parameters.ts';
 import { packRows } from './rows.ts';
@@ -93,6 +94,19 @@ export class PortableEngine implements PolicyEngine {
         await breathe();
       }
       return { logprobs, entropies };
+    });
+  }
+
+  async advantages(rewards: Float32Array, groupSize: number, kind: AdvantageKind): Promise<Float32Array> {
+    if (groupSize < 2) {
+      throw new LabError('config', `A group of ${groupSize} rollout has nothing to be compared with.`, 'Set the group size to 2 or more.');
+    }
+    return this.inTurn(async () => {
+      const tensor = tf.tidy(() => groupAdvantage(tf.tensor1d(rewards), groupSize, kind));
+      // A copy: on the host backends the values are the tensor's own memory.
+      const values = Float32Array.from(await tensor.data());
+      tensor.dispose();
+      return values;
     });
   }
 

@@ -12,7 +12,7 @@
  * is not 0.1. A NaN reward is one that could not be scored: left out of m, s and n, and its advantage is 0.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { AdvantageKind } from '../../../rl/config.ts';
+import type { AdvantageKind } from '../../engine.ts';
 import { registerTwin, runKernel } from './register.ts';
 
 const epsilon = 1e-4;
