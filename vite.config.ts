@@ -6,6 +6,18 @@ import { wgsl } from './scripts/wgsl-plugin.ts';
 
 const chromium = findChromium();
 
+/** What the worker and everything right of it import. */
+const workerPackages = [
+  '@huggingface/jinja',
+  '@huggingface/tokenizers',
+  '@tensorflow/tfjs',
+  '@tensorflow/tfjs-backend-wasm',
+  '@tensorflow/tfjs-backend-webgpu',
+  'comlink',
+  'idb',
+  'zod/mini',
+];
+
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
@@ -35,8 +47,10 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Bundled before the first test: a dependency that is discovered later reloads the page in the middle of a run.
-        optimizeDeps: { include: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', '@tensorflow/tfjs-backend-webgpu'] },
+        // Bundled before the first test: a dependency that is discovered later reloads the page in the middle of a run. For the
+        // same reason nothing of index.html is looked at when a file that is not there answers with it.
+        optimizeDeps: { include: workerPackages },
+        server: { preTransformRequests: false },
         test: {
           name: 'gpu',
           include: ['tests/gpu/**/*.test.ts'],
