@@ -49,8 +49,8 @@ export async function probe(args: Arguments, out: Output): Promise<void> {
 
 function choosePersonas(args: Arguments): (Persona | null)[] {
   const ids = args.list('personas');
-  // One of each of four roles, when nothing is said.
-  if (!ids) return [null, ...[0, 1, 2, 3].map((n) => library[Math.floor((n * library.length) / 4)]!)];
+  // Four roles with four traits, when nothing is said.
+  if (!ids) return [null, ...[0, 1, 2, 3].map((n) => library[Math.floor((n * library.length) / 4) + n]!)];
   return ids.flatMap((id) => {
     if (id === 'none') return [null];
     if (id === 'all') return [null, ...library];
