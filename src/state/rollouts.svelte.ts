@@ -34,6 +34,12 @@ export function groupRollouts(rollouts: readonly RolloutRecord[]): RolloutGroup[
   });
 }
 
+/** The group whose rollouts differ most: the one that teaches most. */
+function mostMixed(groups: readonly RolloutGroup[]): number {
+  const evenness = groups.map(({ correct, rollouts }) => Math.min(correct, rollouts.length - correct));
+  return Math.max(0, evenness.indexOf(Math.max(...evenness)));
+}
+
 export class Rollouts {
   /** Step on view; 0: none yet. */
   step = $state(0);
@@ -43,6 +49,8 @@ export class Rollouts {
   follow = $state(true);
   groups = $state.raw<readonly RolloutGroup[]>([]);
   selected = $state(0);
+  /** The reader chose a group; until then the most telling one is open. */
+  #chosen = false;
   loading = $state(false);
   problem = $state<string | null>(null);
 
@@ -58,8 +66,14 @@ export class Rollouts {
     return this.groups[Math.min(this.selected, this.groups.length - 1)] ?? null;
   }
 
+  select(index: number): void {
+    this.selected = index;
+    this.#chosen = true;
+  }
+
   /** Another run comes on view. */
   open(runId: string | null, newest: number): void {
+    this.#chosen = false;
     this.#runId = runId;
     this.#request++;
     this.step = 0;
@@ -101,6 +115,6 @@ export class Rollouts {
   #set(step: number, rollouts: readonly RolloutRecord[]): void {
     this.step = step;
     this.groups = groupRollouts(rollouts);
-    if (this.selected >= this.groups.length) this.selected = 0;
+    if (!this.#chosen || this.selected >= this.groups.length) this.selected = mostMixed(this.groups);
   }
 }
