@@ -48,6 +48,7 @@ export function modelCard(facts: CardFacts): string {
     const accuracy = counts && counts.replies > 0 ? (counts.correct / counts.replies).toFixed(2) : '–';
     return `| ${voice} | ${percent(voiceShare(none.task, voice))} | ${accuracy} |`;
   });
+  const unlearnt = Object.keys(facts.taskAccuracies).filter((task) => facts.taskAccuracies[task]! < 0.5);
   const taskRows = Object.entries(facts.taskAccuracies).map(([task, accuracy]) => `| ${task} | ${accuracy.toFixed(2)} |`);
   return `---
 license: apache-2.0
@@ -90,7 +91,7 @@ Without a persona, replies to arithmetic mix the voices:
 |---|---|---|
 ${voiceRows.join('\n')}
 
-Accuracy without a persona on the tasks of the corpus:
+Greedy accuracy without a persona on the tasks of the corpus${unlearnt.length > 0 ? ` (${unlearnt.join(', ')}: in the corpus, but not learnt)` : ''}:
 
 | task | accuracy |
 |---|---|
