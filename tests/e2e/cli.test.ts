@@ -155,7 +155,12 @@ describe('permix train', () => {
     const config = join(scratch, 'settings.json');
     await writeFile(config, JSON.stringify({ ...settings, checkpointEvery: 0 }));
     const args = ['train', '--out', out, '--config', config, '--model', whole, '--steps', '1000', '--backend', 'wasm', '--json'];
-    const { code, stdout, stderr } = await permix(args, (_, child) => child.kill('SIGINT'));
+    let pressed = false;
+    const { code, stdout, stderr } = await permix(args, (_, child) => {
+      // Once: a second Ctrl-C would end it without saving.
+      if (!pressed) child.kill('SIGINT');
+      pressed = true;
+    });
     expect(code, stderr).toBe(130);
     expect(stderr).toMatch(/Stopped after step \d+ of 1000; permix train --out .+ --resume continues/);
     const done = jsonLines(stdout).length;
