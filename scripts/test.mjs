@@ -152,7 +152,7 @@ if (rings.length === 0) {
 
 say('');
 for (const { name, passed, failed, skipped, seconds } of rings) {
-  const skips = skipped > 0 ? `, ${skipped} skipped (their data is not here)` : '';
+  const skips = skipped > 0 ? `, ${skipped} skipped by name` : '';
   say(`${failed > 0 ? '✗' : '✓'} ${name.padEnd(10)} ${passed} passed, ${failed} failed${skips} · ${seconds.toFixed(0)} s`);
 }
 const failed = rings.reduce((sum, ring) => sum + ring.failed, 0);
