@@ -50,7 +50,8 @@ function options(Plot: typeof uPlot, picture: Picture, width: number, onHover: (
   return {
     width,
     height: picture.height,
-    padding: [8, 8, 0, 0],
+    // Room for half of the last step number.
+    padding: [8, 16, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, sync: { key: 'run' }, drag: { x: true, y: false, setScale: true } },
     scales: {
