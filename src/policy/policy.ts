@@ -36,7 +36,9 @@ async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {
   const json = await readJson(source, 'tokenizer.json');
   if (json === null) return null;
   const settings = await readJson(source, 'tokenizer_config.json');
-  const template = await source.read('chat_template.jinja');
+  // Only where it is needed: to ask for a file that is not there puts an error into a browser's console.
+  const inside = typeof settings === 'object' && settings !== null && 'chat_template' in settings;
+  const template = inside ? null : await source.read('chat_template.jinja');
   return loadTokenizer(json, settings, template && new TextDecoder().decode(template));
 }
 

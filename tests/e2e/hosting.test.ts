@@ -4,8 +4,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { launchChromium } from '../helpers/launch.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
-/** Files that a policy folder may have; asking is the only way to know. */
-const optional = /chat_template\.jinja$/;
 const bootMilliseconds = 90_000;
 
 let browser: Browser | undefined;
@@ -27,7 +25,7 @@ async function visit(url: string): Promise<Visit> {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !optional.test(message.location().url)) complaints.push(message.text());
+    if (message.type() === 'error') complaints.push(message.text());
   });
   await page.goto(url);
   // A trial click waits until the button can be pressed.
@@ -47,7 +45,7 @@ describe('dist/', () => {
     const { page, complaints } = await visit(server.url);
     expect(await page.title()).toContain('PerMix Lab');
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
-    expect(server.missing.filter((path) => !optional.test(path))).toEqual([]);
+    expect(server.missing).toEqual([]);
     expect(complaints).toEqual([]);
   });
 

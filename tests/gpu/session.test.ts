@@ -41,8 +41,8 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
   expect(checkpoints[0]!.hash).toBe(expected.hash);
 
   const failed = probe.phase('finished', 'failed', 'paused');
-  const watch = setInterval(() => devices.at(-1)!.destroy(), 20);
   const doomed = await session.start({ ...config, seed: 2, steps: 50 });
+  const watch = setInterval(() => devices.at(-1)!.destroy(), 20);
   await failed;
   clearInterval(watch);
   const end = (await session.history(doomed)).run;
