@@ -7,6 +7,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
+import { accuracyByPersona } from '../evaluate/accuracy.ts';
 import { toHuggingFaceConfig, parameterShapes } from '../policy/config.ts';
 import { writeSafetensors } from '../policy/safetensors.ts';
 import { loadTokenizer, type Tokenizer } from '../policy/tokenizer.ts';
@@ -17,10 +18,7 @@ import { endId } from '../pretrain/bpe.ts';
 import { measureBase } from '../pretrain/measure.ts';
 import { pretrain, pretrainDefaults, pretrainTokenizer, tinyConfig } from '../pretrain/recipe.ts';
 import { packState, unpackState } from '../storage/pack.ts';
-import { Purpose, Stream } from '../random/counter.ts';
 import { taskById } from '../tasks/index.ts';
-import { renderPrompt } from '../persona/prompt.ts';
-import { verify } from '../verify/verify.ts';
 import { openEngine } from './engine.ts';
 import { notice, Progress } from './progress.ts';
 
@@ -140,21 +138,9 @@ async function saveProgress(work: string, engine: PolicyEngine, saved: Saved): P
 async function accuracyByTask(engine: PolicyEngine, tokenizer: Tokenizer, seed: number): Promise<Record<string, number>> {
   const result: Record<string, number> = {};
   for (const id of Object.keys(corpusPhases.world.tasks)) {
-    const task = taskById(id);
-    const questions = Array.from({ length: 128 }, (_, i) => task.generate(new Stream(seed, Purpose.evaluation, i, 1), 'evaluation'));
-    const rollouts = await engine.generate({
-      prompts: questions.map((q) => renderPrompt(tokenizer, null, q.text).tokens),
-      repeats: 1,
-      sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, maxNewTokens: 40, eosIds: [endId], seed, step: 0, firstRow: 0 },
-    });
-    const right = questions.filter((question, r) => {
-      const start = r * rollouts.width;
-      const reply = tokenizer.decode(
-        rollouts.tokens.subarray(start + rollouts.promptLengths[r]!, start + rollouts.lengths[r]! - rollouts.ended[r]!),
-      );
-      return verify(reply, question, task).correct;
-    });
-    result[id] = right.length / questions.length;
+    const request = { engine, tokenizer, eosIds: [endId], personas: [null], task: taskById(id), problems: 128, seed, temperature: 0 };
+    const [score] = await accuracyByPersona({ ...request, maxNewTokens: 40 });
+    result[id] = score!.correct / score!.total;
   }
   return result;
 }
