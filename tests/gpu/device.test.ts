@@ -4,18 +4,19 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import lossShader from '../../shaders/rl/clipped-loss.wgsl';
 import { LabError, labErrorCode } from '../../src/errors.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
-import { dispatch, layoutGroups, packParams, type Shader } from '../../src/engine/gpu/pipeline.ts';
+import { dispatch, packParams, type Shader } from '../../src/engine/gpu/pipeline.ts';
+import { layoutGroups } from '../../src/engine/gpu/work.ts';
 
 /** out = in + params.add, 64 a workgroup. */
 const adder: Shader = {
   label: 'test/adder',
   code: `
+const FACTOR = 1.0;
     struct Params { size: u32, add: f32 }
     @group(0) @binding(0) var<uniform> params: Params;
     @group(0) @binding(1) var<storage, read> source: array<f32>;
     @group(0) @binding(2) var<storage, read_write> result: array<f32>;
-    override FACTOR: f32 = 1.0;
-    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
       if (id.x < params.size) { result[id.x] = FACTOR * source[id.x] + params.add; }
     }`,
   entries: {
@@ -44,7 +45,7 @@ function add(source: tf.Tensor, amount: number, factor = 1): tf.Tensor {
   dispatch(gpu.backend, {
     shader: adder,
     entry: 'main',
-    constants: { FACTOR: factor },
+    constants: { FACTOR: `${factor}.0` },
     tensors: { source, result },
     params: { size: source.size, add: amount },
     groups: Math.ceil(source.size / 64),

@@ -5,6 +5,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
 import type { SharedBackend } from './backend.ts';
+import { layoutGroups, specialise, type Work } from './work.ts';
 
 export interface Binding {
   readonly name: string;
@@ -34,8 +35,7 @@ export interface Shader {
 export interface Dispatch {
   readonly shader: Shader;
   readonly entry: string;
-  /** Values of WGSL `override` constants. */
-  readonly constants?: Readonly<Record<string, number>>;
+  readonly constants?: Work['constants'];
   /** One tensor for every storage binding, by name. */
   readonly tensors: Readonly<Record<string, TensorInfo>>;
   /** One number for every field of the uniform struct, by name. */
@@ -44,7 +44,13 @@ export interface Dispatch {
   readonly groups: number;
 }
 
-const pipelines = new WeakMap<GPUDevice, Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>>();
+interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+const pipelines = new WeakMap<GPUDevice, Map<string, Compiled>>();
+const pending = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
 
 /** Records one dispatch behind everything tfjs has recorded so far. */
 export function dispatch(backend: SharedBackend, work: Dispatch): void {
@@ -71,14 +77,6 @@ export function dispatch(backend: SharedBackend, work: Dispatch): void {
   backend.record(pipeline, bindGroup, touched, layoutGroups(work.groups, backend.device.limits.maxComputeWorkgroupsPerDimension));
 }
 
-/** [x, y] with x * y >= groups and neither beyond the limit; as few idle groups as rows of x allow. */
-export function layoutGroups(groups: number, limit: number): [number, number] {
-  const y = Math.ceil(groups / limit);
-  if (y > limit)
-    throw new LabError('webgpu', `${groups} workgroups are more than one dispatch can hold.`, 'Use fewer rows per micro-batch.');
-  return [Math.ceil(groups / y), y];
-}
-
 /** The uniform struct's bytes. */
 export function packParams(params: readonly Param[], values: Readonly<Record<string, number>>): ArrayBuffer {
   const last = params.at(-1);
@@ -94,34 +92,67 @@ export function packParams(params: readonly Param[], values: Readonly<Record<str
   return bytes.buffer;
 }
 
-function entryOf({ shader, entry }: Dispatch): EntryPoint {
+function entryOf({ shader, entry }: Pick<Work, 'shader' | 'entry'>): EntryPoint {
   const found = shader.entries[entry];
   if (!found) throw new Error(`${shader.label} has no entry point ${entry}`);
   return found;
 }
 
-function pipelineOf(device: GPUDevice, work: Dispatch): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
-  const cache = pipelines.get(device) ?? new Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
-  pipelines.set(device, cache);
-  const label = `${work.shader.label}.${work.entry}`;
-  const key = `${label} ${JSON.stringify(work.constants ?? {})}`;
+/** Compiles beside the calling thread, once per shader, entry point and constants. */
+export async function pipelineFor(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'constants'>): Promise<Compiled> {
+  const key = keyOf(work);
+  const known = cacheOf(pipelines, device).get(key);
+  if (known) return known;
+  const waiting = cacheOf(pending, device);
+  let promise = waiting.get(key);
+  if (!promise) {
+    const { layout, descriptor } = describe(device, work);
+    promise = device.createComputePipelineAsync(descriptor).then((pipeline) => {
+      const compiled = { pipeline, layout };
+      cacheOf(pipelines, device).set(key, compiled);
+      return compiled;
+    });
+    waiting.set(key, promise);
+  }
+  return promise;
+}
+
+function pipelineOf(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'constants'>): Compiled {
+  const cache = cacheOf(pipelines, device);
+  const key = keyOf(work);
   const known = cache.get(key);
   if (known) return known;
+  const { layout, descriptor } = describe(device, work);
+  const compiled = { pipeline: device.createComputePipeline(descriptor), layout };
+  cache.set(key, compiled);
+  return compiled;
+}
+
+function keyOf(work: Pick<Work, 'shader' | 'entry' | 'constants'>): string {
+  return `${work.shader.label}.${work.entry} ${JSON.stringify(work.constants ?? {})}`;
+}
+
+function cacheOf<T>(caches: WeakMap<GPUDevice, Map<string, T>>, device: GPUDevice): Map<string, T> {
+  const cache = caches.get(device) ?? new Map<string, T>();
+  caches.set(device, cache);
+  return cache;
+}
+
+function describe(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'constants'>) {
+  const label = `${work.shader.label}.${work.entry}`;
   const layout = device.createBindGroupLayout({
     label,
     entries: entryOf(work).bindings.map(({ binding, type }) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
   });
-  const pipeline = device.createComputePipeline({
+  const descriptor: GPUComputePipelineDescriptor = {
     label,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: {
-      module: device.createShaderModule({ label, code: work.shader.code }),
+      module: device.createShaderModule({ label, code: specialise(work.shader.code, work.constants) }),
       entryPoint: work.entry,
-      constants: { ...work.constants },
     },
-  });
-  cache.set(key, { pipeline, layout });
-  return { pipeline, layout };
+  };
+  return { layout, descriptor };
 }
 
 function megabytes(bytes: number): number {
