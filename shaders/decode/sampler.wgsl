@@ -4,8 +4,12 @@
 //   z = (x - max x) / T     e = exp z     kept where key(x) >= threshold and e >= min_p
 //   token = the first i with sum over kept j <= i of e_j  >  u * sum over kept of e
 //
-// logits [R, V], row_ids [R] i32, sampled [R, 3] = (token, log-prob, entropy), both of the tempered full distribution.
+// logits [A, V], row_ids [A] i32 (the rows still running, shaders/decode/advance.wgsl), state [2] i32 = (A, position in the
+// completion), sampled [A, 3] = (token, log-prob, entropy), both of the tempered full distribution.
 // greedy != 0: the largest logit, the lowest index of equals, with T = 1.
+// A and the position are read on the GPU, so that one prepared dispatch serves every token: workgroups beyond A exit.
+// The first token comes from the prompt, whose logits the `logits_repeats` rows of a group share; after it that is 1.
+// Where the logits of all rows are too many for one binding, `logits` holds the places from `first_place` on.
 // One workgroup per row; lane l owns the l-th chunk of the vocabulary. No sorting: the threshold of top-k (the k-th largest
 // logit, ties kept) and of top-p (the largest key below which at most 1 - p of the mass lies) are found bit by bit on
 // integer keys that order as the floats do, 32 counts or sums each.
@@ -16,7 +20,6 @@
 // #include "lib/random.wgsl"
 
 struct Params {
-  rows: u32,
   vocabulary: u32,
   inverse_temperature: f32,
   greedy: u32,
@@ -26,13 +29,15 @@ struct Params {
   seed: u32,
   step: u32,
   first_row: u32,
-  position: u32,
+  logits_repeats: u32,
+  first_place: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read> row_ids: array<i32>;
-@group(0) @binding(3) var<storage, read_write> sampled: array<f32>;
+@group(0) @binding(3) var<storage, read> state: array<i32>;
+@group(0) @binding(4) var<storage, read_write> sampled: array<f32>;
 
 // An unsigned integer that orders as the float does.
 fn ordered_key(x: f32) -> u32 {
@@ -69,11 +74,12 @@ fn sample(
   @builtin(num_workgroups) count: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = workgroup_index(id, count);
-  if (row >= params.rows) {
+  let index = workgroup_index(id, count);
+  let place = params.first_place + index; // in the list of running rows
+  if (place >= u32(state[0])) {
     return;
   }
-  let start = row * params.vocabulary;
+  let start = index / params.logits_repeats * params.vocabulary;
   let chunk = (params.vocabulary + LANES - 1u) / LANES;
   let first = start + min(lane * chunk, params.vocabulary);
   let end = start + min((lane + 1u) * chunk, params.vocabulary);
@@ -116,12 +122,12 @@ fn sample(
     kept.min_p = params.min_p;
     let mine = chunk_weight(first, end, kept);
     let whole = sum_lanes(lane, mine);
-    token = draw(start, chunk, whole, row, kept);
+    token = draw(start, chunk, whole, place, kept);
   }
   if (lane == 0u) {
-    sampled[3u * row] = f32(token);
-    sampled[3u * row + 1u] = (logits[start + token] - kept.largest) * params.inverse_temperature - log_sum;
-    sampled[3u * row + 2u] = entropy;
+    sampled[3u * place] = f32(token);
+    sampled[3u * place + 1u] = (logits[start + token] - kept.largest) * params.inverse_temperature - log_sum;
+    sampled[3u * place + 2u] = entropy;
   }
 }
 
@@ -159,8 +165,8 @@ fn top_p_threshold(lane: u32, first: u32, end: u32, kept: Kept) -> u32 {
 }
 
 // Every lane walks the chunk sums (still in lane_values) to the chunk that holds the target, then that chunk.
-fn draw(start: u32, chunk: u32, whole: f32, row: u32, kept: Kept) -> u32 {
-  let counter = vec4u(params.seed, params.step, params.first_row + u32(row_ids[row]), params.position);
+fn draw(start: u32, chunk: u32, whole: f32, place: u32, kept: Kept) -> u32 {
+  let counter = vec4u(params.seed, params.step, params.first_row + u32(row_ids[place]), u32(state[1]));
   let goal = counter_uniform(counter) * whole;
   var before = 0.0;
   var found = LANES;

@@ -21,7 +21,7 @@ struct Params {
   term: u32, // 0 sft, 1 reinforce, 2 clip, 3 cispo
   ratio: u32, // 0 token, 1 sequence mean, 2 sequence sum
   kl: u32, // 0 none, 1 k1, 2 k2, 3 k3
-  has_old: u32,
+  has_old: u32, // 0 no, 1 yes, 2 only to be measured against: the ratio is 1
   has_ref: u32,
   epsilon_low: f32,
   epsilon_high: f32,
@@ -37,8 +37,9 @@ struct Params {
 @group(0) @binding(5) var<storage, read> advantage: array<f32>;
 @group(0) @binding(6) var<storage, read> row_weight: array<f32>;
 
+// What the ratio is made of.
 fn difference(i: u32) -> f32 {
-  return select(0.0, logprob[i] - old[i], params.has_old != 0u);
+  return select(0.0, logprob[i] - old[i], params.has_old == 1u);
 }
 
 // (tokens that count, sum of their log-ratios)
@@ -106,8 +107,9 @@ fn measure(
       h += entropy[i];
       clipped += term.clipped;
       ratio_max = max(ratio_max, term.ratio);
-      gap += abs(difference(i));
-      gap_max = max(gap_max, abs(difference(i)));
+      let token_gap = select(0.0, abs(logprob[i] - old[i]), params.has_old != 0u);
+      gap += token_gap;
+      gap_max = max(gap_max, token_gap);
     }
   }
   let weight = select(0.0, row_weight[row], sums.x > 0.0);

@@ -77,6 +77,34 @@ fn forward(
 @group(0) @binding(7) var<storage, read> row_stats: array<f32>;
 @group(0) @binding(8) var<storage, read> dlogprob: array<f32>;
 @group(0) @binding(9) var<storage, read> dentropy: array<f32>;
+
+// d loss / d x from x, for one row.
+struct Slope {
+  dlp: f32,
+  dh: f32,
+  largest: f32,
+  log_sum: f32,
+  entropy: f32,
+  chosen: u32,
+}
+
+fn slope_of(row: u32) -> Slope {
+  let scale = params.inverse_temperature;
+  return Slope(
+    dlogprob[row] * scale,
+    dentropy[row] * scale,
+    row_stats[2u * row],
+    row_stats[2u * row + 1u],
+    row_entropy[row],
+    u32(targets[row]),
+  );
+}
+
+fn derivative(x: f32, i: u32, row: Slope) -> f32 {
+  let log_p = (x - row.largest) * params.inverse_temperature - row.log_sum;
+  return select(0.0, row.dlp, i == row.chosen) - exp(log_p) * (row.dlp + row.dh * (log_p + row.entropy));
+}
+
 @group(0) @binding(10) var<storage, read_write> dlogits: array<f32>;
 
 @compute @workgroup_size(LANES)
@@ -90,13 +118,26 @@ fn backward(
     return;
   }
   let start = row * params.vocabulary;
-  let scale = params.inverse_temperature;
-  let dlp = dlogprob[row] * scale;
-  let dh = dentropy[row] * scale;
-  let chosen = u32(targets[row]);
+  let slope = slope_of(row);
   for (var i = lane; i < params.vocabulary; i += LANES) {
-    let log_p = (logits[start + i] - row_stats[2u * row]) * scale - row_stats[2u * row + 1u];
-    let p = exp(log_p);
-    dlogits[start + i] = select(0.0, dlp, i == chosen) - p * (dlp + dh * (log_p + row_entropy[row]));
+    dlogits[start + i] = derivative(logits[start + i], i, slope);
+  }
+}
+
+// The same where `dlogits` holds the logits: their gradient takes their place, and there is no second [N, V].
+@compute @workgroup_size(LANES)
+fn backward_in_place(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = workgroup_index(id, count);
+  if (row >= params.rows) {
+    return;
+  }
+  let start = row * params.vocabulary;
+  let slope = slope_of(row);
+  for (var i = lane; i < params.vocabulary; i += LANES) {
+    dlogits[start + i] = derivative(dlogits[start + i], i, slope);
   }
 }

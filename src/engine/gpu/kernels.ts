@@ -7,20 +7,13 @@ import advantageShader from '../../../shaders/rl/group-advantage.wgsl';
 import lossShader from '../../../shaders/rl/clipped-loss.wgsl';
 import logprobShader from '../../../shaders/rl/token-logprob.wgsl';
 import samplerShader from '../../../shaders/decode/sampler.wgsl';
-import type { AdvantageKind, ObjectiveSpec, Sampling } from '../engine.ts';
+import type { AdvantageKind, Sampling } from '../engine.ts';
 import { rowColumns, type LossAttributes } from '../portable/kernels/clipped-loss.ts';
 import type { SharedBackend } from './backend.ts';
 import { dispatch } from './pipeline.ts';
+import { advantageParams, lanes, logprobParams, lossParams, samplerParams } from './settings.ts';
 
 type Infos = Record<string, tf.TensorInfo>;
-
-/** Lanes of a workgroup, LANES in shaders/lib/workgroup.wgsl. */
-const lanes = 64;
-
-const advantageKinds: readonly AdvantageKind[] = ['group-std', 'group', 'leave-one-out', 'batch-std', 'none'];
-const terms: readonly ObjectiveSpec['term'][] = ['sft', 'reinforce', 'clip', 'cispo'];
-const ratios: readonly ObjectiveSpec['ratio'][] = ['token', 'sequence-mean', 'sequence-sum'];
-const divergences: readonly ObjectiveSpec['kl'][] = ['none', 'k1', 'k2', 'k3'];
 
 function register(kernelName: string, kernel: (backend: SharedBackend, inputs: Infos, attributes: object) => tf.TensorInfo[]): void {
   tf.registerKernel({
@@ -43,7 +36,7 @@ export function registerShaderKernels(): void {
       shader: logprobShader,
       entry: 'forward',
       tensors: { logits: logits!, targets: targets!, logprob, entropy, stats },
-      params: { rows, vocabulary, inverse_temperature: 1 / (attributes as { temperature: number }).temperature },
+      params: logprobParams({ rows, vocabulary, ...(attributes as { temperature: number }) }),
       groups: rows,
     });
     return [logprob, entropy, stats];
@@ -65,7 +58,7 @@ export function registerShaderKernels(): void {
         dentropy: dEntropy!,
         dlogits,
       },
-      params: { rows, vocabulary, inverse_temperature: 1 / (attributes as { temperature: number }).temperature },
+      params: logprobParams({ rows, vocabulary, ...(attributes as { temperature: number }) }),
       groups: rows,
     });
     return [dlogits];
@@ -79,7 +72,7 @@ export function registerShaderKernels(): void {
       shader: advantageShader,
       entry: 'forward',
       tensors: { rewards: rewards!, advantage },
-      params: { groups, size: groupSize, kind: advantageKinds.indexOf(kind) },
+      params: advantageParams({ groups, groupSize, kind }),
       groups: Math.ceil(groups / lanes),
     });
     return [advantage];
@@ -109,19 +102,7 @@ export function registerShaderKernels(): void {
         dlogprob,
         dentropy,
       },
-      params: {
-        rows: count,
-        width,
-        term: terms.indexOf(objective.term),
-        ratio: ratios.indexOf(objective.ratio),
-        kl: divergences.indexOf(objective.kl),
-        has_old: old ? 1 : 0,
-        has_ref: ref ? 1 : 0,
-        epsilon_low: objective.epsilonLow,
-        epsilon_high: objective.epsilonHigh,
-        beta: objective.kl === 'none' ? 0 : objective.beta,
-        entropy_weight: objective.entropyWeight,
-      },
+      params: lossParams({ rows: count, width, old: old ? 'ratio' : 'none', ref: Boolean(ref), ...objective }),
     };
     dispatch(backend, { ...work, entry: 'measure', groups: Math.ceil(count / lanes) });
     dispatch(backend, { ...work, entry: 'differentiate', groups: Math.ceil(count / lanes) });
@@ -132,27 +113,16 @@ export function registerShaderKernels(): void {
   register('SampleTokens', (backend, { logits, rowIds }, attributes) => {
     const sampling = attributes as Sampling & { position: number };
     const [rows, vocabulary] = logits!.shape as [number, number];
-    const greedy = !(sampling.temperature > 0);
+    const state = tf.tensor1d([rows, sampling.position], 'int32');
     const sampled = backend.makeTensorInfo([rows, 3], 'float32');
     dispatch(backend, {
       shader: samplerShader,
       entry: 'sample',
-      tensors: { logits: logits!, row_ids: rowIds!, sampled },
-      params: {
-        rows,
-        vocabulary,
-        inverse_temperature: greedy ? 1 : 1 / sampling.temperature,
-        greedy: greedy ? 1 : 0,
-        top_k: sampling.topK,
-        outside: Math.fround(1 - Math.fround(sampling.topP)),
-        min_p: sampling.minP,
-        seed: sampling.seed,
-        step: sampling.step,
-        first_row: sampling.firstRow,
-        position: sampling.position,
-      },
+      tensors: { logits: logits!, row_ids: rowIds!, state, sampled },
+      params: samplerParams({ vocabulary, sampling }),
       groups: rows,
     });
+    state.dispose();
     return [sampled];
   });
 }

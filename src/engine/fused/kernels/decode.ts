@@ -1,0 +1,161 @@
+/**
+ * Rollouts as dispatches: begin, then for every token sample, append and compact; at the end whole rows. Which rows still
+ * run is known to the GPU alone, so the same works serve every token. What each computes is in shaders/decode/.
+ * Shapes: R rows of G prompts, C completion width, V vocabulary, A rows still running.
+ */
+import advanceShader from '../../../../shaders/decode/advance.wgsl';
+import assembleShader from '../../../../shaders/decode/assemble.wgsl';
+import samplerShader from '../../../../shaders/decode/sampler.wgsl';
+import { lanes, samplerParams, type SamplerSettings } from '../../gpu/settings.ts';
+import type { BufferView, Work } from '../../gpu/work.ts';
+
+/** What the GPU keeps of rollouts while they grow. */
+export interface RolloutBuffers {
+  /** [2R] i32: the rows still running, in order; the second half is room to move them in */
+  readonly active: BufferView;
+  /** [2] i32: A and the position in the completion */
+  readonly state: BufferView;
+  /** [R, C] i32 */
+  readonly tokens: BufferView;
+  /** [R, C] */
+  readonly logprobs: BufferView;
+  /** [R, C] */
+  readonly entropies: BufferView;
+  /** [R] i32 tokens of the completion, EOS included */
+  readonly lengths: BufferView;
+  /** [R] i32, 1: with an EOS */
+  readonly ended: BufferView;
+}
+
+export interface RolloutShape {
+  readonly rows: number;
+  /** C, at least maxNewTokens. */
+  readonly completionWidth: number;
+  /** Rows per prompt. */
+  readonly repeats: number;
+  readonly maxNewTokens: number;
+  /** Tokens a row may have, prompt included. */
+  readonly maxPositions: number;
+  readonly eosCount: number;
+  /** Fills what no token was written to. */
+  readonly padId: number;
+}
+
+const shapeParams = (shape: RolloutShape) => ({
+  rows: shape.rows,
+  width: shape.completionWidth,
+  repeats: shape.repeats,
+  eos_count: shape.eosCount,
+  max_new_tokens: shape.maxNewTokens,
+  max_positions: shape.maxPositions,
+  pad_id: shape.padId,
+});
+
+/** All R rows run, at position 0; completions are empty. */
+export function beginRollouts(rollouts: RolloutBuffers, shape: RolloutShape): Work {
+  const { active, state, tokens, logprobs, entropies, lengths, ended } = rollouts;
+  return {
+    shader: advanceShader,
+    entry: 'begin',
+    buffers: { active, state, tokens, logprobs, entropies, lengths, ended },
+    params: shapeParams(shape),
+    groups: Math.ceil((shape.rows * Math.max(shape.completionWidth, 1)) / lanes),
+  };
+}
+
+/**
+ * One token for every running row: `sampled` [R, 3] = (token, log-prob, entropy) by place in the list of running rows.
+ * The logits are by place too; for the first token those of the prompts, [G, V], with `logitsRepeats` rows to each.
+ * @param of.rows of the batch, or, with `firstPlace`, at most 65,535 of a chunk
+ */
+export function sampleTokens(
+  of: SamplerSettings & {
+    readonly logits: BufferView;
+    readonly active: BufferView;
+    readonly state: BufferView;
+    readonly sampled: BufferView;
+    readonly rows: number;
+  },
+): Work {
+  return {
+    shader: samplerShader,
+    entry: 'sample',
+    buffers: { logits: of.logits, row_ids: of.active, state: of.state, sampled: of.sampled },
+    params: samplerParams(of),
+    groups: of.rows,
+  };
+}
+
+/** After sampling: writes the tokens down and drops the rows that stopped. Does nothing once no row runs. */
+export function advance(
+  of: RolloutBuffers & {
+    readonly sampled: BufferView;
+    /** [at least 1] i32, of which `eosCount` count */
+    readonly eosIds: BufferView;
+    /** [G] i32 */
+    readonly promptLengths: BufferView;
+    /** [R] i32: by place, the token that the row goes on from */
+    readonly nextTokens: BufferView;
+  },
+  shape: RolloutShape,
+): Work[] {
+  const { active, state, tokens, logprobs, entropies, lengths, ended, sampled } = of;
+  const params = shapeParams(shape);
+  return [
+    {
+      shader: advanceShader,
+      entry: 'append',
+      buffers: { active, state, tokens, logprobs, entropies, ended, sampled, eos_ids: of.eosIds },
+      params,
+      groups: Math.ceil(shape.rows / lanes),
+    },
+    {
+      shader: advanceShader,
+      entry: 'compact',
+      buffers: { active, state, ended, lengths, sampled, prompt_lengths: of.promptLengths, next_tokens: of.nextTokens },
+      params,
+      groups: 1,
+    },
+  ];
+}
+
+/** Rows [R, W] = the prompt of the row's group, its completion, pad. */
+export function assembleRows(of: {
+  /** [G, P] i32, right-padded */
+  readonly prompts: BufferView;
+  /** [G] i32 */
+  readonly promptLengths: BufferView;
+  /** [R, C] i32 */
+  readonly tokens: BufferView;
+  /** [R] i32 of the completions */
+  readonly lengths: BufferView;
+  /** [R, W] i32 */
+  readonly assembled: BufferView;
+  readonly rows: number;
+  readonly width: number;
+  readonly promptWidth: number;
+  readonly completionWidth: number;
+  readonly repeats: number;
+  readonly padId: number;
+}): Work {
+  return {
+    shader: assembleShader,
+    entry: 'assemble',
+    buffers: {
+      prompts: of.prompts,
+      prompt_lengths: of.promptLengths,
+      completions: of.tokens,
+      lengths: of.lengths,
+      rows: of.assembled,
+    },
+    params: {
+      rows: of.rows,
+      width: of.width,
+      prompt_width: of.promptWidth,
+      completion_width: of.completionWidth,
+      repeats: of.repeats,
+      pad_id: of.padId,
+    },
+    groups: Math.ceil((of.rows * of.width) / lanes),
+  };
+}
