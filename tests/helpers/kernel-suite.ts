@@ -5,14 +5,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import type { ObjectiveSpec, Sampling } from '../../src/engine/engine.ts';
-import {
-  clippedLoss,
-  groupAdvantage,
-  rowColumns,
-  sampleTokens,
-  stepMetricsFromRows,
-  tokenLogprob,
-} from '../../src/engine/portable/kernels/index.ts';
+import { clippedLoss, groupAdvantage, sampleTokens, tokenLogprob } from '../../src/engine/portable/kernels/index.ts';
+import { rowColumns, stepMetricsFromRows } from '../../src/engine/step-metrics.ts';
 import { drawToken, tokenDistribution } from '../../src/engine/sampler.ts';
 import { counterUniform } from '../../src/random/counter.ts';
 import type { AdvantageKind } from '../../src/engine/engine.ts';

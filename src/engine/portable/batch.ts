@@ -2,8 +2,6 @@
  * From the contract's batches (rows of `[prompt | completion]`, completion arrays [R, C]) to what the decoder computes on:
  * packed rows, the places whose logits are needed, and where their results belong in [R, C].
  */
-import { LabError } from '../../errors.ts';
-import type { PolicyConfig } from '../../policy/config.ts';
 import type { TokenBatch } from '../engine.ts';
 import { onHost } from './host.ts';
 import { bucket, packRows, type PackedRows } from './rows.ts';
@@ -16,28 +14,6 @@ export interface Completions {
   readonly targets: Int32Array;
   /** Where the first `cells.length` results belong in [R, C], row-major; what comes after is filling and is dropped. */
   readonly cells: Int32Array;
-}
-
-/** @throws LabError `usage` naming the row */
-export function checkBatch(batch: TokenBatch, config: PolicyConfig): void {
-  const wrong = (what: string) => {
-    throw new LabError('usage', what, 'Check the rows of the batch against the policy.');
-  };
-  for (let row = 0; row < batch.rows; row++) {
-    const length = batch.lengths[row]!;
-    const prompt = batch.promptLengths[row]!;
-    if (prompt < 1) wrong(`Row ${row} has no prompt; log-probs need at least one token before them.`);
-    if (length > batch.width || length < prompt)
-      wrong(`Row ${row} has ${length} tokens, its prompt ${prompt}, the batch is ${batch.width} wide.`);
-    if (length - prompt > batch.completionWidth)
-      wrong(`Row ${row} has a completion of ${length - prompt} tokens in a batch of ${batch.completionWidth}.`);
-    if (length > config.maxPositions) wrong(`Row ${row} has ${length} tokens, the policy reads at most ${config.maxPositions}.`);
-    for (let i = 0; i < length; i++) {
-      const token = batch.tokens[row * batch.width + i]!;
-      if (token < 0 || token >= config.vocabSize)
-        wrong(`Row ${row} holds the token ${token}, the vocabulary ends at ${config.vocabSize - 1}.`);
-    }
-  }
 }
 
 /**

@@ -21,13 +21,16 @@ import type {
   TokenBatch,
   TrainBatch,
 } from '../engine.ts';
+import { Calls } from '../calls.ts';
+import { checkBatch } from '../check.ts';
+import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { adamW, globalNorm, zeroMoments, type Moments } from './adamw.ts';
-import { checkBatch, completionsOf, microBatches } from './batch.ts';
+import { completionsOf, microBatches } from './batch.ts';
 import { breathe } from './breathe.ts';
 import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';
-import { clippedLoss, groupAdvantage, rowColumns, stepMetricsFromRows, tokenLogprob } from './kernels/index.ts';
+import { clippedLoss, groupAdvantage, tokenLogprob } from './kernels/index.ts';
 import { placeRows } from './ops/rows.ts';
 import { arrange, download, upload } from './parameters.ts';
 import { packRows } from './rows.ts';
@@ -44,8 +47,8 @@ export class PortableEngine implements PolicyEngine {
   private skippedSteps = 0;
   private reference: tf.Tensor[] | null = null;
   private disposed = false;
-  private lastCall: Promise<unknown> = Promise.resolve();
   private readonly decoder: Decoder;
+  private readonly calls: Calls;
 
   /**
    * Runs on the current tfjs backend.
@@ -58,6 +61,7 @@ export class PortableEngine implements PolicyEngine {
     private readonly check: () => void = () => {},
     private readonly release: () => void = () => {},
   ) {
+    this.calls = new Calls(check);
     this.parameters = upload(config, weights);
     this.decoder = new Decoder(config);
   }
@@ -259,24 +263,7 @@ export class PortableEngine implements PolicyEngine {
 
   /** One call at a time: a step disposes the parameters that a generation would still be reading. */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.lastCall.then(() => this.watched(work));
-    this.lastCall = mine.catch(() => {});
-    return mine;
-  }
-
-  /** What the device has to say comes before a result, and before the error that its loss made. */
-  private async watched<T>(work: () => Promise<T>): Promise<T> {
-    let result: T;
-    try {
-      result = await work();
-    } catch (error) {
-      if (error instanceof LabError) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 0)); // a loss is announced after the reads it breaks
-      this.check();
-      throw error;
-    }
-    this.check();
-    return result;
+    return this.calls.inTurn(work);
   }
 
   private maxPlaces(): number {

@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
+import { checkPrompts } from '../check.ts';
 import type { GenerateProgress, GenerateRequest, Rollouts } from '../engine.ts';
 import { breathe } from './breathe.ts';
 import { createCache, type KeyValueCache } from './cache.ts';
@@ -145,27 +146,6 @@ function nextLogits(decoder: Decoder, parameters: Parameters, cache: KeyValueCac
   return tf.tidy(() => {
     const hidden = decoder.hidden(parameters, { tokens, positions }, (qkv, layer) => cache.attend(layer, qkv, positions));
     return decoder.head(parameters, hidden);
-  });
-}
-
-function checkPrompts(prompts: readonly Int32Array[], config: PolicyConfig): void {
-  prompts.forEach((prompt, index) => {
-    if (prompt.length === 0) throw new LabError('usage', `Prompt ${index} is empty.`, 'Give it at least one token.');
-    if (prompt.length >= config.maxPositions) {
-      throw new LabError(
-        'usage',
-        `Prompt ${index} has ${prompt.length} tokens; the policy reads ${config.maxPositions}, completion included.`,
-        'Shorten the prompt.',
-      );
-    }
-    const wrong = prompt.find((token) => token < 0 || token >= config.vocabSize);
-    if (wrong !== undefined) {
-      throw new LabError(
-        'usage',
-        `Prompt ${index} holds the token ${wrong}.`,
-        `The ids of this policy go from 0 to ${config.vocabSize - 1}.`,
-      );
-    }
   });
 }
 

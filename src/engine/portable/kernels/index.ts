@@ -1,5 +1,5 @@
 /** The operations of reinforcement learning that tfjs does not have. Importing this registers them for `cpu` and `wasm`. */
-export { clippedLoss, rowColumns, stepMetricsFromRows, type ClippedLossInputs, type LossMetrics } from './clipped-loss.ts';
+export { clippedLoss, type ClippedLossInputs } from './clipped-loss.ts';
 export { groupAdvantage } from './group-advantage.ts';
 export { sampleTokens } from './sampler.ts';
 export { tokenLogprob, type TokenLogprobs } from './token-logprob.ts';

@@ -1,0 +1,30 @@
+/** The calls on an engine, one after the other, each of them with what the device has to say about it. */
+import { LabError } from '../errors.ts';
+
+export class Calls {
+  private last: Promise<unknown> = Promise.resolve();
+
+  /** @param check throws when the device reported an error since the last time: a failed submit reads as zeros */
+  constructor(private readonly check: () => void) {}
+
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.last.then(() => this.watched(work));
+    this.last = mine.catch(() => {});
+    return mine;
+  }
+
+  /** What the device has to say comes before a result, and before the error that its loss made. */
+  private async watched<T>(work: () => Promise<T>): Promise<T> {
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      if (error instanceof LabError) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 0)); // a loss is announced after the reads it breaks
+      this.check();
+      throw error;
+    }
+    this.check();
+    return result;
+  }
+}
