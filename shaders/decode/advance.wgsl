@@ -1,10 +1,10 @@
 // The bookkeeping of rollouts, which the host never looks at: who is still running, and what each row has said.
 //
 //   begin     everyone runs, nobody has said anything
-//   append    token, log-prob and entropy of place p go to row r = active[p], position t; ended[r] = token is an EOS
+//   append    token, log-prob and entropy of place p go to row r = row_ids[p], position t; ended[r] = token is an EOS
 //   compact   the rows that go on are moved together, their order kept; t grows by one
 //
-// R rows, C completion width, G = R / repeats prompts. active [2R] i32: the running rows, and room to move them in;
+// R rows, C completion width, G = R / repeats prompts. row_ids [2R] i32: the running rows, and room to move them in;
 // state [2] i32 = (A running rows, position t); sampled [A, 3] from decode/sampler.wgsl; prompt_lengths [G] i32; eos_ids
 // [at least 1] i32; tokens [R, C] i32, logprobs entropies [R, C]; lengths [R] i32 tokens said, EOS included; ended [R] i32;
 // next_tokens [R] i32: at place p the token that the row there goes on from.
@@ -26,7 +26,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> active: array<i32>;
+@group(0) @binding(1) var<storage, read_write> row_ids: array<i32>;
 @group(0) @binding(2) var<storage, read_write> state: array<i32>;
 @group(0) @binding(3) var<storage, read_write> tokens: array<i32>;
 @group(0) @binding(4) var<storage, read_write> logprobs: array<f32>;
@@ -47,7 +47,7 @@ fn begin(
     entropies[i] = 0.0;
   }
   if (i < params.rows) {
-    active[i] = i32(i);
+    row_ids[i] = i32(i);
     lengths[i] = 0;
     ended[i] = 0;
   }
@@ -74,7 +74,7 @@ fn append(
   if (place >= u32(state[0])) {
     return;
   }
-  let row = u32(active[place]);
+  let row = u32(row_ids[place]);
   let token = token_at(place);
   let cell = row * params.width + u32(state[1]);
   tokens[cell] = token;
@@ -92,8 +92,8 @@ fn append(
 
 // Whether the row goes on once it has said `said` tokens.
 fn runs_on(row: u32, said: u32) -> bool {
-  let read = u32(prompt_lengths[row / params.repeats]) + said;
-  return ended[row] == 0 && said < params.max_new_tokens && read < params.max_positions;
+  let positions = u32(prompt_lengths[row / params.repeats]) + said;
+  return ended[row] == 0 && said < params.max_new_tokens && positions < params.max_positions;
 }
 
 var<workgroup> kept: array<u32, LANES>;
@@ -107,7 +107,7 @@ fn compact(@builtin(local_invocation_index) lane: u32) {
   let end = min(first + run, running);
   var mine = 0u;
   for (var place = first; place < end; place++) {
-    let row = u32(active[place]);
+    let row = u32(row_ids[place]);
     lengths[row] = i32(said);
     mine += select(0u, 1u, runs_on(row, said));
   }
@@ -121,16 +121,16 @@ fn compact(@builtin(local_invocation_index) lane: u32) {
   }
   // Into the second half first: a run may move to where another lane has not read yet.
   for (var place = first; place < end; place++) {
-    let row = active[place];
+    let row = row_ids[place];
     if (runs_on(u32(row), said)) {
-      active[params.rows + before] = row;
+      row_ids[params.rows + before] = row;
       next_tokens[before] = token_at(place);
       before++;
     }
   }
   storageBarrier();
   for (var place = lane; place < total; place += LANES) {
-    active[place] = active[params.rows + place];
+    row_ids[place] = row_ids[params.rows + place];
   }
   if (lane == 0u && running > 0u) {
     state[0] = i32(total);

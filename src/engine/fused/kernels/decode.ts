@@ -57,7 +57,7 @@ export function beginRollouts(rollouts: RolloutBuffers, shape: RolloutShape): Wo
   return {
     shader: advanceShader,
     entry: 'begin',
-    buffers: { active, state, tokens, logprobs, entropies, lengths, ended },
+    buffers: { row_ids: active, state, tokens, logprobs, entropies, lengths, ended },
     params: shapeParams(shape),
     groups: Math.ceil((shape.rows * Math.max(shape.completionWidth, 1)) / lanes),
   };
@@ -105,14 +105,14 @@ export function advance(
     {
       shader: advanceShader,
       entry: 'append',
-      buffers: { active, state, tokens, logprobs, entropies, ended, sampled, eos_ids: of.eosIds },
+      buffers: { row_ids: active, state, tokens, logprobs, entropies, ended, sampled, eos_ids: of.eosIds },
       params,
       groups: Math.ceil(shape.rows / lanes),
     },
     {
       shader: advanceShader,
       entry: 'compact',
-      buffers: { active, state, ended, lengths, sampled, prompt_lengths: of.promptLengths, next_tokens: of.nextTokens },
+      buffers: { row_ids: active, state, ended, lengths, sampled, prompt_lengths: of.promptLengths, next_tokens: of.nextTokens },
       params,
       groups: 1,
     },

@@ -112,7 +112,7 @@ export interface LossBuffers {
   readonly advantage: BufferView;
   /** [R] */
   readonly rowWeight: BufferView;
-  /** [R, 10] as `rowColumns` in src/engine/portable/kernels/clipped-loss.ts */
+  /** [R, 10] as `rowColumns` in src/engine/step-metrics.ts */
   readonly rowSums: BufferView;
   /** [R, C], written */
   readonly dlogprob: BufferView;
