@@ -1,0 +1,99 @@
+/**
+ * How far chance alone moves the Persona Stability Score of one run. min/max is biased low for few problems, so it is shown
+ * beside its value in a world where personas do not matter (the null), and beside a bootstrap that is descriptive only.
+ * Neither decides a claim: that is the interval over seeds (`seeds.ts`).
+ */
+import { LabError } from '../errors.ts';
+import { counterBits, Purpose } from '../random/counter.ts';
+import { checkTable, pssOf, type SolveTable } from './stability.ts';
+
+export interface ShuffledNull {
+  /** Mean PSS over the shuffles: what a policy of this accuracy that ignores its personas would score. */
+  readonly mean: number;
+  /** The 5th and 95th percentile. */
+  readonly low: number;
+  readonly high: number;
+  /** (1 + shuffles with a PSS at most the measured one) / (1 + shuffles): small where personas matter. */
+  readonly p: number;
+  readonly shuffles: number;
+}
+
+/** Percentiles over resampled problems, 2.5 and 97.5. Descriptive: for min/max they do not cover the truth. */
+export interface DescriptiveInterval {
+  readonly low: number;
+  readonly high: number;
+  readonly resamples: number;
+}
+
+const defaultDraws = 1000;
+
+/** The PSS when, for each problem on its own, the persona labels are dealt out anew. @throws LabError 'config' as `stability` */
+export function shuffledNull(table: SolveTable, seed: number, shuffles = defaultDraws): ShuffledNull {
+  const problems = checkTable(table);
+  checkDraws(shuffles);
+  const personas = table.correct.length;
+  const columns = Array.from({ length: problems }, (_, i) => Int32Array.from(table.correct, (row) => row[i]!));
+  const sums = new Float64Array(personas);
+  const scores = new Float64Array(shuffles);
+  for (let draw = 0; draw < shuffles; draw++) {
+    sums.fill(0);
+    columns.forEach((column, i) => {
+      // Fisher-Yates in place: a shuffle of a shuffled column is as random as one of the measured column.
+      for (let j = personas - 1; j > 0; j--) {
+        const k = below(j + 1, counterBits(seed ^ Purpose.evaluation, draw, i, j));
+        const value = column[j]!;
+        column[j] = column[k]!;
+        column[k] = value;
+      }
+      for (let j = 0; j < personas; j++) sums[j]! += column[j]!;
+    });
+    scores[draw] = pssOf(sums);
+  }
+  const measured = pssOf(table.correct.map(sum));
+  // A score that equals the measured one up to rounding is no smaller.
+  const atMost = scores.filter((score) => score <= measured + 1e-12).length;
+  scores.sort();
+  return {
+    mean: scores.reduce((total, score) => total + score, 0) / shuffles,
+    low: percentile(scores, 0.05),
+    high: percentile(scores, 0.95),
+    p: (1 + atMost) / (1 + shuffles),
+    shuffles,
+  };
+}
+
+/** The PSS over problems drawn with replacement, the same for every persona. @throws LabError 'config' as `stability` */
+export function bootstrapPss(table: SolveTable, seed: number, resamples = defaultDraws): DescriptiveInterval {
+  const problems = checkTable(table);
+  checkDraws(resamples);
+  const times = new Int32Array(problems);
+  const scores = new Float64Array(resamples);
+  for (let draw = 0; draw < resamples; draw++) {
+    times.fill(0);
+    for (let i = 0; i < problems; i++) times[below(problems, counterBits(~seed ^ Purpose.evaluation, draw, i, 0))]!++;
+    scores[draw] = pssOf(table.correct.map((row) => row.reduce((total, count, i) => total + count * times[i]!, 0)));
+  }
+  scores.sort();
+  return { low: percentile(scores, 0.025), high: percentile(scores, 0.975), resamples };
+}
+
+/** Linear between order statistics (type 7 of Hyndman and Fan 1996). @param sorted ascending, not empty */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  const at = share * (sorted.length - 1);
+  const low = sorted[Math.floor(at)]!;
+  return low + (at - Math.floor(at)) * (sorted[Math.ceil(at)]! - low);
+}
+
+/** An integer in [0, n) from 32 random bits. */
+function below(n: number, bits: number): number {
+  return Math.floor((bits / 4294967296) * n);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function checkDraws(draws: number): void {
+  if (!(Number.isInteger(draws) && draws > 0))
+    throw new LabError('config', `${draws} draws cannot be made.`, 'Take a whole number from 1.');
+}
