@@ -1,0 +1,183 @@
+/**
+ * A text classifier: TF-IDF of character n-grams and multinomial logistic regression, for guessing who is speaking. As in
+ * scikit-learn's TfidfVectorizer(sublinear_tf) and LogisticRegression, small and deterministic: the same texts give the same
+ * classifier, bit for bit, in any browser. It is not made for large corpora.
+ */
+import { LabError } from '../errors.ts';
+
+export interface Classifier {
+  /** In the order of their first appearance. */
+  readonly classes: readonly string[];
+  /** [classes] that sum to 1; equal for all of them but for the prior where the text has no known n-gram. */
+  probabilities(text: string): Float64Array;
+  predict(text: string): string;
+}
+
+export interface ClassifierOptions {
+  /** Shortest and longest n-gram, in characters. */
+  readonly shortest: number;
+  readonly longest: number;
+  /** n-grams kept, those of most texts first; all are in at least two texts. */
+  readonly features: number;
+  /** Weight of |W|²/2 beside the mean cross-entropy; the biases are free. */
+  readonly decay: number;
+  readonly iterations: number;
+}
+
+export const classifierDefaults: ClassifierOptions = { shortest: 2, longest: 4, features: 3000, decay: 1e-3, iterations: 300 };
+
+/** What a text is read for: its beginning, so that no long reply outweighs the rest. */
+const maxCharacters = 1000;
+
+/** A text as its features: ascending indices and weights of length 1 together. */
+interface Sparse {
+  readonly indices: Int32Array;
+  readonly values: Float64Array;
+}
+
+/** @throws LabError 'config' where there are not two classes to tell apart */
+export function trainClassifier(
+  samples: readonly { readonly text: string; readonly label: string }[],
+  options: Partial<ClassifierOptions> = {},
+): Classifier {
+  const settings = { ...classifierDefaults, ...options };
+  const classes = [...new Set(samples.map(({ label }) => label))];
+  if (classes.length < 2) {
+    const there = classes.length === 0 ? 'there is no text' : 'all texts are of one class';
+    throw new LabError('config', `A classifier has to tell classes apart, and ${there}.`, 'Give texts of at least two classes.');
+  }
+  const vectoriser = new Vectoriser(
+    samples.map(({ text }) => text),
+    settings,
+  );
+  const rows = samples.map(({ text }) => vectoriser.vector(text));
+  const labels = samples.map(({ label }) => classes.indexOf(label));
+  const { weights, biases } = fit(rows, labels, classes.length, vectoriser.size, settings);
+  const probabilities = (text: string) => softmax(logits(vectoriser.vector(text), weights, biases, vectoriser.size));
+  return {
+    classes,
+    probabilities,
+    predict(text) {
+      const p = probabilities(text);
+      return classes[p.indexOf(Math.max(...p))]!;
+    },
+  };
+}
+
+class Vectoriser {
+  readonly #index = new Map<string, number>();
+  /** ln((1 + texts) / (1 + texts with it)) + 1 */
+  readonly #idf: Float64Array;
+  readonly #settings: ClassifierOptions;
+
+  constructor(texts: readonly string[], settings: ClassifierOptions) {
+    this.#settings = settings;
+    const seenIn = new Map<string, number>();
+    for (const text of texts) for (const gram of this.#grams(text).keys()) seenIn.set(gram, (seenIn.get(gram) ?? 0) + 1);
+    const kept = [...seenIn]
+      .filter(([, count]) => count > 1)
+      .sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+      .slice(0, settings.features);
+    this.#idf = Float64Array.from(kept, ([, count]) => Math.log((1 + texts.length) / (1 + count)) + 1);
+    kept.forEach(([gram], i) => this.#index.set(gram, i));
+  }
+
+  get size(): number {
+    return this.#idf.length;
+  }
+
+  vector(text: string): Sparse {
+    const entries: [number, number][] = [];
+    for (const [gram, count] of this.#grams(text)) {
+      const i = this.#index.get(gram);
+      if (i !== undefined) entries.push([i, (1 + Math.log(count)) * this.#idf[i]!]);
+    }
+    entries.sort(([a], [b]) => a - b);
+    const length = Math.sqrt(entries.reduce((sum, [, value]) => sum + value ** 2, 0));
+    return { indices: Int32Array.from(entries, ([i]) => i), values: Float64Array.from(entries, ([, value]) => value / length) };
+  }
+
+  #grams(text: string): Map<string, number> {
+    const { shortest, longest } = this.#settings;
+    const counts = new Map<string, number>();
+    const padded = ` ${text.slice(0, maxCharacters).toLowerCase().replace(/\s+/g, ' ').trim()} `;
+    for (let n = shortest; n <= longest; n++) {
+      for (let i = 0; i + n <= padded.length; i++) {
+        const gram = padded.slice(i, i + n);
+        counts.set(gram, (counts.get(gram) ?? 0) + 1);
+      }
+    }
+    return counts;
+  }
+}
+
+/**
+ * Minimises mean cross-entropy + decay |W|²/2, which is convex: Nesterov's accelerated descent, started again whenever the momentum
+ * points uphill (O'Donoghue and Candès 2015). Rows of length 1 and a bias bound the curvature by 1 + decay, hence the step.
+ */
+function fit(rows: readonly Sparse[], labels: readonly number[], classes: number, features: number, settings: ClassifierOptions) {
+  const size = classes * (features + 1);
+  const step = 1 / (1 + settings.decay);
+  let current = new Float64Array(size);
+  let ahead = current.slice();
+  let momentum = 1;
+  for (let iteration = 0; iteration < settings.iterations; iteration++) {
+    const slope = gradient(rows, labels, classes, features, ahead, settings.decay);
+    const next = ahead.map((value, i) => value - step * slope[i]!);
+    let uphill = 0;
+    let steepest = 0;
+    for (let i = 0; i < size; i++) {
+      uphill += slope[i]! * (next[i]! - current[i]!);
+      steepest = Math.max(steepest, Math.abs(slope[i]!));
+    }
+    const faster = uphill > 0 ? 1 : (1 + Math.sqrt(1 + 4 * momentum ** 2)) / 2;
+    const carry = uphill > 0 ? 0 : (momentum - 1) / faster;
+    ahead = next.map((value, i) => value + carry * (value - current[i]!));
+    current = next;
+    momentum = faster;
+    if (steepest < 1e-6) break;
+  }
+  return { weights: current.subarray(0, classes * features), biases: current.subarray(classes * features) };
+}
+
+/** @param at [classes, features] weights, then [classes] biases @returns the same shape */
+function gradient(
+  rows: readonly Sparse[],
+  labels: readonly number[],
+  classes: number,
+  features: number,
+  at: Float64Array,
+  decay: number,
+): Float64Array {
+  const weights = at.subarray(0, classes * features);
+  const biases = at.subarray(classes * features);
+  const slope = new Float64Array(at.length);
+  for (let i = 0; i < weights.length; i++) slope[i] = decay * weights[i]!;
+  rows.forEach((row, r) => {
+    const error = softmax(logits(row, weights, biases, features));
+    error[labels[r]!]! -= 1;
+    for (let c = 0; c < classes; c++) {
+      const e = error[c]! / rows.length;
+      for (let j = 0; j < row.indices.length; j++) slope[c * features + row.indices[j]!]! += e * row.values[j]!;
+      slope[classes * features + c]! += e;
+    }
+  });
+  return slope;
+}
+
+function logits({ indices, values }: Sparse, weights: Float64Array, biases: Float64Array, features: number): Float64Array {
+  const out = biases.slice();
+  for (let c = 0; c < out.length; c++) {
+    for (let j = 0; j < indices.length; j++) out[c]! += weights[c * features + indices[j]!]! * values[j]!;
+  }
+  return out;
+}
+
+/** In place. */
+function softmax(values: Float64Array): Float64Array {
+  const max = Math.max(...values);
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i] = Math.exp(values[i]! - max);
+  for (let i = 0; i < values.length; i++) values[i]! /= total;
+  return values;
+}

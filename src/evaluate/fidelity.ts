@@ -1,0 +1,147 @@
+/**
+ * Persona fidelity without a judge: does the policy still speak as the persona it is given? Three measures on the same replies, each in
+ * [0, 1], and their mean. Pure: generating and scoring replies is `evaluate.ts`. All of it is this project's own declared choice
+ * (docs/evaluation.md); the paper measures fidelity with a judge (PersonaGym).
+ */
+import type { Persona, Voice } from '../persona/persona.ts';
+import { trainClassifier, type Classifier } from './classifier.ts';
+import { believedSpeaker } from './likelihood.ts';
+import { promptMask } from './mask.ts';
+import { StyleScorer } from './style.ts';
+
+/** Replies under one persona. */
+export interface PersonaReplies {
+  readonly personaId: string;
+  readonly texts: readonly string[];
+  /** [replies][P] log pi_base(y|q,p') under every persona's prompt, in the order of the personas; null where not scored. */
+  readonly logprobs: readonly (readonly number[])[] | null;
+}
+
+export interface PersonaFidelity {
+  readonly personaId: string;
+  readonly replies: number;
+  /** Shares of its replies; null where the measure does not apply, e.g. a voice without markers. */
+  readonly strict: number | null;
+  readonly loose: number | null;
+  readonly identification: number | null;
+  readonly likelihood: number | null;
+  /** nats per reply */
+  readonly pmi: number | null;
+}
+
+/** Fidelity on one kind of replies. Shares are over all replies the measure applies to. */
+export interface FidelityMeasures {
+  readonly replies: number;
+  /** 1. Style adherence; null where no persona has a voice with markers. `replies` are those of personas that have one. */
+  readonly style: { readonly strict: number; readonly loose: number; readonly replies: number } | null;
+  /** 2. Top-1 accuracy of the classifier; `ceiling` is its accuracy on the frozen base's own replies, `chance` 1 / classes. */
+  readonly identification: { readonly accuracy: number; readonly ceiling: number; readonly chance: number } | null;
+  /** 3. Top-1 of the frozen base's likelihood over voices. */
+  readonly likelihood: { readonly accuracy: number; readonly chance: number } | null;
+  /** Beside them, outside the mean: nats per reply. */
+  readonly pmi: number | null;
+  /** Of strict style, identification and likelihood, those that are not null; null without any. */
+  readonly mean: number | null;
+  readonly personas: readonly PersonaFidelity[];
+}
+
+/** The voice as a class of personas that speak alike; a persona without one is a class of its own. */
+export function voiceClass(persona: Pick<Persona, 'id' | 'voice'>): string {
+  return persona.voice === null ? `persona ${persona.id}` : `voice ${persona.voice}`;
+}
+
+/** What the three measures are measured with: everything but the replies. */
+export class FidelityScorer {
+  readonly #personas: readonly Persona[];
+  readonly #classes: readonly string[];
+  readonly #mask: (reply: string) => string;
+  readonly #style: StyleScorer;
+  readonly #classifier: Classifier | null;
+
+  /**
+   * @param training the frozen base's replies to *other* questions; null or of a single class: there is no identification
+   */
+  constructor(personas: readonly Persona[], voices: readonly Voice[], training: readonly PersonaReplies[] | null) {
+    this.#personas = personas;
+    this.#classes = personas.map(voiceClass);
+    this.#mask = promptMask(personas);
+    this.#style = new StyleScorer(voices);
+    const samples = (training ?? []).flatMap(({ personaId, texts }) =>
+      texts.map((text) => ({ text: this.#mask(text), label: this.#classes[this.#index(personaId)]! })),
+    );
+    this.#classifier = new Set(samples.map(({ label }) => label)).size > 1 ? trainClassifier(samples) : null;
+  }
+
+  /** @param base the frozen base's replies to the same questions: the classifier's ceiling */
+  measure(replies: readonly PersonaReplies[], base: readonly PersonaReplies[]): FidelityMeasures {
+    const personas = replies.map((one) => this.#persona(one));
+    const total = personas.reduce((sum, one) => sum + one.replies, 0);
+    const strict = over(personas, 'strict');
+    const identification = over(personas, 'identification');
+    const likelihood = over(personas, 'likelihood');
+    const parts = [strict?.mean, identification?.mean, likelihood?.mean].filter((value) => value !== undefined);
+    const chance = 1 / new Set(this.#classes).size;
+    const ceiling = () =>
+      over(
+        base.map((one) => this.#identification(one)),
+        'identification',
+      )?.mean ?? 0;
+    return {
+      replies: total,
+      style: strict && { strict: strict.mean, loose: over(personas, 'loose')!.mean, replies: strict.replies },
+      identification: identification && { accuracy: identification.mean, ceiling: ceiling(), chance },
+      likelihood: likelihood && { accuracy: likelihood.mean, chance },
+      pmi: over(personas, 'pmi')?.mean ?? null,
+      mean: parts.length > 0 ? parts.reduce((sum, value) => sum + value, 0) / parts.length : null,
+      personas,
+    };
+  }
+
+  #persona(replies: PersonaReplies): PersonaFidelity {
+    const { personaId, texts, logprobs } = replies;
+    const own = this.#index(personaId);
+    const styles = texts.map((text) => this.#style.score(text, this.#personas[own]!.voice)).filter((style) => style !== null);
+    const believed = (logprobs ?? []).map((row) => believedSpeaker(row, this.#classes, own));
+    return {
+      ...this.#identification(replies),
+      strict: meanOf(styles.map((style) => Number(style.strict))),
+      loose: meanOf(styles.map((style) => Number(style.loose))),
+      likelihood: this.#distinct ? meanOf(believed.map(({ identified }) => identified)) : null,
+      pmi: meanOf(believed.map(({ pmi }) => pmi)),
+    };
+  }
+
+  #identification({ personaId, texts }: PersonaReplies) {
+    const own = this.#classes[this.#index(personaId)]!;
+    const classifier = this.#classifier;
+    const identification = classifier && meanOf(texts.map((text) => Number(classifier.predict(this.#mask(text)) === own)));
+    return { personaId, replies: texts.length, identification };
+  }
+
+  /** With a single class there is nothing to identify. */
+  get #distinct(): boolean {
+    return new Set(this.#classes).size > 1;
+  }
+
+  #index(personaId: string): number {
+    const index = this.#personas.findIndex(({ id }) => id === personaId);
+    if (index < 0) throw new Error(`replies of a persona that is not evaluated: ${personaId}`);
+    return index;
+  }
+}
+
+/** The headline: task and role-play replies count equally; null unless both were measured. */
+export function headlineFidelity(task: FidelityMeasures, roleplay: FidelityMeasures): number | null {
+  return task.mean === null || roleplay.mean === null ? null : (task.mean + roleplay.mean) / 2;
+}
+
+function meanOf(values: readonly number[]): number | null {
+  return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+}
+
+/** The mean over replies of a share given by persona, and how many replies it is over; null where no persona has it. */
+function over<K extends string>(personas: readonly ({ readonly replies: number } & { readonly [name in K]: number | null })[], name: K) {
+  const known = personas.filter((one) => one[name] !== null);
+  const replies = known.reduce((sum, one) => sum + one.replies, 0);
+  return replies > 0 ? { mean: known.reduce((sum, one) => sum + one[name]! * one.replies, 0) / replies, replies } : null;
+}
