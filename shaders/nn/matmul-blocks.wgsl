@@ -1,0 +1,138 @@
+// Matrix products in blocks of 4x4: reading blocks of A and B, and adding their product. What is shared by matmul.wgsl
+// (staged through workgroup memory) and matmul-direct.wgsl (registers only); it starts nothing itself.
+//
+//   A is [m, k] or, where not A_ALONG_K, [k, m];  B is [n, k] or, where not B_ALONG_K, [k, n]
+//   nt: both along k (y = x Wt)   nn: A along k (dx = dy W)   tn: neither (dW = dyt x)
+//
+// A block of A is a matrix whose column t holds A[row + t, k .. k + 4]; a block of B one whose column p holds
+// B[k + p, column .. column + 4]. Their product then needs no shuffling, and only two of the four storage orders a transpose,
+// of registers.
+// VECTOR: every row of A and of B starts at a multiple of four numbers, so that four are one load. Otherwise Element is f32,
+// Packed is u32 and a load is four, with the same arithmetic. b_packed is b read as 16-bit numbers, two in a word.
+// Beyond the last row or column the last one is read again, to be computed and not stored; beyond k, A reads as 0 and B as
+// its last numbers, which belong to the same sums.
+
+struct Params {
+  m: u32,
+  n: u32,         // columns of C; of act for the gate and up projections, where B has twice as many
+  k: u32,
+  span: u32,      // k of one split, a multiple of what one step of the loop takes
+  limited: u32,   // 1: rows at or beyond row_limit[0] are not computed
+  add_bias: u32,
+  add_residual: u32,
+  accumulate: u32,
+  splits: u32,
+}
+
+const A_ALONG_K = true;
+const B_ALONG_K = true;
+const VECTOR = true;
+alias Element = vec4f;
+alias Packed = vec2u;
+const FORMAT = 0u; // of b: 0 f32, 1 bf16, 2 f16
+const PAIRED = false; // the first half of a tile's columns are of gate, the second of up, n further on
+const LANES_X = 8u;
+const LANES_Y = 8u;
+const BLOCKS_M = 2u; // of a lane
+const BLOCKS_N = 2u;
+const CELLS_M = LANES_Y * BLOCKS_M; // blocks of a workgroup
+const CELLS_N = LANES_X * BLOCKS_N;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<Element>;
+@group(0) @binding(2) var<storage, read> b: array<Element>;
+@group(0) @binding(3) var<storage, read> b_packed: array<Packed>;
+@group(0) @binding(4) var<storage, read> row_limit: array<i32>;
+
+alias Sums = array<mat4x4f, BLOCKS_M * BLOCKS_N>; // column t of a block: row t of C
+
+fn rows_to_compute() -> u32 {
+  if (params.limited == 0u) {
+    return params.m;
+  }
+  return min(params.m, u32(max(row_limit[0], 0)));
+}
+
+fn first_row(tile: vec3u, cell: u32) -> u32 {
+  return (tile.y * CELLS_M + cell) * 4u;
+}
+
+fn first_column(tile: vec3u, cell: u32) -> u32 {
+  if (PAIRED) {
+    let half = CELLS_N / 2u;
+    return (tile.x * half + cell % half) * 4u + select(0u, params.n, cell >= half);
+  }
+  return (tile.x * CELLS_N + cell) * 4u;
+}
+
+fn quad_a(line: u32, column: u32) -> vec4f {
+  let lines = select(params.k, params.m, A_ALONG_K);
+  let width = select(params.m, params.k, A_ALONG_K);
+  let start = min(line, lines - 1u) * width;
+  var quad: vec4f;
+  if (VECTOR) {
+    quad = vec4f(a[(start + min(column, width - 4u)) / 4u]);
+  } else {
+    let at = vec4u(start) + min(vec4u(column) + vec4u(0, 1, 2, 3), vec4u(width - 1u));
+    quad = vec4f(vec4f(a[at.x]).x, vec4f(a[at.y]).x, vec4f(a[at.z]).x, vec4f(a[at.w]).x);
+  }
+  if (A_ALONG_K) {
+    return select(vec4f(), quad, vec4u(column) + vec4u(0, 1, 2, 3) < vec4u(params.k));
+  }
+  return select(vec4f(), quad, line < params.k);
+}
+
+fn quad_b(line: u32, column: u32) -> vec4f {
+  let columns = select(params.n, 2u * params.n, PAIRED);
+  let lines = select(params.k, columns, B_ALONG_K);
+  let width = select(columns, params.k, B_ALONG_K);
+  let start = min(line, lines - 1u) * width;
+  if (VECTOR) {
+    let at = (start + min(column, width - 4u)) / 4u;
+    if (FORMAT == 0u) {
+      return vec4f(b[at]);
+    }
+    let pairs = vec2u(b_packed[at]);
+    return vec4f(unpack(pairs.x), unpack(pairs.y));
+  }
+  let at = vec4u(start) + min(vec4u(column) + vec4u(0, 1, 2, 3), vec4u(width - 1u));
+  if (FORMAT == 0u) {
+    return vec4f(vec4f(b[at.x]).x, vec4f(b[at.y]).x, vec4f(b[at.z]).x, vec4f(b[at.w]).x);
+  }
+  return vec4f(packed(at.x), packed(at.y), packed(at.z), packed(at.w));
+}
+
+fn packed(at: u32) -> f32 {
+  return unpack(vec2u(b_packed[at / 2u]).x)[at % 2u];
+}
+
+fn unpack(pair: u32) -> vec2f {
+  if (FORMAT == 1u) {
+    return bitcast<vec2f>(vec2u(pair << 16u, pair & 0xffff0000u));
+  }
+  return unpack2x16float(pair);
+}
+
+fn block_a(row: u32, k: u32) -> mat4x4f {
+  if (A_ALONG_K) {
+    return mat4x4f(quad_a(row, k), quad_a(row + 1u, k), quad_a(row + 2u, k), quad_a(row + 3u, k));
+  }
+  return transpose(mat4x4f(quad_a(k, row), quad_a(k + 1u, row), quad_a(k + 2u, row), quad_a(k + 3u, row)));
+}
+
+fn block_b(column: u32, k: u32) -> mat4x4f {
+  if (B_ALONG_K) {
+    return transpose(mat4x4f(quad_b(column, k), quad_b(column + 1u, k), quad_b(column + 2u, k), quad_b(column + 3u, k)));
+  }
+  return mat4x4f(quad_b(k, column), quad_b(k + 1u, column), quad_b(k + 2u, column), quad_b(k + 3u, column));
+}
+
+// One product after the other onto the sum: (sum + B A) as a matrix expression would cost an addition more in five.
+fn add_product(sum: mat4x4f, a_block: mat4x4f, b_block: mat4x4f) -> mat4x4f {
+  return mat4x4f(
+    sum[0] + a_block[0].x * b_block[0] + a_block[0].y * b_block[1] + a_block[0].z * b_block[2] + a_block[0].w * b_block[3],
+    sum[1] + a_block[1].x * b_block[0] + a_block[1].y * b_block[1] + a_block[1].z * b_block[2] + a_block[1].w * b_block[3],
+    sum[2] + a_block[2].x * b_block[0] + a_block[2].y * b_block[1] + a_block[2].z * b_block[2] + a_block[2].w * b_block[3],
+    sum[3] + a_block[3].x * b_block[0] + a_block[3].y * b_block[1] + a_block[3].z * b_block[2] + a_block[3].w * b_block[3]
+  );
+}

@@ -1,0 +1,159 @@
+/**
+ * Matrix products as dispatches: linear layers forward (nt), their input gradients (nn) and weight gradients (tn), and the
+ * two products that SwiGLU is fused into. Formulas and numerics are in shaders/nn/matmul*.wgsl, the choice of tiles in tuning.ts.
+ */
+import direct from '../../../../shaders/nn/matmul-direct.wgsl';
+import staged from '../../../../shaders/nn/matmul.wgsl';
+import type { BufferView, Work } from '../../gpu/work.ts';
+import type { MatmulKind, MatmulTuning, Tuning } from './tuning.ts';
+
+/** How a weight is stored; 16-bit ones two in a word, row-major, rows of an even width. */
+export type WeightFormat = 'f32' | 'bf16' | 'f16';
+
+const formats: Readonly<Record<WeightFormat, number>> = { f32: 0, bf16: 1, f16: 2 };
+
+export interface MatmulOptions {
+  /** nt: C = A Bᵀ, B [n, k] · nn: C = A B, B [k, n] · tn: C = Aᵀ B, A [k, m], B [k, n] */
+  readonly kind: MatmulKind;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** [m, k]; tn: [k, m] */
+  readonly a: BufferView;
+  readonly b: BufferView;
+  /** [m, n], written; another range than all the others. */
+  readonly c: BufferView;
+  /** [n], added to every row. */
+  readonly bias?: BufferView;
+  /** [m, n], added. */
+  readonly residual?: BufferView;
+  /** c += instead of c =. */
+  readonly accumulate?: boolean;
+  /** [1] i32: rows of c at or beyond it are left as they are. */
+  readonly rows?: BufferView;
+  /** Scratch for sums over parts of k, joined in a fixed order; as many parts as it holds [m, n] matrices, at most. */
+  readonly partials?: BufferView;
+  readonly weightFormat?: WeightFormat;
+}
+
+export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
+  const { m, n, k, c, bias, residual, accumulate = false } = o;
+  const tile = tuning.matmul(o);
+  const room = o.partials ? Math.floor(o.partials.size / (4 * m * n)) : 1;
+  const span = spanOf(k, Math.min(tile.splits, room), tile);
+  const splits = Math.ceil(k / span);
+  const ends = { bias: bias ?? o.a, residual: residual ?? o.a };
+  const finish = { add_bias: Number(!!bias), add_residual: Number(!!residual), accumulate: Number(accumulate) };
+  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { ...finish, span, splits }, 1)];
+  const partials = o.partials!;
+  const parts = { add_bias: 0, add_residual: 0, accumulate: 0, span, splits };
+  return [
+    product('multiply', o, tile, { ...ends, c: partials }, parts, splits),
+    {
+      shader: direct,
+      entry: 'join',
+      buffers: { ...ends, partials, c, row_limit: o.rows ?? o.a },
+      params: { m, n, k, limited: Number(!!o.rows), ...finish, span, splits },
+      groups: Math.ceil((m * n) / 64),
+    },
+  ];
+}
+
+export interface GateUpOptions {
+  readonly m: number;
+  readonly f: number;
+  readonly k: number;
+  /** [m, k] */
+  readonly a: BufferView;
+  /** [2f, k], the rows of gate, then those of up. */
+  readonly b: BufferView;
+  /** [m, f] silu(gate) · up, written. */
+  readonly act: BufferView;
+  /** [m, 2f] (gate | up), written where given: the backward needs it. */
+  readonly gateUp?: BufferView;
+  /** [1] i32: rows at or beyond it are left as they are. */
+  readonly rows?: BufferView;
+  readonly weightFormat?: WeightFormat;
+}
+
+/** Both projections into SwiGLU, and SwiGLU. */
+export function gateUpMatmul(o: GateUpOptions, tuning: Tuning): Work[] {
+  const shape = { ...o, kind: 'nt', n: o.f, paired: true } as const;
+  const tile = tuning.matmul(shape);
+  if (tile.blocksN % 2 !== 0) throw new Error('gate and up need an even number of blocks along n');
+  const params = { ...plain, span: spanOf(o.k, 1, tile) };
+  if (!o.gateUp) return [product('gate_up', shape, tile, { act: o.act }, params, 1)];
+  return [product('gate_up_saving', shape, tile, { act: o.act, gate_up_out: o.gateUp }, params, 1)];
+}
+
+export interface SwigluBackwardOptions {
+  readonly m: number;
+  readonly f: number;
+  readonly d: number;
+  /** [m, d] */
+  readonly dy: BufferView;
+  /** [d, f], of the projection down. */
+  readonly w: BufferView;
+  /** [m, 2f] (gate | up) */
+  readonly gateUp: BufferView;
+  /** [m, 2f], written. */
+  readonly dGateUp: BufferView;
+  readonly weightFormat?: WeightFormat;
+}
+
+/** Backward through the projection down and SwiGLU; the gradient in between is never written. */
+export function swigluBackwardMatmul(o: SwigluBackwardOptions, tuning: Tuning): Work[] {
+  const shape = { kind: 'nn', m: o.m, n: o.f, k: o.d, a: o.dy, b: o.w, weightFormat: o.weightFormat } as const;
+  const tile = tuning.matmul(shape);
+  const params = { ...plain, span: spanOf(o.d, 1, tile) };
+  return [product('swiglu_backward', shape, tile, { gate_up_in: o.gateUp, gate_up_out: o.dGateUp }, params, 1)];
+}
+
+const plain = { add_bias: 0, add_residual: 0, accumulate: 0, splits: 1 };
+
+type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'b' | 'rows' | 'weightFormat'> & { readonly paired?: boolean };
+
+function product(
+  entry: string,
+  o: Factors,
+  tile: MatmulTuning,
+  results: Readonly<Record<string, BufferView>>,
+  params: Readonly<Record<string, number>>,
+  splits: number,
+): Work {
+  const { kind, m, n, k, a, b, rows, weightFormat = 'f32', paired = false } = o;
+  const aAlongK = kind !== 'tn';
+  const bAlongK = kind === 'nt';
+  const widths = [aAlongK ? k : m, bAlongK ? k : n];
+  if (weightFormat !== 'f32' && widths[1]! % 2 !== 0) throw new Error(`16-bit weights need an even width, not ${widths[1]}`);
+  const vector = widths.every((width) => width % 4 === 0);
+  const columns = 4 * tile.lanesX * tile.blocksN;
+  return {
+    shader: tile.staged ? staged : direct,
+    entry,
+    constants: {
+      A_ALONG_K: aAlongK,
+      B_ALONG_K: bAlongK,
+      VECTOR: vector,
+      Element: vector ? 'vec4f' : 'f32',
+      Packed: vector ? 'vec2u' : 'u32',
+      FORMAT: formats[weightFormat],
+      PAIRED: paired,
+      LANES_X: tile.lanesX,
+      LANES_Y: tile.lanesY,
+      BLOCKS_M: tile.blocksM,
+      BLOCKS_N: tile.blocksN,
+      ...(tile.staged ? { DEPTH: tile.depth } : {}),
+    },
+    // What the entry point does not use of these still has a place in its layout, and any buffer may take it.
+    buffers: { a, b, b_packed: b, row_limit: rows ?? a, ...results },
+    params: { m, n, k, limited: Number(!!rows), ...params },
+    groups: [Math.ceil((paired ? 2 * n : n) / columns), Math.ceil(m / (4 * tile.lanesY * tile.blocksM)), splits],
+  };
+}
+
+/** k of each split: even parts, in whole steps of the product's loop. */
+function spanOf(k: number, splits: number, { staged, depth }: MatmulTuning): number {
+  const step = 4 * (staged ? depth : 1);
+  return Math.ceil(k / splits / step) * step;
+}

@@ -1,0 +1,67 @@
+/**
+ * Which form of the matrix product an adapter is given for a shape. Numbers only: what they mean is in shaders/nn/matmul*.wgsl,
+ * how they reach it in matmul.ts. No measuring at start: the same adapter always computes the same bits.
+ */
+export type MatmulKind = 'nt' | 'nn' | 'tn';
+
+export interface MatmulTuning {
+  /** Through workgroup memory, or each lane for itself without barriers. */
+  readonly staged: boolean;
+  /** A workgroup's lanes along n and m. */
+  readonly lanesX: number;
+  readonly lanesY: number;
+  /** A lane's blocks of 4x4 along m and n. */
+  readonly blocksM: number;
+  readonly blocksN: number;
+  /** Blocks of k that are staged at once. */
+  readonly depth: number;
+  /** k is cut in so many parts where there is scratch for them. */
+  readonly splits: number;
+}
+
+export interface MatmulShape {
+  readonly kind: MatmulKind;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Two products of one input, gate and up: lanes need an even number of blocks along n. */
+  readonly paired?: boolean;
+}
+
+export interface Tuning {
+  matmul(shape: MatmulShape): MatmulTuning;
+}
+
+export function tuningFor(adapter: { readonly software: boolean; readonly limits: Readonly<Record<string, number>> }): Tuning {
+  return { matmul: adapter.software ? direct : staged };
+}
+
+/** Rows of A are shared by all 16 lanes; more of them than a lane has registers for would be written to memory and back. */
+function direct({ paired }: MatmulShape): MatmulTuning {
+  return { staged: false, lanesX: 16, lanesY: 1, blocksM: 2, blocksN: paired ? 2 : 1, depth: 1, splits: 1 };
+}
+
+/** Workgroups that keep a large GPU busy: about two on each of an H100's 132 processors. */
+const busy = 256;
+/** Fewer products than this are not worth another part of k. */
+const shortest = 256;
+
+/** Tiles on hardware, from the one with the most arithmetic per number read. All even along n, for gate and up. */
+export const hardwareTiles = [
+  // 64 x 64
+  { lanesX: 8, lanesY: 8, blocksM: 2, blocksN: 2, depth: 4 },
+  // 32 x 64
+  { lanesX: 8, lanesY: 8, blocksM: 1, blocksN: 2, depth: 4 },
+  // 16 x 64
+  { lanesX: 8, lanesY: 4, blocksM: 1, blocksN: 2, depth: 4 },
+] as const;
+
+function staged({ m, n, k, paired }: MatmulShape): MatmulTuning {
+  const columns = paired ? 2 * n : n;
+  const groups = ({ lanesX, lanesY, blocksM, blocksN }: (typeof hardwareTiles)[number]) =>
+    Math.ceil(m / (4 * lanesY * blocksM)) * Math.ceil(columns / (4 * lanesX * blocksN));
+  // the largest tile that gives everybody work; else the smallest, and parts of k
+  const tile = hardwareTiles.find((candidate) => groups(candidate) >= busy) ?? hardwareTiles.at(-1)!;
+  const splits = Math.max(1, Math.min(Math.floor(busy / groups(tile)), Math.floor(k / shortest)));
+  return { staged: true, ...tile, splits };
+}

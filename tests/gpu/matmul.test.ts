@@ -1,0 +1,285 @@
+/**
+ * Matrix products of the fused engine against plain float64 loops: every kind, in every form that an adapter of any sort is
+ * given (all of them run on all adapters), at odd, prime and tail shapes, with everything that can be done to the result.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { gateUpMatmul, matmul, swigluBackwardMatmul, type MatmulOptions } from '../../src/engine/fused/kernels/matmul.ts';
+import { hardwareTiles, tuningFor, type MatmulKind, type MatmulTuning, type Tuning } from '../../src/engine/fused/kernels/tuning.ts';
+import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
+import { part } from '../../src/engine/gpu/work.ts';
+import { WorkBench, untouched } from '../helpers/gpu-work.ts';
+import { expectClose, normals } from '../helpers/numbers.ts';
+
+let gpu: GpuContext;
+let bench: WorkBench;
+
+beforeAll(async () => {
+  gpu = await acquireGpu();
+  bench = new WorkBench(gpu.device);
+});
+afterEach(() => gpu.check());
+afterAll(() => {
+  bench.dispose();
+  gpu.release();
+});
+
+const software = tuningFor({ software: true, limits: {} });
+const always = (tile: MatmulTuning): Tuning => ({ matmul: () => tile });
+const forms: [string, Tuning][] = [
+  ['direct', software],
+  ...hardwareTiles.map((tile): [string, Tuning] => [
+    `staged, ${4 * tile.lanesY * tile.blocksM} rows by ${4 * tile.lanesX * tile.blocksN} columns`,
+    always({ ...tile, staged: true, splits: 1 }),
+  ]),
+];
+const kinds = ['nt', 'nn', 'tn'] as const;
+
+/** C [m, n] in float64. */
+function reference(kind: MatmulKind, m: number, n: number, k: number, a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
+  const c = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let l = 0; l < k; l++) sum += a[kind === 'tn' ? l * m + i : i * k + l]! * b[kind === 'nt' ? j * k + l : l * n + j]!;
+      c[i * n + j] = sum;
+    }
+  }
+  return c;
+}
+
+interface Case {
+  readonly kind: MatmulKind;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: number[];
+  readonly b: number[];
+}
+
+function draw(kind: MatmulKind, m: number, n: number, k: number): Case {
+  return { kind, m, n, k, a: normals(m * k, 1), b: normals(n * k, 2) };
+}
+
+async function run(
+  { kind, m, n, k, a, b }: Case,
+  tuning: Tuning,
+  more: Partial<MatmulOptions> = {},
+  before = untouched,
+): Promise<Float32Array> {
+  const c = bench.output(m * n, before);
+  await bench.run(matmul({ kind, m, n, k, a: bench.input(a), b: bench.input(b), c, ...more }, tuning));
+  return bench.read(c);
+}
+
+/** f32 sums of k products of normal draws. */
+const close = { relative: 1e-5, absolute: 3e-5 };
+
+describe.each(forms)('matmul, %s', (_, tuning) => {
+  it.each(kinds)('%s', async (kind) => {
+    const shapes = [
+      [1, 1, 1],
+      [5, 7, 3],
+      [67, 131, 53],
+      // read four at a time
+      [4, 4, 4],
+      [64, 64, 64],
+      [68, 132, 36],
+      // four at a time, with rows or columns that are not a multiple of four, where the kind allows
+      [kind === 'tn' ? 20 : 17, kind === 'nt' ? 29 : 28, kind === 'tn' ? 37 : 40],
+    ] as const;
+    for (const [m, n, k] of shapes) {
+      const drawn = draw(kind, m, n, k);
+      expectClose(await run(drawn, tuning), reference(kind, m, n, k, drawn.a, drawn.b), `${kind} ${m}x${n}x${k}`, close);
+    }
+  });
+
+  it('adds a bias, a residual and what was there', async () => {
+    const [m, n, k] = [19, 36, 24];
+    const drawn = draw('nt', m, n, k);
+    const product = reference('nt', m, n, k, drawn.a, drawn.b);
+    const bias = normals(n, 3);
+    const residual = normals(m * n, 4);
+    const ends = { bias: bench.input(bias), residual: bench.input(residual) };
+    const expected = (add: (row: number, column: number) => number) => product.map((sum, at) => sum + add(Math.floor(at / n), at % n));
+    expectClose(
+      await run(drawn, tuning, { bias: ends.bias }),
+      expected((_, column) => bias[column]!),
+      'bias',
+      close,
+    );
+    expectClose(
+      await run(drawn, tuning, { residual: ends.residual }),
+      expected((row, column) => residual[row * n + column]!),
+      'residual',
+      close,
+    );
+    expectClose(
+      await run(drawn, tuning, { accumulate: true }, 0.5),
+      expected(() => 0.5),
+      'accumulate',
+      close,
+    );
+    expectClose(
+      await run(drawn, tuning, { ...ends, accumulate: true }, 0.5),
+      expected((row, column) => bias[column]! + residual[row * n + column]! + 0.5),
+      'all of them',
+      close,
+    );
+  });
+
+  it('leaves rows beyond the limit alone', async () => {
+    const [m, n, k] = [150, 12, 8];
+    const drawn = draw('nt', m, n, k);
+    const product = reference('nt', m, n, k, drawn.a, drawn.b);
+    for (const limit of [0, 5, 150, 1000]) {
+      const expected = product.map((sum, at) => (at < limit * n ? sum : untouched));
+      expectClose(await run(drawn, tuning, { rows: bench.input(Int32Array.of(limit)) }), expected, `${limit} rows`, close);
+    }
+  });
+
+  it.each(['bf16', 'f16'] as const)('reads %s weights', async (weightFormat) => {
+    // the second is read four at a time; the width of b is even in both
+    for (const kind of ['nt', 'nn'] as const) {
+      for (const [m, n, k] of [kind === 'nt' ? [9, 15, 22] : [9, 22, 15], [9, 28, 36]] as const) {
+        const { words, values } = sixteenBit(normals(n * k, 2), weightFormat);
+        const drawn: Case = { ...draw(kind, m, n, k), b: values };
+        const got = await run(drawn, tuning, { b: bench.input(words), weightFormat });
+        expectClose(got, reference(kind, m, n, k, drawn.a, values), `${kind} ${weightFormat}`, close);
+      }
+    }
+  });
+
+  it.each([
+    [6, 5, 7],
+    [37, 44, 20],
+  ])('gate and up into SwiGLU, and back: %i rows, width %i, from %i', async (m, f, k) => {
+    const x = normals(m * k, 1);
+    const w = normals(2 * f * k, 2);
+    const both = reference('nt', m, 2 * f, k, x, w);
+    const act = new Float64Array(m * f);
+    for (let at = 0; at < m * f; at++) {
+      const [gate, up] = gateAndUp(both, at, f);
+      act[at] = (gate * up) / (1 + Math.exp(-gate));
+    }
+    const buffers = { a: bench.input(x), b: bench.input(w) };
+    const saved = { act: bench.output(m * f), gateUp: bench.output(2 * m * f) };
+    const only = bench.output(m * f);
+    const half = { act: bench.output(m * f, 0), rows: bench.input(Int32Array.of(3)) };
+    await bench.run([
+      ...gateUpMatmul({ m, f, k, ...buffers, ...saved }, tuning),
+      ...gateUpMatmul({ m, f, k, ...buffers, act: only }, tuning),
+      ...gateUpMatmul({ m, f, k, ...buffers, ...half }, tuning),
+    ]);
+    const swiglu = { relative: 2e-5, absolute: 1e-4 };
+    expectClose(await bench.read(saved.gateUp), both, 'gate and up', close);
+    expectClose(await bench.read(saved.act), act, 'act, saving', swiglu);
+    expectClose(await bench.read(only), act, 'act', swiglu);
+    expectClose(
+      await bench.read(half.act),
+      act.map((value, at) => (at < 3 * f ? value : 0)),
+      'three rows',
+      swiglu,
+    );
+
+    const dy = normals(m * k, 3);
+    const down = normals(k * f, 4);
+    const dAct = reference('nn', m, f, k, dy, down);
+    // central differences of sum(dAct * silu(gate) * up) in float64
+    const loss = (gate: number, up: number) => (gate * up) / (1 + Math.exp(-gate));
+    const step = 1e-5;
+    const expected = new Float64Array(2 * m * f);
+    for (let at = 0; at < m * f; at++) {
+      const [gate, up] = gateAndUp(both, at, f);
+      const first = Math.floor(at / f) * 2 * f + (at % f);
+      expected[first] = (dAct[at]! * (loss(gate + step, up) - loss(gate - step, up))) / (2 * step);
+      expected[first + f] = (dAct[at]! * (loss(gate, up + step) - loss(gate, up - step))) / (2 * step);
+    }
+    const dGateUp = bench.output(2 * m * f);
+    await bench.run(
+      swigluBackwardMatmul(
+        { m, f, d: k, dy: bench.input(dy), w: bench.input(down), gateUp: bench.input(Float32Array.from(both)), dGateUp },
+        tuning,
+      ),
+    );
+    expectClose(await bench.read(dGateUp), expected, 'dGateUp', { relative: 5e-5, absolute: 2e-4 });
+  });
+});
+
+describe('matmul', () => {
+  it.each(forms)('adds parts of k in a fixed order, as many as there is room for: %s', async (_, tuning) => {
+    const [m, n, k] = [20, 12, 333];
+    const drawn = draw('tn', m, n, k);
+    const expected = reference('tn', m, n, k, drawn.a, drawn.b).map((sum) => sum + 0.5);
+    const split = { matmul: (shape: Parameters<Tuning['matmul']>[0]) => ({ ...tuning.matmul(shape), splits: 5 }) };
+    for (const room of [1, 3, 8]) {
+      const partials = bench.output(room * m * n);
+      const options = { partials, accumulate: true };
+      const first = await run(drawn, split, options, 0.5);
+      expectClose(first, expected, `room for ${room}`, close);
+      expect(await run(drawn, split, options, 0.5), 'the same bits').toEqual(first);
+    }
+    const residual = normals(m * n, 5);
+    const limited = await run(drawn, split, {
+      partials: bench.output(8 * m * n),
+      residual: bench.input(residual),
+      rows: bench.input(Int32Array.of(7)),
+    });
+    expectClose(
+      limited,
+      expected.map((sum, at) => (at < 7 * n ? sum - 0.5 + residual[at]! : untouched)),
+      'limited',
+      close,
+    );
+  });
+
+  it('works on views of one buffer', async () => {
+    const { a, b } = draw('nt', 8, 8, 8);
+    const arena = bench.input([...a, ...b]);
+    const c = bench.output(128, 0);
+    const view = { a: part(arena, 0, 64), b: part(arena, 64, 64), c: part(c, 64, 64) };
+    await bench.run(matmul({ kind: 'nt', m: 8, n: 8, k: 8, ...view }, software));
+    const expected = reference('nt', 8, 8, 8, a, b);
+    expectClose(await bench.read(c), [...new Array<number>(64).fill(0), ...expected], 'view', close);
+  });
+
+  it('is right and saves rows at shapes of a model, as tuned for either sort of adapter', async () => {
+    const hardware = tuningFor({ software: false, limits: gpu.limits });
+    for (const [kind, m, n, k] of [
+      ['nt', 48, 1024, 64],
+      ['nt', 3, 2050, 32],
+      ['nn', 256, 128, 96],
+      ['tn', 128, 96, 1024],
+    ] as const) {
+      const drawn = draw(kind, m, n, k);
+      const expected = reference(kind, m, n, k, drawn.a, drawn.b);
+      const partials = bench.output(m * n * 8);
+      for (const tuning of [software, hardware]) {
+        expectClose(await run(drawn, tuning, { partials }), expected, `${kind} ${m}x${n}x${k}`, { relative: 1e-5, absolute: 1e-4 });
+      }
+    }
+  });
+});
+
+function gateAndUp(both: ArrayLike<number>, at: number, f: number): [number, number] {
+  const first = Math.floor(at / f) * 2 * f + (at % f);
+  return [both[first]!, both[first + f]!];
+}
+
+/** Rounded to 16 bits, two in a word, and the numbers those bits mean. */
+function sixteenBit(values: number[], format: 'bf16' | 'f16'): { words: Uint32Array; values: number[] } {
+  const halves = Uint16Array.from(values, (value) =>
+    format === 'bf16' ? new Uint32Array(Float32Array.of(value).buffer)[0]! >>> 16 : half(value),
+  );
+  const meant = Array.from(halves, (bits) => {
+    if (format === 'bf16') return new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
+    return (bits & 0x8000 ? -1 : 1) * 2 ** (((bits >> 10) & 31) - 15) * (1 + (bits & 1023) / 1024);
+  });
+  return { words: new Uint32Array(halves.buffer), values: meant };
+}
+
+/** The bits of a normal half below |value|; tiny draws become the smallest normal one. */
+function half(value: number): number {
+  const size = Math.max(Math.abs(value), 2 ** -14);
+  const exponent = Math.floor(Math.log2(size));
+  return (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | Math.floor((size / 2 ** exponent - 1) * 1024);
+}
