@@ -1,0 +1,95 @@
+/** RMSNorm as dispatches, forward and backward. Formulas and numerics are in shaders/nn/rms-norm.wgsl. */
+import shader from '../../../../shaders/nn/rms-norm.wgsl';
+import { lanes } from '../../gpu/settings.ts';
+import type { BufferView, Work } from '../../gpu/work.ts';
+import { chunkRows, chunksFor } from './columns.ts';
+import { quads } from './quads.ts';
+
+export { chunksFor };
+
+/** Lanes that share a row, so that each of them reads at least `least` Quads; a power of two. */
+function team(width: number, least: number): number {
+  return Math.min(lanes, 2 ** Math.ceil(Math.log2(Math.max(width / least, 1))));
+}
+
+/** x [N, D] -> y [M, D] and rstd [M], the inverse root mean squares. */
+export function rmsNormForward(of: {
+  readonly x: BufferView;
+  /** [D] */
+  readonly weight: BufferView;
+  readonly y: BufferView;
+  readonly rstd: BufferView;
+  /** [M] i32: row m reads row places[m] of x; absent: row m. */
+  readonly places?: BufferView;
+  /** [1] i32: rows at or beyond it are left as they are. */
+  readonly count?: BufferView;
+  /** M */
+  readonly rows: number;
+  /** D */
+  readonly width: number;
+  readonly eps: number;
+}): Work {
+  const { x, weight, y, rstd, places, count, rows, eps } = of;
+  const { width, constants } = quads(of.width);
+  const TEAM = team(width, 4);
+  return {
+    shader,
+    entry: 'forward',
+    constants: { ...constants, TEAM },
+    buffers: { x, weight, y, rstd, places: places ?? x, limit: count ?? x },
+    params: {
+      rows,
+      width,
+      numbers: of.width,
+      eps,
+      placed: Number(!!places),
+      limited: Number(!!count),
+      chunk_rows: 0,
+      accumulate: 0,
+    },
+    groups: Math.ceil((rows * TEAM) / lanes),
+  };
+}
+
+/** d loss / dy -> dx [N, D], written or added to, and partials [chunksFor(N), D], whose sum is the weight's gradient. */
+export function rmsNormBackward(of: {
+  /** [N, D] */
+  readonly x: BufferView;
+  /** [D] */
+  readonly weight: BufferView;
+  /** [M] */
+  readonly rstd: BufferView;
+  /** [M, D] */
+  readonly dy: BufferView;
+  readonly dx: BufferView;
+  /** dx += instead of dx =. */
+  readonly accumulate: boolean;
+  /** [N] i32: the row of dy and rstd that belongs to row n of x, -1 where none does; absent: row n. */
+  readonly inverse?: BufferView;
+  readonly partials: BufferView;
+  /** N */
+  readonly rows: number;
+  /** D */
+  readonly width: number;
+}): Work {
+  const { x, weight, rstd, dy, dx, accumulate, inverse, partials, rows } = of;
+  const { width, constants } = quads(of.width);
+  const TEAM = team(width, 1);
+  return {
+    shader,
+    entry: 'backward',
+    constants: { ...constants, TEAM },
+    buffers: { x, weight, row_rstd: rstd, dy, dx, inverse: inverse ?? x, partials },
+    params: {
+      rows,
+      width,
+      numbers: of.width,
+      eps: 0,
+      placed: Number(!!inverse),
+      limited: 0,
+      chunk_rows: chunkRows(rows),
+      accumulate: Number(accumulate),
+    },
+    groups: Math.ceil((chunksFor(rows) * TEAM) / lanes),
+  };
+}
