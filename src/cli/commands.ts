@@ -27,6 +27,8 @@ export const commands: readonly Command[] = [
       steps: { value: 'N', help: 'steps of the whole run (the recipe’s)' },
       seed: { value: 'S', help: 'seed of the run (the recipe’s)' },
       task: { value: 'ID', help: 'the task to train on (the recipe’s)' },
+      'lora-rank': { value: 'R', help: 'train low-rank adapters of this rank instead of all parameters; 0 is off (the recipe’s)' },
+      'lora-alpha': { value: 'A', help: 'with --lora-rank: scale of the adapters, over the rank (twice the rank)' },
       model,
       eval: { value: 'N', help: 'accuracy under every persona before and after, on N held-out questions each, greedy' },
       resume: { help: 'continue the run in --out from its checkpoint; exact on the same engine and machine' },

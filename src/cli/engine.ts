@@ -4,6 +4,7 @@ import { chooseEngine, probeAdapters } from '../engine/choose.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Weights } from '../policy/weights.ts';
@@ -16,15 +17,16 @@ const wasmPath = `${import.meta.dirname}/`;
 export interface EngineSetup {
   readonly config: PolicyConfig;
   readonly weights: Weights;
+  readonly lora?: LoraSetup | null;
   readonly wish: { readonly engine?: EngineName | undefined; readonly backend?: BackendName | undefined };
 }
 
 /** @throws LabError 'usage' for an impossible pair, 'webgpu' where it is asked for and not there */
-export async function openEngine({ config, weights, wish }: EngineSetup): Promise<PolicyEngine> {
+export async function openEngine({ config, weights, lora = null, wish }: EngineSetup): Promise<PolicyEngine> {
   // Without it tfjs recommends its own native backend on stderr.
   enableProdMode();
   const { engine, backend } = chooseEngine(wish, await probeAdapters());
-  return createEngine({ config, weights, engine, backend, wasmPath });
+  return createEngine({ config, weights, lora, engine, backend, wasmPath });
 }
 
 export function modelFolder(args: Arguments): string {

@@ -7,7 +7,7 @@ import { personas } from '../persona/world.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { checkConfig, parseRunConfig } from '../rl/check.ts';
-import type { RunConfig } from '../rl/config.ts';
+import { loraSetup, type RunConfig } from '../rl/config.ts';
 import type { TrainerState } from '../rl/events.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
 import { taskById, tasks } from '../tasks/index.ts';
@@ -42,7 +42,7 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
   const { tokenizer } = policy;
   if (!tokenizer) throw new LabError('config', `The policy in ${model} has no tokenizer.json.`, 'Training needs one.');
   const saved = resume ? await folder.readCheckpoint() : null;
-  const engine = await openEngine({ config: policy.config, weights: policy.weights, wish });
+  const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), wish });
   await engine.setReference();
   if (saved) await engine.importState(saved.state);
   let state = saved?.trainer ?? initialTrainerState;
@@ -134,7 +134,7 @@ async function resumedPlan(args: Arguments, folder: RunFolder): Promise<Plan> {
   return { config: { ...run.config, steps: steps ?? run.config.steps }, model: run.model, wish: { engine, backend } };
 }
 
-function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks'>> {
+function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> {
   const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix'] as const);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
@@ -142,11 +142,15 @@ function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'see
     'task',
     tasks.map(({ id }) => id),
   );
+  const rank = args.integer('lora-rank', 0, 1024);
+  const alpha = args.number('lora-alpha', 0, 1e6);
+  if (alpha !== undefined && !rank) throw args.wrong('--lora-alpha needs --lora-rank.');
   return {
     ...(recipe !== undefined ? { recipe } : {}),
     ...(seed !== undefined ? { seed } : {}),
     ...(steps !== undefined ? { steps } : {}),
     ...(task !== undefined ? { tasks: [{ id: task, weight: 1 }] } : {}),
+    ...(rank !== undefined ? { lora: rank > 0 ? { rank, alpha: alpha ?? 2 * rank } : null } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Makes an engine: starts the backend it runs on, once per process, and puts a policy on it. Which one to take is `choose.ts`. */
 import * as tf from '@tensorflow/tfjs';
 import { LabError } from '../errors.ts';
+import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
@@ -12,6 +13,8 @@ export interface EngineOptions {
   readonly weights: Weights;
   readonly engine: EngineName;
   readonly backend: BackendName;
+  /** Train low-rank adapters instead of all parameters. */
+  readonly lora?: LoraSetup | null;
   /**
    * Folder of the tfjs-backend-wasm binaries, with a slash at its end; or, where a bundler renamed them, the address of each by name.
    * Default: beside the backend's script.
@@ -32,11 +35,11 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
     const gpu = await acquireGpu();
     const { adapter, software, features, limits } = gpu;
     const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
-    return new PortableEngine(config, weights, info, gpu.check, gpu.release);
+    return new PortableEngine(config, weights, info, gpu.check, gpu.release, options.lora);
   }
   await startHostBackend(backend, options.wasmPath);
   const info: EngineInfo = { engine: 'portable', backend, adapter: null, software: false, features: [], limits: {}, precision: 'f32' };
-  return new PortableEngine(config, weights, info);
+  return new PortableEngine(config, weights, info, undefined, undefined, options.lora);
 }
 
 async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: WasmPath): Promise<void> {

@@ -176,8 +176,11 @@ export type AdvantageKind = 'group-std' | 'group' | 'leave-one-out' | 'batch-std
 
 /** Everything that must survive a closed tab: weights, AdamW moments and counters, host side. */
 export interface PolicyState {
+  /** The policy as it answers, adapters merged. */
   readonly weights: Weights;
-  /** First and second moments, same keys as `weights`; null before the first step. */
+  /** LoRA, by PEFT's names (src/policy/adapters.ts), on the base that the engine was made with; null: all parameters are trained. */
+  readonly adapters: Weights | null;
+  /** First and second moments, same keys as what is trained: `adapters`, or `weights`; null before the first step. */
   readonly moments: { readonly first: Weights; readonly second: Weights } | null;
   /** Optimiser steps taken (bias correction). */
   readonly optimSteps: number;
@@ -201,6 +204,7 @@ export interface PolicyEngine {
   /** Sets the reference: the given weights, or a copy of the current ones. */
   setReference(weights?: Weights): Promise<void>;
   exportState(): Promise<PolicyState>;
+  /** A state without adapters on an engine that trains them: its weights become the base of new ones. */
   importState(state: PolicyState): Promise<void>;
   dispose(): void;
 }

@@ -40,6 +40,7 @@ export const Purpose = {
   weights: 0x2545f491,
   corpus: 0x6c07896,
   evaluation: 0x85ebca6,
+  adapters: 0x27d4eb2f,
 } as const;
 
 /** A sequential view of one stream: draw number n is `counterUniform(seed ^ purpose, step, row, n)`. */

@@ -4,6 +4,7 @@
  */
 import type { AdvantageKind, KlEstimator } from '../engine/engine.ts';
 import type { PersonaMix } from '../persona/persona.ts';
+import type { LoraSetup, LoraSpec } from '../policy/adapters.ts';
 import type { Knobs } from '../tasks/question.ts';
 
 export type RecipeName = 'base' | 'sft' | 'rlvr' | 'permix' | 'custom';
@@ -58,4 +59,14 @@ export interface RunConfig {
   };
   /** Steps between checkpoints; 0: only at the end. */
   readonly checkpointEvery: number;
+  /** Train low-rank adapters only; null: all parameters. */
+  readonly lora: LoraSpec | null;
 }
+
+/** A configuration as this version or an earlier one, which knew no LoRA, stored it. */
+export type StoredConfig = Omit<RunConfig, 'lora'> & Partial<Pick<RunConfig, 'lora'>>;
+
+export const currentConfig = (stored: StoredConfig): RunConfig => ({ ...stored, lora: stored.lora ?? null });
+
+/** What the engine of a run is made with. */
+export const loraSetup = ({ lora, seed }: RunConfig): LoraSetup | null => lora && { ...lora, seed };

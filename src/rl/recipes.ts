@@ -29,6 +29,7 @@ const rlvr: RunConfig = {
     microBatchRows: 0,
   },
   checkpointEvery: 10,
+  lora: null,
 };
 
 export const recipes: Readonly<Record<Exclude<RecipeName, 'custom'>, RunConfig>> = {

@@ -2,6 +2,7 @@
  * Runs in the browser's IndexedDB. One method, one transaction. Inside a transaction nothing is awaited but its own requests,
  * or it would close by itself; packing and hashing happen before it opens.
  */
+import { currentConfig } from '../rl/config.ts';
 import { guarded, type LabDatabase } from './database.ts';
 import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
@@ -17,11 +18,11 @@ export class IndexedStorage implements LabStorage {
   }
 
   runs(): Promise<readonly RunRecord[]> {
-    return guarded(async () => (await this.#database.getAll('runs')).sort((a, b) => b.created - a.created));
+    return guarded(async () => (await this.#database.getAll('runs')).map(current).sort((a, b) => b.created - a.created));
   }
 
   run(id: string): Promise<RunRecord> {
-    return guarded(async () => known(await this.#database.get('runs', id), 'run', id));
+    return guarded(async () => current(known(await this.#database.get('runs', id), 'run', id)));
   }
 
   async createRun(run: RunRecord, first: CheckpointDraft, history: readonly MetricsRecord[] = []): Promise<CheckpointInfo> {
@@ -41,7 +42,7 @@ export class IndexedStorage implements LabStorage {
   updateRun(id: string, change: RunChange): Promise<RunRecord> {
     return guarded(async () => {
       const transaction = this.#database.transaction('runs', 'readwrite');
-      const run = { ...known(await transaction.store.get(id), 'run', id), ...change, updated: Date.now() };
+      const run = { ...current(known(await transaction.store.get(id), 'run', id)), ...change, updated: Date.now() };
       await commit(transaction, [() => transaction.store.put(run)]);
       return run;
     });
@@ -187,6 +188,11 @@ async function commit(
   // A request's own reason comes before the transaction's, which is the last.
   const failed = results.find((result) => result.status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
+}
+
+/** A record as this version knows it, whatever version stored it. */
+function current(run: RunRecord): RunRecord {
+  return { ...run, config: currentConfig(run.config) };
 }
 
 /** Keys [run, step] of all steps after `after`. */

@@ -6,15 +6,19 @@
  *   bytes 4..7    version, u32 little-endian
  *   bytes 8..11   length of the header in bytes, u32 little-endian, a multiple of 4
  *   header        JSON (UTF-8), padded with spaces: optimiser counters, tensor names and sizes, and what the caller adds
- *   data          float32: every tensor of the weights in header order, then of the first moments, then of the second
+ *   data          float32: every tensor of the weights in header order, then of the LoRA adapters, then of the first moments of what
+ *                 is trained (the adapters, else the weights), then of the second
+ *
+ * Version 2 is version 1 with adapters; states without them are still written as version 1.
  */
 import { LabError } from '../errors.ts';
 import type { PolicyState } from '../engine/engine.ts';
 import type { Weights } from '../policy/weights.ts';
+import { currentConfig } from '../rl/config.ts';
 import type { CheckpointContent } from './records.ts';
 
 const magic = 0x434c4d50; // "PMLC" read as a little-endian u32
-const version = 1;
+const versions = { plain: 1, adapters: 2 } as const;
 const preamble = 12;
 
 interface Header {
@@ -23,7 +27,14 @@ interface Header {
   readonly optimSteps: number;
   readonly skippedSteps: number;
   readonly moments: boolean;
-  readonly tensors: readonly { readonly name: string; readonly length: number }[];
+  readonly tensors: readonly Tensor[];
+  /** Absent: all parameters are trained. */
+  readonly adapters?: readonly Tensor[];
+}
+
+interface Tensor {
+  readonly name: string;
+  readonly length: number;
 }
 
 export function packCheckpoint({ config, trainer, state }: CheckpointContent): ArrayBuffer {
@@ -34,7 +45,7 @@ export function packCheckpoint({ config, trainer, state }: CheckpointContent): A
 export function unpackCheckpoint(buffer: ArrayBuffer): CheckpointContent {
   const { about, state } = unpack(buffer);
   if (!about) throw broken('they hold a policy without its run');
-  return { ...about, state };
+  return { ...about, config: currentConfig(about.config), state };
 }
 
 export function packState(state: PolicyState): ArrayBuffer {
@@ -46,28 +57,36 @@ export function unpackState(buffer: ArrayBuffer): PolicyState {
   return unpack(buffer).state;
 }
 
-function pack({ weights, moments, optimSteps, skippedSteps }: PolicyState, about: Header['about']): ArrayBuffer {
-  const tensors = Object.entries(weights).map(([name, data]) => ({ name, length: data.length }));
-  const header: Header = { about, optimSteps, skippedSteps, moments: moments !== null, tensors };
+function pack({ weights, adapters, moments, optimSteps, skippedSteps }: PolicyState, about: Header['about']): ArrayBuffer {
+  const list = (group: Weights) => Object.entries(group).map(([name, data]): Tensor => ({ name, length: data.length }));
+  const header: Header = {
+    about,
+    optimSteps,
+    skippedSteps,
+    moments: moments !== null,
+    tensors: list(weights),
+    ...(adapters ? { adapters: list(adapters) } : {}),
+  };
   const json = new TextEncoder().encode(JSON.stringify(header));
   const headerLength = Math.ceil(json.length / 4) * 4;
-  const groups = moments ? [weights, moments.first, moments.second] : [weights];
-  const numbers = tensors.reduce((sum, tensor) => sum + tensor.length, 0) * groups.length;
+  const groups = [weights, ...(adapters ? [adapters] : []), ...(moments ? [moments.first, moments.second] : [])];
+  const lists = groupsOf(header);
+  const numbers = lists.flat().reduce((sum, tensor) => sum + tensor.length, 0);
 
   const buffer = new ArrayBuffer(preamble + headerLength + numbers * 4);
   const view = new DataView(buffer);
   view.setUint32(0, magic, true);
-  view.setUint32(4, version, true);
+  view.setUint32(4, adapters ? versions.adapters : versions.plain, true);
   view.setUint32(8, headerLength, true);
   const bytes = new Uint8Array(buffer);
   bytes.fill(0x20, preamble, preamble + headerLength);
   bytes.set(json, preamble);
 
   let offset = preamble + headerLength;
-  for (const group of groups) {
-    for (const { name, length } of tensors) {
+  for (const [i, group] of groups.entries()) {
+    for (const { name, length } of lists[i]!) {
       const data = group[name];
-      if (data?.length !== length) throw new Error(`pack: the moments of ${name} do not have the shape of its weights`);
+      if (data?.length !== length) throw new Error(`pack: the moments of ${name} do not have its shape`);
       // Copied as bytes: a copy through numbers may change the payload of a NaN.
       bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
       offset += length * 4;
@@ -76,35 +95,49 @@ function pack({ weights, moments, optimSteps, skippedSteps }: PolicyState, about
   return buffer;
 }
 
+/** The tensors of every group in the data. */
+function groupsOf({ tensors, adapters, moments }: Header): (readonly Tensor[])[] {
+  const trained = adapters ?? tensors;
+  return [tensors, ...(adapters ? [adapters] : []), ...(moments ? [trained, trained] : [])];
+}
+
 function unpack(buffer: ArrayBuffer): { about: Header['about']; state: PolicyState } {
   const view = new DataView(buffer);
   if (buffer.byteLength < preamble || view.getUint32(0, true) !== magic) throw broken('they do not begin like a packed state');
   const found = view.getUint32(4, true);
-  if (found !== version) {
-    throw new LabError('format', `The checkpoint has format version ${found}; this page reads version ${version}.`, 'Reload the page.');
+  if (found !== versions.plain && found !== versions.adapters) {
+    const newest = versions.adapters;
+    throw new LabError(
+      'format',
+      `The checkpoint has format version ${found}; this page reads up to version ${newest}.`,
+      'Reload the page.',
+    );
   }
   const headerLength = view.getUint32(8, true);
   if (preamble + headerLength > buffer.byteLength) throw broken('the header is cut short');
   const header = readHeader(new Uint8Array(buffer, preamble, headerLength));
 
-  const groupCount = header.moments ? 3 : 1;
-  const numbers = header.tensors.reduce((sum, tensor) => sum + tensor.length, 0) * groupCount;
+  const numbers = groupsOf(header)
+    .flat()
+    .reduce((sum, tensor) => sum + tensor.length, 0);
   const start = preamble + headerLength;
   if (buffer.byteLength !== start + numbers * 4) throw broken(`${start + numbers * 4} bytes expected, ${buffer.byteLength} found`);
 
   let offset = start;
-  const group = (): Weights => {
+  const group = (tensors: readonly Tensor[]): Weights => {
     const out: Record<string, Float32Array> = {};
-    for (const { name, length } of header.tensors) {
+    for (const { name, length } of tensors) {
       out[name] = new Float32Array(buffer.slice(offset, offset + length * 4));
       offset += length * 4;
     }
     return out;
   };
-  const weights = group();
-  const moments: PolicyState['moments'] = header.moments ? { first: group(), second: group() } : null;
+  const weights = group(header.tensors);
+  const adapters = header.adapters ? group(header.adapters) : null;
+  const trained = header.adapters ?? header.tensors;
+  const moments: PolicyState['moments'] = header.moments ? { first: group(trained), second: group(trained) } : null;
   const { about, optimSteps, skippedSteps } = header;
-  return { about, state: { weights, moments, optimSteps, skippedSteps } };
+  return { about, state: { weights, adapters, moments, optimSteps, skippedSteps } };
 }
 
 function readHeader(bytes: Uint8Array): Header {

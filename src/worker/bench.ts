@@ -6,6 +6,7 @@ import { chooseEngine, probeAdapters, type EngineChoice } from '../engine/choose
 import { createEngine, type WasmPath } from '../engine/create.ts';
 import type { EngineInfo, PolicyEngine, PolicyState } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
+import type { LoraSetup } from '../policy/adapters.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { Weights } from '../policy/weights.ts';
@@ -26,6 +27,7 @@ export class Bench {
   #choice: EngineChoice | null = null;
   #engine: PolicyEngine | null = null;
   #policyId: string | null = null;
+  #lora: LoraSetup | null = null;
 
   constructor(setup: BenchSetup) {
     this.#setup = setup;
@@ -64,23 +66,25 @@ export class Bench {
     return tokenizer;
   }
 
-  /** The engine, holding some weights of this policy. */
-  async engineFor(policyId: string): Promise<PolicyEngine> {
-    if (this.#engine && this.#policyId === policyId) return this.#engine;
+  /** The engine, holding some weights of this policy. @param lora what it trains; undefined where it is not to train */
+  async engineFor(policyId: string, lora?: LoraSetup | null): Promise<PolicyEngine> {
+    const trainsThat = lora === undefined || sameLora(lora, this.#lora);
+    if (this.#engine && this.#policyId === policyId && trainsThat) return this.#engine;
     if (!this.#choice) throw new Error('Bench.engineFor before choose');
     this.#drop();
     const { config, weights } = await this.policy(policyId);
     const { engine, backend } = this.#choice;
     const { wasmPath } = this.#setup;
-    this.#engine = await createEngine({ config, weights, engine, backend, ...(wasmPath ? { wasmPath } : {}) });
+    this.#engine = await createEngine({ config, weights, engine, backend, lora: lora ?? null, ...(wasmPath ? { wasmPath } : {}) });
     this.#policyId = policyId;
+    this.#lora = lora ?? null;
     return this.#engine;
   }
 
   /** Gives the engine a run's state, with the run's base policy as the frozen reference. */
-  async load(policyId: string, state: PolicyState, holder: object): Promise<PolicyEngine> {
+  async load(policyId: string, lora: LoraSetup | null, state: PolicyState, holder: object): Promise<PolicyEngine> {
     this.holder = null;
-    const [{ weights }, engine] = [await this.policy(policyId), await this.engineFor(policyId)];
+    const [{ weights }, engine] = [await this.policy(policyId), await this.engineFor(policyId, lora)];
     await engine.setReference(weights);
     await engine.importState(state);
     this.holder = holder;
@@ -97,9 +101,9 @@ export class Bench {
   }
 
   /** After a loss: the old engine goes, the next one is built on a new device. */
-  async rebuild(policyId: string): Promise<EngineInfo> {
+  async rebuild(policyId: string, lora?: LoraSetup | null): Promise<EngineInfo> {
     this.#drop();
-    return (await this.engineFor(policyId)).info;
+    return (await this.engineFor(policyId, lora)).info;
   }
 
   /** Does some work with other weights, then puts back exactly what the engine held. Null: with what it holds. */
@@ -113,7 +117,7 @@ export class Bench {
     const held = holder ? await engine.exportState() : null;
     // Should putting back fail, nobody holds the engine and the run goes back to its last checkpoint.
     this.holder = null;
-    await engine.importState({ weights, moments: null, optimSteps: 0, skippedSteps: 0 });
+    await engine.importState({ weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 });
     try {
       return await work(engine);
     } finally {
@@ -135,4 +139,8 @@ export class Bench {
       // A lost device cannot be tidied up, and need not be.
     }
   }
+}
+
+function sameLora(a: LoraSetup | null, b: LoraSetup | null): boolean {
+  return a?.rank === b?.rank && a?.alpha === b?.alpha && a?.seed === b?.seed;
 }

@@ -8,7 +8,7 @@ import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
 import { checkConfig } from '../rl/check.ts';
-import type { RunConfig } from '../rl/config.ts';
+import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { estimate } from '../storage/quota.ts';
@@ -283,9 +283,9 @@ export class Session implements SessionApi {
     const complaints = checkConfig(config, personas);
     if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
     const { weights } = await this.#bench.policy(config.policy);
-    const { info } = await this.#bench.engineFor(config.policy);
+    const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
     const record = newRun(name ? checkedName(name) : `${recipeNames[config.recipe]} · seed ${config.seed}`, config, info);
-    const state = { weights, moments: null, optimSteps: 0, skippedSteps: 0 };
+    const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
     const { storage } = await this.#opened();
     const trainer = initialTrainerState;
     await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });
@@ -298,7 +298,7 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     const { runId, config, trainer, state, reward, step } = await storage.checkpoint(checkpointId);
     const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
-    const { info } = await this.#bench.engineFor(config.policy);
+    const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
     const record = newRun(`${origin.name}, from step ${step}`, config, info);
     await storage.createRun(
       record,

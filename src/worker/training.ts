@@ -7,6 +7,7 @@
  */
 import { labErrorCode, LabError } from '../errors.ts';
 import { personas } from '../persona/world.ts';
+import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import { train } from '../rl/trainer.ts';
 import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
@@ -178,7 +179,7 @@ export class Training {
   async #prepareAgain(error: unknown): Promise<void> {
     const { bench } = this.#tools;
     if (!bench.deviceFailed(error)) throw error;
-    await bench.rebuild(this.#record.config.policy);
+    await bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
     await this.#prepare();
   }
 
@@ -187,7 +188,7 @@ export class Training {
     await this.#refresh();
     if (!this.#holds()) await this.#goBack();
     if (this.#owed) await this.#store(this.#owed);
-    const { info } = await bench.engineFor(this.#record.config.policy);
+    const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
     const { engine: before, name } = this.#record;
     if (this.#saved > 0 && (before.engine !== info.engine || before.backend !== info.backend)) {
       this.#notice(
@@ -229,7 +230,7 @@ export class Training {
     const { config } = this.#record;
     const step = this.#step + 1;
     this.#steps ??= train({
-      engine: await bench.engineFor(config.policy),
+      engine: await bench.engineFor(config.policy, loraSetup(config)),
       tokenizer: await bench.tokenizer(config.policy),
       eosIds: (await bench.policy(config.policy)).config.eosIds,
       personas,
@@ -265,7 +266,7 @@ export class Training {
   async #checkpoint(name: string, kept: boolean, status: RunStatus): Promise<CheckpointInfo> {
     const { storage, bench, events } = this.#tools;
     const { config } = this.#record;
-    const state = await (await bench.engineFor(config.policy)).exportState();
+    const state = await (await bench.engineFor(config.policy, loraSetup(config))).exportState();
     const info = await storage.saveCheckpoint(
       { runId: this.id, name, reward: this.#reward, kept, config, trainer: this.#trainer!, state },
       status,
@@ -290,7 +291,7 @@ export class Training {
     this.#steps = null;
     this.#trainer = null;
     const checkpoint = await this.#newest();
-    await bench.load(checkpoint.config.policy, checkpoint.state, this);
+    await bench.load(checkpoint.config.policy, loraSetup(checkpoint.config), checkpoint.state, this);
     this.#trainer = checkpoint.trainer;
     this.#saved = checkpoint.step;
     this.#savedAt = performance.now();
@@ -329,7 +330,7 @@ export class Training {
     this.#tell('recovering', `The GPU failed; going back to step ${this.#saved}.`);
     try {
       await this.#tools.turns.take(async () => {
-        await this.#tools.bench.rebuild(this.#record.config.policy);
+        await this.#tools.bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
         await this.#goBack();
       });
     } catch (again) {

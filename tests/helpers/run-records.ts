@@ -23,6 +23,7 @@ export function policyState(step: number): PolicyState {
   });
   return {
     weights: tensors(0),
+    adapters: null,
     moments: step === 0 ? null : { first: tensors(1), second: tensors(2) },
     optimSteps: step,
     skippedSteps: 0,

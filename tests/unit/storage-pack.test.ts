@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
+import type { RunConfig } from '../../src/rl/config.ts';
 import { fingerprint, fnv1a64, matches } from '../../src/storage/hash.ts';
 import { packCheckpoint, packState, unpackCheckpoint, unpackState } from '../../src/storage/pack.ts';
 import { draft, policyState } from '../helpers/run-records.ts';
@@ -14,7 +15,8 @@ describe('pack', () => {
       fc.property(
         fc.array(fc.array(fc.nat(0xffffffff), { maxLength: 9 }), { minLength: 1, maxLength: 4 }),
         fc.boolean(),
-        (words, moments) => {
+        fc.boolean(),
+        (words, moments, lora) => {
           const weights = Object.fromEntries(
             words.map((tensor, i) => {
               // A view into a larger buffer, at an offset, as engines hand them out.
@@ -22,12 +24,25 @@ describe('pack', () => {
               return [`tensor ${i} “ä”`, new Float32Array(buffer.buffer, 4, tensor.length)];
             }),
           );
-          const state = { weights, moments: moments ? { first: weights, second: weights } : null, optimSteps: 3, skippedSteps: 1 };
+          const adapters = lora ? { 'lora A': Float32Array.of(1, -0), ...weights } : null;
+          const trained = adapters ?? weights;
+          const state = {
+            weights,
+            adapters,
+            moments: moments ? { first: trained, second: trained } : null,
+            optimSteps: 3,
+            skippedSteps: 1,
+          };
           const back = unpackState(packState(state));
           expect(Object.keys(back.weights)).toEqual(Object.keys(weights));
           for (const [name, data] of Object.entries(weights)) {
             expect(bits(back.weights[name]!)).toEqual(bits(data.slice()));
             if (moments) expect(bits(back.moments!.second[name]!)).toEqual(bits(data.slice()));
+          }
+          expect(back.adapters && Object.keys(back.adapters)).toEqual(adapters && Object.keys(adapters));
+          for (const [name, data] of Object.entries(trained)) {
+            if (adapters) expect(bits(back.adapters![name]!)).toEqual(bits(data.slice()));
+            if (moments) expect(bits(back.moments!.first[name]!)).toEqual(bits(data.slice()));
           }
           expect([back.moments === null, back.optimSteps, back.skippedSteps]).toEqual([!moments, 3, 1]);
         },
@@ -40,6 +55,18 @@ describe('pack', () => {
     const content = draft('a', 7);
     const back = unpackCheckpoint(packCheckpoint(content));
     expect(back).toEqual({ config: content.config, trainer: content.trainer, state: content.state });
+  });
+
+  it('reads what was stored before there were adapters', () => {
+    const { lora: _, ...config } = draft('a', 7).config;
+    const packed = packCheckpoint({ ...draft('a', 7), config: config as RunConfig });
+    expect(new DataView(packed).getUint32(4, true)).toBe(1);
+    const back = unpackCheckpoint(packed);
+    expect([back.config.lora, back.state.adapters]).toEqual([null, null]);
+    const adapters = { a: Float32Array.of(1) };
+    const withAdapters = packState({ ...policyState(0), adapters });
+    expect(new DataView(withAdapters).getUint32(4, true)).toBe(2);
+    expect(unpackState(withAdapters).adapters).toEqual(adapters);
   });
 
   it('refuses every truncation and a foreign file', () => {

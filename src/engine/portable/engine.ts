@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
+import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
 import type {
@@ -24,7 +25,7 @@ import type {
 import { Calls } from '../calls.ts';
 import { checkBatch } from '../check.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
-import { adamW, globalNorm, zeroMoments, type Moments } from './adamw.ts';
+import { globalNorm } from './adamw.ts';
 import { completionsOf, microBatches } from './batch.ts';
 import { breathe } from './breathe.ts';
 import { Decoder } from './decoder.ts';
@@ -32,8 +33,9 @@ import { generate } from './generate.ts';
 import { onHost } from './host.ts';
 import { clippedLoss, groupAdvantage, tokenLogprob } from './kernels/index.ts';
 import { placeRows } from './ops/rows.ts';
-import { arrange, download, upload } from './parameters.ts';
+import { arrange, policySlots, upload } from './parameters.ts';
 import { packRows } from './rows.ts';
+import { disposeAll, Trained } from './trained.ts';
 
 /** Tokens of one forward and backward pass: bounds the memory of a pass, and keeps it near the CPU's caches. */
 const maxPlacesOnHost = 4096;
@@ -41,10 +43,7 @@ const maxPlacesOnHost = 4096;
 const maxSoftmaxRows = 65535;
 
 export class PortableEngine implements PolicyEngine {
-  private parameters: tf.Tensor[];
-  private moments: Moments | null = null;
-  private optimSteps = 0;
-  private skippedSteps = 0;
+  private readonly trained: Trained;
   private reference: tf.Tensor[] | null = null;
   private disposed = false;
   private readonly decoder: Decoder;
@@ -53,6 +52,7 @@ export class PortableEngine implements PolicyEngine {
   /**
    * Runs on the current tfjs backend.
    * @param check throws when the device reported an error since the last call: a failed submit reads as zeros
+   * @param lora null: all parameters are trained
    */
   constructor(
     readonly config: PolicyConfig,
@@ -60,14 +60,15 @@ export class PortableEngine implements PolicyEngine {
     readonly info: EngineInfo,
     private readonly check: () => void = () => {},
     private readonly release: () => void = () => {},
+    lora: LoraSetup | null = null,
   ) {
     this.calls = new Calls(check);
-    this.parameters = upload(config, weights);
+    this.trained = new Trained(config, weights, lora);
     this.decoder = new Decoder(config);
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
-    return this.inTurn(() => generate(this.decoder, arrange(this.config, this.parameters), request, this.maxPlaces(), onProgress));
+    return this.inTurn(() => generate(this.decoder, arrange(this.config, this.trained.parameters), request, this.maxPlaces(), onProgress));
   }
 
   async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {
@@ -75,7 +76,7 @@ export class PortableEngine implements PolicyEngine {
     // As in the sampler: the log-probs of greedy decoding are those of temperature 1.
     const temperature = options.temperature > 0 ? options.temperature : 1;
     return this.inTurn(async () => {
-      const tensors = options.policy === 'reference' ? this.reference : this.parameters;
+      const tensors = options.policy === 'reference' ? this.reference : this.trained.parameters;
       if (!tensors) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
       const parameters = arrange(this.config, tensors);
       const { rows, completionWidth } = batch;
@@ -132,8 +133,8 @@ export class PortableEngine implements PolicyEngine {
         const gradNorm = gradients ? await globalNorm(gradients) : 0;
         this.check(); // before anything it computed is kept
         const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
-        if (skipped) this.skippedSteps++;
-        else if (gradients) this.update(gradients, gradNorm, optim);
+        if (skipped) this.trained.skippedSteps++;
+        else if (gradients) this.trained.update(gradients, gradNorm, optim);
         return { ...metrics, gradNorm, skipped };
       } finally {
         gradients?.forEach((g) => g.dispose());
@@ -142,7 +143,7 @@ export class PortableEngine implements PolicyEngine {
   }
 
   /**
-   * Gradients of the loss of rows [first, last), whose row sums go to `rowSums` [R, K]. Null where nothing counts.
+   * Gradients of the loss of rows [first, last) in what is trained, whose row sums go to `rowSums` [R, K]. Null where nothing counts.
    * The caller disposes them.
    */
   private async gradients(
@@ -160,7 +161,7 @@ export class PortableEngine implements PolicyEngine {
       tf.tensor2d(Float32Array.from(values).subarray(first * width, last * width), [count, width]);
     let sums: tf.Tensor2D | null = null;
     const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
-      const logits = this.decoder.logits(arrange(this.config, tensors), packed, places);
+      const logits = this.decoder.logits(arrange(this.config, this.trained.policy(tensors)), packed, places);
       const scored = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), objective.temperature);
       const onGrid = (x: tf.Tensor1D) => tf.reshape(placeRows(tf.reshape(x, [-1, 1]), cells, count * width), [count, width]) as tf.Tensor2D;
       const { loss, rows } = clippedLoss(
@@ -178,21 +179,11 @@ export class PortableEngine implements PolicyEngine {
       );
       sums = tf.keep(rows);
       return loss;
-    })(this.parameters);
+    })(this.trained.tensors);
     value.dispose();
     rowSums.set(await sums!.data(), first * rowColumns.length);
     sums!.dispose();
     return grads;
-  }
-
-  private update(gradients: tf.Tensor[], gradNorm: number, optim: OptimSpec): void {
-    const scale = optim.maxGradNorm > 0 ? Math.min(1, optim.maxGradNorm / (gradNorm + 1e-6)) : 1;
-    const moments = this.moments ?? zeroMoments(this.parameters);
-    this.optimSteps++;
-    const next = adamW(this.parameters, gradients, moments, optim, this.optimSteps, scale);
-    disposeAll(this.parameters, moments.first, moments.second);
-    this.parameters = next.parameters;
-    this.moments = next.moments;
   }
 
   async logits(tokens: Int32Array): Promise<Float32Array> {
@@ -207,7 +198,7 @@ export class PortableEngine implements PolicyEngine {
     checkBatch(batch, this.config);
     return this.inTurn(async () => {
       const logits = tf.tidy(() =>
-        this.decoder.logits(arrange(this.config, this.parameters), packRows([tokens]), Int32Array.of(tokens.length - 1)),
+        this.decoder.logits(arrange(this.config, this.trained.parameters), packRows([tokens]), Int32Array.of(tokens.length - 1)),
       );
       const values = (await logits.data()) as Float32Array;
       logits.dispose();
@@ -217,48 +208,27 @@ export class PortableEngine implements PolicyEngine {
 
   async setReference(weights?: Weights): Promise<void> {
     return this.inTurn(async () => {
-      const next = weights ? upload(this.config, weights) : this.parameters.map((p) => tf.clone(p));
+      const next = weights ? upload(policySlots(this.config), weights) : this.trained.parameters.map((p) => tf.clone(p));
       disposeAll(this.reference ?? []);
       this.reference = next;
     });
   }
 
   async exportState(): Promise<PolicyState> {
-    return this.inTurn(async () => {
-      const weights = await download(this.config, this.parameters);
-      const moments = this.moments && {
-        first: await download(this.config, this.moments.first),
-        second: await download(this.config, this.moments.second),
-      };
-      return { weights, moments, optimSteps: this.optimSteps, skippedSteps: this.skippedSteps };
-    });
+    return this.inTurn(() => this.trained.exportState());
   }
 
   async importState(state: PolicyState): Promise<void> {
-    return this.inTurn(async () => {
-      const { weights, moments } = state;
-      const parameters = upload(this.config, weights);
-      this.disposeState();
-      this.parameters = parameters;
-      this.moments = moments && { first: upload(this.config, moments.first), second: upload(this.config, moments.second) };
-      this.optimSteps = state.optimSteps;
-      this.skippedSteps = state.skippedSteps;
-    });
+    return this.inTurn(() => this.trained.importState(state));
   }
 
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.disposeState();
+    this.trained.dispose();
     disposeAll(this.reference ?? []);
     this.reference = null;
     this.release();
-  }
-
-  private disposeState(): void {
-    disposeAll(this.parameters, this.moments?.first ?? [], this.moments?.second ?? []);
-    this.parameters = [];
-    this.moments = null;
   }
 
   /** One call at a time: a step disposes the parameters that a generation would still be reading. */
@@ -275,8 +245,4 @@ function accumulate(total: tf.Tensor[], part: tf.Tensor[]): tf.Tensor[] {
   const sums = total.map((sum, i) => tf.add(sum, part[i]!));
   disposeAll(total, part);
   return sums;
-}
-
-function disposeAll(...lists: (readonly tf.Tensor[])[]): void {
-  for (const list of lists) for (const tensor of list) tensor.dispose();
 }

@@ -4,7 +4,7 @@
  * Fewer and wider products, and a forward pass without transposes. Here are the layout and the way there and back.
  */
 import * as tf from '@tensorflow/tfjs';
-import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
+import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
 
 export interface LayerParameters {
@@ -27,15 +27,15 @@ export interface Parameters {
 }
 
 /** One device tensor and the Hugging Face tensors it is made of, side by side along the last axis. */
-interface Slot {
+export interface Slot {
   readonly shape: readonly number[];
   readonly parts: readonly { readonly name: string; readonly columns: number }[];
   /** Hugging Face stores it the other way round. */
   readonly transposed: boolean;
 }
 
-/** The slots of a policy in the order of `flatten`. */
-function slots(config: PolicyConfig): Slot[] {
+/** The slots of a policy in the order of `arrange`. */
+export function policySlots(config: PolicyConfig): Slot[] {
   const shapes = new Map(parameterShapes(config).map(({ name, shape }) => [name, shape]));
   const columns = (name: string) => {
     const shape = shapes.get(name);
@@ -70,7 +70,7 @@ function slots(config: PolicyConfig): Slot[] {
   return list;
 }
 
-/** Names the tensors of a flat list; the inverse order of `slots`. */
+/** Names the tensors of a flat list; the order of `policySlots`. */
 export function arrange(config: PolicyConfig, tensors: readonly tf.Tensor[]): Parameters {
   let next = 0;
   const take = <T extends tf.Tensor>() => tensors[next++]! as T;
@@ -92,8 +92,8 @@ export function arrange(config: PolicyConfig, tensors: readonly tf.Tensor[]): Pa
 }
 
 /** Host weights (or moments) to device tensors, in slot order. The caller disposes them. */
-export function upload(config: PolicyConfig, weights: Weights): tf.Tensor[] {
-  return slots(config).map((slot) => {
+export function upload(slots: readonly Slot[], weights: Weights): tf.Tensor[] {
+  return slots.map((slot) => {
     const width = slot.shape.at(-1)!;
     const rows = slot.shape.length === 2 ? slot.shape[0]! : 1;
     const values = new Float32Array(rows * width);
@@ -112,12 +112,11 @@ export function upload(config: PolicyConfig, weights: Weights): tf.Tensor[] {
   });
 }
 
-/** Device tensors in slot order back to host weights under their Hugging Face names, in canonical order. */
-export async function download(config: PolicyConfig, tensors: readonly tf.Tensor[]): Promise<Weights> {
+/** Device tensors in slot order back to host weights, in the order of `shapes`. */
+export async function download(slots: readonly Slot[], shapes: readonly ParameterShape[], tensors: readonly tf.Tensor[]): Promise<Weights> {
   const found: Record<string, Float32Array> = {};
-  const list = slots(config);
-  for (let i = 0; i < list.length; i++) {
-    const slot = list[i]!;
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i]!;
     const values = (await tensors[i]!.data()) as Float32Array;
     const width = slot.shape.at(-1)!;
     const rows = slot.shape.length === 2 ? slot.shape[0]! : 1;
@@ -133,5 +132,5 @@ export async function download(config: PolicyConfig, tensors: readonly tf.Tensor
       left += columns;
     }
   }
-  return Object.fromEntries(parameterShapes(config).map(({ name }) => [name, found[name]!]));
+  return Object.fromEntries(shapes.map(({ name }) => [name, found[name]!]));
 }
