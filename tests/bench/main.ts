@@ -1,0 +1,106 @@
+/**
+ * `npm run bench`: the engines against each other and against jax-js, in Node through Dawn, on one adapter in one run.
+ * Here are the options and the order of the rows; suite.ts measures, report.ts says it. Figures that were kept are in docs/benchmarks.md.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { enableProdMode } from '@tensorflow/tfjs';
+import { describeAdapter } from '../../src/engine/gpu/adapter.ts';
+import { install } from './gpu-meter.ts';
+import type { KernelTime } from './gpu-profile.ts';
+import { startJax } from './jax-contender.ts';
+import { makeReport, table, type EngineLabel, type RowSpec } from './report.ts';
+import { Suite } from './suite.ts';
+import { benchConfig } from './workload.ts';
+
+const help = `Usage: npm run bench -- [OPTIONS]
+
+  --json FILE  also writes the figures to a file
+  --quick      small shapes only: d 128, B·T ≤ 256
+  --all        also what says nothing on a software adapter
+  --profile    GPU time by kernel of one training step
+`;
+
+/** Milliseconds the peer may spend on compiling under --quick, so that the whole stays below three minutes. */
+const quickDeadline = 100_000;
+
+/** @returns the exit code: 0 done, 1 a contender failed or computed something else, 2 wrong usage */
+export async function bench(argv: readonly string[]): Promise<number> {
+  let options;
+  try {
+    const flag = { type: 'boolean', default: false } as const;
+    options = parseArgs({
+      args: [...argv],
+      options: { json: { type: 'string' }, quick: flag, all: flag, profile: flag, help: flag },
+    }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+    return 2;
+  }
+  if (options.help) {
+    console.log(help);
+    return 0;
+  }
+  enableProdMode();
+  const gpu = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!gpu) {
+    console.error('WebGPU found no adapter. Dawn needs a Vulkan, Metal or D3D12 driver; VK_ICD_FILENAMES chooses one.');
+    return 1;
+  }
+  const { adapter, software } = describeAdapter(gpu);
+  const date = new Date().toISOString();
+  console.log(`Adapter  ${adapter}${software ? ' (software: only ratios within this run are results, its times are not)' : ''}`);
+  const large = options.quick ? false : !software || options.all;
+
+  install();
+  const suite = new Suite(software || options.quick ? { repeats: 5, patience: 20_000 } : { repeats: 20, patience: 30_000 }, console.log);
+  try {
+    await startJax();
+  } catch (error) {
+    suite.out.set('jax-js', `jax-js did not start: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const small = benchConfig(128);
+  await suite.open(small);
+  await suite.compareSteps(small, 8, 32, options.quick ? quickDeadline : undefined);
+  await suite.trainStep('trainStep.d128.256', small, 8, 32, true);
+  // jax-js compiles about as long again for decoding.
+  await suite.rollouts('rollout.16', small, 16, 16, 16, options.quick ? ['jax-js'] : []);
+  const profile = options.profile ? await suite.profile(small, 8, 32) : null;
+  if (large) {
+    await suite.trainStep('trainStep.d128.4096', small, 32, 128, false);
+    await suite.rollouts('rollout.128', small, 128, 64, 64);
+  }
+  suite.close();
+  if (large) {
+    const wide = benchConfig(512);
+    await suite.open(wide);
+    const medians = await suite.trainStep('trainStep.d512.4096', wide, 32, 128, false);
+    await suite.matmulShare(medians, wide, 32, 128, software ? 512 : 4096);
+    suite.close();
+    await suite.memory();
+    await suite.costPerToken();
+  }
+
+  const rows = suite.rows.list((spec: RowSpec, engine: EngineLabel) => {
+    const out = suite.out.get(engine);
+    if (out !== undefined) return out;
+    if (options.quick) return 'Left out by --quick.';
+    return spec.hardware && software ? 'Needs a hardware adapter; --all measures it all the same.' : 'Not measured in this run.';
+  });
+  const report = makeReport({ adapter, software, date }, small, rows);
+  console.log(`\n${table(report)}`);
+  for (const [engine, times] of profile ?? []) console.log(`\n${profileTable(engine, times, software)}`);
+  if (options.profile && !profile?.size) console.log('\nNo profile: the adapter has no timestamps.');
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  for (const failure of suite.failures) console.error(`\nFailed: ${failure}`);
+  return suite.failures.length > 0 ? 1 : 0;
+}
+
+function profileTable(engine: EngineLabel, times: readonly KernelTime[], software: boolean): string {
+  const total = times.reduce((sum, { microseconds }) => sum + microseconds, 0);
+  const lines = times.map(({ kernel, dispatches, microseconds }) => {
+    const share = `${((100 * microseconds) / total).toFixed(1)} %`.padStart(7);
+    return `${share}${software ? '' : `${microseconds.toFixed(0).padStart(9)} µs`}${String(dispatches).padStart(6)} ×  ${kernel}`;
+  });
+  return [`GPU time of a training step by kernel, ${engine}, each dispatch in a pass of its own`, ...lines].join('\n');
+}

@@ -1,0 +1,232 @@
+/**
+ * What the benchmark says: rows of medians, the ratios between engines, the table and the JSON. Nothing is measured here.
+ * Times of a software adapter are those of a rasteriser on the CPU: they go into ratios within one run and are not shown as results.
+ */
+import type { PolicyConfig } from '../../src/policy/config.ts';
+import type { Weights } from '../../src/policy/weights.ts';
+
+export const engines = ['fused', 'portable', 'jax-js'] as const;
+export type EngineLabel = (typeof engines)[number];
+/** Speed of the first over speed of the second. */
+const pairs = [
+  ['fused', 'portable'],
+  ['fused', 'jax-js'],
+  ['jax-js', 'portable'],
+] as const;
+
+export type Unit = 'dispatches' | 'ms' | 'JavaScript ms' | 'tokens/s' | 'µs/token' | '%' | 'MiB' | '×';
+/** Units in which a software adapter has only ratios to say. */
+const timed: Readonly<Partial<Record<Unit, 'less' | 'more'>>> = { ms: 'less', 'tokens/s': 'more', 'µs/token': 'less' };
+
+export interface RowSpec {
+  readonly name: string;
+  readonly what: string;
+  readonly unit: Unit;
+  readonly target: string;
+  /** Says nothing on a software adapter, or takes too long there. */
+  readonly hardware?: true;
+  /** All, unless it is about ours alone. */
+  readonly engines?: readonly EngineLabel[];
+}
+
+const speed = '≥ 5× portable, ≥ 2× jax-js';
+export const growthSizes = [1024, 2048, 4096, 8192, 16384] as const;
+
+export const rowSpecs = [
+  { name: 'trainStep.dispatches', what: 'dispatches per training step, 4 layers', unit: 'dispatches', target: '≤ 150' },
+  { name: 'decodeToken.dispatches', what: 'dispatches per decoded token', unit: 'dispatches', target: '≤ 36' },
+  { name: 'trainStep.encode', what: 'JavaScript to encode one training step', unit: 'JavaScript ms', target: '≤ 1 ms' },
+  {
+    name: 'trainStep.d128.256',
+    what: 'training step, d 128, B·T 256',
+    unit: 'ms',
+    target: 'software: at most 2.3× (SwiftShader), 4.2× (lavapipe) portable',
+  },
+  { name: 'trainStep.d128.4096', what: 'training step, d 128, B·T 4096', unit: 'ms', target: speed, hardware: true },
+  { name: 'trainStep.d512.4096', what: 'training step, d 512, B·T 4096', unit: 'ms', target: speed, hardware: true },
+  { name: 'rollout.16', what: 'rollouts, d 128, 16 rows', unit: 'tokens/s', target: '' },
+  {
+    name: 'rollout.128',
+    what: 'rollouts, d 128, 128 rows',
+    unit: 'tokens/s',
+    target: '≥ 10× portable, ≥ 4× jax-js',
+    hardware: true,
+  },
+  {
+    name: 'trainStep.d512.matmulShare',
+    what: 'share of the best measured matmul rate, d 512',
+    unit: '%',
+    target: '≥ 60 %',
+    hardware: true,
+  },
+  {
+    name: 'trainStep.memory',
+    what: 'GPU memory beyond 4 × weights + activations, B·T 8192, V 32768',
+    unit: 'MiB',
+    target: '≤ 128 MiB',
+    hardware: true,
+    engines: ['fused'],
+  },
+  ...growthSizes.map((size) => ({
+    name: `costPerToken.${size}`,
+    what: `cost per token of a training step, d 512, B·T ${size}`,
+    unit: 'µs/token' as const,
+    target: '',
+    hardware: true as const,
+    engines: ['fused'] as const,
+  })),
+  {
+    name: 'costPerToken.growth',
+    what: 'dearest over cheapest token above the saturating size',
+    unit: '×',
+    target: '≤ 1.2',
+    hardware: true,
+    engines: ['fused'],
+  },
+] as const satisfies readonly RowSpec[];
+
+export type RowName = (typeof rowSpecs)[number]['name'];
+
+export interface Row {
+  readonly name: RowName;
+  readonly engine: EngineLabel;
+  /** Null: not measured, and `reason` says why. */
+  readonly median: number | null;
+  readonly unit: Unit;
+  readonly repeats: number;
+  readonly reason?: string;
+}
+
+export type Ratios = Readonly<Partial<Record<RowName, Readonly<Record<string, number | null>>>>>;
+
+export interface Report {
+  /** The adapter's own words. */
+  readonly adapter: string;
+  readonly software: boolean;
+  readonly date: string;
+  readonly model: Readonly<Record<string, number>>;
+  readonly rows: readonly Row[];
+  /** By row: 'a/b', how many times as fast as b a is. */
+  readonly ratios: Ratios;
+  /** Of the fused engine, null where it was not measured; the others' are in the rows. */
+  readonly dispatches: { readonly trainStep: number | null; readonly decodeToken: number | null };
+  /** Of the fused engine. */
+  readonly encodeMs: number | null;
+}
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new Error('no median of nothing');
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Collects rows in any order; what nobody measured is there with its reason. */
+export class Rows {
+  private readonly found = new Map<string, Row>();
+
+  add(name: RowName, engine: EngineLabel, samples: readonly number[]): void {
+    this.found.set(`${name} ${engine}`, { name, engine, median: median(samples), unit: unitOf(name), repeats: samples.length });
+  }
+
+  /** @param reason of a row that has none yet, a sentence */
+  list(reason: (spec: RowSpec, engine: EngineLabel) => string): Row[] {
+    return rowSpecs.flatMap((spec: RowSpec) =>
+      (spec.engines ?? engines).map((engine): Row => {
+        const name = spec.name as RowName;
+        const row = this.found.get(`${name} ${engine}`);
+        return row ?? { name, engine, median: null, unit: spec.unit, repeats: 0, reason: reason(spec, engine) };
+      }),
+    );
+  }
+}
+
+function unitOf(name: RowName): Unit {
+  return rowSpecs.find((spec) => spec.name === name)!.unit;
+}
+
+export function ratiosOf(rows: readonly Row[]): Ratios {
+  const ratios: Partial<Record<RowName, Record<string, number | null>>> = {};
+  for (const { name, unit } of rowSpecs) {
+    const better = timed[unit];
+    if (!better) continue;
+    const of = (engine: EngineLabel) => rows.find((row) => row.name === name && row.engine === engine)?.median ?? null;
+    ratios[name] = Object.fromEntries(
+      pairs.map(([a, b]) => {
+        const [x, y] = [of(a), of(b)];
+        return [`${a}/${b}`, x === null || y === null ? null : better === 'less' ? y / x : x / y];
+      }),
+    );
+  }
+  return ratios;
+}
+
+export function makeReport(setup: Pick<Report, 'adapter' | 'software' | 'date'>, config: PolicyConfig, rows: readonly Row[]): Report {
+  const { layers, hiddenSize, intermediateSize, vocabSize, heads, kvHeads } = config;
+  const fused = (name: RowName) => rows.find((row) => row.name === name && row.engine === 'fused')?.median ?? null;
+  return {
+    ...setup,
+    model: { layers, hiddenSize, intermediateSize, vocabSize, heads, kvHeads },
+    rows,
+    ratios: ratiosOf(rows),
+    dispatches: { trainStep: fused('trainStep.dispatches'), decodeToken: fused('decodeToken.dispatches') },
+    encodeMs: fused('trainStep.encode'),
+  };
+}
+
+/** The table for a person. On a software adapter times are shown as multiples of the portable engine's speed. */
+export function table({ rows, software, ratios }: Report): string {
+  const cell = (name: RowName, engine: EngineLabel): string => {
+    const row = rows.find((candidate) => candidate.name === name && candidate.engine === engine);
+    if (!row) return '';
+    if (row.median === null) return 'not measured';
+    if (!software || !timed[row.unit]) return `${short(row.median)}${row.unit === 'dispatches' ? '' : ` ${row.unit}`}`;
+    if (engine === 'portable') return '1×';
+    const ratio = ratios[name]?.[`${engine}/portable`];
+    return ratio == null ? 'no ratio' : `${short(ratio)}×`;
+  };
+  const lines = rowSpecs.map(({ name, what, target }) => [what, ...engines.map((engine) => cell(name, engine)), target]);
+  const all = [[software ? 'times as multiples of portable’s speed' : '', ...engines, 'target of fused'], ...lines];
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));
+  const text = all.map((line) =>
+    line
+      .map((value, column) => value.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+  const reasons = new Map<string, string[]>();
+  for (const { name, engine, reason } of rows) {
+    if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), `${name} (${engine})`]);
+  }
+  const why = [...reasons].map(([reason, names]) => `${reason}\n    ${names.join(', ')}`);
+  return [...text, '', ...(why.length > 0 ? ['Not measured:', ...why.map((line) => `  ${line}`)] : [])].join('\n');
+}
+
+function short(value: number): string {
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+/** |a - b| / |b| over all numbers of the weights, in the Euclidean norm. */
+export function relativeDistance(a: Weights, b: Weights): number {
+  let difference = 0;
+  let size = 0;
+  for (const [name, values] of Object.entries(b)) {
+    const others = a[name];
+    if (others?.length !== values.length) throw new Error(`${name} has ${others?.length} numbers, not ${values.length}`);
+    values.forEach((value, i) => {
+      difference += (others[i]! - value) ** 2;
+      size += value * value;
+    });
+  }
+  return Math.sqrt(difference / size);
+}
+
+/**
+ * Costs per token from the smallest batch to the largest: the dearest over the cheapest from the saturating size on, the
+ * first whose cost is within a fifth of the cheapest.
+ */
+export function growthAboveSaturation(costs: readonly number[]): number {
+  const cheapest = Math.min(...costs);
+  const saturating = costs.findIndex((cost) => cost <= 1.2 * cheapest);
+  return Math.max(...costs.slice(saturating)) / cheapest;
+}

@@ -1,0 +1,329 @@
+/**
+ * The measurements: who computes the same, and then how fast and with what. Contenders take turns within one run, so that
+ * what else the machine does meets all of them. A contender that fails or computes something else is out, with the reason.
+ */
+import { labErrorCode } from '../../src/errors.ts';
+import type { PolicyConfig } from '../../src/policy/config.ts';
+import { initialWeights, type Weights } from '../../src/policy/weights.ts';
+import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
+import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
+import { profiled, type KernelTime } from './gpu-profile.ts';
+import { JaxContender } from './jax-contender.ts';
+import { matmulRates } from './matmul-rate.ts';
+import { engines, growthAboveSaturation, growthSizes, median, relativeDistance, Rows, type EngineLabel, type RowName } from './report.ts';
+import { activationBytes, benchConfig, learnedBytes, objective, optim, request, trainBatch, trainStepFlops } from './workload.ts';
+
+/** Largest relative difference from the portable engine that is rounding: of losses, of parameters, of log-probs in nats. */
+const tolerance = 1e-4;
+
+/** After the first one, which compiles. */
+export interface Effort {
+  readonly repeats: number;
+  /** Milliseconds after which a row has enough at three repeats. */
+  readonly patience: number;
+}
+
+export class Suite {
+  readonly rows = new Rows();
+  /** Why an engine is not measured. */
+  readonly out = new Map<EngineLabel, string>();
+  /** Failures of what should have worked. */
+  readonly failures: string[] = [];
+  private contenders = new Map<EngineLabel, Contender>();
+
+  /** @param say one line of progress or finding */
+  constructor(
+    private readonly effort: Effort,
+    private readonly say: (line: string) => void,
+  ) {}
+
+  /** Makes all contenders with the same weights. */
+  async open(config: PolicyConfig): Promise<void> {
+    const weights = initialWeights(config, 1);
+    for (const name of engines) {
+      await this.attempt(name, async () => {
+        this.contenders.set(
+          name,
+          name === 'jax-js'
+            ? new JaxContender(config, weights, objective, optim)
+            : await EngineContender.create(name, config, weights, objective, optim),
+        );
+      });
+    }
+  }
+
+  close(): void {
+    for (const contender of this.contenders.values()) contender.dispose();
+    this.contenders.clear();
+  }
+
+  /**
+   * Two steps of everybody on one batch, compared with the portable engine's: losses, norms, parameters.
+   * @param deadline milliseconds the peer may take to compile
+   */
+  async compareSteps(config: PolicyConfig, rows: number, width: number, deadline = Infinity): Promise<void> {
+    const batch = trainBatch(config, rows, width);
+    let expected: { readonly numbers: readonly number[]; readonly weights: Weights } | null = null;
+    for (const name of ['portable', 'fused', 'jax-js'] as const) {
+      await this.attempt(name, async (contender) => {
+        const start = performance.now();
+        const steps = (async () => {
+          const first = await contender.step(batch);
+          const second = await contender.step(batch);
+          return { numbers: [first.loss, first.gradNorm, second.loss, second.gradNorm], weights: await contender.weights() };
+        })();
+        const found = name === 'jax-js' ? await before(deadline, steps) : await steps;
+        const took = `${((performance.now() - start) / 1000).toFixed(1)} s with compiling`;
+        if (!expected) {
+          expected = found;
+          this.say(`${name}: two steps, loss ${found.numbers[0]!.toFixed(6)} then ${found.numbers[2]!.toFixed(6)} (${took})`);
+          return;
+        }
+        const numbers = Math.max(...expected.numbers.map((value, i) => Math.abs(found.numbers[i]! - value) / Math.abs(value)));
+        const parameters = relativeDistance(found.weights, expected.weights);
+        this.say(
+          `${name}: losses and norms within ${numbers.toExponential(1)} of portable's, parameters within ${parameters.toExponential(1)} (${took})`,
+        );
+        if (!(numbers <= tolerance && parameters <= tolerance))
+          throw new Error(`two steps differ from portable's by more than ${tolerance}`);
+      });
+    }
+  }
+
+  async trainStep(name: RowName, config: PolicyConfig, rows: number, width: number, details: boolean): Promise<Map<EngineLabel, number>> {
+    const batch = trainBatch(config, rows, width);
+    const runs = await this.inTurn((contender) => contender.step(batch), details);
+    const medians = new Map<EngineLabel, number>();
+    for (const [engine, samples] of runs) {
+      const times = samples.map(({ ms }) => ms);
+      medians.set(engine, median(times));
+      this.rows.add(name, engine, times);
+      if (!details) continue;
+      this.rows.add(
+        'trainStep.dispatches',
+        engine,
+        samples.map(({ usage }) => usage.dispatches),
+      );
+      this.rows.add(
+        'trainStep.encode',
+        engine,
+        samples.map(({ usage }) => usage.encodeMs),
+      );
+    }
+    return medians;
+  }
+
+  /** @param without left out, with the reason */
+  async rollouts(
+    name: RowName,
+    config: PolicyConfig,
+    rows: number,
+    promptWidth: number,
+    length: number,
+    without: readonly EngineLabel[] = [],
+  ) {
+    const ask = request(config, rows, promptWidth, length);
+    const short = request(config, rows, promptWidth, length / 4);
+    const taking = (engine: EngineLabel) => !without.includes(engine);
+    const shortDispatches = new Map<EngineLabel, number>();
+    for (const engine of engines.filter(taking)) {
+      await this.attempt(engine, async (contender) => {
+        const drawn = await contender.rollouts(ask);
+        await this.compareLogprobs(contender.name, drawn, ask.prompts, ask.repeats);
+        await contender.rollouts(short);
+        shortDispatches.set(engine, (await metered(() => contender.rollouts(short))).usage.dispatches);
+      });
+    }
+    const runs = await this.inTurn((contender) => contender.rollouts(ask), false, taking);
+    for (const [engine, samples] of runs) {
+      this.rows.add(
+        name,
+        engine,
+        samples.map(({ ms }) => (rows * length) / (ms / 1000)),
+      );
+      this.rows.add(
+        'decodeToken.dispatches',
+        engine,
+        samples.map(({ usage }) => (usage.dispatches - shortDispatches.get(engine)!) / (length - length / 4)),
+      );
+    }
+  }
+
+  /** What a contender says its tokens' log-probs were, against the portable engine's teacher-forced ones. */
+  private async compareLogprobs(name: string, drawn: DrawnTokens, prompts: readonly Int32Array[], repeats: number): Promise<void> {
+    const judge = this.contenders.get('portable');
+    if (!judge) return;
+    const promptWidth = prompts[0]!.length;
+    const { rows, completionWidth } = drawn;
+    const width = promptWidth + completionWidth;
+    const tokens = new Int32Array(rows * width);
+    for (let row = 0; row < rows; row++) {
+      tokens.set(prompts[Math.floor(row / repeats)]!, row * width);
+      tokens.set(drawn.tokens.subarray(row * completionWidth, (row + 1) * completionWidth), row * width + promptWidth);
+    }
+    const { logprobs } = await (judge as EngineContender).engine.score(
+      {
+        rows,
+        width,
+        completionWidth,
+        tokens,
+        promptLengths: new Int32Array(rows).fill(promptWidth),
+        lengths: new Int32Array(rows).fill(width),
+      },
+      { temperature: 1, policy: 'current' },
+    );
+    const worst = drawn.logprobs.reduce((most, value, i) => Math.max(most, Math.abs(value - logprobs[i]!)), 0);
+    this.say(`${name}: log-probs of its rollouts within ${worst.toExponential(1)} nats of portable's`);
+    // Parameters have gone through two optimiser steps of each library's own, hence more than for one step's numbers.
+    if (!(worst <= 10 * tolerance)) throw new Error(`log-probs of its rollouts differ from portable's by ${worst} nats`);
+  }
+
+  /** The training step's products per second, as a share of the best rate any implementation reaches on a large product. */
+  async matmulShare(medians: ReadonlyMap<EngineLabel, number>, config: PolicyConfig, rows: number, width: number, size: number) {
+    const rates = await matmulRates(size, !this.out.has('jax-js'));
+    const list = Object.entries(rates).map(([name, rate]) => `${name} ${(rate / 1e9).toPrecision(3)}`);
+    this.say(`matrix products of ${size}: ${list.join(', ')} GFLOP/s`);
+    const best = Math.max(...Object.values(rates));
+    const flops = trainStepFlops(config, trainBatch(config, rows, width));
+    for (const [engine, ms] of medians) this.rows.add('trainStep.d512.matmulShare', engine, [(100 * flops) / (ms / 1000) / best]);
+  }
+
+  /** Buffers that live during two steps of the fused engine, beyond weights, gradients, moments and activations. */
+  async memory(): Promise<void> {
+    const config = benchConfig(512, 32768);
+    const [rows, width] = [32, 256];
+    const before = liveBufferBytes();
+    await this.alone('fused', config, async (contender, made) => {
+      const batch = trainBatch(config, rows, width);
+      await contender.step(batch);
+      const { usage } = await metered(() => contender.step(batch));
+      const most = Math.max(usage.peakBytes, made.peakBytes) - before;
+      const planned = learnedBytes(config) + activationBytes(config, rows * width);
+      this.say(`memory: ${mebibytes(most)} MiB in buffers, ${mebibytes(planned)} MiB of them 4 × weights and activations`);
+      this.rows.add('trainStep.memory', 'fused', [(most - planned) / 2 ** 20]);
+    });
+  }
+
+  async costPerToken(): Promise<void> {
+    const config = benchConfig(512);
+    const width = 256;
+    await this.alone('fused', config, async (contender) => {
+      const costs: number[] = [];
+      for (const size of growthSizes) {
+        const batch = trainBatch(config, size / width, width);
+        await contender.step(batch);
+        const samples = await this.repeat(async () => (await timed(() => contender.step(batch))).ms);
+        const perToken = samples.map((ms) => (1000 * ms) / size);
+        costs.push(median(perToken));
+        this.rows.add(`costPerToken.${size}`, 'fused', perToken);
+      }
+      this.rows.add('costPerToken.growth', 'fused', [growthAboveSaturation(costs)]);
+    });
+  }
+
+  /** GPU time by kernel of a training step, of our engines: jax-js gives its kernels no names. */
+  async profile(config: PolicyConfig, rows: number, width: number): Promise<Map<EngineLabel, KernelTime[]>> {
+    const batch = trainBatch(config, rows, width);
+    const found = new Map<EngineLabel, KernelTime[]>();
+    for (const name of ['fused', 'portable'] as const) {
+      await this.attempt(name, async (contender) => {
+        const times = await profiled(() => contender.step(batch));
+        if (times.length > 0) found.set(name, times);
+      });
+    }
+    return found;
+  }
+
+  /** A contender of its own, for what the others cannot or need not do. */
+  private async alone(name: 'fused', config: PolicyConfig, work: (contender: Contender, made: Usage) => Promise<void>): Promise<void> {
+    if (this.out.has(name)) return;
+    const { result: contender, usage } = await metered(() =>
+      EngineContender.create(name, config, initialWeights(config, 1), objective, optim),
+    );
+    try {
+      await work(contender, usage);
+    } catch (error) {
+      this.drop(name, error);
+    } finally {
+      contender.dispose();
+    }
+  }
+
+  private async inTurn(
+    work: (contender: Contender) => Promise<unknown>,
+    warm: boolean,
+    taking: (engine: EngineLabel) => boolean = () => true,
+  ): Promise<Map<EngineLabel, { ms: number; usage: Usage }[]>> {
+    const samples = new Map<EngineLabel, { ms: number; usage: Usage }[]>();
+    const names = engines.filter((name) => taking(name) && this.contenders.has(name));
+    if (!warm) for (const name of names) await this.attempt(name, work);
+    await this.repeat(async () => {
+      for (const name of names) {
+        await this.attempt(name, async (contender) => {
+          const sample = await timed(() => work(contender));
+          samples.set(name, [...(samples.get(name) ?? []), sample]);
+        });
+      }
+    });
+    for (const name of samples.keys()) if (this.out.has(name)) samples.delete(name);
+    return samples;
+  }
+
+  private async repeat<T>(run: () => Promise<T>): Promise<T[]> {
+    const found: T[] = [];
+    const start = performance.now();
+    while (found.length < this.effort.repeats && (found.length < 3 || performance.now() - start < this.effort.patience))
+      found.push(await run());
+    return found;
+  }
+
+  /** Does something with a contender that is still in; whatever goes wrong puts it out. */
+  private async attempt(name: EngineLabel, work: (contender: Contender) => Promise<unknown>): Promise<void> {
+    if (this.out.has(name)) return;
+    try {
+      await work(this.contenders.get(name)!);
+    } catch (error) {
+      this.drop(name, error);
+    }
+  }
+
+  private drop(name: EngineLabel, error: unknown): void {
+    const why = error instanceof Error ? error.message : String(error);
+    this.out.set(name, why);
+    const contender = this.contenders.get(name);
+    this.contenders.delete(name);
+    if (error instanceof TooSlow) this.say(`${name}: ${why}`);
+    // An engine that this version does not have is no failure of the benchmark.
+    else if (labErrorCode(error) === 'usage' && !contender) this.say(`${name}: ${why}`);
+    else {
+      this.failures.push(`${name}: ${error instanceof Error ? (error.stack ?? why) : why}`);
+      contender?.dispose();
+    }
+  }
+}
+
+/** Still compiling; it cannot be interrupted and is left alone. */
+class TooSlow extends Error {}
+
+async function before<T>(deadline: number, work: Promise<T>): Promise<T> {
+  if (deadline === Infinity) return work;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new TooSlow(`It had not compiled after ${Math.round(deadline / 1000)} s, which is what --quick allows.`)),
+      deadline,
+    );
+  });
+  work.catch(() => {});
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+async function timed(work: () => Promise<unknown>): Promise<{ ms: number; usage: Usage }> {
+  const start = performance.now();
+  const { usage } = await metered(work);
+  return { ms: performance.now() - start, usage };
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
