@@ -7,7 +7,7 @@ import type { BackendName, EngineName } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 
 export interface OptionSpec {
-  /** How the value is written in the help; absent: a switch without a value. */
+  /** How the value is written in the help; absent: a switch without a value; in brackets: the value may be left out. */
   readonly value?: string;
   readonly help: string;
 }
@@ -40,23 +40,27 @@ export class Arguments {
   constructor(command: CommandSpec, argv: readonly string[]) {
     this.#command = command.name;
     const options: NonNullable<ParseArgsConfig['options']> = {};
-    for (const [name, { value }] of Object.entries({ ...command.options, ...commonOptions })) {
+    for (const [name, { value }] of Object.entries({ ...commonOptions, ...command.options })) {
       options[name] = { type: value === undefined ? 'boolean' : 'string' };
     }
     try {
-      this.#values = parseArgs({ args: joinNegative(argv, options), options, allowPositionals: false }).values as Record<string, string>;
+      this.#values = parseArgs({ args: joinValues(argv, command, options), options, allowPositionals: false }).values as Record<
+        string,
+        string
+      >;
     } catch (error) {
       throw this.#wrong(firstSentence(error));
     }
   }
 
+  /** A switch that is given, or an option whose value is left out. */
   flag(name: string): boolean {
-    return this.#values[name] === true;
+    return this.#values[name] === true || this.#values[name] === noValue;
   }
 
   text(name: string): string | undefined {
     const value = this.#values[name];
-    return typeof value === 'string' ? value : undefined;
+    return typeof value === 'string' && value !== noValue ? value : undefined;
   }
 
   required(name: string): string {
@@ -128,13 +132,22 @@ export class Arguments {
   }
 }
 
-/** Node's parser takes the -1 of `--seed -1` for an option; the sentence it gives is no help. */
-function joinNegative(argv: readonly string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+/** Stands for a value that was left out; no shell can pass it. */
+const noValue = '\0';
+
+/**
+ * Node's parser takes the -1 of `--seed -1` for an option, and the sentence it gives is no help; and it knows no option
+ * whose value may be left out.
+ */
+function joinValues(argv: readonly string[], command: CommandSpec, options: NonNullable<ParseArgsConfig['options']>): string[] {
   const out: string[] = [];
   for (let i = 0; i < argv.length; i++) {
     const [arg, next] = [argv[i]!, argv[i + 1]];
-    const takesValue = arg.startsWith('--') && options[arg.slice(2)]?.type === 'string';
-    if (takesValue && next !== undefined && /^-[\d.]/.test(next)) out.push(`${arg}=${argv[++i]!}`);
+    const name = arg.startsWith('--') ? arg.slice(2) : '';
+    const takesValue = options[name]?.type === 'string';
+    const mayLack = command.options[name]?.value?.startsWith('[') === true;
+    if (mayLack && (next === undefined || next.startsWith('-'))) out.push(`${arg}=${noValue}`);
+    else if (takesValue && next !== undefined && /^-[\d.]/.test(next)) out.push(`${arg}=${argv[++i]!}`);
     else out.push(arg);
   }
   return out;

@@ -26,7 +26,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (!command) throw new LabError('usage', `There is no command "${name}".`, `There are ${commands.map((c) => c.name).join(', ')}.`);
   const args = new Arguments(command, rest);
   if (args.flag('help')) {
-    const all = { ...command.options, ...commonOptions };
+    const all = { ...command.options, ...commonOptions, ...command.options };
     process.stdout.write(`permix ${command.name} ${command.summary}\n\n${optionLines(all)}\n`);
     return 0;
   }

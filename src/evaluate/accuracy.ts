@@ -3,13 +3,13 @@
  * It is not the training reward (`rl/`), and what is concluded from the accuracies (stability, fidelity) is not here.
  */
 import type { PolicyEngine } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import type { Knobs, Question, Task } from '../tasks/question.ts';
 import { verify } from '../verify/verify.ts';
+import { generateReplies } from './replies.ts';
 
 export interface AccuracyRequest {
   readonly engine: PolicyEngine;
@@ -40,39 +40,27 @@ export interface PersonaScore {
 
 /** @throws LabError 'cancelled' when the signal is aborted */
 export async function accuracyByPersona(request: AccuracyRequest): Promise<PersonaScore[]> {
-  const { engine, tokenizer, eosIds, personas, task, signal, maxNewTokens = 24, batchRows = 128 } = request;
+  const { tokenizer, personas, task, maxNewTokens = 24, batchRows = 128 } = request;
   const limit = (tokenizer.maxLength ?? Infinity) - maxNewTokens;
   const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs);
-  const cells = personas.flatMap((persona, index) => questions.map((question) => ({ index, persona, question })));
-  const correct = personas.map(() => 0);
-  for (let first = 0; first < cells.length; first += batchRows) {
-    if (signal?.aborted) throw new LabError('cancelled', 'The evaluation was stopped.', 'Start it again when you like.');
-    const batch = cells.slice(first, first + batchRows);
-    const rollouts = await engine.generate({
-      prompts: batch.map(({ persona, question }) => renderPrompt(tokenizer, persona?.text ?? null, question.text, limit).tokens),
-      repeats: 1,
-      sampling: {
-        temperature: request.temperature,
-        topK: 0,
-        topP: 1,
-        minP: 0,
-        maxNewTokens,
-        eosIds,
-        // Draws of their own, numbered over the whole evaluation.
-        seed: (request.seed ^ Purpose.evaluation) >>> 0,
-        step: 0,
-        firstRow: first,
-      },
-      ...(signal ? { signal } : {}),
-    });
-    batch.forEach(({ index, question }, row) => {
-      const start = row * rollouts.width + rollouts.promptLengths[row]!;
-      const end = row * rollouts.width + rollouts.lengths[row]! - rollouts.ended[row]!;
-      if (verify(tokenizer.decode(rollouts.tokens.subarray(start, end)), question, task).correct) correct[index]!++;
-    });
-    request.onProgress?.(Math.min(1, (first + batchRows) / cells.length));
-  }
-  return personas.map((persona, index) => ({ personaId: persona?.id ?? null, correct: correct[index]!, total: questions.length }));
+  let done = 0;
+  const replies = await generateReplies({
+    ...request,
+    prompts: personas.flatMap((persona) =>
+      questions.map((question) => renderPrompt(tokenizer, persona?.text ?? null, question.text, limit).tokens),
+    ),
+    samples: 1,
+    step: 0,
+    firstRow: 0,
+    maxNewTokens,
+    batchRows,
+    onReplies: (count) => request.onProgress?.((done += count) / (personas.length * questions.length)),
+  });
+  return personas.map((persona, index) => ({
+    personaId: persona?.id ?? null,
+    correct: questions.filter((question, i) => verify(replies[index * questions.length + i]!.text, question, task).correct).length,
+    total: questions.length,
+  }));
 }
 
 /**

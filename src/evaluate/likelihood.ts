@@ -4,6 +4,7 @@
  */
 import type { PolicyEngine, TokenBatch } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import { stopped } from './replies.ts';
 
 export interface Believed {
   /** 1 where the reply is likeliest under its own voice; 1/m where m voices are equally likely and its own is one of them. */
@@ -50,7 +51,7 @@ export async function sequenceLogprobs(
 ): Promise<number[]> {
   const totals: number[] = [];
   for (let first = 0; first < rows.length; first += options.batchRows) {
-    if (options.signal?.aborted) throw new LabError('cancelled', 'The evaluation was stopped.', 'Start it again when you like.');
+    if (options.signal?.aborted) throw stopped();
     const batch = tokenBatch(rows.slice(first, first + options.batchRows));
     const { logprobs } = await engine.score(batch, { temperature: 1, policy: 'current' });
     for (let row = 0; row < batch.rows; row++) {

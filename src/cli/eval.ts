@@ -1,0 +1,221 @@
+/** `permix eval`: one policy under every persona, alone or against its base; a table, JSON and CSV. Stoppable and resumable with --out. */
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { PolicyEngine } from '../engine/engine.ts';
+import { LabError, labErrorCode } from '../errors.ts';
+import { evaluate, type Candidate, type EvaluationRequest } from '../evaluate/evaluate.ts';
+import { defaultInstruction, generatedQuestions, importedQuestions, type QuestionSet } from '../evaluate/questions.ts';
+import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
+import { formatValue, reportTable } from '../evaluate/table.ts';
+import { parsePersonas, type PersonaLibrary } from '../persona/file.ts';
+import { personas as world, voices as worldVoices } from '../persona/world.ts';
+import { loadPolicy } from '../policy/policy.ts';
+import type { Weights } from '../policy/weights.ts';
+import { taskById, tasks } from '../tasks/index.ts';
+import type { Arguments } from './arguments.ts';
+import { modelFolder, openEngine } from './engine.ts';
+import { EvaluationFolder, type Settings } from './eval-folder.ts';
+import { folderSource } from './folder.ts';
+import type { Output } from './output.ts';
+import { notice, Progress } from './progress.ts';
+
+export async function evalCommand(args: Arguments, out: Output): Promise<number> {
+  const { request, settings } = await prepare(args);
+  const path = args.text('out');
+  const folder = path === undefined ? null : await EvaluationFolder.open(resolve(path), settings);
+  if (folder && folder.finished > 0) notice(`Resumed: ${folder.finished} cells of this evaluation were finished before.`);
+
+  const stop = stopSignal();
+  let progress: Progress | null = null;
+  let report: EvaluationReport;
+  try {
+    report = await evaluate({
+      ...request,
+      ...(folder ? { cells: folder } : {}),
+      signal: stop.signal,
+      onProgress: ({ fraction, phase, cells, total }) => {
+        // In hundredths, for a bar that moves within long cells too.
+        progress ??= new Progress('evaluating, %', 100, 100 * fraction);
+        progress.at(100 * fraction, `${phase}, ${cells} of ${total} cells`);
+      },
+    });
+  } catch (error) {
+    if (labErrorCode(error) !== 'cancelled') throw error;
+    notice(
+      folder ? `Stopped; the same command continues after ${folder.finished} finished cells.` : 'Stopped; nothing was kept without --out.',
+    );
+    return 130;
+  } finally {
+    (progress as Progress | null)?.done();
+    stop.release();
+  }
+
+  const files = [
+    [args.text('json'), reportJson],
+    [args.text('csv'), reportCsv],
+    [folder && join(folder.path, 'report.json'), reportJson],
+    [folder && join(folder.path, 'report.csv'), reportCsv],
+  ] as const;
+  for (const [file, write] of files) if (file) await writeFile(file, write(report));
+  out.object(report);
+  for (const line of tableLines(report)) out.line(line);
+  return 0;
+}
+
+/** From options and files to what `evaluate` is asked, and the same as plain settings, for the folder. */
+async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; settings: Settings }> {
+  const data = args.text('data');
+  const greedy = args.flag('greedy');
+  if (data !== undefined && args.text('task') !== undefined) throw args.wrong('--data and --task exclude each other.');
+  if (data === undefined && args.text('instruction') !== undefined) throw args.wrong('--instruction needs --data.');
+  const temperature = args.number('temperature', 0, 10) ?? (greedy ? 0 : 1);
+  if (greedy && temperature > 0) throw args.wrong('--greedy and --temperature exclude each other.');
+  const samples = args.integer('samples', 1, 10_000) ?? 1;
+  if (temperature === 0 && samples > 1) throw args.wrong(`Greedy decoding gives the same reply ${samples} times; leave out --samples.`);
+  const problems = args.integer('problems', 1, 1_000_000) ?? headlineProblems;
+  const seed = args.integer('seed', 0, 0xffffffff) ?? 1;
+  const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? (data === undefined ? 48 : 512);
+  const fidelityReplies = args.integer('fidelity', 0, 10_000) ?? (data === undefined ? 8 : 0);
+  const batchRows = args.integer('batch', 1, 100_000) ?? 128;
+  const task = args.choice(
+    'task',
+    tasks.map(({ id }) => id),
+  );
+  const instruction = args.text('instruction') ?? defaultInstruction;
+
+  const set = await questions(args, data, { task: task ?? 'addition', problems, seed, instruction });
+  const library = await personaLibrary(args);
+  const model = resolve(modelFolder(args));
+  const baseFolder = args.text('base');
+  const policy = await candidate(args, model, null);
+  const base = baseFolder === undefined ? null : await candidate(args, resolve(baseFolder), policy.candidate.name);
+  return {
+    request: {
+      policy: policy.candidate,
+      base: base && base.candidate,
+      ...library.content,
+      questions: set.content,
+      problems,
+      samples,
+      temperature,
+      seed,
+      maxNewTokens,
+      fidelityReplies,
+      batchRows,
+    },
+    settings: {
+      model: policy.hash,
+      base: base && base.hash,
+      data: set.hash,
+      personas: library.hash,
+      instruction: data === undefined ? null : instruction,
+      problems,
+      samples,
+      temperature,
+      seed,
+      'max-new': maxNewTokens,
+      fidelity: fidelityReplies,
+    },
+  };
+}
+
+interface Asked {
+  readonly task: string;
+  readonly problems: number;
+  readonly seed: number;
+  readonly instruction: string;
+}
+
+async function questions(args: Arguments, data: string | undefined, asked: Asked): Promise<{ content: QuestionSet; hash: string }> {
+  if (data === undefined) return { content: generatedQuestions(taskById(asked.task), asked.problems, asked.seed), hash: asked.task };
+  const text = await readText(args, 'data', data);
+  return { content: importedQuestions(text, basename(data), asked), hash: `${basename(data)} ${digest([text])}` };
+}
+
+async function personaLibrary(args: Arguments): Promise<{ content: PersonaLibrary; hash: string }> {
+  const file = args.text('personas');
+  if (file === undefined) return { content: { personas: world, voices: worldVoices }, hash: 'the bundled world' };
+  const text = await readText(args, 'personas', file);
+  const { personas, voices } = parsePersonas(text, file);
+  return { content: { personas, voices }, hash: `${basename(file)} ${digest([text])}` };
+}
+
+async function readText(args: Arguments, option: string, file: string): Promise<string> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw args.wrong(`There is no file ${file} for --${option}.`);
+    if (code === 'EISDIR') throw args.wrong(`${file} is a folder; --${option} takes a file.`);
+    if (error instanceof TypeError) throw new LabError('format', `${file} is not text in UTF-8.`, 'Give a text file.');
+    throw error;
+  }
+}
+
+/** @param taken the other candidate's name */
+async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; hash: string }> {
+  const { id, config, weights, tokenizer } = await loadPolicy(await folderSource(folder));
+  if (!tokenizer) throw new LabError('config', `The policy in ${folder} has no tokenizer.json, so it cannot be asked in words.`, 'Add it.');
+  return {
+    candidate: {
+      name: id === taken ? `${id} (base)` : id,
+      tokenizer,
+      eosIds: config.eosIds,
+      maxPositions: config.maxPositions,
+      open: () => openEngine({ config, weights, wish: args.wish }),
+      close: (engine: PolicyEngine) => engine.dispose(),
+    },
+    hash: `${id} ${digest(tensors(weights))}`,
+  };
+}
+
+function* tensors(weights: Weights): Generator<string | Uint8Array> {
+  for (const name of Object.keys(weights).sort()) {
+    const { buffer, byteOffset, byteLength } = weights[name]!;
+    yield name;
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
+}
+
+/** Enough of a hash to tell files apart. */
+function digest(parts: Iterable<string | Uint8Array>): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** The first Ctrl-C ends the evaluation after the replies that are being made; a second one ends it at once. */
+function stopSignal(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(130);
+    notice('Stopping; Ctrl-C again stops at once.');
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of signals) process.on(name, onSignal);
+  return { signal: controller.signal, release: () => signals.forEach((name) => process.off(name, onSignal)) };
+}
+
+function tableLines(report: EvaluationReport): string[] {
+  const { columns, sections, notes } = reportTable(report);
+  const left = Math.max(...sections.flatMap(({ rows }) => rows.map(({ label }) => label.length)));
+  const widths = columns.map((name) => Math.max(9, name.length + 2));
+  const line = (label: string, cells: readonly string[]) =>
+    `${label.padEnd(left)}${cells.map((cell, i) => cell.padStart(widths[i]!)).join('')}`.trimEnd();
+  return [
+    line('', columns),
+    ...sections.flatMap(({ title, rows }) => [
+      title,
+      ...rows.map(({ label, unit, values }) =>
+        line(
+          label,
+          values.map((value) => formatValue(value, unit)),
+        ),
+      ),
+      '',
+    ]),
+    ...notes,
+  ];
+}

@@ -1,0 +1,79 @@
+/** Asks a policy and reads what it says. Which questions under which personas is `accuracy.ts` and `evaluate.ts`. */
+import type { PolicyEngine } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
+import type { Tokenizer } from '../policy/tokenizer.ts';
+import { Purpose } from '../random/counter.ts';
+
+export interface Reply {
+  /** The completion, its EOS included. */
+  readonly tokens: readonly number[];
+  /** Without the EOS. */
+  readonly text: string;
+  /** By an EOS, not cut at the limit. */
+  readonly ended: boolean;
+}
+
+export interface ReplyRequest {
+  readonly engine: PolicyEngine;
+  readonly tokenizer: Tokenizer;
+  /** The policy's `config.eosIds`. */
+  readonly eosIds: readonly number[];
+  readonly prompts: readonly Int32Array[];
+  /** Replies to each prompt. */
+  readonly samples: number;
+  readonly seed: number;
+  /** Counters of the draws: which piece of the evaluation, and the number of its first reply. */
+  readonly step: number;
+  readonly firstRow: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  /** Rows of one generation; the result does not depend on it, the memory does. */
+  readonly batchRows: number;
+  /** Called with the number of replies that came. */
+  readonly onReplies?: (count: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** @returns [prompts * samples], the samples of a prompt consecutive @throws LabError 'cancelled' when the signal is aborted */
+export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
+  const { engine, tokenizer, eosIds, prompts, samples, signal } = request;
+  const promptsPerBatch = Math.max(1, Math.floor(request.batchRows / samples));
+  const replies: Reply[] = [];
+  for (let first = 0; first < prompts.length; first += promptsPerBatch) {
+    if (signal?.aborted) throw stopped();
+    const rollouts = await engine.generate({
+      prompts: prompts.slice(first, first + promptsPerBatch),
+      repeats: samples,
+      sampling: {
+        temperature: request.temperature,
+        topK: 0,
+        topP: 1,
+        minP: 0,
+        maxNewTokens: request.maxNewTokens,
+        eosIds,
+        // Draws of their own, numbered over the whole evaluation.
+        seed: (request.seed ^ Purpose.evaluation) >>> 0,
+        step: request.step,
+        firstRow: request.firstRow + first * samples,
+      },
+      ...(signal ? { signal } : {}),
+    });
+    for (let row = 0; row < rollouts.rows; row++) {
+      const start = row * rollouts.width + rollouts.promptLengths[row]!;
+      const end = row * rollouts.width + rollouts.lengths[row]!;
+      const ended = rollouts.ended[row] === 1;
+      replies.push({
+        tokens: Array.from(rollouts.tokens.subarray(start, end)),
+        text: tokenizer.decode(rollouts.tokens.subarray(start, ended ? end - 1 : end)),
+        ended,
+      });
+    }
+    request.onReplies?.(rollouts.rows);
+  }
+  return replies;
+}
+
+export function stopped(): LabError {
+  return new LabError('cancelled', 'The evaluation was stopped.', 'Start it again when you like.');
+}

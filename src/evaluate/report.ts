@@ -1,0 +1,174 @@
+/** What an evaluation found, as one plain object that survives JSON. How it is found is `evaluate.ts`; how it is shown is `table.ts`. */
+import type { PersonaKind } from '../persona/persona.ts';
+import type { FidelityMeasures } from './fidelity.ts';
+import type { DescriptiveInterval, ShuffledNull } from './resample.ts';
+import type { Stability } from './stability.ts';
+
+export const reportFormat = 'permix-evaluation';
+export const reportVersion = 1;
+
+/** The headline Persona Stability Score needs at least this many problems per persona: min/max is biased low for fewer. */
+export const headlineProblems = 300;
+
+export interface EvaluationReport {
+  readonly format: typeof reportFormat;
+  readonly version: typeof reportVersion;
+  readonly data: {
+    readonly name: string;
+    /** Problems per persona: the same for every persona and policy, in this order. */
+    readonly problemIds: readonly string[];
+    /** Questions of the source that could not be asked, by reason. */
+    readonly leftOut: Readonly<Record<string, number>>;
+  };
+  readonly sampling: {
+    /** 0: greedy. */
+    readonly temperature: number;
+    readonly samples: number;
+    readonly maxNewTokens: number;
+    readonly seed: number;
+  };
+  readonly personas: readonly ReportedPersona[];
+  /** The policy that is evaluated, and the frozen base it is compared with and scored by; null: it was its own base. */
+  readonly policy: PolicyReport;
+  readonly base: PolicyReport | null;
+  /** Against the base; null without one. */
+  readonly shift: LogOddsShift | null;
+  /** What a reader has to know before quoting a number, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface ReportedPersona {
+  readonly id: string;
+  readonly name: string;
+  readonly voice: string | null;
+  readonly kind: PersonaKind;
+  /** Never trained on. */
+  readonly heldOut: boolean;
+}
+
+export interface PolicyReport {
+  readonly name: string;
+  /** Without a persona. */
+  readonly none: Accuracy;
+  /** [P] in the order of the report's personas. */
+  readonly personas: readonly Accuracy[];
+  /** Over all personas, and over those trained on and those held out; null for fewer than two. */
+  readonly stability: { readonly all: Stability; readonly trained: Stability | null; readonly heldOut: Stability | null };
+  /** PSS if the personas did not matter. */
+  readonly shuffled: ShuffledNull;
+  /** PSS over resampled problems: descriptive only, it decides nothing. */
+  readonly bootstrap: DescriptiveInterval;
+  /** [P] expected best of k = 1 .. P personas. */
+  readonly lottery: readonly number[];
+  readonly fidelity: Fidelity | null;
+}
+
+export interface Accuracy {
+  /** Null: no persona. */
+  readonly personaId: string | null;
+  readonly accuracy: number;
+  /** Wilson's 95 % interval over problems. */
+  readonly low: number;
+  readonly high: number;
+  /** [N] right samples of each problem. */
+  readonly correct: readonly number[];
+  readonly passAtK: readonly { readonly k: number; readonly value: number }[];
+  /** Replies in which no answer was found. */
+  readonly unanswered: number;
+  /** Replies that were cut at the limit. */
+  readonly truncated: number;
+}
+
+export interface Fidelity {
+  /** Task and role-play replies count equally; null unless both were measured. */
+  readonly headline: number | null;
+  readonly task: FidelityMeasures;
+  readonly roleplay: FidelityMeasures;
+}
+
+/** logit a - logit a_base, nats, half a success and half a failure added to each. */
+export interface LogOddsShift {
+  readonly none: number;
+  /** [P] */
+  readonly personas: readonly number[];
+  /** Over personas (std divided by their number): where training moved all of them alike, std is small against mean. */
+  readonly trained: MeanStd | null;
+  readonly heldOut: MeanStd | null;
+}
+
+export interface MeanStd {
+  readonly mean: number;
+  readonly std: number;
+}
+
+export function reportJson(report: EvaluationReport): string {
+  return `${JSON.stringify(report, null, 1)}\n`;
+}
+
+/**
+ * Every number of the report in one tidy table, RFC 4180: policy, persona (empty where a number is about all of them, `none` for no persona),
+ * measure, value. What could not be measured has no row.
+ */
+export function reportCsv(report: EvaluationReport): string {
+  const rows: (readonly [policy: string, persona: string, measure: string, value: number | null])[] = [];
+  for (const [role, policy] of [
+    ['policy', report.policy],
+    ['base', report.base],
+  ] as const) {
+    if (!policy) continue;
+    const all = (measure: string, value: number | null) => rows.push([role, '', measure, value]);
+    for (const one of [policy.none, ...policy.personas]) {
+      const persona = one.personaId ?? 'none';
+      rows.push(
+        [role, persona, 'accuracy', one.accuracy],
+        [role, persona, 'accuracy low', one.low],
+        [role, persona, 'accuracy high', one.high],
+      );
+      for (const { k, value } of one.passAtK) rows.push([role, persona, `pass@${k}`, value]);
+      rows.push([role, persona, 'unanswered', one.unanswered], [role, persona, 'truncated', one.truncated]);
+    }
+    for (const [group, stability] of Object.entries(policy.stability)) {
+      for (const [name, value] of Object.entries(stability ?? {})) all(`${group}: ${name}`, value as number | null);
+    }
+    for (const [name, value] of Object.entries(policy.shuffled)) all(`shuffled pss: ${name}`, value as number);
+    for (const [name, value] of Object.entries(policy.bootstrap)) all(`bootstrap pss: ${name}`, value as number);
+    policy.lottery.forEach((value, i) => all(`best of ${i + 1}`, value));
+    if (!policy.fidelity) continue;
+    all('fidelity', policy.fidelity.headline);
+    for (const kind of ['task', 'roleplay'] as const) {
+      const measures = policy.fidelity[kind];
+      all(`${kind}: fidelity`, measures.mean);
+      all(`${kind}: style strict`, measures.style?.strict ?? null);
+      all(`${kind}: style loose`, measures.style?.loose ?? null);
+      all(`${kind}: identification`, measures.identification?.accuracy ?? null);
+      all(`${kind}: identification ceiling`, measures.identification?.ceiling ?? null);
+      all(`${kind}: likelihood`, measures.likelihood?.accuracy ?? null);
+      all(`${kind}: pmi`, measures.pmi);
+      for (const one of measures.personas) {
+        for (const name of ['strict', 'loose', 'identification', 'likelihood', 'pmi'] as const) {
+          rows.push([role, one.personaId, `${kind}: ${name}`, one[name]]);
+        }
+      }
+    }
+  }
+  if (report.shift) {
+    const { none, personas, trained, heldOut } = report.shift;
+    rows.push(['policy', 'none', 'log-odds shift', none]);
+    personas.forEach((value, i) => rows.push(['policy', report.personas[i]!.id, 'log-odds shift', value]));
+    for (const [group, value] of Object.entries({ trained, heldOut })) {
+      rows.push(['policy', '', `${group}: log-odds shift mean`, value?.mean ?? null]);
+      rows.push(['policy', '', `${group}: log-odds shift std`, value?.std ?? null]);
+    }
+  }
+  const names = { policy: report.policy.name, base: report.base?.name ?? '' };
+  const lines = rows
+    .filter(([, , , value]) => value !== null)
+    .map(([role, persona, measure, value]) =>
+      [role, names[role as 'policy' | 'base'], persona, measure, String(value)].map(quoted).join(','),
+    );
+  return ['role,policy,persona,measure,value', ...lines].map((line) => `${line}\r\n`).join('');
+}
+
+function quoted(cell: string): string {
+  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}

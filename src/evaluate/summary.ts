@@ -1,0 +1,174 @@
+/** From replies to the report: judges them and puts the measures side by side. Pure; asking and scoring is `evaluate.ts`. */
+import type { Persona } from '../persona/persona.ts';
+import type { EvaluationRequest, Scored } from './evaluate.ts';
+import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
+import { lotteryCurve } from './lottery.ts';
+import { meanPassAtK, passLevels } from './pass-at-k.ts';
+import type { Plan } from './plan.ts';
+import type { Reply } from './replies.ts';
+import {
+  headlineProblems,
+  reportFormat,
+  reportVersion,
+  type Accuracy,
+  type EvaluationReport,
+  type Fidelity,
+  type LogOddsShift,
+  type MeanStd,
+  type PolicyReport,
+} from './report.ts';
+import { bootstrapPss, shuffledNull } from './resample.ts';
+import { accuracyInterval, logOddsShift, stability, type Stability } from './stability.ts';
+
+/** One policy's replies; question-major, the samples of a question consecutive. */
+export interface Answers {
+  readonly none: readonly Reply[];
+  /** [P] */
+  readonly task: readonly (readonly Reply[])[];
+  /** [P] */
+  readonly roleplay: readonly (readonly Reply[])[];
+}
+
+export function summarise(
+  request: EvaluationRequest,
+  plan: Plan,
+  own: Answers,
+  base: Answers | null,
+  scored: Scored | null,
+): EvaluationReport {
+  const fidelity = scored && measureFidelity(request, own, base, scored);
+  const policy = policyReport(request, plan, request.policy.name, own, fidelity?.policy ?? null);
+  const baseReport = base && policyReport(request, plan, request.base!.name, base, fidelity?.base ?? null);
+  return {
+    format: reportFormat,
+    version: reportVersion,
+    data: { name: request.questions.name, problemIds: plan.task.map(({ id }) => id), leftOut: plan.leftOut },
+    sampling: {
+      temperature: request.temperature,
+      samples: request.samples,
+      maxNewTokens: request.maxNewTokens,
+      seed: request.seed,
+    },
+    personas: request.personas.map(({ id, name, voice, kind, heldOut }) => ({ id, name, voice, kind, heldOut })),
+    policy,
+    base: baseReport,
+    shift: baseReport && shiftOf(request, policy, baseReport),
+    notes: notesOf(request, plan, policy),
+  };
+}
+
+function policyReport(request: EvaluationRequest, plan: Plan, name: string, answers: Answers, fidelity: Fidelity | null): PolicyReport {
+  const { personas, samples, seed } = request;
+  const none = accuracyOf(request, plan, null, answers.none);
+  const each = personas.map((persona, p) => accuracyOf(request, plan, persona.id, answers.task[p]!));
+  const table = { correct: each.map(({ correct }) => correct), samples };
+  const among = (wanted: (persona: Persona) => boolean): Stability | null => {
+    const correct = table.correct.filter((_, p) => wanted(personas[p]!));
+    return correct.length < 2 ? null : stability({ correct, samples }, none.accuracy);
+  };
+  return {
+    name,
+    none,
+    personas: each,
+    stability: {
+      all: stability(table, none.accuracy),
+      trained: among(({ heldOut }) => !heldOut),
+      heldOut: among(({ heldOut }) => heldOut),
+    },
+    shuffled: shuffledNull(table, seed),
+    bootstrap: bootstrapPss(table, seed),
+    lottery: lotteryCurve(each.map(({ accuracy }) => accuracy)),
+    fidelity,
+  };
+}
+
+function accuracyOf({ questions, samples }: EvaluationRequest, plan: Plan, personaId: string | null, replies: readonly Reply[]): Accuracy {
+  const verdicts = replies.map(({ text }, row) => questions.judge(text, plan.task[Math.floor(row / samples)]!));
+  const correct = plan.task.map((_, i) => verdicts.slice(i * samples, (i + 1) * samples).filter((verdict) => verdict.correct).length);
+  const accuracy = correct.reduce((sum, count) => sum + count, 0) / replies.length;
+  return {
+    personaId,
+    accuracy,
+    ...accuracyInterval(accuracy, plan.task.length),
+    correct,
+    passAtK: passLevels(samples).map((k) => ({ k, value: meanPassAtK(correct, samples, k) })),
+    unanswered: verdicts.filter(({ parsed }) => parsed === null).length,
+    truncated: replies.filter(({ ended }) => !ended).length,
+  };
+}
+
+function measureFidelity(
+  { personas, voices, samples }: EvaluationRequest,
+  own: Answers,
+  base: Answers | null,
+  scored: Scored,
+): { policy: Fidelity; base: Fidelity | null } {
+  const kind = (name: 'task' | 'roleplay') => {
+    const texts = (answers: Answers, p: number) =>
+      name === 'roleplay'
+        ? answers.roleplay[p]!.map(({ text }) => text)
+        : scored.policy.task[p]!.map((_, i) => answers.task[p]![i * samples]!.text);
+    const repliesOf = (answers: Answers, logprobs: readonly number[][][]) =>
+      personas.map(({ id }, p): PersonaReplies => ({ personaId: id, texts: texts(answers, p), logprobs: logprobs[p]! }));
+    const training = personas.map(({ id }, p): PersonaReplies => ({
+      personaId: id,
+      texts: scored.training[name][p]!.map(({ text }) => text),
+      logprobs: null,
+    }));
+    const scorer = new FidelityScorer(personas, voices, training);
+    const policyReplies = repliesOf(own, scored.policy[name]);
+    const baseReplies = base && repliesOf(base, scored.base![name]);
+    const ceiling = baseReplies ?? policyReplies;
+    return { policy: scorer.measure(policyReplies, ceiling), base: baseReplies && scorer.measure(baseReplies, ceiling) };
+  };
+  const [task, roleplay] = [kind('task'), kind('roleplay')];
+  const both = (a: Fidelity['task'], b: Fidelity['roleplay']): Fidelity => ({ headline: headlineFidelity(a, b), task: a, roleplay: b });
+  return { policy: both(task.policy, roleplay.policy), base: task.base && roleplay.base && both(task.base, roleplay.base) };
+}
+
+function shiftOf({ personas, samples }: EvaluationRequest, policy: PolicyReport, base: PolicyReport): LogOddsShift {
+  const shift = (now: Accuracy, before: Accuracy) => {
+    const total = now.correct.length * samples;
+    const right = ({ correct }: Accuracy) => correct.reduce((sum, count) => sum + count, 0);
+    return logOddsShift(right(now), total, right(before), total);
+  };
+  const each = policy.personas.map((now, p) => shift(now, base.personas[p]!));
+  return {
+    none: shift(policy.none, base.none),
+    personas: each,
+    trained: meanStd(each.filter((_, p) => !personas[p]!.heldOut)),
+    heldOut: meanStd(each.filter((_, p) => personas[p]!.heldOut)),
+  };
+}
+
+function meanStd(values: readonly number[]): MeanStd | null {
+  if (values.length === 0) return null;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean, std: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) };
+}
+
+function notesOf(request: EvaluationRequest, plan: Plan, policy: PolicyReport): string[] {
+  const notes = ['PSS, fidelity and the other measures are defined by this project (docs/evaluation.md), not by the PerMix-RLVR paper.'];
+  const problems = plan.task.length;
+  if (problems < headlineProblems) {
+    notes.push(
+      `${problems} problem${problems === 1 ? '' : 's'} per persona: PSS is biased low for so few. A headline needs at least ${headlineProblems}; compare with the shuffled value.`,
+    );
+  }
+  notes.push('One run shows nothing about chance between training runs; a claim needs the interval over several seeds.');
+  for (const [reason, count] of Object.entries(plan.leftOut)) notes.push(`${count} of the questions left out: ${reason}.`);
+  const replies = (request.personas.length + 1) * problems * request.samples;
+  const truncated = [policy.none, ...policy.personas].reduce((sum, one) => sum + one.truncated, 0);
+  if (truncated > replies / 20) {
+    notes.push(`${Math.round((100 * truncated) / replies)} % of the replies of ${policy.name} were cut at ${request.maxNewTokens} tokens.`);
+  }
+  if (request.fidelityReplies > 0) {
+    if (policy.fidelity?.task.style === null) notes.push('No persona has a voice with markers, so there is no style adherence.');
+    if (policy.fidelity?.task.identification === null) {
+      notes.push('There were no other questions to train the voice classifier on, so there is no identification on task replies.');
+    }
+    if (!request.base)
+      notes.push('Without a base the policy scores its own replies: its fidelity is a ceiling for what is trained from it.');
+  }
+  return notes;
+}

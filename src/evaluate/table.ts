@@ -1,0 +1,137 @@
+/** The report as a table, the same one on the page and on the command line: sections, rows, one column per policy. No layout. */
+import { headlineProblems, type EvaluationReport, type PolicyReport } from './report.ts';
+import type { FidelityMeasures } from './fidelity.ts';
+
+/** `share` in [0, 1], shown in percent · `score` a ratio or difference of shares · `nats` */
+export type Unit = 'share' | 'score' | 'nats';
+
+export interface TableRow {
+  readonly label: string;
+  readonly unit: Unit;
+  /** One per column; null: not measured. */
+  readonly values: readonly (number | null)[];
+}
+
+export interface TableSection {
+  readonly title: string;
+  readonly rows: readonly TableRow[];
+}
+
+export interface ReportTable {
+  /** The base first, if there is one. */
+  readonly columns: readonly string[];
+  readonly sections: readonly TableSection[];
+  readonly notes: readonly string[];
+}
+
+export function reportTable(report: EvaluationReport): ReportTable {
+  const policies = [...(report.base ? [report.base] : []), report.policy];
+  const row = (label: string, unit: Unit, value: (policy: PolicyReport) => number | null): TableRow => ({
+    label,
+    unit,
+    values: policies.map(value),
+  });
+  const problems = report.data.problemIds.length;
+  const count = `${problems} problem${problems === 1 ? '' : 's'}`;
+  const asked = report.sampling.temperature === 0 ? 'greedy' : `${report.sampling.samples} at temperature ${report.sampling.temperature}`;
+  const sections: TableSection[] = [
+    {
+      title: `Accuracy (${report.data.name}, ${count} per persona, ${asked})`,
+      rows: [
+        row('no persona', 'share', ({ none }) => none.accuracy),
+        ...report.personas.map(({ name, heldOut }, p) =>
+          row(`${name}${heldOut ? ' *' : ''}`, 'share', ({ personas }) => personas[p]!.accuracy),
+        ),
+      ],
+    },
+    {
+      title: `Stability over ${report.personas.length} personas${problems < headlineProblems ? ' (few problems)' : ''}`,
+      rows: stabilityRows(row),
+    },
+  ];
+  const last = policies[0]!.none.passAtK.length - 1;
+  if (last > 0) {
+    sections.push({
+      title: 'pass@k, mean over personas',
+      rows: policies[0]!.none.passAtK.map(({ k }, i) =>
+        row(`pass@${k}`, 'share', ({ personas }) => personas.reduce((sum, one) => sum + one.passAtK[i]!.value, 0) / personas.length),
+      ),
+    });
+  }
+  sections.push({
+    title: 'Persona lottery: expected best of k personas',
+    rows: lotteryLevels(report.personas.length).map((k) => row(`k = ${k}`, 'share', ({ lottery }) => lottery[k - 1]!)),
+  });
+  if (policies.some(({ fidelity }) => fidelity)) {
+    sections.push({ title: 'Persona fidelity', rows: [row('headline', 'share', ({ fidelity }) => fidelity?.headline ?? null)] });
+    for (const [kind, title] of [
+      ['task', 'Fidelity on task replies'],
+      ['roleplay', 'Fidelity on role-play replies'],
+    ] as const) {
+      const measure = (label: string, unit: Unit, value: (measures: FidelityMeasures) => number | null | undefined) =>
+        row(label, unit, ({ fidelity }) => (fidelity ? (value(fidelity[kind]) ?? null) : null));
+      sections.push({
+        title,
+        rows: [
+          measure('mean of the three', 'share', ({ mean }) => mean),
+          measure('style, strict', 'share', ({ style }) => style?.strict),
+          measure('style, loose', 'share', ({ style }) => style?.loose),
+          measure('voice identification', 'share', ({ identification }) => identification?.accuracy),
+          measure('  its ceiling, on the base', 'share', ({ identification }) => identification?.ceiling),
+          measure('likelihood identification', 'share', ({ likelihood }) => likelihood?.accuracy),
+          measure('  chance of both', 'share', ({ likelihood, identification }) => (likelihood ?? identification)?.chance),
+          measure('PMI', 'nats', ({ pmi }) => pmi),
+        ],
+      });
+    }
+  }
+  const { shift } = report;
+  if (shift) {
+    const only = (label: string, value: number | null): TableRow => ({ label, unit: 'nats', values: [null, value] });
+    sections.push({
+      title: 'Shift of the log-odds of being right, against the base',
+      rows: [
+        only('no persona', shift.none),
+        only('trained personas, mean', shift.trained?.mean ?? null),
+        only('  std over them', shift.trained?.std ?? null),
+        only('held-out personas, mean', shift.heldOut?.mean ?? null),
+        only('  std over them', shift.heldOut?.std ?? null),
+      ],
+    });
+  }
+  const heldOut = report.personas.some((persona) => persona.heldOut) ? ['* held out: never trained on.'] : [];
+  return { columns: policies.map(({ name }) => name), sections, notes: [...heldOut, ...report.notes] };
+}
+
+function stabilityRows(row: (label: string, unit: Unit, value: (policy: PolicyReport) => number | null) => TableRow): TableRow[] {
+  return [
+    row('PSS, min / max', 'score', ({ stability }) => stability.all.pss),
+    row('  if personas did not matter', 'score', ({ shuffled }) => shuffled.mean),
+    row('  bootstrap 2.5 % (descriptive)', 'score', ({ bootstrap }) => bootstrap.low),
+    row('  bootstrap 97.5 % (descriptive)', 'score', ({ bootstrap }) => bootstrap.high),
+    row('  trained personas', 'score', ({ stability }) => stability.trained?.pss ?? null),
+    row('  held-out personas', 'score', ({ stability }) => stability.heldOut?.pss ?? null),
+    row('PSS_mean, min / mean', 'score', ({ stability }) => stability.all.pssMean),
+    row('mean', 'share', ({ stability }) => stability.all.mean),
+    row('worst', 'share', ({ stability }) => stability.all.min),
+    row('best', 'share', ({ stability }) => stability.all.max),
+    row('spread, max - min', 'score', ({ stability }) => stability.all.spread),
+    row('std over personas', 'score', ({ stability }) => stability.all.std),
+    row('worst-case utility, worst - none', 'score', ({ stability }) => stability.all.worstCaseUtility),
+    row('item stability', 'score', ({ stability }) => stability.all.itemStability),
+  ];
+}
+
+/** 1, 2, 3, 5, 10, 20, … and all of them. */
+function lotteryLevels(personas: number): number[] {
+  return [...[1, 2, 3, 5, 10, 20, 50, 100, 200].filter((k) => k < personas), personas];
+}
+
+/** As the table shows it; an en dash where nothing was measured. */
+export function formatValue(value: number | null, unit: Unit): string {
+  if (value === null) return '–';
+  // Without a sign in front of a zero that only rounding left.
+  const fixed = (x: number, digits: number) => x.toFixed(digits).replace(/^-(0(?:\.0*)?)$/, '$1');
+  if (unit === 'share') return `${fixed(100 * value, 1)} %`;
+  return fixed(value, 3);
+}
