@@ -113,13 +113,15 @@ fn merge(
 @group(0) @binding(7) var<storage, read_write> gradients_a: array<Quad>;
 @group(0) @binding(8) var<storage, read_write> gradients_b: array<f32>;
 
-const RANKS = 8u;
+// Ranks of a tile. More would read dW less often, but neighbouring tiles read the same and software rasterisers take seconds
+// to compile what is unrolled here; so ranks are the innermost order of tiles.
+const RANKS = 4u;
 // Lanes that share the sum of a result, each taking every SLICES-th term.
 const SLICES = 8u;
 
 var<workgroup> parts_a: array<Quad, LANES * RANKS>;
 
-// A tile is 8 Quads by 8 ranks.
+// A tile is 8 Quads by 4 ranks.
 const COLUMNS_A = LANES / SLICES;
 
 @compute @workgroup_size(LANES)
@@ -133,9 +135,9 @@ fn gradient_a(
     return;
   }
   let w = matrix_of(tile, FIRST_A);
-  let blocks = (w.width + COLUMNS_A - 1u) / COLUMNS_A;
-  let column = (w.tile % blocks) * COLUMNS_A;
-  let rank = (w.tile / blocks) * RANKS;
+  let blocks = (params.rank + RANKS - 1u) / RANKS;
+  let column = (w.tile / blocks) * COLUMNS_A;
+  let rank = (w.tile % blocks) * RANKS;
   let c = min(column + lane % COLUMNS_A, w.width - 1u);
   var sums: array<Quad, RANKS>;
   for (var o = lane / COLUMNS_A; o < w.out; o += SLICES) {
@@ -149,7 +151,7 @@ fn gradient_a(
   }
   workgroupBarrier();
   let k = rank + lane / COLUMNS_A;
-  if (column + lane % COLUMNS_A >= w.width || k >= params.rank) {
+  if (lane >= COLUMNS_A * RANKS || column + lane % COLUMNS_A >= w.width || k >= params.rank) {
     return;
   }
   var sum = Quad();
@@ -159,7 +161,7 @@ fn gradient_a(
   gradients_a[w.a + k * w.width + c] = params.scale * sum;
 }
 
-// A tile is 32 rows, 4 a lane, by 8 ranks.
+// A tile is 32 rows, 4 a lane, by 4 ranks.
 const ROWS_B = 4u;
 const RESULTS_B = ROWS_B * RANKS;
 
@@ -177,9 +179,9 @@ fn gradient_b(
     return;
   }
   let w = matrix_of(tile, FIRST_B);
-  let blocks = (w.out + LANES / SLICES * ROWS_B - 1u) / (LANES / SLICES * ROWS_B);
-  let first_row = (w.tile % blocks) * (LANES / SLICES * ROWS_B);
-  let first_rank = (w.tile / blocks) * RANKS;
+  let blocks = (params.rank + RANKS - 1u) / RANKS;
+  let first_row = (w.tile / blocks) * (LANES / SLICES * ROWS_B);
+  let first_rank = (w.tile % blocks) * RANKS;
   let row = first_row + lane / SLICES * ROWS_B;
   var sums: array<f32, RESULTS_B>;
   for (var c = lane % SLICES; c < w.width; c += SLICES) {

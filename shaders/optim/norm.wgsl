@@ -8,8 +8,8 @@
 // src/engine/step-metrics.ts); state i32 [steps taken, steps skipped]; result (norm, skipped, scale, 0).
 //
 // Numerics: runs of 16 Quads are added up before they join a lane's sum, so that rounding does not grow with the length.
-// WGSL may assume that there are no infinities and no NaNs, hence they are told by their bits. A sum of squares beyond
-// float32 counts as not finite, as in the portable engine. Test: tests/gpu/optimiser.test.ts.
+// WGSL may assume that arithmetic gives no infinities and no NaNs, hence they are told by their bits, as they lie in memory.
+// A sum of squares beyond float32 counts as not finite, as in the portable engine. Test: tests/gpu/optimiser.test.ts.
 
 // #include "lib/workgroup.wgsl"
 
@@ -56,10 +56,14 @@ fn square(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lan
 const COLUMNS = 10u;
 const LOSS = 1u;
 
-@group(0) @binding(3) var<storage, read> partials: array<f32>;
-@group(0) @binding(4) var<storage, read> rows: array<u32>; // the bits of f32
+// the bits of f32
+@group(0) @binding(3) var<storage, read> partials: array<u32>;
+@group(0) @binding(4) var<storage, read> rows: array<u32>;
 @group(0) @binding(5) var<storage, read_write> state: array<i32>;
 @group(0) @binding(6) var<storage, read_write> result: array<f32>;
+
+// What float32 still holds: the sum of finite partials may be beyond it.
+const LARGEST = 3.4e38;
 
 fn finite(bits: u32) -> bool {
   return (bits & 0x7f800000u) != 0x7f800000u;
@@ -68,27 +72,27 @@ fn finite(bits: u32) -> bool {
 @compute @workgroup_size(LANES)
 fn finish(@builtin(local_invocation_index) lane: u32) {
   var sum = 0.0;
-  for (var i = lane; i < params.count; i += LANES) {
-    sum += partials[i];
-  }
   var lost = 0.0;
+  for (var i = lane; i < params.count; i += LANES) {
+    sum += bitcast<f32>(partials[i]);
+    lost += select(1.0, 0.0, finite(partials[i]));
+  }
   for (var row = lane; row < params.rows; row += LANES) {
     lost += select(1.0, 0.0, finite(rows[row * COLUMNS + LOSS]));
   }
   let all = sum_lanes(lane, sum);
-  let losses_lost = sum_lanes(lane, lost);
+  let all_lost = sum_lanes(lane, lost);
   if (lane != 0u) {
     return;
   }
-  let good = finite(bitcast<u32>(all));
   let norm = sqrt(all);
-  result[0] = select(all, norm, good);
+  result[0] = norm;
   result[2] = 1.0;
-  if (good && params.max_norm > 0.0) {
+  if (params.max_norm > 0.0) {
     result[2] = min(1.0, params.max_norm / (norm + 1e-6));
   }
   result[3] = 0.0;
-  if (good && losses_lost == 0.0) {
+  if (all_lost == 0.0 && all < LARGEST) {
     result[1] = 0.0;
     state[0] += 1;
   } else {

@@ -35,8 +35,8 @@ type Entry = 'merge' | 'gradient_a' | 'gradient_b';
 const tilesOf = (entry: Entry, out: number, width: number, rank: number) =>
   ({
     merge: Math.ceil(out / 32) * Math.ceil(width / 16),
-    gradient_a: Math.ceil(width / 8) * Math.ceil(rank / 8),
-    gradient_b: Math.ceil(out / 32) * Math.ceil(rank / 8),
+    gradient_a: Math.ceil(width / 8) * Math.ceil(rank / 4),
+    gradient_b: Math.ceil(out / 32) * Math.ceil(rank / 4),
   })[entry];
 
 /** By fours where every matrix allows it. */
