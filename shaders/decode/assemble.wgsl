@@ -1,6 +1,7 @@
 // Whole rows from prompts and completions: what the training forward reads.
 //
-//   rows[r, i] = prompts[g, i] for i < p, then completions[r, i - p] for i - p < lengths[r], then pad;  g = r / repeats
+//   rows[i', i] = prompts[g, i] for i < p, then completions[r, i - p] for i - p < lengths[r], then pad;
+//   r = first_row + i', g = r / repeats
 //
 // prompts [G, P] i32 (right-padded), prompt_lengths [G] i32 = p, completions [R, C] i32, lengths [R] i32, rows [R, W] i32.
 // What does not fit into W is cut. One invocation per place. Test: tests/gpu/decode.test.ts.
@@ -8,6 +9,7 @@
 // #include "lib/workgroup.wgsl"
 
 struct Params {
+  first_row: u32,
   rows: u32,
   width: u32,
   prompt_width: u32,
@@ -33,7 +35,7 @@ fn assemble(
   if (place >= params.rows * params.width) {
     return;
   }
-  let row = place / params.width;
+  let row = params.first_row + place / params.width;
   let position = place % params.width;
   let group = row / params.repeats;
   let prompt_length = u32(prompt_lengths[group]);

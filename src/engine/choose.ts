@@ -62,13 +62,18 @@ export function chooseEngine(
       'Choose the portable engine, or the webgpu backend.',
     );
   }
-  if (engine === 'fused') throw new LabError('usage', 'The fused engine is not part of this version.', 'Choose the portable engine.');
-  if (backend === 'webgpu' && !adapters.webgpu) {
+  const wantsWebGpu = engine === 'fused' || backend === 'webgpu';
+  if (wantsWebGpu && !adapters.webgpu) {
     throw new LabError(
       'usage',
-      `The webgpu backend cannot be used: ${adapters.reason ?? 'there is no adapter.'}`,
+      `The ${engine === 'fused' ? 'fused engine' : 'webgpu backend'} cannot be used: ${adapters.reason ?? 'there is no adapter.'}`,
       'Choose the wasm backend.',
     );
+  }
+  // On WebGPU the fused engine is the faster one on every adapter; elsewhere there is only the portable one.
+  if (wantsWebGpu) {
+    const chosen = (engine as EngineName | null) ?? 'fused';
+    return { engine: chosen, backend: 'webgpu', reason: `You asked for ${engine ? `the ${chosen} engine` : 'webgpu'}.` };
   }
   if (backend) return { engine: 'portable', backend: backend as BackendName, reason: `You asked for ${backend}.` };
   if (!adapters.webgpu)
@@ -84,5 +89,6 @@ export function chooseEngine(
       reason: `The WebGPU adapter "${adapters.webgpu}" is a software one, and wasm is faster than that.`,
     };
   }
-  return { engine: 'portable', backend: 'webgpu', reason: `WebGPU runs on "${adapters.webgpu}".` };
+  const chosen = (engine as EngineName | null) ?? 'fused';
+  return { engine: chosen, backend: 'webgpu', reason: `WebGPU runs on "${adapters.webgpu}".` };
 }

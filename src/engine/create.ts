@@ -27,12 +27,14 @@ type WasmBinary = 'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tf
 
 /** @throws LabError `usage` for an engine that is not there, `webgpu` or `network` when the backend does not start */
 export async function createEngine(options: EngineOptions): Promise<PolicyEngine> {
-  if (options.engine === 'fused') {
-    throw new LabError('usage', 'The fused engine is not part of this version.', 'Choose the portable engine.');
-  }
   const { config, weights, backend } = options;
   if (backend === 'webgpu') {
     const gpu = await acquireGpu();
+    if (options.engine === 'fused') {
+      // Loaded where it runs: its shaders are of no use to the other backends.
+      const { FusedEngine } = await import('./fused/engine.ts');
+      return FusedEngine.create(config, weights, options.lora ?? null, gpu);
+    }
     const { adapter, software, features, limits } = gpu;
     const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
     return new PortableEngine(config, weights, info, gpu.check, gpu.release, options.lora);

@@ -1,4 +1,4 @@
 /** The portable engine on WebGPU, in a real browser, against the same reference as on the other backends. */
-import { portableSuite } from '../helpers/portable-suite.ts';
+import { engineSuite } from '../helpers/engine-suite.ts';
 
-portableSuite('webgpu');
+engineSuite('portable', 'webgpu');

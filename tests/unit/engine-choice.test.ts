@@ -12,7 +12,7 @@ const software: Adapters = { webgpu: 'google swiftshader', software: true, reaso
 
 it('takes webgpu on a real adapter and wasm otherwise, and says why', () => {
   expect(chooseEngine({}, hardware)).toMatchObject({
-    engine: 'portable',
+    engine: 'fused',
     backend: 'webgpu',
     reason: expect.stringContaining('acme turbo') as string,
   });
@@ -21,7 +21,11 @@ it('takes webgpu on a real adapter and wasm otherwise, and says why', () => {
 });
 
 it('follows a wish', () => {
-  expect(chooseEngine({ backend: 'webgpu' }, software)).toMatchObject({ engine: 'portable', backend: 'webgpu' });
+  expect(chooseEngine({ backend: 'webgpu' }, software)).toMatchObject({ engine: 'fused', backend: 'webgpu' });
+  expect(chooseEngine({ engine: 'fused' }, software)).toMatchObject({ engine: 'fused', backend: 'webgpu' });
+  expect(chooseEngine({ engine: 'portable', backend: 'webgpu' }, software)).toMatchObject({ engine: 'portable', backend: 'webgpu' });
+  expect(chooseEngine({ engine: 'portable' }, hardware)).toMatchObject({ engine: 'portable', backend: 'webgpu' });
+  expect(chooseEngine({ engine: 'portable' }, software)).toMatchObject({ engine: 'portable', backend: 'wasm' });
   expect(chooseEngine({ engine: 'portable', backend: 'cpu' }, hardware)).toMatchObject({ backend: 'cpu' });
 });
 
@@ -29,6 +33,7 @@ it.each([
   [{ engine: 'fused', backend: 'wasm' }, hardware, /webgpu only/],
   [{ engine: 'fused', backend: 'cpu' }, hardware, /webgpu only/],
   [{ backend: 'webgpu' }, none, /no WebGPU here/],
+  [{ engine: 'fused' }, none, /fused engine cannot be used: There is no WebGPU here/],
   [{ engine: 'magic' }, hardware, /"magic"/],
   [{ backend: 'webgl' }, hardware, /"webgl"/],
 ])('refuses %j', (wish, adapters, sentence) => {
@@ -49,6 +54,6 @@ it('finds no adapter in plain Node', async () => {
 it('does not pretend to have an engine or a device', async () => {
   const make = (engine: 'fused' | 'portable') =>
     createEngine({ config: tinyConfig, weights: initialWeights(tinyConfig, 1), engine, backend: 'webgpu' });
-  await expect(make('fused')).rejects.toThrow(/fused/);
+  await expect(make('fused')).rejects.toThrow(/WebGPU/);
   await expect(make('portable')).rejects.toThrow(/WebGPU/);
 });

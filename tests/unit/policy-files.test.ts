@@ -6,7 +6,7 @@ import { loadPolicy } from '../../src/policy/policy.ts';
 import { readSafetensors, writeSafetensors } from '../../src/policy/safetensors.ts';
 import type { PolicySource } from '../../src/policy/source.ts';
 import { initialWeights, loadWeights, parameterCount } from '../../src/policy/weights.ts';
-import { variants } from '../helpers/portable-suite.ts';
+import { variants } from '../helpers/engine-suite.ts';
 
 const llama = {
   model_type: 'llama',

@@ -1,6 +1,6 @@
 /** The portable engine on the two backends that run anywhere. */
 import { describe } from 'vitest';
-import { portableSuite } from '../helpers/portable-suite.ts';
+import { engineSuite } from '../helpers/engine-suite.ts';
 
-describe('cpu', () => portableSuite('cpu'));
-describe('wasm', () => portableSuite('wasm'));
+describe('cpu', () => engineSuite('portable', 'cpu'));
+describe('wasm', () => engineSuite('portable', 'wasm'));

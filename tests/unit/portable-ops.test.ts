@@ -13,7 +13,7 @@ import { transpose } from '../../src/engine/portable/ops/transpose.ts';
 import { packRows } from '../../src/engine/portable/rows.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { expectClose, integers, normals } from '../helpers/numbers.ts';
-import { variants } from '../helpers/portable-suite.ts';
+import { variants } from '../helpers/engine-suite.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
 
 const grouped = variants['grouped queries, tied head']!;

@@ -119,7 +119,7 @@ export function advance(
   ];
 }
 
-/** Rows [R, W] = the prompt of the row's group, its completion, pad. */
+/** Rows [R', W], from row `firstRow` of the rollouts on = the prompt of the row's group, its completion, pad. */
 export function assembleRows(of: {
   /** [G, P] i32, right-padded */
   readonly prompts: BufferView;
@@ -129,8 +129,11 @@ export function assembleRows(of: {
   readonly tokens: BufferView;
   /** [R] i32 of the completions */
   readonly lengths: BufferView;
-  /** [R, W] i32 */
+  /** [R', W] i32 */
   readonly assembled: BufferView;
+  /** 0 */
+  readonly firstRow?: number;
+  /** R' */
   readonly rows: number;
   readonly width: number;
   readonly promptWidth: number;
@@ -149,6 +152,7 @@ export function assembleRows(of: {
       rows: of.assembled,
     },
     params: {
+      first_row: of.firstRow ?? 0,
       rows: of.rows,
       width: of.width,
       prompt_width: of.promptWidth,

@@ -1,10 +1,10 @@
 /**
- * What the portable engine promises, for any backend: run in Node on cpu and wasm, in a browser on webgpu.
+ * What an engine promises: the portable one on every backend, and the fused one.
  * Everything is compared with the float64 reference decoder; shapes are tiny because software WebGPU is slow.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
-import type { BackendName, ObjectiveSpec, OptimSpec, PolicyEngine, Sampling, TrainBatch } from '../../src/engine/engine.ts';
+import type { BackendName, EngineName, ObjectiveSpec, OptimSpec, PolicyEngine, Sampling, TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
 import type { Weights } from '../../src/policy/weights.ts';
@@ -114,18 +114,18 @@ function sameBits(actual: Weights, expected: Weights): void {
     expect(new Uint32Array(actual[name]!.buffer), name).toEqual(new Uint32Array(expected[name]!.buffer));
 }
 
-export function portableSuite(backend: BackendName): void {
+export function engineSuite(name: EngineName, backend: BackendName): void {
   const tolerance = { relative: 1e-4, absolute: 1e-4 };
   let engines: PolicyEngine[] = [];
   const start = async (config: PolicyConfig = base, weights: Weights = livelyWeights(config, 5)) => {
-    const engine = await createEngine({ config, weights, engine: 'portable', backend });
+    const engine = await createEngine({ config, weights, engine: name, backend });
     engines.push(engine);
     return engine;
   };
   // One engine stays, so that the device and its compiled pipelines do.
   let anchor: PolicyEngine;
   beforeAll(async () => {
-    anchor = await createEngine({ config: base, weights: livelyWeights(base, 1), engine: 'portable', backend });
+    anchor = await createEngine({ config: base, weights: livelyWeights(base, 1), engine: name, backend });
   });
   afterAll(() => anchor.dispose());
   afterEach(() => {

@@ -1,0 +1,232 @@
+/**
+ * The Llama-family decoder over whole rows as a list of dispatches: forward, and backward beside it. It reads as the
+ * architecture; what each dispatch computes is in `kernels/` and `shaders/nn/`. It knows no losses and no optimiser.
+ * Shapes: R rows of W places, N = R·W, D hidden, H query and K key/value heads of hd, Q = (H + 2K)·hd, F intermediate.
+ */
+import type { PolicyConfig } from '../../policy/config.ts';
+import type { BufferView, Work } from '../gpu/work.ts';
+import { attentionBackward, attentionForward } from './kernels/attention.ts';
+import { columnPartials } from './kernels/columns.ts';
+import { embedForward } from './kernels/embedding.ts';
+import { gateUpMatmul, matmul, swigluBackwardMatmul } from './kernels/matmul.ts';
+import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
+import { headNormChunks, turnBackward, turnForward } from './kernels/turn.ts';
+import type { Tuning } from './kernels/tuning.ts';
+import type { ParameterViews } from './memory-plan.ts';
+import type { PartialSums } from './partials.ts';
+
+/** Named buffers: the pool, or a collector of sizes that asks what a list of dispatches would need. */
+export interface Views {
+  view(name: string, length: number): BufferView;
+}
+
+export interface RowShape {
+  readonly rows: number;
+  readonly width: number;
+}
+
+/** What a pass leaves behind: everything for the backward pass, the prompts' keys and values for decoding, or only its result. */
+export type Keep = 'all' | 'keys' | 'nothing';
+
+export interface Machine {
+  readonly config: PolicyConfig;
+  readonly tuning: Tuning;
+  readonly software: boolean;
+}
+
+export const widths = (config: PolicyConfig) => ({
+  d: config.hiddenSize,
+  q: (config.heads + 2 * config.kvHeads) * config.headDim,
+  mixed: config.heads * config.headDim,
+  f: config.intermediateSize,
+});
+
+/** Positions the rotary table is made for: a power of two, so that it seldom changes. */
+export const tablePositions = (positions: number) => 2 ** Math.ceil(Math.log2(Math.max(positions, 64)));
+
+/** Buffers of a layer. What the backward pass needs is kept layer by layer, the rest is shared by all. */
+function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowShape, keep: Keep, layer: number) {
+  const n = rows * width;
+  const { d, q, mixed, f } = widths(config);
+  const kept = (name: string, length: number) => memory.view(keep === 'all' ? `${layer}.${name}` : name, length);
+  const turned = memory.view(keep === 'nothing' ? 'turned' : `${layer}.turned`, n * q);
+  return {
+    x: kept('x', n * d),
+    attentionNormed: kept('attentionNormed', n * d),
+    attentionRstd: kept('attentionRstd', n),
+    // Without head norms the turn alone can be undone, so what came before it need not be kept.
+    raw: config.qkNorm ? kept('raw', n * q) : memory.view('raw', n * q),
+    turned,
+    mixed: kept('mixed', n * mixed),
+    lse: kept('lse', n * config.heads),
+    h: kept('h', n * d),
+    mlpNormed: kept('mlpNormed', n * d),
+    mlpRstd: kept('mlpRstd', n),
+    gateUp: keep === 'all' ? memory.view(`${layer}.gateUp`, n * 2 * f) : undefined,
+    act: kept('act', n * f),
+    next:
+      keep === 'all' && layer + 1 < config.layers
+        ? memory.view(`${layer + 1}.x`, n * d)
+        : memory.view(keep === 'all' ? 'last.x' : 'x', n * d),
+  };
+}
+
+/** tokens [N], lengths [R] -> the residual stream after the last layer [N, D], which it returns. */
+export function decoderForward(
+  memory: Views,
+  machine: Machine,
+  parameters: ParameterViews,
+  shape: RowShape,
+  keep: Keep,
+  works: Work[],
+): BufferView {
+  const { config, tuning } = machine;
+  const { rows, width } = shape;
+  const n = rows * width;
+  const { d, q, mixed, f } = widths(config);
+  const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
+  const lengths = memory.view('lengths', rows);
+  const table = memory.view('rope', tablePositions(width) * headDim);
+  let out = layerBuffers(memory, machine, shape, keep, 0).x;
+  works.push(embedForward({ tokens: memory.view('tokens', n), table: parameters.view('embedding'), x: out, rows: n, width: d }));
+  for (let layer = 0; layer < config.layers; layer++) {
+    const b = layerBuffers(memory, machine, shape, keep, layer);
+    const p = (name: string) => parameters.view(`${layer}.${name}`);
+    const bias = config.qkvBias ? { bias: p('qkvBias') } : {};
+    works.push(
+      rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.attentionNormed, rstd: b.attentionRstd, rows: n, width: d, eps }),
+      ...matmul({ kind: 'nt', m: n, n: q, k: d, a: b.attentionNormed, b: p('qkv'), c: b.raw, ...bias }, tuning),
+      turnForward({
+        raw: b.raw,
+        turned: b.turned,
+        table,
+        norms: config.qkNorm ? p('headNorms') : null,
+        eps,
+        rows,
+        width,
+        heads,
+        kvHeads,
+        headDim,
+      }),
+      attentionForward({
+        turned: b.turned,
+        lengths,
+        out: b.mixed,
+        lse: b.lse,
+        rows,
+        width,
+        heads,
+        kvHeads,
+        headDim,
+      }),
+      ...matmul({ kind: 'nt', m: n, n: d, k: mixed, a: b.mixed, b: p('output'), c: b.h, residual: b.x }, tuning),
+      rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.mlpNormed, rstd: b.mlpRstd, rows: n, width: d, eps }),
+      ...gateUpMatmul({ m: n, f, k: d, a: b.mlpNormed, b: p('gateUp'), act: b.act, ...(b.gateUp ? { gateUp: b.gateUp } : {}) }, tuning),
+      ...matmul({ kind: 'nt', m: n, n: d, k: f, a: b.act, b: p('down'), c: b.next, residual: b.h }, tuning),
+    );
+    out = b.next;
+  }
+  return out;
+}
+
+/**
+ * d loss / d residual stream, in the buffer `dx` [N, D], -> the gradients of all parameters of the layers, added to `gradients`.
+ * Norms and biases leave sums over chunks of places in `partials`. Afterwards `dx` is the gradient of the embedded tokens.
+ * @param matrices false: gradients of norms and biases are left out too
+ */
+export function decoderBackward(
+  memory: Views,
+  machine: Machine,
+  parameters: ParameterViews,
+  gradients: ParameterViews,
+  partials: PartialSums,
+  shape: RowShape,
+  works: Work[],
+): void {
+  const { config, tuning } = machine;
+  const { rows, width } = shape;
+  const n = rows * width;
+  const { d, q, mixed, f } = widths(config);
+  const { heads, kvHeads, headDim } = config;
+  const lengths = memory.view('lengths', rows);
+  const table = memory.view('rope', tablePositions(width) * headDim);
+  const dx = memory.view('dx', n * d);
+  const dNormed = memory.view('dNormed', n * d);
+  const dGateUp = memory.view('dGateUp', n * 2 * f);
+  const dMixed = memory.view('dMixed', n * mixed);
+  const delta = memory.view('delta', n * heads);
+  const dTurned = memory.view('dTurned', n * q);
+  const splits = memory.view('splits', splitFloats(machine));
+  /** dW += dyᵀ x, for y = x Wᵀ */
+  const weightGradient = (name: string, dy: BufferView, out: number, x: BufferView, inside: number) =>
+    works.push(
+      ...matmul({ kind: 'tn', m: out, n: inside, k: n, a: dy, b: x, c: gradients.view(name), accumulate: true, partials: splits }, tuning),
+    );
+  const normBackward = (name: string, x: BufferView, rstd: BufferView) =>
+    works.push(
+      rmsNormBackward({
+        x,
+        weight: parameters.view(name),
+        rstd,
+        dy: dNormed,
+        dx,
+        accumulate: true,
+        partials: partials.take(name, chunksFor(n), d),
+        rows: n,
+        width: d,
+      }),
+    );
+  for (let layer = config.layers - 1; layer >= 0; layer--) {
+    const b = layerBuffers(memory, machine, shape, 'all', layer);
+    const p = (name: string) => parameters.view(`${layer}.${name}`);
+
+    works.push(...swigluBackwardMatmul({ m: n, f, d, dy: dx, w: p('down'), gateUp: b.gateUp!, dGateUp }, tuning));
+    weightGradient(`${layer}.down`, dx, d, b.act, f);
+    works.push(...matmul({ kind: 'nn', m: n, n: d, k: 2 * f, a: dGateUp, b: p('gateUp'), c: dNormed }, tuning));
+    weightGradient(`${layer}.gateUp`, dGateUp, 2 * f, b.mlpNormed, d);
+    normBackward(`${layer}.mlpNorm`, b.h, b.mlpRstd);
+
+    works.push(...matmul({ kind: 'nn', m: n, n: mixed, k: d, a: dx, b: p('output'), c: dMixed }, tuning));
+    weightGradient(`${layer}.output`, dx, d, b.mixed, mixed);
+    works.push(
+      ...attentionBackward({
+        turned: b.turned,
+        lengths,
+        out: b.mixed,
+        lse: b.lse,
+        dOut: dMixed,
+        delta,
+        dTurned,
+        rows,
+        width,
+        heads,
+        kvHeads,
+        headDim,
+      }),
+      ...turnBackward({
+        gradient: dTurned,
+        raw: b.raw,
+        table,
+        norms: config.qkNorm ? p('headNorms') : null,
+        partials: config.qkNorm ? partials.take(`${layer}.headNorms`, headNormChunks(n), 2 * headDim) : null,
+        eps: config.rmsNormEps,
+        rows,
+        width,
+        heads,
+        kvHeads,
+        headDim,
+      }),
+    );
+    if (config.qkvBias)
+      works.push(columnPartials({ x: dTurned, partials: partials.take(`${layer}.qkvBias`, chunksFor(n), q), rows: n, width: q }));
+    works.push(...matmul({ kind: 'nn', m: n, n: d, k: q, a: dTurned, b: p('qkv'), c: dNormed }, tuning));
+    weightGradient(`${layer}.qkv`, dTurned, q, b.attentionNormed, d);
+    normBackward(`${layer}.attentionNorm`, b.x, b.attentionRstd);
+  }
+}
+
+/** Floats that products over many places may split themselves into: eight copies of the largest weight matrix, within reason. */
+function splitFloats({ config }: Machine): number {
+  const { d, q, f } = widths(config);
+  return Math.min(8 * d * Math.max(q, 2 * f), 2 ** 22);
+}

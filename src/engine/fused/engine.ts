@@ -1,0 +1,401 @@
+/**
+ * The fused engine: the contract of `engine.ts` as static plans of this project's own shaders, without tfjs operations.
+ * Here is what happens in which order and what crosses between host and GPU; which dispatches a pass consists of is in
+ * `passes.ts`, `rollouts.ts` and `update.ts`.
+ */
+import { LabError } from '../../errors.ts';
+import type { LoraSetup } from '../../policy/adapters.ts';
+import type { PolicyConfig } from '../../policy/config.ts';
+import type { Weights } from '../../policy/weights.ts';
+import { Calls } from '../calls.ts';
+import { checkBatch, checkPrompts } from '../check.ts';
+import type {
+  AdvantageKind,
+  EngineInfo,
+  GenerateProgress,
+  GenerateRequest,
+  ObjectiveSpec,
+  OptimSpec,
+  PolicyEngine,
+  PolicyState,
+  Rollouts,
+  Scores,
+  StepMetrics,
+  TokenBatch,
+  TrainBatch,
+} from '../engine.ts';
+import type { GpuContext } from '../gpu/device.ts';
+import type { BufferView } from '../gpu/work.ts';
+import { ropeTable } from '../rope-table.ts';
+import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
+import { bucket, countedTokens, passOf, ranges, regrid, type Pass } from './batch.ts';
+import type { Machine } from './decoder.ts';
+import { lossBuffers, lossWorks, type CellShape, type LossSettings } from './head.ts';
+import { embeddingLists } from './kernels/embedding.ts';
+import { groupAdvantage } from './kernels/head.ts';
+import { tuningFor } from './kernels/tuning.ts';
+import { packArena } from './layout.ts';
+import { Learned } from './learned.ts';
+import { Arena, Pool, readBuffers } from './memory.ts';
+import { maxPlaces, planMemory, rowsPerPass, type MemoryPlan, type TrainingShape } from './memory-plan.ts';
+import type { PartialSums } from './partials.ts';
+import { assembled, embeddingWork, logitsPass, scorePass, trainPass, type FromRollouts } from './passes.ts';
+import { Plans } from './plans.ts';
+import { emptyRollouts, generateGroups, joinRollouts, type RolloutShape } from './rollouts.ts';
+
+const shorterRows = 'Use fewer rows per micro-batch (microBatchRows), or shorter completions.';
+
+/** What `Rollouts.device` is: the rows are those that the last generation left in the buffers. */
+class OnDevice {
+  constructor(readonly shape: RolloutShape) {}
+}
+
+export class FusedEngine implements PolicyEngine {
+  private readonly calls: Calls;
+  private readonly plans: Plans;
+  private reference: Arena | null = null;
+  private rollouts: OnDevice | null = null;
+  private ropeBuffer: GPUBuffer | null = null;
+  private disposed = false;
+  private readonly rowsThatFit = new Map<string, number>();
+  /** Of the newest step: dispatches, and milliseconds of host time to encode them. For the benchmark. */
+  lastStep = { dispatches: 0, encodeMs: 0 };
+
+  private constructor(
+    readonly config: PolicyConfig,
+    readonly info: EngineInfo,
+    private readonly gpu: GpuContext,
+    private readonly machine: Machine,
+    private readonly pool: Pool,
+    private readonly learned: Learned,
+  ) {
+    this.calls = new Calls(gpu.check);
+    this.plans = new Plans(gpu.device, pool);
+  }
+
+  /** @param lora train low-rank adapters instead of all parameters  @param gpu released with the engine */
+  static async create(config: PolicyConfig, weights: Weights, lora: LoraSetup | null, gpu: GpuContext): Promise<FusedEngine> {
+    const { adapter, software, features, limits, device } = gpu;
+    const info: EngineInfo = { engine: 'fused', backend: 'webgpu', adapter, software, features, limits, precision: 'f32' };
+    const pool = new Pool(device);
+    const learned = await Learned.create(device, config, weights, lora, pool, bindableBytes(device));
+    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor({ software, limits }) }, pool, learned);
+  }
+
+  private get parameters(): Arena {
+    return this.learned.parameters;
+  }
+
+  async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
+    checkPrompts(request.prompts, this.config);
+    return this.calls.inTurn(async () => {
+      const { prompts, repeats, sampling } = request;
+      if (prompts.length * repeats === 0 || sampling.maxNewTokens <= 0) return emptyRollouts(request, this.config);
+      const groups = this.groupsPerGeneration(request);
+      const parts: { rollouts: Rollouts; shape: RolloutShape }[] = [];
+      this.rollouts = null;
+      for (const [first, last] of ranges(prompts.length, groups)) {
+        const some = {
+          ...request,
+          prompts: prompts.slice(first, last),
+          sampling: { ...sampling, firstRow: sampling.firstRow + first * repeats },
+        };
+        parts.push(await generateGroups(this.context(), some, first * repeats, prompts.length * repeats, onProgress));
+      }
+      if (parts.length > 1)
+        return joinRollouts(
+          parts.map(({ rollouts }) => rollouts),
+          this.config,
+        );
+      this.rollouts = new OnDevice(parts[0]!.shape);
+      return { ...parts[0]!.rollouts, device: this.rollouts };
+    });
+  }
+
+  async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {
+    checkBatch(batch, this.config);
+    const temperature = options.temperature > 0 ? options.temperature : 1;
+    return this.calls.inTurn(async () => {
+      const parameters = options.policy === 'reference' ? this.reference : this.parameters;
+      if (!parameters) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
+      const { rows, completionWidth } = batch;
+      const scores = { logprobs: new Float32Array(rows * completionWidth), entropies: new Float32Array(rows * completionWidth) };
+      const { width, gridWidth, from } = this.shapeOf(batch);
+      for (const [first, last] of ranges(rows, this.rowsPerPass(width, gridWidth, rows, 'score'))) {
+        const pass = passOf(batch, first, last, width, gridWidth);
+        if (pass.counted === 0) continue;
+        const start = from && { shape: from.shape, first };
+        const key = `score ${options.policy} ${shapeKey(pass.shape, start)} ${temperature}`;
+        const { plan } = await this.plans.get(key, shorterRows, scorePass(this.machine, parameters, pass.shape, start, temperature));
+        if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
+        this.upload(pass, start !== null);
+        const encoder = this.gpu.device.createCommandEncoder();
+        const compute = encoder.beginComputePass();
+        plan.encode(compute);
+        compute.end();
+        this.gpu.device.queue.submit([encoder.finish()]);
+        const grid = pass.shape.rows * gridWidth;
+        const bytes = await readBuffers(this.gpu.device, [this.pool.view('grid.logprob', grid), this.pool.view('grid.entropy', grid)]);
+        const values = new Float32Array(bytes);
+        for (let m = 0; m < pass.counted; m++) {
+          const cell = pass.cells[m]!;
+          const at = (first + Math.floor(cell / gridWidth)) * completionWidth + (cell % gridWidth);
+          scores.logprobs[at] = values[cell]!;
+          scores.entropies[at] = values[grid + cell]!;
+        }
+      }
+      return scores;
+    });
+  }
+
+  async advantages(rewards: Float32Array, groupSize: number, kind: AdvantageKind): Promise<Float32Array> {
+    if (groupSize < 2) {
+      throw new LabError('config', `A group of ${groupSize} rollout has nothing to be compared with.`, 'Set the group size to 2 or more.');
+    }
+    return this.calls.inTurn(async () => {
+      const { length } = rewards;
+      const { plan } = await this.plans.get(`advantages ${length} ${groupSize} ${kind}`, shorterRows, (memory, works) => {
+        const of = { rewards: memory.view('rewards', length), advantage: memory.view('advantages', length) };
+        works.push(groupAdvantage({ ...of, groups: length / groupSize, groupSize, kind }));
+      });
+      this.write('rewards', Float32Array.from(rewards));
+      const encoder = this.gpu.device.createCommandEncoder();
+      const compute = encoder.beginComputePass();
+      plan.encode(compute);
+      compute.end();
+      this.gpu.device.queue.submit([encoder.finish()]);
+      return new Float32Array(await readBuffers(this.gpu.device, [this.pool.view('advantages', length)]));
+    });
+  }
+
+  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
+    checkBatch(batch, this.config);
+    if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
+      throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
+    }
+    return this.calls.inTurn(async () => {
+      const { device } = this.gpu;
+      const { from, width, gridWidth } = this.shapeOf(batch);
+      const { gradients } = await this.learned.prepare();
+      const settings: LossSettings = {
+        objective,
+        old: batch.oldLogprobs ? 'ratio' : from ? 'measure' : 'none',
+        ref: batch.refLogprobs !== null,
+        stepTokens: countedTokens(batch),
+      };
+      const sumsBytes = rowColumns.length * 4;
+      const wish = optim.microBatchRows > 0 ? optim.microBatchRows : batch.rows;
+      await this.pool.reserve({ 'step.rows': batch.rows * rowColumns.length }, shorterRows);
+      this.lastStep = { dispatches: 0, encodeMs: 0 };
+      let passes = 0;
+      for (const [first, last] of ranges(batch.rows, Math.min(wish, this.rowsPerPass(width, gridWidth, batch.rows, 'train')))) {
+        const pass = passOf(batch, first, last, width, gridWidth, batch.mask);
+        if (pass.counted === 0) continue;
+        const start = from && { shape: from.shape, first };
+        const key = `train ${shapeKey(pass.shape, start)} ${objective.temperature}`;
+        const { plan, extra } = await this.plans.get(
+          key,
+          shorterRows,
+          trainPass(this.machine, this.parameters, gradients, pass.shape, start, settings),
+        );
+        this.upload(pass, start !== null);
+        const distinct = this.uploadTraining(batch, first, last, pass, extra.partials, start !== null);
+        const started = performance.now();
+        if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
+        lossWorks(this.pool, pass.shape, settings).forEach((work, i) => plan.setParams(extra.lossAt + i, work.params));
+        const places = pass.shape.rows * pass.shape.width;
+        plan.setParams(extra.embeddingAt, embeddingWork(this.pool, this.machine, gradients, places, distinct).params);
+        const encoder = device.createCommandEncoder();
+        if (passes === 0) {
+          gradients.clear(encoder);
+          encoder.clearBuffer(this.pool.view('step.rows', batch.rows * rowColumns.length).buffer);
+        }
+        const loss = lossBuffers(this.pool, pass.shape);
+        // What the cells that do not count read.
+        for (const { buffer } of [loss.dlogprob, loss.dentropy]) encoder.clearBuffer(buffer);
+        if (start) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), first * gridWidth, loss.oldLogprob);
+        const compute = encoder.beginComputePass();
+        plan.encode(compute);
+        compute.end();
+        const { buffer } = this.pool.view('step.rows', batch.rows * rowColumns.length);
+        encoder.copyBufferToBuffer(loss.rowSums.buffer, 0, buffer, first * sumsBytes, (last - first) * sumsBytes);
+        device.queue.submit([encoder.finish()]);
+        this.lastStep.encodeMs += performance.now() - started;
+        this.lastStep.dispatches += plan.size;
+        passes++;
+      }
+      const has = { old: settings.old !== 'none', ref: settings.ref };
+      if (passes === 0) {
+        return { ...stepMetricsFromRows(new Float32Array(batch.rows * rowColumns.length), objective, has), gradNorm: 0, skipped: false };
+      }
+      // Asked for last: a pass that needs larger buffers drops all plans that are there.
+      const update = await this.plans.get(`update ${batch.rows}`, shorterRows, (memory, works) => {
+        works.push(...this.learned.updateWorks(memory, batch.rows, optim));
+      });
+      const started = performance.now();
+      this.learned.writeTables();
+      this.learned.updateWorks(this.pool, batch.rows, optim).forEach((work, i) => {
+        if (Object.keys(work.params).length > 0) update.plan.setParams(i, work.params);
+      });
+      const encoder = device.createCommandEncoder();
+      const compute = encoder.beginComputePass();
+      update.plan.encode(compute);
+      compute.end();
+      device.queue.submit([encoder.finish()]);
+      this.lastStep.encodeMs += performance.now() - started;
+      this.lastStep.dispatches += update.plan.size;
+      const numbers = new Float32Array(
+        await readBuffers(device, [this.pool.view('result', 4), this.pool.view('step.rows', batch.rows * rowColumns.length)]),
+      );
+      const skipped = numbers[1]! !== 0;
+      if (skipped) this.learned.skippedSteps++;
+      else this.learned.optimSteps++;
+      return { ...stepMetricsFromRows(numbers.slice(4), objective, has), gradNorm: numbers[0]!, skipped };
+    });
+  }
+
+  async logits(tokens: Int32Array): Promise<Float32Array> {
+    const lengths = Int32Array.of(tokens.length);
+    checkBatch({ rows: 1, width: tokens.length, completionWidth: 0, tokens, promptLengths: lengths, lengths }, this.config);
+    return this.calls.inTurn(async () => {
+      const width = bucket(tokens.length);
+      const { plan } = await this.plans.get(`logits ${width}`, shorterRows, logitsPass(this.machine, this.parameters, width));
+      const padded = new Int32Array(width);
+      padded.set(tokens);
+      this.write('tokens', padded);
+      this.write('lengths', lengths);
+      this.write('places', Int32Array.of(tokens.length - 1));
+      this.writeRope();
+      const encoder = this.gpu.device.createCommandEncoder();
+      const compute = encoder.beginComputePass();
+      plan.encode(compute);
+      compute.end();
+      this.gpu.device.queue.submit([encoder.finish()]);
+      return new Float32Array(await readBuffers(this.gpu.device, [this.pool.view('logits', this.config.vocabSize)]));
+    });
+  }
+
+  async setReference(weights?: Weights): Promise<void> {
+    return this.calls.inTurn(async () => {
+      const { device } = this.gpu;
+      const { layout } = this.parameters;
+      this.reference ??= await Arena.create(device, layout, 'reference');
+      if (weights) this.reference.write(packArena(layout, weights));
+      else {
+        const encoder = device.createCommandEncoder();
+        this.reference.copyFrom(this.parameters, encoder);
+        device.queue.submit([encoder.finish()]);
+      }
+    });
+  }
+
+  async exportState(): Promise<PolicyState> {
+    return this.calls.inTurn(() => this.learned.exportState());
+  }
+
+  async importState(state: PolicyState): Promise<void> {
+    return this.calls.inTurn(() => this.learned.importState(state));
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.plans.clear();
+    this.pool.dispose();
+    this.learned.dispose();
+    this.reference?.dispose();
+    this.gpu.release();
+  }
+
+  /** What training on batches of this shape will take. @throws LabError `webgpu` naming what does not fit and the dial */
+  planMemory(shape: TrainingShape): MemoryPlan {
+    return planMemory(this.machine, this.parameters.layout, shape, bindableBytes(this.gpu.device));
+  }
+
+  /** Bytes of GPU memory held now: what computes, what training adds, the reference, and the buffers of the passes. */
+  get memory(): { readonly parameters: number; readonly training: number; readonly reference: number; readonly passes: number } {
+    return { ...this.learned.memory, reference: this.reference?.bytes ?? 0, passes: this.pool.bytes };
+  }
+
+  private context() {
+    const { gpu, machine, parameters, pool, plans } = this;
+    return { device: gpu.device, machine, parameters, pool, plans, writeRope: () => this.writeRope() };
+  }
+
+  /** The padded shape of a batch's rows, and where they are if they still are on the GPU. */
+  private shapeOf(batch: TokenBatch): { width: number; gridWidth: number; from: OnDevice | null } {
+    const from = batch.device && batch.device === this.rollouts && batch.rows === this.rollouts.shape.rows ? this.rollouts : null;
+    return { width: bucket(batch.width), gridWidth: from ? from.shape.completionWidth : bucket(batch.completionWidth), from };
+  }
+
+  private rowsPerPass(width: number, completionWidth: number, rows: number, kind: 'train' | 'score'): number {
+    const key = `${kind} ${width} ${completionWidth} ${rows}`;
+    const known = this.rowsThatFit.get(key);
+    if (known) return known;
+    const fit = rowsPerPass(this.machine, this.parameters.layout, rows, width, completionWidth, kind, bindableBytes(this.gpu.device));
+    this.rowsThatFit.set(key, fit);
+    return fit;
+  }
+
+  private groupsPerGeneration({ prompts, repeats, sampling }: GenerateRequest): number {
+    const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 1);
+    const { kvHeads, headDim, vocabSize, heads } = this.config;
+    const limit = bindableBytes(this.gpu.device) / 4;
+    const perRow = Math.max(vocabSize, sampling.maxNewTokens * 2 * kvHeads * headDim);
+    const perGroup = bucket(longest) * (heads + 2 * kvHeads) * headDim;
+    const places = Math.floor((2 * maxPlaces) / bucket(longest));
+    return Math.max(1, Math.min(places, Math.floor(limit / (perRow * repeats)), Math.floor(limit / perGroup)));
+  }
+
+  private upload(pass: Pass, onDevice: boolean): void {
+    if (!onDevice) this.write('tokens', pass.tokens);
+    this.write('lengths', pass.lengths);
+    this.write('places', pass.places);
+    this.write('cells', pass.cells);
+    this.write('targets', pass.targets);
+    this.writeRope();
+  }
+
+  private uploadTraining(batch: TrainBatch, first: number, last: number, pass: Pass, partials: PartialSums, onDevice: boolean): number {
+    const grid = (values: ArrayLike<number>) => regrid(values, first, last, batch.completionWidth, pass.shape.completionWidth);
+    this.write('inverse', pass.inverse);
+    this.write('grid.mask', grid(batch.mask));
+    this.write('row.advantage', batch.advantages.slice(first, last));
+    this.write('row.weight', batch.rowWeights.slice(first, last));
+    if (batch.oldLogprobs && !onDevice) this.write('grid.old', grid(batch.oldLogprobs));
+    if (batch.refLogprobs) this.write('grid.ref', grid(batch.refLogprobs));
+    const lists = embeddingLists(pass.tokens, pass.lengths, pass.shape.width);
+    this.write('embedding.order', lists.order);
+    this.write('embedding.starts', lists.starts);
+    this.write('embedding.ids', lists.ids);
+    for (let index = 0; index < this.parameters.layout.parts.length; index++) {
+      const table = partials.tableOf(index);
+      if (table.length > 0) this.write(`partials.table.${index}`, table);
+    }
+    return lists.ids.length;
+  }
+
+  /** The rotary table, when its buffer is new. */
+  private writeRope(): void {
+    const { buffer } = this.pool.view('rope', 1);
+    if (buffer === this.ropeBuffer) return;
+    this.ropeBuffer = buffer;
+    this.write('rope', ropeTable(this.config, Math.floor(buffer.size / 4 / this.config.headDim)));
+  }
+
+  private write(name: string, values: Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
+    if (values.length > 0) this.gpu.device.queue.writeBuffer(this.pool.view(name, values.length).buffer, 0, values);
+  }
+}
+
+function bindableBytes(device: GPUDevice): number {
+  return Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+}
+
+function shapeKey({ rows, width, cells, completionWidth }: CellShape, from: FromRollouts | null): string {
+  return `${rows}x${width} ${cells}/${completionWidth}${from ? ` of ${JSON.stringify(from.shape)}` : ''}`;
+}
+
+function copyRows(encoder: GPUCommandEncoder, source: BufferView, first: number, target: BufferView): void {
+  encoder.copyBufferToBuffer(source.buffer, source.offset + first * 4, target.buffer, target.offset, target.size);
+}

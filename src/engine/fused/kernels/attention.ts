@@ -1,0 +1,139 @@
+/** Attention over whole rows, forward and backward, and of one new token per running row, as dispatches. What they compute is in the shaders. */
+import decodeShader from '../../../../shaders/decode/attention.wgsl';
+import shader from '../../../../shaders/nn/attention.wgsl';
+import { lanes } from '../../gpu/settings.ts';
+import type { BufferView, Work } from '../../gpu/work.ts';
+
+export interface AttentionShape {
+  /** R */
+  readonly rows: number;
+  /** W */
+  readonly width: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+interface Rows {
+  /** [N, Q] turned queries and keys, values */
+  readonly turned: BufferView;
+  /** [R] i32 */
+  readonly lengths: BufferView;
+  /** [N, H hd] */
+  readonly out: BufferView;
+  /** [N, H] */
+  readonly lse: BufferView;
+}
+
+const params = ({ rows, width, heads, kvHeads }: AttentionShape) => ({ rows, width, heads, kv_heads: kvHeads });
+
+const constants = ({ headDim }: AttentionShape): Work['constants'] =>
+  headDim % 4 === 0 ? { HEAD_DIM: headDim, PARTS: headDim / 4 } : { HEAD_DIM: headDim, PARTS: headDim / 2, Part: 'vec2f' };
+
+/** Writes out and lse. */
+export function attentionForward(of: AttentionShape & Rows): Work {
+  const { turned, lengths, out, lse } = of;
+  return {
+    shader,
+    entry: 'forward',
+    constants: constants(of),
+    buffers: { turned, lengths, out, lse },
+    params: params(of),
+    groups: Math.ceil((of.rows * of.width * of.heads) / lanes),
+  };
+}
+
+/** d out [N, H hd] -> dTurned [N, Q], all of it; `delta` [N, H] is scratch. */
+export function attentionBackward(
+  of: AttentionShape & Rows & { readonly dOut: BufferView; readonly delta: BufferView; readonly dTurned: BufferView },
+): Work[] {
+  const { turned, lengths, out, lse, dOut, delta, dTurned } = of;
+  const work = { shader, constants: constants(of), params: params(of) };
+  const places = of.rows * of.width;
+  return [
+    {
+      ...work,
+      entry: 'backward_queries',
+      buffers: { turned, lengths, mixed_out: out, row_lse: lse, dout: dOut, delta, dturned: dTurned },
+      groups: Math.ceil((places * of.heads) / lanes),
+    },
+    {
+      ...work,
+      entry: 'backward_keys',
+      buffers: { turned, lengths, row_lse: lse, dout: dOut, row_delta: delta, dturned: dTurned },
+      groups: Math.ceil((places * of.kvHeads) / lanes),
+    },
+  ];
+}
+
+export interface DecodeShape {
+  /** R */
+  readonly rows: number;
+  readonly repeats: number;
+  /** P */
+  readonly promptWidth: number;
+  /** C */
+  readonly completionWidth: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly eps: number;
+  /** A software rasteriser runs one lane after the other, so it takes one for a head. */
+  readonly software: boolean;
+}
+
+/** Where the list of running rows begins in the buffer `running`. */
+export const rowsAt = 64;
+
+/** Words of workgroup memory that every GPU has. */
+const workgroupFloats = 4096;
+
+/** Attention of the newest token of every running row; its key and value join the cache. */
+export function decodeAttention(
+  of: DecodeShape & {
+    /** [A, Q], neither normed nor turned */
+    readonly qkv: BufferView;
+    /** i32: A, t, and from `rowsAt` on the rows */
+    readonly running: BufferView;
+    /** [G] i32 */
+    readonly promptLengths: BufferView;
+    /** [G P, Q] */
+    readonly promptTurned: BufferView;
+    /** [R, C, 2 K hd] */
+    readonly cache: BufferView;
+    readonly table: BufferView;
+    /** [2, hd]; null: heads are not normed. */
+    readonly norms: BufferView | null;
+    /** [A, H hd] */
+    readonly out: BufferView;
+  },
+): Work {
+  const { headDim, rows, heads } = of;
+  const LANES = Math.max(1, Math.min(64, 2 ** Math.floor(Math.log2((workgroupFloats - 128) / headDim))));
+  const TEAM = of.software ? 1 : Math.min(LANES, 16);
+  return {
+    shader: decodeShader,
+    entry: 'attend',
+    constants: { HEAD_DIM: headDim, LANES, TEAM, NORMED: of.norms !== null },
+    buffers: {
+      qkv: of.qkv,
+      running: of.running,
+      prompt_lengths: of.promptLengths,
+      prompt_turned: of.promptTurned,
+      cache: of.cache,
+      table: of.table,
+      norms: of.norms ?? of.table,
+      out: of.out,
+    },
+    params: {
+      rows,
+      repeats: of.repeats,
+      prompt_width: of.promptWidth,
+      completion_width: of.completionWidth,
+      heads,
+      kv_heads: of.kvHeads,
+      eps: of.eps,
+    },
+    groups: Math.ceil((rows * heads) / (LANES / TEAM)),
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * What a run will need on the GPU, said before it starts: bytes by purpose, and a refusal with the dial to turn where one
+ * buffer would be larger than the adapter binds. The sizes are not estimates: the same builders that make the plans are
+ * asked what buffers they would take. It cannot know how much memory the GPU has left; that shows at allocation.
+ */
+import { LabError } from '../../errors.ts';
+import type { ObjectiveSpec } from '../engine.ts';
+import { align, type BufferView } from '../gpu/work.ts';
+import { bucket } from './batch.ts';
+import type { Machine } from './decoder.ts';
+import { cellBucket, type CellShape } from './head.ts';
+import type { ArenaLayout } from './layout.ts';
+import { scorePass, trainPass } from './passes.ts';
+import { sizesOf } from './plans.ts';
+
+/** Parameters or gradients by name: an arena, or the thought of one. */
+export interface ParameterViews {
+  readonly layout: ArenaLayout;
+  view(name: string): BufferView;
+  part(index: number): BufferView;
+}
+
+/** Bytes. */
+export interface MemoryPlan {
+  readonly weights: number;
+  readonly gradients: number;
+  readonly moments: number;
+  readonly reference: number;
+  /** Buffers of the passes, largest first. */
+  readonly passes: readonly { readonly name: string; readonly bytes: number }[];
+  readonly total: number;
+  /** Rows of one pass; more are taken in turn. */
+  readonly rowsPerPass: number;
+}
+
+export interface TrainingShape {
+  readonly rows: number;
+  /** Tokens of a row, prompt and completion. */
+  readonly width: number;
+  readonly completionWidth: number;
+  /** 0: as many as fit. */
+  readonly microBatchRows: number;
+  readonly withReference: boolean;
+}
+
+/** Places of one pass, unless the adapter's limits ask for fewer. */
+export const maxPlaces = 8192;
+
+/** A layout without memory, for asking builders what they need. */
+export function imagined(layout: ArenaLayout): ParameterViews {
+  return {
+    layout,
+    view(name) {
+      const { shape } = layout.slots.get(name)!;
+      return { buffer: null!, offset: 0, size: shape.reduce((total, n) => total * n, 4) };
+    },
+    part: (index) => ({ buffer: null!, offset: 0, size: layout.parts[index]!.length * 4 }),
+  };
+}
+
+/** Numbers of four bytes by buffer. */
+function passSizes(machine: Machine, layout: ArenaLayout, shape: CellShape, kind: 'train' | 'score'): Record<string, number> {
+  const parameters = imagined(layout);
+  if (kind === 'score') return sizesOf(scorePass(machine, parameters, shape, null, 1));
+  const objective: ObjectiveSpec = {
+    term: 'clip',
+    ratio: 'token',
+    epsilonLow: 0,
+    epsilonHigh: 0,
+    beta: 0,
+    kl: 'none',
+    entropyCoef: 0,
+    temperature: 1,
+  };
+  return sizesOf(trainPass(machine, parameters, parameters, shape, null, { objective, old: 'ratio', ref: true, stepTokens: 1 }));
+}
+
+/**
+ * The most rows of one pass whose buffers the adapter binds, and which stay within `maxPlaces`.
+ * @param width and completionWidth as buckets  @param bindable bytes  @throws LabError `webgpu` where a single row is too much
+ */
+export function rowsPerPass(
+  machine: Machine,
+  layout: ArenaLayout,
+  rows: number,
+  width: number,
+  completionWidth: number,
+  kind: 'train' | 'score',
+  bindable: number,
+): number {
+  for (let fit = Math.max(1, Math.min(rows, Math.floor(maxPlaces / width))); ; fit = Math.ceil(fit / 2)) {
+    const shape = { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) };
+    const [name, length] = Object.entries(passSizes(machine, layout, shape, kind)).reduce((a, b) => (b[1] > a[1] ? b : a));
+    if (length * 4 <= bindable) return fit;
+    if (fit > 1) continue;
+    throw new LabError(
+      'webgpu',
+      `A single row of ${width} tokens needs ${mebibytes(length * 4)} MiB for "${name}", this GPU binds at most ${mebibytes(bindable)} MiB at once.`,
+      'Use shorter prompts or completions, a policy with a smaller vocabulary, or another device.',
+    );
+  }
+}
+
+/** @throws LabError `webgpu` naming what does not fit and the dial */
+export function planMemory(machine: Machine, layout: ArenaLayout, shape: TrainingShape, bindable: number): MemoryPlan {
+  const arena = layout.parts.reduce((total, { length }) => total + length * 4, 0);
+  const width = bucket(shape.width);
+  const completionWidth = bucket(shape.completionWidth);
+  const most = rowsPerPass(machine, layout, shape.rows, width, completionWidth, 'train', bindable);
+  const fit = shape.microBatchRows > 0 ? Math.min(shape.microBatchRows, most) : most;
+  const sizes = passSizes(machine, layout, { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) }, 'train');
+  const passes = Object.entries(sizes)
+    .map(([name, length]) => ({ name, bytes: align(length * 4) }))
+    .sort((a, b) => b.bytes - a.bytes);
+  const reference = shape.withReference ? arena : 0;
+  const total = 4 * arena + reference + passes.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { weights: arena, gradients: arena, moments: 2 * arena, reference, passes, total, rowsPerPass: fit };
+}
+
+function mebibytes(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20);
+}

@@ -1,0 +1,135 @@
+/**
+ * Passes over whole rows as plans: forward to log-probs (`score`), forward to the last logits (`logits`), and forward and
+ * backward of a micro-batch (`train`). Here is the list of dispatches of one training pass, in order; what is uploaded for
+ * it and when it runs is the engine's business.
+ */
+import type { Work } from '../gpu/work.ts';
+import type { Builder } from './plans.ts';
+import { decoderBackward, decoderForward, type Machine, type Views } from './decoder.ts';
+import { headBackward, headForward, type CellShape, type LossSettings } from './head.ts';
+import { reducePartials } from './kernels/columns.ts';
+import { assembleRows } from './kernels/decode.ts';
+import { embedBackward } from './kernels/embedding.ts';
+import { matmul } from './kernels/matmul.ts';
+import { rmsNormForward } from './kernels/rms-norm.ts';
+import type { ParameterViews } from './memory-plan.ts';
+import { PartialSums } from './partials.ts';
+import { rolloutBuffers, type RolloutShape } from './rollouts.ts';
+
+/** Rows that are still where the generation left them: assembled on the GPU, `first` being the first row of the pass. */
+export interface FromRollouts {
+  readonly shape: RolloutShape;
+  readonly first: number;
+}
+
+/** Dispatch 0 of a pass over rows from rollouts. */
+export function assembled(memory: Views, { config }: Machine, shape: CellShape, from: FromRollouts | null): Work[] {
+  if (!from) return [];
+  const { prompts, promptLengths, tokens, lengths } = rolloutBuffers(memory, from.shape);
+  const { repeats, promptWidth, completionWidth } = from.shape;
+  return [
+    assembleRows({
+      prompts,
+      promptLengths,
+      tokens,
+      lengths,
+      assembled: memory.view('tokens', shape.rows * shape.width),
+      rows: shape.rows,
+      firstRow: from.first,
+      width: shape.width,
+      promptWidth,
+      completionWidth,
+      repeats,
+      padId: config.padId ?? 0,
+    }),
+  ];
+}
+
+export function scorePass(
+  machine: Machine,
+  parameters: ParameterViews,
+  shape: CellShape,
+  from: FromRollouts | null,
+  temperature: number,
+): Builder<void> {
+  return (memory, works) => {
+    works.push(...assembled(memory, machine, shape, from));
+    const x = decoderForward(memory, machine, parameters, shape, 'nothing', works);
+    headForward(memory, machine, parameters, shape, x, temperature, works);
+  };
+}
+
+/** The logits after the place in the buffer `places`, in the buffer `logits` [1, V]. */
+export function logitsPass(machine: Machine, parameters: ParameterViews, width: number): Builder<void> {
+  const { hiddenSize: d, vocabSize: v, rmsNormEps: eps, tied } = machine.config;
+  return (memory, works) => {
+    const x = decoderForward(memory, machine, parameters, { rows: 1, width }, 'nothing', works);
+    const y = memory.view('head.normed', d);
+    const rstd = memory.view('head.rstd', 1);
+    works.push(
+      rmsNormForward({ x, weight: parameters.view('norm'), y, rstd, places: memory.view('places', 1), rows: 1, width: d, eps }),
+      ...matmul(
+        { kind: 'nt', m: 1, n: v, k: d, a: y, b: parameters.view(tied ? 'embedding' : 'head'), c: memory.view('logits', v) },
+        machine.tuning,
+      ),
+    );
+  };
+}
+
+export interface TrainPass {
+  /** Dispatches of the loss and of the embedding's gradient, whose numbers change from step to step. */
+  readonly lossAt: number;
+  readonly embeddingAt: number;
+  /** What the last dispatches add up. */
+  readonly partials: PartialSums;
+}
+
+/** The gradient of the embedding from that of its rows in the residual stream. Which tokens occur, and how many, is uploaded. */
+export function embeddingWork(memory: Views, { config }: Machine, gradients: ParameterViews, places: number, distinct: number): Work {
+  const most = Math.min(places, config.vocabSize);
+  return embedBackward({
+    order: memory.view('embedding.order', places),
+    starts: memory.view('embedding.starts', most + 1),
+    ids: memory.view('embedding.ids', most),
+    dx: memory.view('dx', places * config.hiddenSize),
+    dTable: gradients.view('embedding'),
+    distinct,
+    width: config.hiddenSize,
+  });
+}
+
+/** Forward, loss, backward; the gradients are added to `gradients`. */
+export function trainPass(
+  machine: Machine,
+  parameters: ParameterViews,
+  gradients: ParameterViews,
+  shape: CellShape,
+  from: FromRollouts | null,
+  settings: LossSettings,
+): Builder<TrainPass> {
+  const { vocabSize } = machine.config;
+  const n = shape.rows * shape.width;
+  return (memory, works) => {
+    const partials = new PartialSums(gradients.layout, memory);
+    works.push(...assembled(memory, machine, shape, from));
+    const x = decoderForward(memory, machine, parameters, shape, 'all', works);
+    const head = headForward(memory, machine, parameters, shape, x, settings.objective.temperature, works);
+    const lossAt = headBackward(memory, machine, parameters, gradients, partials, shape, head, x, settings, works);
+    decoderBackward(memory, machine, parameters, gradients, partials, shape, works);
+    const embeddingAt = works.length;
+    works.push(embeddingWork(memory, machine, gradients, n, Math.min(n, vocabSize)));
+    gradients.layout.parts.forEach((_, index) => {
+      const sections = partials.sections.filter((section) => section.part === index);
+      if (sections.length === 0) return;
+      works.push(
+        reducePartials({
+          partials: memory.view('partials', partials.used),
+          table: memory.view(`partials.table.${index}`, partials.tableOf(index).length),
+          sections,
+          gradients: gradients.part(index),
+        }),
+      );
+    });
+    return { lossAt, embeddingAt, partials };
+  };
+}

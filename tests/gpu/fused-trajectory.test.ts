@@ -1,0 +1,135 @@
+/** The fused engine against the portable one over thirty optimiser steps on given tokens, and its memory over many. */
+import { describe, expect, it, vi } from 'vitest';
+import { createEngine } from '../../src/engine/create.ts';
+import type { Sampling, TrainBatch } from '../../src/engine/engine.ts';
+import { tokenDistribution } from '../../src/engine/sampler.ts';
+import { counterUniform } from '../../src/random/counter.ts';
+import { completionMask, completionOf } from '../../src/rl/batch.ts';
+import { integers } from '../helpers/numbers.ts';
+import { livelyWeights } from '../helpers/reference-decoder.ts';
+import { tinyConfig } from '../helpers/tiny-policy.ts';
+import { expectSameUpdates, forcedObjective, forcedOptim, trainForced } from '../helpers/forced-run.ts';
+
+describe('thirty steps on given tokens', () => {
+  it.each([
+    ['the policy of the tests', tinyConfig],
+    ['biases, an untied head', { ...tinyConfig, family: 'qwen2' as const, qkvBias: true, tied: false }],
+    ['head norms', { ...tinyConfig, family: 'qwen3' as const, qkNorm: true }],
+  ])('%s: updates and losses within 1e-4', async (_, config) => {
+    expectSameUpdates(await trainForced('fused', 'webgpu', config), await trainForced('portable', 'cpu', config), 1e-4);
+  });
+
+  it('come out the same, bit for bit, a second time', async () => {
+    const [first, second] = [await trainForced('fused', 'webgpu'), await trainForced('fused', 'webgpu')];
+    expect(second.losses).toEqual(first.losses);
+    for (const [name, values] of Object.entries(first.end)) expect(second.end[name], name).toEqual(values);
+  });
+});
+
+describe('rollouts', () => {
+  it('are those of the portable engine, up to draws that fall on the border of two tokens', async () => {
+    const weights = livelyWeights(tinyConfig, 5);
+    const prompts = [1, 4, 2, 9].map((n, i) => Int32Array.from(integers(n, 40 + i, 1, tinyConfig.vocabSize - 1)));
+    const sampling: Sampling = {
+      temperature: 0.9,
+      topK: 0,
+      topP: 0.95,
+      minP: 0.01,
+      maxNewTokens: 20,
+      eosIds: [0],
+      seed: 3,
+      step: 1,
+      firstRow: 8,
+    };
+    const fused = await createEngine({ config: tinyConfig, weights, engine: 'fused', backend: 'webgpu' });
+    const actual = await fused.generate({ prompts, repeats: 8, sampling });
+    fused.dispose();
+    const portable = await createEngine({ config: tinyConfig, weights, engine: 'portable', backend: 'cpu' });
+    const expected = await portable.generate({ prompts, repeats: 8, sampling });
+    let ties = 0;
+    for (let row = 0; row < expected.rows; row++) {
+      const [is, should] = [completionOf(actual, row), completionOf(expected, row)];
+      const at = should.findIndex((token, t) => is[t] !== token);
+      if (at < 0) {
+        expect(is).toEqual(should);
+        continue;
+      }
+      // The draw must lie on the border of the two tokens' stretches of the distribution.
+      const context = Int32Array.of(...prompts[Math.floor(row / 8)]!, ...should.subarray(0, at));
+      const { weights: stretch } = tokenDistribution(await portable.logits(context), sampling);
+      const total = stretch.reduce((sum, w) => sum + w, 0);
+      const goal = counterUniform(sampling.seed, sampling.step, sampling.firstRow + row, at);
+      const border = stretch.subarray(0, Math.max(is[at]!, should[at]!)).reduce((sum, w) => sum + w, 0) / total;
+      expect(Math.abs(border - goal), `row ${row}, position ${at}: ${is[at]} for ${should[at]}`).toBeLessThan(1e-4);
+      ties++;
+    }
+    portable.dispose();
+    expect(ties).toBeLessThan(3);
+    expect(new Set(expected.lengths).size).toBeGreaterThan(3);
+  });
+
+  it('are trained on where they lie: the same update from the GPU as from the host', async () => {
+    const prompts = [3, 5, 2].map((n, i) => Int32Array.from(integers(n, 60 + i, 1, tinyConfig.vocabSize - 1)));
+    const sampling: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: 9, eosIds: [0], seed: 4, step: 0, firstRow: 0 };
+    const runs = [];
+    for (const keepDevice of [true, false]) {
+      const engine = await createEngine({ config: tinyConfig, weights: livelyWeights(tinyConfig, 5), engine: 'fused', backend: 'webgpu' });
+      const rollouts = await engine.generate({ prompts, repeats: 4, sampling });
+      expect(rollouts.device).toBeDefined();
+      const { device, ...host } = rollouts;
+      const batch: TrainBatch = {
+        ...(keepDevice ? { ...host, device: device! } : host),
+        mask: completionMask(rollouts, [0], false),
+        advantages: Float32Array.from(rollouts.lengths, (_, row) => (row % 3) - 1),
+        rowWeights: new Float32Array(rollouts.rows).fill(0.05),
+        oldLogprobs: rollouts.logprobs,
+        refLogprobs: null,
+      };
+      const metrics = [];
+      for (let epoch = 0; epoch < 2; epoch++)
+        metrics.push(await engine.step(batch, forcedObjective, { ...forcedOptim, microBatchRows: 5 }));
+      // What the sampler said is what the training forward says, before anything was learned.
+      expect(metrics[0]!.logprobDifference!.max).toBeLessThan(1e-4);
+      runs.push({ metrics, weights: (await engine.exportState()).weights });
+      engine.dispose();
+    }
+    expect(runs[0]).toEqual(runs[1]);
+  });
+});
+
+it('takes no more memory after five hundred steps than after twenty', async () => {
+  let live = 0;
+  const make = GPUDevice.prototype.createBuffer;
+  vi.spyOn(GPUDevice.prototype, 'createBuffer').mockImplementation(function (this: GPUDevice, descriptor) {
+    const buffer = make.call(this, descriptor);
+    const destroy = buffer.destroy.bind(buffer);
+    live += buffer.size;
+    let gone = false;
+    buffer.destroy = () => {
+      if (!gone) live -= buffer.size;
+      gone = true;
+      destroy();
+    };
+    return buffer;
+  });
+  const config = { ...tinyConfig, layers: 1 };
+  const engine = await createEngine({ config, weights: livelyWeights(config, 5), engine: 'fused', backend: 'webgpu' });
+  const seen: number[] = [];
+  for (let step = 0; step < 500; step++) {
+    const prompts = [1 + (step % 5), 3].map((n, i) => Int32Array.from(integers(n, step + i, 1, config.vocabSize - 1)));
+    const sampling: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: 3, eosIds: [0], seed: 1, step, firstRow: 0 };
+    const rollouts = await engine.generate({ prompts, repeats: 2, sampling });
+    const batch = { ...rollouts, mask: completionMask(rollouts, [0], false), advantages: Float32Array.of(1, -1, 1, -1) };
+    await engine.step(
+      { ...batch, rowWeights: Float32Array.of(1, 1, 1, 1), oldLogprobs: rollouts.logprobs, refLogprobs: null },
+      forcedObjective,
+      { ...forcedOptim, microBatchRows: 0 },
+    );
+    seen.push(live);
+  }
+  engine.dispose();
+  vi.restoreAllMocks();
+  expect(seen[20]).toBeGreaterThan(0);
+  expect(seen.at(-1)).toBe(seen[20]);
+  expect(Math.max(...seen)).toBe(seen[20]);
+});
