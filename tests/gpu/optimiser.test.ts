@@ -103,13 +103,14 @@ describe('a step that is not finite', () => {
     ['a NaN gradient', NaN, [1]],
     ['an infinite gradient', Infinity, [1]],
     ['a gradient whose square is infinite', 1e20, [1]],
+    ['finite squares whose sum is infinite', 1.5e19, [1]],
     ['a NaN with another payload', bits(0xffc12345), [1]],
     ['a NaN loss in the last of many rows', 0.5, rows130(NaN)],
     ['an infinite loss', 0.5, [0, -Infinity, 0]],
   ])('because of %s leaves all bits and is counted', async (_, worst, losses) => {
     const length = 4 * 777;
     const gradients = normals(length, 1);
-    gradients[length - 2] = worst;
+    for (const far of [1, length - 2]) gradients[far] = worst;
     const before = [2, 3, 4].map((seed) => Float32Array.from(normals(length, seed)));
     const [p, m, v] = before.map((values) => bench.input(values)) as [BufferView, BufferView, BufferView];
     const [state, result, g] = [bench.input(Int32Array.of(5, 1)), bench.output(4), bench.input(gradients)];
