@@ -77,13 +77,16 @@ describe('rollouts', () => {
       const rollouts = await engine.generate({ prompts, repeats: 4, sampling });
       expect(rollouts.device).toBeDefined();
       const { device, ...host } = rollouts;
+      const rows = keepDevice ? { ...host, device: device! } : host;
+      await engine.setReference();
+      const reference = await engine.score(rows, { temperature: 1, policy: 'reference' });
       const batch: TrainBatch = {
-        ...(keepDevice ? { ...host, device: device! } : host),
+        ...rows,
         mask: completionMask(rollouts, [0], false),
         advantages: Float32Array.from(rollouts.lengths, (_, row) => (row % 3) - 1),
         rowWeights: new Float32Array(rollouts.rows).fill(0.05),
         oldLogprobs: rollouts.logprobs,
-        refLogprobs: null,
+        refLogprobs: reference.logprobs,
       };
       const metrics = [];
       for (let epoch = 0; epoch < 2; epoch++)
@@ -122,7 +125,7 @@ it('takes no more memory after five hundred steps than after twenty', async () =
     const batch = { ...rollouts, mask: completionMask(rollouts, [0], false), advantages: Float32Array.of(1, -1, 1, -1) };
     await engine.step(
       { ...batch, rowWeights: Float32Array.of(1, 1, 1, 1), oldLogprobs: rollouts.logprobs, refLogprobs: null },
-      forcedObjective,
+      { ...forcedObjective, kl: 'none' },
       { ...forcedOptim, microBatchRows: 0 },
     );
     seen.push(live);
