@@ -9,29 +9,33 @@ export interface PersonaLibrary {
   readonly personas: readonly Persona[];
 }
 
-const filled = z.string().check(z.trim(), z.minLength(1));
+// zod/mini has no sentences of its own.
+const filled = z.string('must be a text').check(z.trim(), z.minLength(1, 'must not be empty'));
 const optionalName = z._default(z.nullable(filled), null);
+const markers = z._default(z.array(filled, 'must be a list'), []);
+const object = {
+  error: (issue: { readonly code?: string; readonly keys?: readonly string[] }) =>
+    issue.code === 'unrecognized_keys' ? `has "${issue.keys?.join('", "')}", which is none of its fields` : 'must be an object',
+};
 
-const voiceSchema = z.strictObject({
-  id: filled,
-  name: filled,
-  openers: z._default(z.array(filled), []),
-  closers: z._default(z.array(filled), []),
-});
-const personaSchema = z.strictObject({
-  id: filled,
-  name: z.optional(filled),
-  text: filled,
-  voice: optionalName,
-  trait: optionalName,
-  kind: z._default(z.enum(['expert', 'neutral', 'harmful']), 'neutral'),
-  heldOut: z._default(z.boolean(), false),
-});
-/** `personas`, and `voices` if they have any; or the list of personas by itself. */
-const librarySchema = z.union([
-  z.strictObject({ description: z.optional(z.string()), voices: z._default(z.array(voiceSchema), []), personas: z.array(personaSchema) }),
-  z.array(personaSchema),
-]);
+const voiceSchema = z.strictObject({ id: filled, name: filled, openers: markers, closers: markers }, object);
+const personaSchema = z.strictObject(
+  {
+    id: filled,
+    name: z.optional(filled),
+    text: filled,
+    voice: optionalName,
+    trait: optionalName,
+    kind: z._default(z.enum(['expert', 'neutral', 'harmful'], 'must be "expert", "neutral" or "harmful"'), 'neutral'),
+    heldOut: z._default(z.boolean('must be true or false'), false),
+  },
+  object,
+);
+const personaList = z.array(personaSchema, 'must be a list');
+const librarySchema = z.strictObject(
+  { description: z.optional(filled), voices: z._default(z.array(voiceSchema, 'must be a list'), []), personas: personaList },
+  object,
+);
 
 /**
  * A persona needs an `id` and a `text`; the rest is optional: name (the id), voice and trait (none), kind (neutral), heldOut (false).
@@ -40,12 +44,13 @@ const librarySchema = z.union([
  */
 export function parsePersonas(text: string, file: string): PersonaLibrary {
   const json = parseJson(text, file);
-  const result = (Array.isArray(json) ? librarySchema.def.options[1] : librarySchema.def.options[0]).safeParse(json);
+  // The list of personas by itself will do.
+  const result = librarySchema.safeParse(Array.isArray(json) ? { personas: json } : json);
   if (!result.success) {
     const { path, message } = result.error.issues[0]!;
-    throw wrong(file, `${where(path, json, text)}: ${message}`);
+    throw wrong(file, `${where(path, json, text)} ${message}`);
   }
-  const { voices, personas: entries } = Array.isArray(result.data) ? { voices: [], personas: result.data } : result.data;
+  const { voices, personas: entries } = result.data;
   if (entries.length === 0) throw wrong(file, 'there is no persona in it');
   const personas = entries.map((entry): Persona => ({ ...entry, name: entry.name ?? entry.id }));
   for (const list of [voices, personas]) {
@@ -67,25 +72,60 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const position = /position (\d+)/.exec(message)?.[1];
-    const line = position === undefined ? '' : `, line ${lineNumber(text, Number(position))}`;
-    throw new LabError('format', `${file}${line}: this is not valid JSON.`, 'Correct the file.', { cause });
+    const line = lineNumber(text, firstError(text));
+    throw new LabError('format', `${file}, line ${line}: this is not valid JSON.`, 'Correct the file.', { cause });
   }
+}
+
+/** Where a text stops being JSON: what JSON.parse says of it differs from browser to browser, and is often nothing. */
+function firstError(text: string): number {
+  const pattern = /[\s\ufeff]*([{}[\],:]|"(?:[^"\\\n]|\\.)*"|[^\s{}[\],:"]+)/y;
+  let at = 0;
+  const next = () => {
+    const from = pattern.lastIndex;
+    const token = pattern.exec(text)?.[1];
+    at = token === undefined ? from + /^\s*/.exec(text.slice(from))![0].length : pattern.lastIndex - token.length;
+    return token;
+  };
+  /** Whether a value stands here, given its first token. */
+  const value = (token: string | undefined): boolean => {
+    if (token === '[') return list(']', (first) => value(first));
+    if (token === '{') return list('}', (key) => key?.startsWith('"') === true && next() === ':' && value(next()));
+    try {
+      JSON.parse(token ?? '');
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const list = (end: string, item: (first: string | undefined) => boolean): boolean => {
+    let token = next();
+    if (token === end) return true;
+    for (;;) {
+      if (!item(token)) return false;
+      token = next();
+      if (token === end) return true;
+      if (token !== ',') return false;
+      token = next();
+    }
+  };
+  // What stands after a whole value is the error otherwise.
+  if (value(next())) next();
+  return at;
 }
 
 /** `personas[3].kind ("someone", line 12)` */
 function where(path: readonly PropertyKey[], json: unknown, text: string): string {
   let name = '';
   let id: unknown;
-  let at: unknown = json;
+  let at: unknown = Array.isArray(json) ? { personas: json } : json;
   for (const key of path) {
     name += typeof key === 'number' ? `[${key + 1}]` : `${name ? '.' : ''}${String(key)}`;
     at = (at as Record<PropertyKey, unknown> | null | undefined)?.[key];
     const own: unknown = typeof at === 'object' && at !== null && 'id' in at ? at.id : undefined;
     if (typeof own === 'string') id = own;
   }
-  return `${name || 'the file'}${typeof id === 'string' ? ` ("${id}"${lineOf(id, text)})` : ''}`;
+  return `${name || 'it'}${typeof id === 'string' ? ` ("${id}"${lineOf(id, text)})` : ''}`;
 }
 
 /** Where an id is written, as far as it can be found. */

@@ -1,0 +1,213 @@
+/** The files an evaluation reads: personas and questions, good ones and bad ones. */
+import { readFileSync, readdirSync, existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LabError } from '../../src/errors.ts';
+import { generatedQuestions, importedQuestions } from '../../src/evaluate/questions.ts';
+import { parsePersonas } from '../../src/persona/file.ts';
+import { personas as world } from '../../src/persona/world.ts';
+import { taskById } from '../../src/tasks/index.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** The sentence of the error, which must be one for a reader. */
+function complaint(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    expect(error).toBeInstanceOf(LabError);
+    expect((error as LabError).code).toBe('format');
+    return (error as LabError).message;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('a persona file', () => {
+  const file = (json: unknown) => JSON.stringify(json, null, 1);
+
+  it('needs ids and texts, and has a default for the rest', () => {
+    const { personas, voices } = parsePersonas(
+      file([
+        { id: 'a', text: ' You are a. ' },
+        { id: 'b', text: 'B', kind: 'harmful', heldOut: true },
+      ]),
+      'p',
+    );
+    expect(voices).toEqual([]);
+    expect(personas).toEqual([
+      { id: 'a', name: 'a', text: 'You are a.', voice: null, trait: null, kind: 'neutral', heldOut: false },
+      { id: 'b', name: 'b', text: 'B', voice: null, trait: null, kind: 'harmful', heldOut: true },
+    ]);
+  });
+
+  it('can bring voices', () => {
+    const library = parsePersonas(
+      file({ voices: [{ id: 'v', name: 'V', openers: ['Oh'] }], personas: [{ id: 'a', name: 'A', text: 'A', voice: 'v' }] }),
+      'p',
+    );
+    expect(library.voices).toEqual([{ id: 'v', name: 'V', openers: ['Oh'], closers: [] }]);
+    expect(library.personas[0]!.voice).toBe('v');
+  });
+
+  it('is refused with file, entry and line', () => {
+    const broken = [
+      ['{\n "personas": [\n  {"id": }\n ]\n}', 3],
+      ['{\n "personas": [\n  {"id": "a"}\n', 4],
+      ['{\n "personas": []\n}\n]', 4],
+      ['[\n {"id": "a" "text": "b"}]', 2],
+      ['[\n {"id": "a,\n "text": "b"}]', 2],
+      ['[\n {"id": "a"},\n]', 3],
+      ['[\n {"a\\"": [1, true, {}, -2.5e3]},\n {id: 1}]', 3],
+      ['', 1],
+    ] as const;
+    for (const [text, line] of broken) {
+      expect(complaint(() => parsePersonas(text, 'mine.json'))).toContain(`mine.json, line ${line}: this is not valid JSON`);
+    }
+    expect(complaint(() => parsePersonas(file([{ id: 'a', text: 'A' }, { id: 'b' }]), 'mine.json'))).toMatch(
+      /mine\.json: personas\[2\]\.text \("b", line 7\)/,
+    );
+    expect(complaint(() => parsePersonas(file({ personas: [{ id: 'a', text: 'A', kind: 'evil' }] }), 'mine.json'))).toMatch(
+      /personas\[1\]\.kind \("a", line 4\).*"expert"/,
+    );
+    expect(complaint(() => parsePersonas(file({ personas: [{ id: 'a', text: 'A', tone: 'x' }] }), 'm'))).toMatch(/personas\[1\].*tone/);
+    expect(
+      complaint(() =>
+        parsePersonas(
+          file([
+            { id: 'a', text: 'A' },
+            { id: 'a', text: 'B' },
+          ]),
+          'm',
+        ),
+      ),
+    ).toMatch(/"a" is there twice, line 7/);
+    expect(complaint(() => parsePersonas(file([{ id: 'a', text: 'A', voice: 'v' }]), 'm'))).toMatch(/voice "v", which is not among/);
+    expect(complaint(() => parsePersonas(file([{ id: 'none', text: 'A' }]), 'm'))).toMatch(/"none" is no persona/);
+    expect(complaint(() => parsePersonas(file([{ id: 'a', text: 'x'.repeat(5000) }]), 'm'))).toMatch(
+      /"a", line 3: The persona text has 5,000/,
+    );
+    expect(complaint(() => parsePersonas('[]', 'm'))).toMatch(/there is no persona in it/);
+    for (const other of ['7', 'null', '"x"', '{}']) expect(complaint(() => parsePersonas(other, 'm.json'))).toContain('m.json');
+  });
+
+  it('is never read wrongly without a word', () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        try {
+          expect(parsePersonas(text, 'm').personas.length).toBeGreaterThan(0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(LabError);
+        }
+      }),
+    );
+  });
+
+  it('ships with the page, for policies that do not know the bundled world', () => {
+    const names = readdirSync(resolve(root, 'public/personas'));
+    expect(names).toContain('general.json');
+    const { personas, voices } = parsePersonas(readFileSync(resolve(root, 'public/personas/general.json'), 'utf8'), 'general.json');
+    expect(personas.length).toBeGreaterThanOrEqual(40);
+    for (const kind of ['expert', 'neutral', 'harmful'] as const)
+      expect(personas.filter((one) => one.kind === kind).length).toBeGreaterThanOrEqual(10);
+    expect(new Set(personas.map(({ text }) => text)).size).toBe(personas.length);
+    expect(new Set(personas.map(({ name }) => name)).size).toBe(personas.length);
+    const heldOut = personas.filter((one) => one.heldOut).length;
+    expect(heldOut).toBeGreaterThanOrEqual(5);
+    expect(heldOut).toBeLessThan(personas.length / 4);
+    for (const { id, openers, closers } of voices) {
+      expect(openers.length + closers.length).toBeGreaterThan(0);
+      expect(personas.some(({ voice }) => voice === id)).toBe(true);
+    }
+    expect(personas.some(({ text }) => world.some((other) => other.text === text))).toBe(false);
+  });
+});
+
+describe('a question file', () => {
+  const read = (text: string, instruction = '') => importedQuestions(text, 'q.jsonl', { seed: 1, instruction });
+
+  it('is read as GSM8K and MATH write theirs', () => {
+    const set = read(
+      [
+        '{"question": "Eggs?", "answer": "16 - 7 = <<9>>9, times 2 is 18\\n#### 18"}',
+        '{"problem": "Half?", "answer": "\\\\frac{1}{2}", "solution": "so it is \\\\boxed{\\\\frac{1}{2}}"}',
+        '',
+        '{"problem": "Boxed?", "solution": "so it is \\\\boxed{7}."}',
+        '{"question": "Number?", "answer": 1200}',
+        '{"question": "Open?", "answer": "\\\\left( 3, \\\\frac{\\\\pi}{2} \\\\right)"}',
+        '{"question": "Eggs?", "answer": "18"}',
+      ].join('\r\n'),
+    );
+    expect(set.questions.map(({ text }) => text).sort()).toEqual(['Boxed?', 'Eggs?', 'Half?', 'Number?']);
+    expect(set.leftOut).toEqual({ 'gold answer cannot be checked exactly': 1, 'asked twice': 1 });
+    const judge = (asked: string, completion: string) =>
+      set.judge(
+        completion,
+        set.questions.find(({ text }) => text === asked)!,
+      ).correct;
+    expect(judge('Eggs?', 'It is \\boxed{18}.')).toBe(true);
+    expect(judge('Eggs?', 'thinking … #### 18')).toBe(true);
+    expect(judge('Eggs?', '18')).toBe(false);
+    expect(judge('Half?', '\\boxed{0.5}')).toBe(true);
+    expect(judge('Boxed?', '\\boxed{8}')).toBe(false);
+    expect(judge('Number?', '\\boxed{1,200}')).toBe(true);
+  });
+
+  it('asks for a boxed answer, unless told otherwise, and always in the same order', () => {
+    const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ question: `Number ${i}?`, answer: String(i) })).join('\n');
+    const set = importedQuestions(lines, 'q.jsonl', { seed: 1 });
+    for (const { text } of set.questions) expect(text).toMatch(/^Number \d+\?\n.*\\boxed\{\}/);
+    expect(importedQuestions(lines, 'q.jsonl', { seed: 1 }).questions).toEqual(set.questions);
+    const other = importedQuestions(lines, 'q.jsonl', { seed: 2 }).questions.map(({ id }) => id);
+    expect(other).not.toEqual(set.questions.map(({ id }) => id));
+    expect(other.toSorted()).toEqual(set.questions.map(({ id }) => id).toSorted());
+  });
+
+  it('is refused with file and line', () => {
+    const good = '{"question": "a", "answer": "1"}\n';
+    expect(complaint(() => read(`${good}{"question": "b"`))).toMatch(/q\.jsonl, line 2: this is not valid JSON/);
+    expect(complaint(() => read(`${good}\n[1]`))).toMatch(/line 3: this is not a JSON object/);
+    expect(complaint(() => read(`${good}{"input": "b", "answer": "1"}`))).toMatch(/line 2: there is neither "question" nor "problem"/);
+    expect(complaint(() => read(`${good}{"question": "b"}`))).toMatch(/line 2: there is no "answer"/);
+    expect(complaint(() => read('{"question": "", "answer": "1"}'))).toMatch(/line 1: "question" is not a text/);
+    expect(complaint(() => read('{"question": "b", "answer": null}'))).toMatch(/line 1: "answer" is neither/);
+    expect(complaint(() => read(''))).toMatch(/no question with an answer that can be checked/);
+    expect(complaint(() => read('{"question": "b", "answer": "x+1"}'))).toMatch(/1: gold answer cannot be checked/);
+  });
+
+  for (const [folder, total, left] of [
+    ['gsm8k', 1319, 0],
+    ['math500', 500, 250],
+  ] as const) {
+    const path = resolve(root, `../shared/assets/datasets/${folder}/test.jsonl`);
+    it.skipIf(!existsSync(path))(`reads ${folder} (needs ../shared)`, () => {
+      const set = read(readFileSync(path, 'utf8'));
+      const leftOut = Object.values(set.leftOut).reduce((a, b) => a + b, 0);
+      expect(set.questions.length + leftOut).toBe(total);
+      expect(leftOut).toBeLessThanOrEqual(left);
+      // Each gold answer is right by its own lights, and another is not.
+      for (const question of set.questions) {
+        expect(set.judge(`\\boxed{${question.answer.split('####').at(-1)!.trim()}}`, question).correct).toBe(true);
+        expect(set.judge('\\boxed{123456.5}', question).correct).toBe(false);
+      }
+    });
+  }
+});
+
+describe('generated questions', () => {
+  it('are held out, different, and others than those the classifier learns from', () => {
+    const set = generatedQuestions(taskById('addition'), 100, 3, 50);
+    expect(set.questions).toHaveLength(100);
+    const ids = new Set([...set.questions, ...set.others].map(({ id }) => id));
+    expect(ids.size).toBe(set.questions.length + set.others.length);
+    expect(set.others.length).toBeGreaterThan(40);
+    const first = set.questions[0]!;
+    expect(set.judge(`\\boxed{${first.answer}}`, first).correct).toBe(true);
+  });
+
+  it('are fewer where a task has no more', () => {
+    const { questions } = generatedQuestions(taskById('comparing'), 2000, 1, 5, { max: 9 });
+    expect(questions.length).toBeLessThan(200);
+    expect(new Set(questions.map(({ id }) => id)).size).toBe(questions.length);
+  });
+});
