@@ -9,19 +9,17 @@
 // of registers.
 // VECTOR: every row of A and of B starts at a multiple of four numbers, so that four are one load. Otherwise Element is f32,
 // Packed is u32 and a load is four, with the same arithmetic. b_packed is b read as 16-bit numbers, two in a word.
-// Beyond the last row or column the last one is read again, to be computed and not stored; beyond k, A reads as 0 and B as
-// its last numbers, which belong to the same sums.
+// RAGGED: k is no multiple of four, and what is read beyond it becomes 0. Beyond the last row or column of C anything
+// is read (WebGPU keeps it within the buffer), computed and not stored.
+// A lane has up to two blocks along m and two along n, in variables of their own: not every driver unrolls a loop over them.
 
 struct Params {
   m: u32,
   n: u32,         // columns of C; of act for the gate and up projections, where B has twice as many
   k: u32,
   span: u32,      // k of one split, a multiple of what one step of the loop takes
-  limited: u32,   // 1: rows at or beyond row_limit[0] are not computed
-  add_bias: u32,
-  add_residual: u32,
-  accumulate: u32,
   splits: u32,
+  limited: u32,   // 1: rows at or beyond row_limit[0] are not computed
 }
 
 const A_ALONG_K = true;
@@ -29,6 +27,7 @@ const B_ALONG_K = true;
 const VECTOR = true;
 alias Element = vec4f;
 alias Packed = vec2u;
+const RAGGED = true;
 const FORMAT = 0u; // of b: 0 f32, 1 bf16, 2 f16
 const PAIRED = false; // the first half of a tile's columns are of gate, the second of up, n further on
 const LANES_X = 8u;
@@ -37,6 +36,7 @@ const BLOCKS_M = 2u; // of a lane
 const BLOCKS_N = 2u;
 const CELLS_M = LANES_Y * BLOCKS_M; // blocks of a workgroup
 const CELLS_N = LANES_X * BLOCKS_N;
+const NEXT = vec4u(0, 1, 2, 3);
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<Element>;
@@ -44,7 +44,13 @@ const CELLS_N = LANES_X * BLOCKS_N;
 @group(0) @binding(3) var<storage, read> b_packed: array<Packed>;
 @group(0) @binding(4) var<storage, read> row_limit: array<i32>;
 
-alias Sums = array<mat4x4f, BLOCKS_M * BLOCKS_N>; // column t of a block: row t of C
+// A lane's part of C: column t of a block is row t of C. Block x, y is y along m and x along n.
+struct Sums {
+  s00: mat4x4f,
+  s10: mat4x4f,
+  s01: mat4x4f,
+  s11: mat4x4f,
+}
 
 fn rows_to_compute() -> u32 {
   if (params.limited == 0u) {
@@ -65,41 +71,48 @@ fn first_column(tile: vec3u, cell: u32) -> u32 {
   return (tile.x * CELLS_N + cell) * 4u;
 }
 
+// Four numbers of a line of A as it is stored.
 fn quad_a(line: u32, column: u32) -> vec4f {
-  let lines = select(params.k, params.m, A_ALONG_K);
-  let width = select(params.m, params.k, A_ALONG_K);
-  let start = min(line, lines - 1u) * width;
+  let start = line * select(params.m, params.k, A_ALONG_K) + column;
   var quad: vec4f;
   if (VECTOR) {
-    quad = vec4f(a[(start + min(column, width - 4u)) / 4u]);
+    quad = vec4f(a[start / 4u]);
   } else {
-    let at = vec4u(start) + min(vec4u(column) + vec4u(0, 1, 2, 3), vec4u(width - 1u));
-    quad = vec4f(vec4f(a[at.x]).x, vec4f(a[at.y]).x, vec4f(a[at.z]).x, vec4f(a[at.w]).x);
+    quad = vec4f(vec4f(a[start]).x, vec4f(a[start + 1u]).x, vec4f(a[start + 2u]).x, vec4f(a[start + 3u]).x);
   }
-  if (A_ALONG_K) {
-    return select(vec4f(), quad, vec4u(column) + vec4u(0, 1, 2, 3) < vec4u(params.k));
+  if (RAGGED) {
+    if (A_ALONG_K) {
+      return select(vec4f(), quad, vec4u(column) + NEXT < vec4u(params.k));
+    }
+    return select(vec4f(), quad, line < params.k);
   }
-  return select(vec4f(), quad, line < params.k);
+  return quad;
 }
 
 fn quad_b(line: u32, column: u32) -> vec4f {
-  let columns = select(params.n, 2u * params.n, PAIRED);
-  let lines = select(params.k, columns, B_ALONG_K);
-  let width = select(columns, params.k, B_ALONG_K);
-  let start = min(line, lines - 1u) * width;
+  let start = line * select(params.n, params.k, B_ALONG_K) + column;
+  var quad: vec4f;
   if (VECTOR) {
-    let at = (start + min(column, width - 4u)) / 4u;
     if (FORMAT == 0u) {
-      return vec4f(b[at]);
+      quad = vec4f(b[start / 4u]);
+    } else {
+      let pairs = vec2u(b_packed[start / 4u]);
+      quad = vec4f(unpack(pairs.x), unpack(pairs.y));
     }
-    let pairs = vec2u(b_packed[at]);
-    return vec4f(unpack(pairs.x), unpack(pairs.y));
+  } else {
+    if (FORMAT == 0u) {
+      quad = vec4f(vec4f(b[start]).x, vec4f(b[start + 1u]).x, vec4f(b[start + 2u]).x, vec4f(b[start + 3u]).x);
+    } else {
+      quad = vec4f(packed(start), packed(start + 1u), packed(start + 2u), packed(start + 3u));
+    }
   }
-  let at = vec4u(start) + min(vec4u(column) + vec4u(0, 1, 2, 3), vec4u(width - 1u));
-  if (FORMAT == 0u) {
-    return vec4f(vec4f(b[at.x]).x, vec4f(b[at.y]).x, vec4f(b[at.z]).x, vec4f(b[at.w]).x);
+  if (RAGGED) {
+    if (B_ALONG_K) {
+      return select(vec4f(), quad, vec4u(column) + NEXT < vec4u(params.k));
+    }
+    return select(vec4f(), quad, line < params.k);
   }
-  return vec4f(packed(at.x), packed(at.y), packed(at.z), packed(at.w));
+  return quad;
 }
 
 fn packed(at: u32) -> f32 {

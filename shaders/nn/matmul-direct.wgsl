@@ -6,21 +6,29 @@
 // #include "lib/workgroup.wgsl"
 // #include "nn/matmul-blocks.wgsl"
 
-fn product(tile: vec3u, lane: vec2u, sums: ptr<function, Sums>) {
+fn product(tile: vec3u, lane: vec2u) -> Sums {
+  let row_0 = first_row(tile, lane.y);
+  let row_1 = first_row(tile, lane.y + LANES_Y);
+  let column_0 = first_column(tile, lane.x);
+  let column_1 = first_column(tile, lane.x + LANES_X);
   let end = min(params.k, (tile.z + 1u) * params.span);
+  var sums: Sums;
   for (var k = tile.z * params.span; k < end; k += 4u) {
-    var blocks_of_b: array<mat4x4f, BLOCKS_N>;
-    for (var j = 0u; j < BLOCKS_N; j++) {
-      blocks_of_b[j] = block_b(first_column(tile, lane.x + j * LANES_X), k);
-    }
-    for (var i = 0u; i < BLOCKS_M; i++) {
-      let block_of_a = block_a(first_row(tile, lane.y + i * LANES_Y), k);
-      for (var j = 0u; j < BLOCKS_N; j++) {
-        let at = i * BLOCKS_N + j;
-        (*sums)[at] = add_product((*sums)[at], block_of_a, blocks_of_b[j]);
+    let a_0 = block_a(row_0, k);
+    let b_0 = block_b(column_0, k);
+    sums.s00 = add_product(sums.s00, a_0, b_0);
+    if (BLOCKS_M > 1u) {
+      let a_1 = block_a(row_1, k);
+      sums.s01 = add_product(sums.s01, a_1, b_0);
+      if (BLOCKS_N > 1u) {
+        sums.s11 = add_product(sums.s11, a_1, block_b(column_1, k));
       }
     }
+    if (BLOCKS_N > 1u) {
+      sums.s10 = add_product(sums.s10, a_0, block_b(column_1, k));
+    }
   }
+  return sums;
 }
 
 // #include "nn/matmul-results.wgsl"

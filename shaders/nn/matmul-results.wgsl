@@ -9,9 +9,30 @@
 //   silu(g) = g s,  silu'(g) = s (1 + g (1 - s)),  s = 1 / (1 + exp(-g))
 // Twins: src/engine/portable/ops/linear.ts and swiglu.ts. Test: tests/gpu/matmul.test.ts.
 
-@group(0) @binding(5) var<storage, read_write> c: array<f32>;
-@group(0) @binding(6) var<storage, read> bias: array<f32>;
-@group(0) @binding(7) var<storage, read> residual: array<f32>;
+//
+// Where every row of C starts at a multiple of four numbers, Result is a quad of them and is written at once.
+
+// What multiply and join add. Constants, because a branch in every row is what drivers compile slowest.
+const ADD_BIAS = false;
+const ADD_RESIDUAL = false;
+const ACCUMULATE = false;
+
+const WIDTH = 4u; // numbers of a Result
+alias Result = vec4f;
+// Which component of a Result the first three of a quad go to; false for single numbers.
+const IS_X = vec4<bool>(true, false, false, false);
+const IS_Y = vec4<bool>(false, true, false, false);
+const IS_Z = vec4<bool>(false, false, true, false);
+
+@group(0) @binding(5) var<storage, read_write> c: array<Result>;
+@group(0) @binding(6) var<storage, read> bias: array<Result>;
+@group(0) @binding(7) var<storage, read> residual: array<Result>;
+
+// The quad itself, or its number s.
+fn as_result(quad: vec4f, s: u32) -> Result {
+  let last = Result(quad[select(s, 3u, WIDTH == 4u)]);
+  return select(select(select(last, Result(quad.z), IS_Z), Result(quad.y), IS_Y), Result(quad.x), IS_X);
+}
 
 @compute @workgroup_size(LANES_X, LANES_Y)
 fn multiply(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
@@ -19,41 +40,54 @@ fn multiply(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) la
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  var sums: Sums;
-  product(tile, lane.xy, &sums);
-  for (var i = 0u; i < BLOCKS_M; i++) {
-    let row = first_row(tile, lane.y + i * LANES_Y);
-    for (var j = 0u; j < BLOCKS_N; j++) {
-      let column = first_column(tile, lane.x + j * LANES_X);
-      let sum = sums[i * BLOCKS_N + j];
-      for (var t = 0u; t < 4u; t++) {
-        for (var s = 0u; s < 4u; s++) {
-          if (row + t < rows && column + s < params.n) {
-            let at = (row + t) * params.n + column + s;
-            c[tile.z * params.m * params.n + at] = finished(sum[t][s], at, column + s);
-          }
-        }
-      }
-    }
+  let sums = product(tile, lane.xy);
+  let row = vec2u(first_row(tile, lane.y), first_row(tile, lane.y + LANES_Y));
+  let column = vec2u(first_column(tile, lane.x), first_column(tile, lane.x + LANES_X));
+  put(rows, row.x, column.x, tile.z, sums.s00);
+  if (BLOCKS_N > 1u) {
+    put(rows, row.x, column.y, tile.z, sums.s10);
+  }
+  if (BLOCKS_M > 1u) {
+    put(rows, row.y, column.x, tile.z, sums.s01);
+  }
+  if (BLOCKS_M * BLOCKS_N > 3u) {
+    put(rows, row.y, column.y, tile.z, sums.s11);
   }
 }
 
-fn finished(sum: f32, at: u32, column: u32) -> f32 {
+fn put(rows: u32, row: u32, column: u32, split: u32, sum: mat4x4f) {
+  put_row(rows, row, column, split, sum[0]);
+  put_row(rows, row + 1u, column, split, sum[1]);
+  put_row(rows, row + 2u, column, split, sum[2]);
+  put_row(rows, row + 3u, column, split, sum[3]);
+}
+
+fn put_row(rows: u32, row: u32, column: u32, split: u32, quad: vec4f) {
+  if (row >= rows) {
+    return;
+  }
+  for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
+    let at = (row * params.n + column + s) / WIDTH;
+    c[split * params.m * params.n / WIDTH + at] = finished(as_result(quad, s), at, (column + s) / WIDTH);
+  }
+}
+
+fn finished(sum: Result, at: u32, column: u32) -> Result {
   var value = sum;
-  if (params.add_bias != 0u) {
+  if (ADD_BIAS) {
     value += bias[column];
   }
-  if (params.add_residual != 0u) {
+  if (ADD_RESIDUAL) {
     value += residual[at];
   }
-  if (params.accumulate != 0u) {
+  if (ACCUMULATE) {
     value += c[at];
   }
   return value;
 }
 
 // --- splits ---
-@group(0) @binding(8) var<storage, read> partials: array<f32>;
+@group(0) @binding(8) var<storage, read> partials: array<Result>;
 
 @compute @workgroup_size(64)
 fn join(
@@ -62,25 +96,26 @@ fn join(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let at = workgroup_index(id, count) * 64u + lane;
-  let row = at / params.n;
+  let width = params.n / WIDTH;
+  let row = at / width;
   if (row >= rows_to_compute()) {
     return;
   }
-  var sum = 0.0;
+  var sum = Result();
   for (var split = 0u; split < params.splits; split++) {
-    sum += partials[split * params.m * params.n + at];
+    sum += partials[split * params.m * width + at];
   }
-  c[at] = finished(sum, at, at - row * params.n);
+  c[at] = finished(sum, at, at - row * width);
 }
 
 // --- SwiGLU ---
-@group(0) @binding(9) var<storage, read_write> act: array<f32>;
-@group(0) @binding(10) var<storage, read_write> gate_up_out: array<f32>;
-@group(0) @binding(11) var<storage, read> gate_up_in: array<f32>;
+@group(0) @binding(9) var<storage, read_write> act: array<Result>;
+@group(0) @binding(10) var<storage, read_write> gate_up_out: array<Result>;
+@group(0) @binding(11) var<storage, read> gate_up_in: array<Result>;
 
 // Stops short of the infinity that exp(-x) would be.
-fn sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp(min(-x, 80.0)));
+fn sigmoid(x: Result) -> Result {
+  return 1.0 / (1.0 + exp(min(-x, Result(80.0))));
 }
 
 @compute @workgroup_size(LANES_X, LANES_Y)
@@ -89,52 +124,63 @@ fn gate_up(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lan
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  var sums: Sums;
-  product(tile, lane.xy, &sums);
-  for (var i = 0u; i < BLOCKS_M; i++) {
-    let row = first_row(tile, lane.y + i * LANES_Y);
-    for (var j = 0u; j < BLOCKS_N / 2u; j++) {
-      let column = first_column(tile, lane.x + j * LANES_X);
-      let gates = sums[i * BLOCKS_N + j];
-      let ups = sums[i * BLOCKS_N + j + BLOCKS_N / 2u];
-      for (var t = 0u; t < 4u; t++) {
-        for (var s = 0u; s < 4u; s++) {
-          if (row + t < rows && column + s < params.n) {
-            let gate = gates[t][s];
-            act[(row + t) * params.n + column + s] = gate * sigmoid(gate) * ups[t][s];
-          }
-        }
-      }
-    }
+  let sums = product(tile, lane.xy);
+  let column = first_column(tile, lane.x);
+  put_act(rows, first_row(tile, lane.y), column, sums.s00, sums.s10);
+  if (BLOCKS_M > 1u) {
+    put_act(rows, first_row(tile, lane.y + LANES_Y), column, sums.s01, sums.s11);
   }
 }
 
+fn put_act(rows: u32, row: u32, column: u32, gate: mat4x4f, up: mat4x4f) {
+  put_act_row(rows, row, column, gate[0], up[0]);
+  put_act_row(rows, row + 1u, column, gate[1], up[1]);
+  put_act_row(rows, row + 2u, column, gate[2], up[2]);
+  put_act_row(rows, row + 3u, column, gate[3], up[3]);
+}
+
+fn put_act_row(rows: u32, row: u32, column: u32, gates: vec4f, ups: vec4f) {
+  if (row >= rows) {
+    return;
+  }
+  for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
+    let gate = as_result(gates, s);
+    act[(row * params.n + column + s) / WIDTH] = gate * sigmoid(gate) * as_result(ups, s);
+  }
+}
+
+// The sums themselves, for the backward.
 @compute @workgroup_size(LANES_X, LANES_Y)
 fn gate_up_saving(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let rows = rows_to_compute();
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  var sums: Sums;
-  product(tile, lane.xy, &sums);
-  for (var i = 0u; i < BLOCKS_M; i++) {
-    let row = first_row(tile, lane.y + i * LANES_Y);
-    for (var j = 0u; j < BLOCKS_N / 2u; j++) {
-      let column = first_column(tile, lane.x + j * LANES_X);
-      let gates = sums[i * BLOCKS_N + j];
-      let ups = sums[i * BLOCKS_N + j + BLOCKS_N / 2u];
-      for (var t = 0u; t < 4u; t++) {
-        for (var s = 0u; s < 4u; s++) {
-          if (row + t < rows && column + s < params.n) {
-            let gate = gates[t][s];
-            let at = (row + t) * params.n + column + s;
-            act[at] = gate * sigmoid(gate) * ups[t][s];
-            gate_up_out[at + (row + t) * params.n] = gate;
-            gate_up_out[at + (row + t + 1u) * params.n] = ups[t][s];
-          }
-        }
-      }
-    }
+  let sums = product(tile, lane.xy);
+  let column = first_column(tile, lane.x);
+  put_act(rows, first_row(tile, lane.y), column, sums.s00, sums.s10);
+  save(rows, first_row(tile, lane.y), column, 0u, sums.s00);
+  save(rows, first_row(tile, lane.y), column, params.n, sums.s10);
+  if (BLOCKS_M > 1u) {
+    put_act(rows, first_row(tile, lane.y + LANES_Y), column, sums.s01, sums.s11);
+    save(rows, first_row(tile, lane.y + LANES_Y), column, 0u, sums.s01);
+    save(rows, first_row(tile, lane.y + LANES_Y), column, params.n, sums.s11);
+  }
+}
+
+fn save(rows: u32, row: u32, column: u32, half: u32, sum: mat4x4f) {
+  save_row(rows, row, column, half, sum[0]);
+  save_row(rows, row + 1u, column, half, sum[1]);
+  save_row(rows, row + 2u, column, half, sum[2]);
+  save_row(rows, row + 3u, column, half, sum[3]);
+}
+
+fn save_row(rows: u32, row: u32, column: u32, half: u32, quad: vec4f) {
+  if (row >= rows) {
+    return;
+  }
+  for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
+    gate_up_out[(row * 2u * params.n + half + column + s) / WIDTH] = as_result(quad, s);
   }
 }
 
@@ -144,25 +190,38 @@ fn swiglu_backward(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  var sums: Sums;
-  product(tile, lane.xy, &sums);
-  for (var i = 0u; i < BLOCKS_M; i++) {
-    let row = first_row(tile, lane.y + i * LANES_Y);
-    for (var j = 0u; j < BLOCKS_N; j++) {
-      let column = first_column(tile, lane.x + j * LANES_X);
-      let dact = sums[i * BLOCKS_N + j];
-      for (var t = 0u; t < 4u; t++) {
-        for (var s = 0u; s < 4u; s++) {
-          if (row + t < rows && column + s < params.n) {
-            let at = (row + t) * 2u * params.n + column + s;
-            let gate = gate_up_in[at];
-            let weight = sigmoid(gate);
-            let slope = weight * (1.0 + gate * (1.0 - weight));
-            gate_up_out[at] = dact[t][s] * gate_up_in[at + params.n] * slope;
-            gate_up_out[at + params.n] = dact[t][s] * gate * weight;
-          }
-        }
-      }
-    }
+  let sums = product(tile, lane.xy);
+  let row = vec2u(first_row(tile, lane.y), first_row(tile, lane.y + LANES_Y));
+  let column = vec2u(first_column(tile, lane.x), first_column(tile, lane.x + LANES_X));
+  put_gradient(rows, row.x, column.x, sums.s00);
+  if (BLOCKS_N > 1u) {
+    put_gradient(rows, row.x, column.y, sums.s10);
+  }
+  if (BLOCKS_M > 1u) {
+    put_gradient(rows, row.y, column.x, sums.s01);
+  }
+  if (BLOCKS_M * BLOCKS_N > 3u) {
+    put_gradient(rows, row.y, column.y, sums.s11);
+  }
+}
+
+fn put_gradient(rows: u32, row: u32, column: u32, dact: mat4x4f) {
+  put_gradient_row(rows, row, column, dact[0]);
+  put_gradient_row(rows, row + 1u, column, dact[1]);
+  put_gradient_row(rows, row + 2u, column, dact[2]);
+  put_gradient_row(rows, row + 3u, column, dact[3]);
+}
+
+fn put_gradient_row(rows: u32, row: u32, column: u32, dacts: vec4f) {
+  if (row >= rows) {
+    return;
+  }
+  for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
+    let at = (row * 2u * params.n + column + s) / WIDTH;
+    let dact = as_result(dacts, s);
+    let gate = gate_up_in[at];
+    let weight = sigmoid(gate);
+    gate_up_out[at] = dact * gate_up_in[at + params.n / WIDTH] * weight * (1.0 + gate * (1.0 - weight));
+    gate_up_out[at + params.n / WIDTH] = dact * gate * weight;
   }
 }

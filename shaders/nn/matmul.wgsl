@@ -38,28 +38,41 @@ fn stage(tile: vec3u, k: u32, index: u32) {
   }
 }
 
-fn product(tile: vec3u, lane: vec2u, sums: ptr<function, Sums>) {
+fn staged_block_a(depth: u32, cell: u32) -> mat4x4f {
+  let line = 4u * depth * LINE_A + cell;
+  return mat4x4f(staged_a[line], staged_a[line + LINE_A], staged_a[line + 2u * LINE_A], staged_a[line + 3u * LINE_A]);
+}
+
+fn staged_block_b(depth: u32, cell: u32) -> mat4x4f {
+  let line = 4u * depth * LINE_B + cell;
+  return mat4x4f(staged_b[line], staged_b[line + LINE_B], staged_b[line + 2u * LINE_B], staged_b[line + 3u * LINE_B]);
+}
+
+fn product(tile: vec3u, lane: vec2u) -> Sums {
   let end = min(params.k, (tile.z + 1u) * params.span);
+  var sums: Sums;
   for (var k = tile.z * params.span; k < end; k += 4u * DEPTH) {
     workgroupBarrier(); // what was staged before has been read
     stage(tile, k, lane.y * LANES_X + lane.x);
     workgroupBarrier();
-    for (var depth = 0u; depth < DEPTH; depth++) {
-      var blocks_of_b: array<mat4x4f, BLOCKS_N>;
-      for (var j = 0u; j < BLOCKS_N; j++) {
-        let line = 4u * depth * LINE_B + lane.x + j * LANES_X;
-        blocks_of_b[j] = mat4x4f(staged_b[line], staged_b[line + LINE_B], staged_b[line + 2u * LINE_B], staged_b[line + 3u * LINE_B]);
-      }
-      for (var i = 0u; i < BLOCKS_M; i++) {
-        let line = 4u * depth * LINE_A + lane.y + i * LANES_Y;
-        let block_of_a = mat4x4f(staged_a[line], staged_a[line + LINE_A], staged_a[line + 2u * LINE_A], staged_a[line + 3u * LINE_A]);
-        for (var j = 0u; j < BLOCKS_N; j++) {
-          let at = i * BLOCKS_N + j;
-          (*sums)[at] = add_product((*sums)[at], block_of_a, blocks_of_b[j]);
+    let depths = min(DEPTH, (end - k + 3u) / 4u);
+    for (var depth = 0u; depth < depths; depth++) {
+      let a_0 = staged_block_a(depth, lane.y);
+      let b_0 = staged_block_b(depth, lane.x);
+      sums.s00 = add_product(sums.s00, a_0, b_0);
+      if (BLOCKS_N > 1u) {
+        let b_1 = staged_block_b(depth, lane.x + LANES_X);
+        sums.s10 = add_product(sums.s10, a_0, b_1);
+        if (BLOCKS_M > 1u) {
+          sums.s11 = add_product(sums.s11, staged_block_a(depth, lane.y + LANES_Y), b_1);
         }
+      }
+      if (BLOCKS_M > 1u) {
+        sums.s01 = add_product(sums.s01, staged_block_a(depth, lane.y + LANES_Y), b_0);
       }
     }
   }
+  return sums;
 }
 
 // #include "nn/matmul-results.wgsl"

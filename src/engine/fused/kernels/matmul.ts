@@ -43,18 +43,18 @@ export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   const span = spanOf(k, Math.min(tile.splits, room), tile);
   const splits = Math.ceil(k / span);
   const ends = { bias: bias ?? o.a, residual: residual ?? o.a };
-  const finish = { add_bias: Number(!!bias), add_residual: Number(!!residual), accumulate: Number(accumulate) };
-  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { ...finish, span, splits }, 1)];
+  const additions = { ADD_BIAS: !!bias, ADD_RESIDUAL: !!residual, ACCUMULATE: accumulate };
+  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { span, splits }, additions)];
   const partials = o.partials!;
-  const parts = { add_bias: 0, add_residual: 0, accumulate: 0, span, splits };
   return [
-    product('multiply', o, tile, { ...ends, c: partials }, parts, splits),
+    product('multiply', o, tile, { ...ends, c: partials }, { span, splits }),
     {
       shader: direct,
       entry: 'join',
+      constants: { ...additions, ...resultConstants(n) },
       buffers: { ...ends, partials, c, row_limit: o.rows ?? o.a },
-      params: { m, n, k, limited: Number(!!o.rows), ...finish, span, splits },
-      groups: Math.ceil((m * n) / 64),
+      params: { m, n, k, limited: Number(!!o.rows), span, splits },
+      groups: Math.ceil((m * n) / (n % 4 === 0 ? 4 : 1) / 64),
     },
   ];
 }
@@ -81,9 +81,9 @@ export function gateUpMatmul(o: GateUpOptions, tuning: Tuning): Work[] {
   const shape = { ...o, kind: 'nt', n: o.f, paired: true } as const;
   const tile = tuning.matmul(shape);
   if (tile.blocksN % 2 !== 0) throw new Error('gate and up need an even number of blocks along n');
-  const params = { ...plain, span: spanOf(o.k, 1, tile) };
-  if (!o.gateUp) return [product('gate_up', shape, tile, { act: o.act }, params, 1)];
-  return [product('gate_up_saving', shape, tile, { act: o.act, gate_up_out: o.gateUp }, params, 1)];
+  const whole = { span: spanOf(o.k, 1, tile), splits: 1 };
+  if (!o.gateUp) return [product('gate_up', shape, tile, { act: o.act }, whole)];
+  return [product('gate_up_saving', shape, tile, { act: o.act, gate_up_out: o.gateUp }, whole)];
 }
 
 export interface SwigluBackwardOptions {
@@ -105,11 +105,9 @@ export interface SwigluBackwardOptions {
 export function swigluBackwardMatmul(o: SwigluBackwardOptions, tuning: Tuning): Work[] {
   const shape = { kind: 'nn', m: o.m, n: o.f, k: o.d, a: o.dy, b: o.w, weightFormat: o.weightFormat } as const;
   const tile = tuning.matmul(shape);
-  const params = { ...plain, span: spanOf(o.d, 1, tile) };
-  return [product('swiglu_backward', shape, tile, { gate_up_in: o.gateUp, gate_up_out: o.dGateUp }, params, 1)];
+  const whole = { span: spanOf(o.d, 1, tile), splits: 1 };
+  return [product('swiglu_backward', shape, tile, { gate_up_in: o.gateUp, gate_up_out: o.dGateUp }, whole)];
 }
-
-const plain = { add_bias: 0, add_residual: 0, accumulate: 0, splits: 1 };
 
 type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'b' | 'rows' | 'weightFormat'> & { readonly paired?: boolean };
 
@@ -118,8 +116,8 @@ function product(
   o: Factors,
   tile: MatmulTuning,
   results: Readonly<Record<string, BufferView>>,
-  params: Readonly<Record<string, number>>,
-  splits: number,
+  parts: { readonly span: number; readonly splits: number },
+  additions: Work['constants'] = {},
 ): Work {
   const { kind, m, n, k, a, b, rows, weightFormat = 'f32', paired = false } = o;
   const aAlongK = kind !== 'tn';
@@ -137,6 +135,7 @@ function product(
       VECTOR: vector,
       Element: vector ? 'vec4f' : 'f32',
       Packed: vector ? 'vec2u' : 'u32',
+      RAGGED: k % 4 !== 0,
       FORMAT: formats[weightFormat],
       PAIRED: paired,
       LANES_X: tile.lanesX,
@@ -144,12 +143,18 @@ function product(
       BLOCKS_M: tile.blocksM,
       BLOCKS_N: tile.blocksN,
       ...(tile.staged ? { DEPTH: tile.depth } : {}),
+      ...additions,
+      ...resultConstants(n),
     },
     // What the entry point does not use of these still has a place in its layout, and any buffer may take it.
     buffers: { a, b, b_packed: b, row_limit: rows ?? a, ...results },
-    params: { m, n, k, limited: Number(!!rows), ...params },
-    groups: [Math.ceil((paired ? 2 * n : n) / columns), Math.ceil(m / (4 * tile.lanesY * tile.blocksM)), splits],
+    params: { m, n, k, limited: Number(!!rows), ...parts },
+    groups: [Math.ceil((paired ? 2 * n : n) / columns), Math.ceil(m / (4 * tile.lanesY * tile.blocksM)), parts.splits],
   };
+}
+
+function resultConstants(n: number): NonNullable<Work['constants']> {
+  return n % 4 === 0 ? {} : { WIDTH: 1, Result: 'f32', IS_X: false, IS_Y: false, IS_Z: false };
 }
 
 /** k of each split: even parts, in whole steps of the product's loop. */
