@@ -123,10 +123,12 @@ export function median(values: readonly number[]): number {
 
 /** Collects rows in any order; what nobody measured is there with its reason. */
 export class Rows {
-  private readonly found = new Map<string, Row>();
+  private readonly samples = new Map<string, readonly number[]>();
 
+  /** More of the same row join what it has. */
   add(name: RowName, engine: EngineLabel, samples: readonly number[]): void {
-    this.found.set(`${name} ${engine}`, { name, engine, median: median(samples), unit: unitOf(name), repeats: samples.length });
+    const key = `${name} ${engine}`;
+    this.samples.set(key, [...(this.samples.get(key) ?? []), ...samples]);
   }
 
   /** @param reason of a row that has none yet, a sentence */
@@ -134,15 +136,12 @@ export class Rows {
     return rowSpecs.flatMap((spec: RowSpec) =>
       (spec.engines ?? engines).map((engine): Row => {
         const name = spec.name as RowName;
-        const row = this.found.get(`${name} ${engine}`);
-        return row ?? { name, engine, median: null, unit: spec.unit, repeats: 0, reason: reason(spec, engine) };
+        const samples = this.samples.get(`${name} ${engine}`);
+        if (!samples) return { name, engine, median: null, unit: spec.unit, repeats: 0, reason: reason(spec, engine) };
+        return { name, engine, median: median(samples), unit: spec.unit, repeats: samples.length };
       }),
     );
   }
-}
-
-function unitOf(name: RowName): Unit {
-  return rowSpecs.find((spec) => spec.name === name)!.unit;
 }
 
 export function ratiosOf(rows: readonly Row[]): Ratios {

@@ -2,6 +2,7 @@
  * The measurements: who computes the same, and then how fast and with what. Contenders take turns within one run, so that
  * what else the machine does meets all of them. A contender that fails or computes something else is out, with the reason.
  */
+import type { TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { initialWeights, type Weights } from '../../src/policy/weights.ts';
@@ -16,11 +17,21 @@ import { activationBytes, benchConfig, learnedBytes, objective, optim, request, 
 /** Largest relative difference from the portable engine that is rounding: of losses, of parameters, of log-probs in nats. */
 const tolerance = 1e-4;
 
-/** After the first one, which compiles. */
+/** How much is measured, after what compiles. */
 export interface Effort {
   readonly repeats: number;
   /** Milliseconds after which a row has enough at three repeats. */
   readonly patience: number;
+  /** From then on (`performance.now()`) one repeat is enough. */
+  readonly hurry: number;
+  /** By then the peer must have compiled. */
+  readonly compiled: number;
+}
+
+interface TwoSteps {
+  /** loss, norm, loss, norm */
+  readonly numbers: readonly number[];
+  readonly weights: Weights;
 }
 
 export class Suite {
@@ -30,6 +41,8 @@ export class Suite {
   /** Failures of what should have worked. */
   readonly failures: string[] = [];
   private contenders = new Map<EngineLabel, Contender>();
+  /** What the portable engine's two first steps gave. */
+  private expected: TwoSteps | null = null;
 
   /** @param say one line of progress or finding */
   constructor(
@@ -37,10 +50,10 @@ export class Suite {
     private readonly say: (line: string) => void,
   ) {}
 
-  /** Makes all contenders with the same weights. */
-  async open(config: PolicyConfig): Promise<void> {
+  /** Makes contenders with the same weights. */
+  async open(config: PolicyConfig, names: readonly EngineLabel[] = engines): Promise<void> {
     const weights = initialWeights(config, 1);
-    for (const name of engines) {
+    for (const name of names) {
       await this.attempt(name, async () => {
         this.contenders.set(
           name,
@@ -57,30 +70,23 @@ export class Suite {
     this.contenders.clear();
   }
 
-  /**
-   * Two steps of everybody on one batch, compared with the portable engine's: losses, norms, parameters.
-   * @param deadline milliseconds the peer may take to compile
-   */
-  async compareSteps(config: PolicyConfig, rows: number, width: number, deadline = Infinity): Promise<void> {
+  /** Two steps on one batch of those who have not taken any, compared with the portable engine's: losses, norms, parameters. */
+  async compareSteps(config: PolicyConfig, rows: number, width: number, names: readonly EngineLabel[]): Promise<void> {
     const batch = trainBatch(config, rows, width);
-    let expected: { readonly numbers: readonly number[]; readonly weights: Weights } | null = null;
-    for (const name of ['portable', 'fused', 'jax-js'] as const) {
+    for (const name of names) {
       await this.attempt(name, async (contender) => {
         const start = performance.now();
-        const steps = (async () => {
-          const first = await contender.step(batch);
-          const second = await contender.step(batch);
-          return { numbers: [first.loss, first.gradNorm, second.loss, second.gradNorm], weights: await contender.weights() };
-        })();
-        const found = name === 'jax-js' ? await before(deadline, steps) : await steps;
+        const steps = twoSteps(contender, batch);
+        const found = name === 'jax-js' ? await before(this.effort.compiled, steps) : await steps;
         const took = `${((performance.now() - start) / 1000).toFixed(1)} s with compiling`;
-        if (!expected) {
-          expected = found;
+        if (name === 'portable') {
+          this.expected = found;
           this.say(`${name}: two steps, loss ${found.numbers[0]!.toFixed(6)} then ${found.numbers[2]!.toFixed(6)} (${took})`);
           return;
         }
-        const numbers = Math.max(...expected.numbers.map((value, i) => Math.abs(found.numbers[i]! - value) / Math.abs(value)));
-        const parameters = relativeDistance(found.weights, expected.weights);
+        if (!this.expected) throw new Error('there is no portable engine to compare it with');
+        const numbers = Math.max(...this.expected.numbers.map((value, i) => Math.abs(found.numbers[i]! - value) / Math.abs(value)));
+        const parameters = relativeDistance(found.weights, this.expected.weights);
         this.say(
           `${name}: losses and norms within ${numbers.toExponential(1)} of portable's, parameters within ${parameters.toExponential(1)} (${took})`,
         );
@@ -92,7 +98,7 @@ export class Suite {
 
   async trainStep(name: RowName, config: PolicyConfig, rows: number, width: number, details: boolean): Promise<Map<EngineLabel, number>> {
     const batch = trainBatch(config, rows, width);
-    const runs = await this.inTurn((contender) => contender.step(batch), details);
+    const runs = await this.inTurn((contender) => contender.step(batch), !details);
     const medians = new Map<EngineLabel, number>();
     for (const [engine, samples] of runs) {
       const times = samples.map(({ ms }) => ms);
@@ -113,28 +119,25 @@ export class Suite {
     return medians;
   }
 
-  /** @param without left out, with the reason */
   async rollouts(
     name: RowName,
     config: PolicyConfig,
     rows: number,
     promptWidth: number,
     length: number,
-    without: readonly EngineLabel[] = [],
+    names: readonly EngineLabel[] = engines,
   ) {
     const ask = request(config, rows, promptWidth, length);
     const short = request(config, rows, promptWidth, length / 4);
-    const taking = (engine: EngineLabel) => !without.includes(engine);
     const shortDispatches = new Map<EngineLabel, number>();
-    for (const engine of engines.filter(taking)) {
+    for (const engine of names) {
       await this.attempt(engine, async (contender) => {
         const drawn = await contender.rollouts(ask);
         await this.compareLogprobs(contender.name, drawn, ask.prompts, ask.repeats);
-        await contender.rollouts(short);
         shortDispatches.set(engine, (await metered(() => contender.rollouts(short))).usage.dispatches);
       });
     }
-    const runs = await this.inTurn((contender) => contender.rollouts(ask), false, taking);
+    const runs = await this.inTurn((contender) => contender.rollouts(ask), false, names);
     for (const [engine, samples] of runs) {
       this.rows.add(
         name,
@@ -251,12 +254,12 @@ export class Suite {
 
   private async inTurn(
     work: (contender: Contender) => Promise<unknown>,
-    warm: boolean,
-    taking: (engine: EngineLabel) => boolean = () => true,
+    compiles: boolean,
+    asked: readonly EngineLabel[] = engines,
   ): Promise<Map<EngineLabel, { ms: number; usage: Usage }[]>> {
     const samples = new Map<EngineLabel, { ms: number; usage: Usage }[]>();
-    const names = engines.filter((name) => taking(name) && this.contenders.has(name));
-    if (!warm) for (const name of names) await this.attempt(name, work);
+    const names = asked.filter((name) => this.contenders.has(name));
+    if (compiles) for (const name of names) await this.attempt(name, work);
     await this.repeat(async () => {
       for (const name of names) {
         await this.attempt(name, async (contender) => {
@@ -272,8 +275,12 @@ export class Suite {
   private async repeat<T>(run: () => Promise<T>): Promise<T[]> {
     const found: T[] = [];
     const start = performance.now();
-    while (found.length < this.effort.repeats && (found.length < 3 || performance.now() - start < this.effort.patience))
-      found.push(await run());
+    const enough = () => {
+      const { repeats, patience, hurry } = this.effort;
+      const now = performance.now();
+      return found.length >= repeats || (found.length >= 3 && now - start > patience) || (found.length >= 1 && now > hurry);
+    };
+    while (!enough()) found.push(await run());
     return found;
   }
 
@@ -302,17 +309,22 @@ export class Suite {
   }
 }
 
+async function twoSteps(contender: Contender, batch: TrainBatch): Promise<TwoSteps> {
+  const first = await contender.step(batch);
+  const second = await contender.step(batch);
+  return { numbers: [first.loss, first.gradNorm, second.loss, second.gradNorm], weights: await contender.weights() };
+}
+
 /** Still compiling; it cannot be interrupted and is left alone. */
 class TooSlow extends Error {}
 
+/** @param deadline of `performance.now()` */
 async function before<T>(deadline: number, work: Promise<T>): Promise<T> {
   if (deadline === Infinity) return work;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new TooSlow(`It had not compiled after ${Math.round(deadline / 1000)} s, which is what --quick allows.`)),
-      deadline,
-    );
+    const why = 'It had not compiled when the time of --quick for that was over.';
+    timer = setTimeout(() => reject(new TooSlow(why)), deadline - performance.now());
   });
   work.catch(() => {});
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
