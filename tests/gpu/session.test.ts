@@ -1,4 +1,4 @@
-/** A session on WebGPU: a device that is destroyed in the middle of a run costs the steps since the last checkpoint and nothing else. */
+/** A session on WebGPU, that is on the fused engine: a device that is destroyed in the middle of a run costs the steps since the last checkpoint and nothing else. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
@@ -22,7 +22,7 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
   const storage = await database(`gpu-session-${Date.now()}`); // IndexedDB outlives a test run in this browser
   const probe = new SessionProbe(storage);
   const { session } = probe;
-  expect((await probe.boot('webgpu')).engine).toMatchObject({ backend: 'webgpu', software: true });
+  expect((await probe.boot('webgpu')).engine).toMatchObject({ engine: 'fused', backend: 'webgpu', software: true });
   const expected = (await session.history(await probe.train(config))).checkpoints[0]!;
   expect(expected.step).toBe(4);
   expect(devices).toHaveLength(1);

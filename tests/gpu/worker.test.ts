@@ -29,7 +29,7 @@ async function openTab(backend: 'webgpu' | 'wasm') {
     events.push(...batch);
     changed();
   });
-  const boot = await api.boot({ engine: 'portable', backend });
+  const boot = await api.boot({ backend });
   const phase = async (...phases: SessionPhase[]) => {
     const seen = () => events.some((event) => event.type === 'session' && phases.includes(event.phase));
     while (!seen()) await new Promise<void>((resolve) => (changed = resolve));
@@ -57,7 +57,7 @@ async function connectTab(): Promise<{ api: TrainerApi; close: () => void }> {
 describe('the worker', () => {
   it('boots, trains two steps on WebGPU and answers the probe', async () => {
     const { api, boot, events, phase } = await openTab('webgpu');
-    expect(boot.engine).toMatchObject({ engine: 'portable', backend: 'webgpu' });
+    expect(boot.engine).toMatchObject({ engine: 'fused', backend: 'webgpu' });
     expect(boot.policy.parameters).toBeGreaterThan(200_000);
     const id = await api.start(config, 'two steps');
     await phase('finished', 'failed');

@@ -51,7 +51,7 @@ export class SessionProbe {
   }
 
   boot(backend: BackendName) {
-    return this.session.boot({ engine: 'portable', backend });
+    return this.session.boot({ backend });
   }
 
   /** The next event, from now on, that the test holds for. */
