@@ -8,7 +8,7 @@ import { completionMask, completionOf } from '../../src/rl/batch.ts';
 import { integers } from '../helpers/numbers.ts';
 import { livelyWeights } from '../helpers/reference-decoder.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
-import { expectSameUpdates, forcedObjective, forcedOptim, trainForced } from '../helpers/forced-run.ts';
+import { expectSameUpdates, forcedBatch, forcedObjective, forcedOptim, trainForced } from '../helpers/forced-run.ts';
 
 describe('thirty steps on given tokens', () => {
   it.each([
@@ -17,6 +17,38 @@ describe('thirty steps on given tokens', () => {
     ['head norms', { ...tinyConfig, family: 'qwen3' as const, qkNorm: true }],
   ])('%s: updates and losses within 1e-4', async (_, config) => {
     expectSameUpdates(await trainForced('fused', 'webgpu', config), await trainForced('portable', 'cpu', config), 1e-4);
+  });
+
+  it('LoRA: updates and losses within 1e-4', async () => {
+    const lora = { rank: 3, alpha: 24, seed: 5 };
+    const config = { ...tinyConfig, layers: 2 };
+    const fused = await trainForced('fused', 'webgpu', config, lora);
+    expectSameUpdates(fused, await trainForced('portable', 'cpu', config, lora), 1e-4);
+    // What has no adapter has not moved.
+    for (const name of ['model.embed_tokens.weight', 'lm_head.weight', 'model.norm.weight'])
+      expect(fused.end[name], name).toEqual(fused.start[name]);
+  });
+
+  it('LoRA: a run goes on from its adapters bit for bit', async () => {
+    const lora = { rank: 2, alpha: 4, seed: 5 };
+    const weights = livelyWeights(tinyConfig, 5);
+    const start = () => createEngine({ config: tinyConfig, weights, engine: 'fused', backend: 'webgpu', lora });
+    const states = [];
+    for (const interrupted of [false, true]) {
+      let engine = await start();
+      for (let step = 0; step < 4; step++) {
+        await engine.step(forcedBatch(step, tinyConfig.vocabSize), forcedObjective, forcedOptim);
+        if (!interrupted || step !== 1) continue;
+        const state = await engine.exportState();
+        engine.dispose();
+        engine = await start();
+        await engine.importState(state);
+      }
+      states.push(await engine.exportState());
+      engine.dispose();
+    }
+    expect(states[1]).toEqual(states[0]);
+    expect(states[0]!.optimSteps).toBe(4);
   });
 
   it('come out the same, bit for bit, a second time', async () => {

@@ -5,6 +5,7 @@
 import { expect } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import type { BackendName, EngineName, ObjectiveSpec, OptimSpec, TrainBatch } from '../../src/engine/engine.ts';
+import type { LoraSetup } from '../../src/policy/adapters.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { initialWeights, type Weights } from '../../src/policy/weights.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
@@ -32,7 +33,7 @@ export const forcedOptim: OptimSpec = {
 };
 
 /** Rows of random tokens with prompts and completions of all lengths, some off-policy; the same on every backend. */
-function batchOf(step: number, vocabSize: number): TrainBatch {
+export function forcedBatch(step: number, vocabSize: number): TrainBatch {
   const stream = new Stream(11, Purpose.corpus, step);
   const [rows, width, completionWidth] = [8, 20, 8];
   const tokens = new Int32Array(rows * width);
@@ -72,16 +73,22 @@ export interface Forced {
   readonly losses: readonly number[];
 }
 
-export async function trainForced(engineName: EngineName, backend: BackendName, config: PolicyConfig = tinyConfig): Promise<Forced> {
+export async function trainForced(
+  engineName: EngineName,
+  backend: BackendName,
+  config: PolicyConfig = tinyConfig,
+  lora: LoraSetup | null = null,
+): Promise<Forced> {
   const start = initialWeights(config, 3);
-  const engine = await createEngine({ config, weights: start, engine: engineName, backend });
+  const engine = await createEngine({ config, weights: start, engine: engineName, backend, lora });
   const losses: number[] = [];
   for (let step = 0; step < forcedSteps; step++) {
-    const { skipped, gradNorm, loss } = await engine.step(batchOf(step, config.vocabSize), forcedObjective, forcedOptim);
+    const { skipped, gradNorm, loss } = await engine.step(forcedBatch(step, config.vocabSize), forcedObjective, forcedOptim);
     expect([skipped, gradNorm > 0]).toEqual([false, true]);
     losses.push(loss);
   }
-  const { weights } = await engine.exportState();
+  const { weights, adapters } = await engine.exportState();
+  expect(adapters === null).toBe(lora === null);
   engine.dispose();
   return { start, end: weights, losses };
 }
