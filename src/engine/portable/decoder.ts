@@ -9,7 +9,7 @@ import type { PolicyConfig } from '../../policy/config.ts';
 import { attention } from './ops/attention.ts';
 import { linear, tiedHead } from './ops/linear.ts';
 import { rmsNorm } from './ops/rms-norm.ts';
-import { rope, ropeTable, type RopeTable } from './ops/rope.ts';
+import { rope, ropeTable } from './ops/rope.ts';
 import { embed, gatherRows } from './ops/rows.ts';
 import { swiglu } from './ops/swiglu.ts';
 import type { LayerParameters, Parameters } from './parameters.ts';
@@ -19,7 +19,7 @@ import type { PackedRows } from './rows.ts';
 export type Attend = (qkv: tf.Tensor2D, layer: number) => tf.Tensor2D;
 
 export class Decoder {
-  private ropeTable: RopeTable;
+  private ropeTable: Float32Array;
 
   constructor(readonly config: PolicyConfig) {
     this.ropeTable = ropeTable(config, Math.min(config.maxPositions, 256));
@@ -45,7 +45,8 @@ export class Decoder {
   /** Some policies read 100,000 tokens and more; the table is made for the positions that do occur. */
   private reach(positions: Int32Array): void {
     const needed = positions.reduce((most, position) => Math.max(most, position + 1), 0);
-    if (needed > this.ropeTable.positions) this.ropeTable = ropeTable(this.config, Math.max(needed, 2 * this.ropeTable.positions));
+    const made = this.ropeTable.length / this.config.headDim;
+    if (needed > made) this.ropeTable = ropeTable(this.config, Math.max(needed, 2 * made));
   }
 
   /** [N, D] -> [N, V] */

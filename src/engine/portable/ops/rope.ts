@@ -6,42 +6,15 @@ import * as tf from '@tensorflow/tfjs';
 import type { PolicyConfig } from '../../../policy/config.ts';
 import { hostTensor, hostView, onHost } from '../host.ts';
 import type { PackedRows } from '../rows.ts';
+import { ropeTable } from '../../rope-table.ts';
 
-/** [positions, hd/2] each, row-major. */
-export interface RopeTable {
-  readonly positions: number;
-  readonly cos: Float32Array;
-  readonly sin: Float32Array;
-}
+export { ropeTable };
 
-/** Angles per position and frequency, with the linear and llama3 scalings as transformers defines them. */
-export function ropeTable(config: PolicyConfig, positions: number): RopeTable {
-  const half = config.headDim / 2;
-  const cos = new Float32Array(positions * half);
-  const sin = new Float32Array(positions * half);
-  for (let i = 0; i < half; i++) {
-    const frequency = scaled(config.ropeTheta ** (-i / half), config);
-    for (let position = 0; position < positions; position++) {
-      cos[position * half + i] = Math.cos(position * frequency);
-      sin[position * half + i] = Math.sin(position * frequency);
-    }
-  }
-  return { positions, cos, sin };
-}
-
-function scaled(frequency: number, { ropeScaling: scaling }: PolicyConfig): number {
-  if (!scaling) return frequency;
-  if (scaling.type === 'linear') return frequency / scaling.factor;
-  const wavelength = (2 * Math.PI) / frequency;
-  const turns = scaling.originalMaxPositions / wavelength;
-  if (turns < scaling.lowFreqFactor) return frequency / scaling.factor;
-  if (turns > scaling.highFreqFactor) return frequency;
-  const smooth = (turns - scaling.lowFreqFactor) / (scaling.highFreqFactor - scaling.lowFreqFactor);
-  return ((1 - smooth) * frequency) / scaling.factor + smooth * frequency;
-}
-
-/** qkv [N, (H + 2K)·hd] -> the same shape, queries and keys turned by the position of their place. */
-export function rope(qkv: tf.Tensor2D, table: RopeTable, rows: Pick<PackedRows, 'positions'>, config: PolicyConfig): tf.Tensor2D {
+/**
+ * qkv [N, (H + 2K)·hd] -> the same shape, queries and keys turned by the position of their place.
+ * @param table `ropeTable` of at least as many positions as occur
+ */
+export function rope(qkv: tf.Tensor2D, table: Float32Array, rows: Pick<PackedRows, 'positions'>, config: PolicyConfig): tf.Tensor2D {
   const op = tf.customGrad((qkv) => ({
     value: turn(qkv as tf.Tensor2D, table, rows.positions, config, 1),
     gradFunc: (dy) => turn(dy as tf.Tensor2D, table, rows.positions, config, -1),
@@ -50,19 +23,21 @@ export function rope(qkv: tf.Tensor2D, table: RopeTable, rows: Pick<PackedRows, 
 }
 
 /** Turns forwards (1) or backwards (-1): the gradient of a rotation is the opposite rotation. */
-function turn(x: tf.Tensor2D, table: RopeTable, positions: Int32Array, config: PolicyConfig, direction: 1 | -1): tf.Tensor2D {
+function turn(x: tf.Tensor2D, table: Float32Array, positions: Int32Array, config: PolicyConfig, direction: 1 | -1): tf.Tensor2D {
   const [places, width] = x.shape;
   const turning = config.heads + config.kvHeads;
   const { headDim } = config;
   const half = headDim / 2;
   if (!onHost()) {
-    const gatherAngles = (values: Float32Array) => {
+    const gatherAngles = (first: number, sign: 1 | -1) => {
       const angles = new Float32Array(places * half);
-      for (let i = 0; i < places; i++) angles.set(values.subarray(positions[i]! * half, positions[i]! * half + half), i * half);
+      for (let i = 0; i < places; i++) {
+        for (let j = 0; j < half; j++) angles[i * half + j] = sign * table[positions[i]! * headDim + first + j]!;
+      }
       return tf.tensor3d(angles, [places, 1, half]);
     };
-    const cos = gatherAngles(table.cos);
-    const sin = gatherAngles(direction === 1 ? table.sin : table.sin.map((s) => -s));
+    const cos = gatherAngles(0, 1);
+    const sin = gatherAngles(half, direction);
     const heads = tf.reshape(tf.slice(x, [0, 0], [places, turning * headDim]), [places, turning, headDim]);
     const low = tf.slice(heads, [0, 0, 0], [places, turning, half]);
     const high = tf.slice(heads, [0, 0, half], [places, turning, half]);
@@ -72,14 +47,13 @@ function turn(x: tf.Tensor2D, table: RopeTable, positions: Int32Array, config: P
   }
   const y = hostTensor<tf.Tensor2D>([places, width]);
   const [from, to] = [hostView(x), hostView(y)];
-  const { cos, sin } = table;
   for (let place = 0; place < places; place++) {
-    const angles = positions[place]! * half;
+    const angles = positions[place]! * headDim;
     let at = place * width;
     for (let head = 0; head < turning; head++, at += headDim) {
       for (let i = 0; i < half; i++) {
-        const c = cos[angles + i]!;
-        const s = sin[angles + i]! * direction;
+        const c = table[angles + i]!;
+        const s = table[angles + half + i]! * direction;
         const low = from[at + i]!;
         const high = from[at + half + i]!;
         to[at + i] = low * c - high * s;
