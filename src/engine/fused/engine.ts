@@ -25,6 +25,7 @@ import type {
   TrainBatch,
 } from '../engine.ts';
 import type { GpuContext } from '../gpu/device.ts';
+import type { Plan } from '../gpu/plan.ts';
 import type { BufferView } from '../gpu/work.ts';
 import { ropeTable } from '../rope-table.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
@@ -60,6 +61,8 @@ export class FusedEngine implements PolicyEngine {
   private readonly rowsThatFit = new Map<string, number>();
   /** Of the newest step: dispatches, and milliseconds of host time to encode them. For the benchmark. */
   lastStep = { dispatches: 0, encodeMs: 0 };
+  /** Where set, steps and scores run dispatch by dispatch and add up here what each kernel takes. For the benchmark. */
+  timings: Map<string, { readonly dispatches: number; readonly milliseconds: number }> | null = null;
 
   private constructor(
     readonly config: PolicyConfig,
@@ -129,11 +132,7 @@ export class FusedEngine implements PolicyEngine {
         const { plan } = await this.plans.get(key, shorterRows, scorePass(this.machine, parameters, pass.shape, start, temperature));
         if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
         this.upload(pass, start !== null);
-        const encoder = this.gpu.device.createCommandEncoder();
-        const compute = encoder.beginComputePass();
-        plan.encode(compute);
-        compute.end();
-        this.gpu.device.queue.submit([encoder.finish()]);
+        await this.run(plan);
         const grid = pass.shape.rows * gridWidth;
         const bytes = await readBuffers(this.gpu.device, [this.pool.view('grid.logprob', grid), this.pool.view('grid.entropy', grid)]);
         const values = new Float32Array(bytes);
@@ -159,11 +158,7 @@ export class FusedEngine implements PolicyEngine {
         works.push(groupAdvantage({ ...of, groups: length / groupSize, groupSize, kind }));
       });
       this.write('rewards', Float32Array.from(rewards));
-      const encoder = this.gpu.device.createCommandEncoder();
-      const compute = encoder.beginComputePass();
-      plan.encode(compute);
-      compute.end();
-      this.gpu.device.queue.submit([encoder.finish()]);
+      await this.run(plan);
       return new Float32Array(await readBuffers(this.gpu.device, [this.pool.view('advantages', length)]));
     });
   }
@@ -205,21 +200,21 @@ export class FusedEngine implements PolicyEngine {
         lossWorks(this.pool, pass.shape, settings).forEach((work, i) => plan.setParams(extra.lossAt + i, work.params));
         const places = pass.shape.rows * pass.shape.width;
         plan.setParams(extra.embeddingAt, embeddingWork(this.pool, this.machine, gradients, places, distinct).params);
-        const encoder = device.createCommandEncoder();
-        if (passes === 0) {
-          gradients.clear(encoder);
-          encoder.clearBuffer(this.pool.view('step.rows', batch.rows * rowColumns.length).buffer);
-        }
+        const sums = this.pool.view('step.rows', batch.rows * rowColumns.length).buffer;
         const loss = lossBuffers(this.pool, pass.shape);
-        // What the cells that do not count read.
-        for (const { buffer } of [loss.dlogprob, loss.dentropy]) encoder.clearBuffer(buffer);
-        if (start) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), first * gridWidth, loss.oldLogprob);
-        const compute = encoder.beginComputePass();
-        plan.encode(compute);
-        compute.end();
-        const { buffer } = this.pool.view('step.rows', batch.rows * rowColumns.length);
-        encoder.copyBufferToBuffer(loss.rowSums.buffer, 0, buffer, first * sumsBytes, (last - first) * sumsBytes);
-        device.queue.submit([encoder.finish()]);
+        const isFirst = passes === 0;
+        const before = (encoder: GPUCommandEncoder) => {
+          if (isFirst) {
+            gradients.clear(encoder);
+            encoder.clearBuffer(sums);
+          }
+          // What the cells that do not count read.
+          for (const { buffer } of [loss.dlogprob, loss.dentropy]) encoder.clearBuffer(buffer);
+          if (start) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), first * gridWidth, loss.oldLogprob);
+        };
+        const after = (encoder: GPUCommandEncoder) =>
+          encoder.copyBufferToBuffer(loss.rowSums.buffer, 0, sums, first * sumsBytes, (last - first) * sumsBytes);
+        await this.run(plan, before, after);
         this.lastStep.encodeMs += performance.now() - started;
         this.lastStep.dispatches += plan.size;
         passes++;
@@ -237,11 +232,7 @@ export class FusedEngine implements PolicyEngine {
       this.learned.updateWorks(this.pool, batch.rows, optim).forEach((work, i) => {
         if (Object.keys(work.params).length > 0) update.plan.setParams(i, work.params);
       });
-      const encoder = device.createCommandEncoder();
-      const compute = encoder.beginComputePass();
-      update.plan.encode(compute);
-      compute.end();
-      device.queue.submit([encoder.finish()]);
+      await this.run(update.plan);
       this.lastStep.encodeMs += performance.now() - started;
       this.lastStep.dispatches += update.plan.size;
       const numbers = new Float32Array(
@@ -266,11 +257,7 @@ export class FusedEngine implements PolicyEngine {
       this.write('lengths', lengths);
       this.write('places', Int32Array.of(tokens.length - 1));
       this.writeRope();
-      const encoder = this.gpu.device.createCommandEncoder();
-      const compute = encoder.beginComputePass();
-      plan.encode(compute);
-      compute.end();
-      this.gpu.device.queue.submit([encoder.finish()]);
+      await this.run(plan);
       return new Float32Array(await readBuffers(this.gpu.device, [this.pool.view('logits', this.config.vocabSize)]));
     });
   }
@@ -315,6 +302,31 @@ export class FusedEngine implements PolicyEngine {
   /** Bytes of GPU memory held now: what computes, what training adds, the reference, and the buffers of the passes. */
   get memory(): { readonly parameters: number; readonly training: number; readonly reference: number; readonly passes: number } {
     return { ...this.learned.memory, reference: this.reference?.bytes ?? 0, passes: this.pool.bytes };
+  }
+
+  /** One submit: copies and clears, the plan, copies. Waits for nothing, unless every dispatch is timed. */
+  private async run(
+    plan: Plan,
+    before?: (encoder: GPUCommandEncoder) => void,
+    after?: (encoder: GPUCommandEncoder) => void,
+  ): Promise<void> {
+    const { device } = this.gpu;
+    let encoder = device.createCommandEncoder();
+    before?.(encoder);
+    if (this.timings) {
+      device.queue.submit([encoder.finish()]);
+      for (const { label, milliseconds } of await plan.runTimed()) {
+        const known = this.timings.get(label) ?? { dispatches: 0, milliseconds: 0 };
+        this.timings.set(label, { dispatches: known.dispatches + 1, milliseconds: known.milliseconds + milliseconds });
+      }
+      encoder = device.createCommandEncoder();
+    } else {
+      const compute = encoder.beginComputePass();
+      plan.encode(compute);
+      compute.end();
+    }
+    after?.(encoder);
+    device.queue.submit([encoder.finish()]);
   }
 
   private context() {

@@ -91,10 +91,52 @@ export class Plan {
     }
   }
 
+  /**
+   * Runs the dispatches one at a time and waits for each: slow, and what it takes to say where the time goes.
+   * @returns milliseconds of each dispatch: the GPU's own clock where the device has timestamps, else the host's
+   */
+  async runTimed(): Promise<{ readonly label: string; readonly milliseconds: number }[]> {
+    const { device } = this;
+    const stamps = device.features.has('timestamp-query') ? stampBuffers(device) : null;
+    const times: { label: string; milliseconds: number }[] = [];
+    for (let i = 0; i < this.ready.length; i++) {
+      const encoder = device.createCommandEncoder();
+      const timestampWrites = stamps ? { querySet: stamps.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } : undefined;
+      const pass = encoder.beginComputePass(timestampWrites && { timestampWrites });
+      this.encode(pass, i, i + 1);
+      pass.end();
+      if (stamps) {
+        encoder.resolveQuerySet(stamps.querySet, 0, 2, stamps.resolved, 0);
+        encoder.copyBufferToBuffer(stamps.resolved, 0, stamps.staging, 0, 16);
+      }
+      const started = performance.now();
+      device.queue.submit([encoder.finish()]);
+      await device.queue.onSubmittedWorkDone();
+      let milliseconds = performance.now() - started;
+      if (stamps) {
+        await stamps.staging.mapAsync(GPUMapMode.READ);
+        const [begin, end] = new BigUint64Array(stamps.staging.getMappedRange());
+        stamps.staging.unmap();
+        milliseconds = Number(end! - begin!) / 1e6;
+      }
+      times.push({ label: this.ready[i]!.label, milliseconds });
+    }
+    if (stamps) for (const item of [stamps.querySet, stamps.resolved, stamps.staging]) item.destroy();
+    return times;
+  }
+
   /** Its buffers belong to whoever made them; only the uniforms go. */
   dispose(): void {
     this.uniforms?.destroy();
   }
+}
+
+function stampBuffers(device: GPUDevice) {
+  return {
+    querySet: device.createQuerySet({ type: 'timestamp', count: 2 }),
+    resolved: device.createBuffer({ size: 16, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC }),
+    staging: device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST }),
+  };
 }
 
 function entryPoint({ shader, entry }: Work) {
