@@ -29,8 +29,14 @@ const onHardware = hardwareTiles.map((tile): [string, Tuning] => [
   `staged, ${4 * tile.lanesY * tile.blocksM} rows by ${4 * tile.lanesX * tile.blocksN} columns`,
   always({ ...tile, staged: true, splits: 1 }),
 ]);
-/** What differs between tiles is one text with other constants, so that one of them stands for staging. */
-const forms = [['direct', software], onHardware[1]!] as const;
+/**
+ * Tiles are one text with other constants, so one stands for all that is staged; with one block of k at a time, because
+ * SwiftShader takes a second to compile what sets all the workgroup memory to zero.
+ */
+const forms: [string, Tuning][] = [
+  ['direct', software],
+  ['staged', always({ ...hardwareTiles[1], depth: 1, staged: true, splits: 1 })],
+];
 const kinds = ['nt', 'nn', 'tn'] as const;
 
 /** C [m, n] in float64. */
@@ -85,6 +91,7 @@ describe.each(forms)('matmul, %s', (_, tuning) => {
     await expectProducts(tuning, kind, [
       // read one number at a time
       [1, 1, 1],
+      [1, 4, 1],
       [5, 7, 3],
       [67, 131, 53],
       // four at a time, with ends within a tile and within what is staged at once
@@ -208,14 +215,12 @@ describe('matmul', () => {
     await expect(run(draw('nt', 2, 2, 3), software, { weightFormat })).rejects.toThrow(/even width/);
   });
 
-  it.each(onHardware)('%s', async (_, tuning) => {
-    await expectProducts(tuning, 'nt', [
-      [64, 64, 64],
-      [70, 132, 68],
-    ]);
-    await expectProducts(tuning, 'tn', [
-      [64, 64, 64],
-      [76, 132, 68],
+  it.each(onHardware.map(([name, tuning], index) => [kinds[index % 3]!, name, tuning] as const))('%s, %s', async (kind, _, tuning) => {
+    // the last step takes less than is staged at once
+    const k = kind === 'tn' ? 67 : 68;
+    await expectProducts(tuning, kind, [
+      [64, 64, k],
+      [76, 132, k],
     ]);
   });
 
@@ -255,12 +260,10 @@ describe('matmul', () => {
     expectClose(await bench.read(c), [...new Array<number>(64).fill(0), ...expected], 'view', close);
   });
 
-  it('is right and saves rows at shapes of a model, as tuned for either sort of adapter', async () => {
+  it('is right at shapes of a model, as tuned for either sort of adapter', async () => {
     const hardware = tuningFor({ software: false, limits: gpu.limits });
     for (const [kind, m, n, k] of [
       ['nt', 48, 1024, 64],
-      ['nt', 3, 2050, 32],
-      ['nn', 256, 128, 96],
       ['tn', 128, 96, 1024],
     ] as const) {
       const drawn = draw(kind, m, n, k);

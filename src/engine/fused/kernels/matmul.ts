@@ -38,11 +38,12 @@ export interface MatmulOptions {
 
 export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   const { m, n, k, c, bias, residual, accumulate = false } = o;
-  const tile = tuning.matmul(o);
-  const room = o.partials ? Math.floor(o.partials.size / (4 * m * n)) : 1;
+  const room = o.partials ? Math.max(1, Math.floor(o.partials.size / (4 * m * n))) : 1;
+  const tile = tuning.matmul({ kind: o.kind, m, n, k, room });
   const span = spanOf(k, Math.min(tile.splits, room), tile);
   const splits = Math.ceil(k / span);
-  const ends = { bias: bias ?? o.a, residual: residual ?? o.a };
+  // b is at least as long as a quad of C wherever one is read
+  const ends = { bias: bias ?? o.b, residual: residual ?? o.b };
   const additions = { ADD_BIAS: !!bias, ADD_RESIDUAL: !!residual, ACCUMULATE: accumulate };
   if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { span, splits }, additions)];
   const partials = o.partials!;

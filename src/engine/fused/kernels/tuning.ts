@@ -15,7 +15,7 @@ export interface MatmulTuning {
   readonly blocksN: number;
   /** Blocks of k that are staged at once. */
   readonly depth: number;
-  /** k is cut in so many parts where there is scratch for them. */
+  /** Parts of k that are summed apart and joined; no more than there is room for. */
   readonly splits: number;
 }
 
@@ -24,6 +24,8 @@ export interface MatmulShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+  /** As many parts of k as there is scratch for; 1 where not given. */
+  readonly room?: number;
   /** Two products of one input, gate and up: lanes need an even number of blocks along n. */
   readonly paired?: boolean;
 }
@@ -32,6 +34,7 @@ export interface Tuning {
   matmul(shape: MatmulShape): MatmulTuning;
 }
 
+/** Tiles keep within what every WebGPU adapter guarantees (16 KB of workgroup memory, 256 lanes), so no limit decides. */
 export function tuningFor(adapter: { readonly software: boolean; readonly limits: Readonly<Record<string, number>> }): Tuning {
   return { matmul: adapter.software ? direct : staged };
 }
@@ -59,13 +62,15 @@ export const hardwareTiles = [
   // 16 x 64
   { lanesX: 8, lanesY: 4, blocksM: 1, blocksN: 2, depth: 4 },
 ] as const;
+type Tile = (typeof hardwareTiles)[number];
 
-function staged({ m, n, k, paired }: MatmulShape): MatmulTuning {
+/** The largest tile that gives the whole GPU work, k cut in parts if need be, without computing mostly rows that are not there. */
+function staged({ m, n, k, room = 1, paired }: MatmulShape): MatmulTuning {
   const columns = paired ? 2 * n : n;
-  const groups = ({ lanesX, lanesY, blocksM, blocksN }: (typeof hardwareTiles)[number]) =>
-    Math.ceil(m / (4 * lanesY * blocksM)) * Math.ceil(columns / (4 * lanesX * blocksN));
-  // the largest tile that gives everybody work; else the smallest, and parts of k
-  const tile = hardwareTiles.find((candidate) => groups(candidate) >= busy) ?? hardwareTiles.at(-1)!;
-  const splits = Math.max(1, Math.min(Math.floor(busy / groups(tile)), Math.floor(k / shortest)));
-  return { staged: true, ...tile, splits };
+  const most = Math.max(1, Math.min(room, Math.floor(k / shortest)));
+  const rowsOf = (tile: Tile) => 4 * tile.lanesY * tile.blocksM;
+  const groupsOf = (tile: Tile) => Math.ceil(m / rowsOf(tile)) * Math.ceil(columns / (4 * tile.lanesX * tile.blocksN));
+  const fits = (tile: Tile) => Math.ceil(m / rowsOf(tile)) * rowsOf(tile) < 1.5 * m && groupsOf(tile) * most >= busy;
+  const tile = hardwareTiles.find(fits) ?? hardwareTiles.at(-1)!;
+  return { staged: true, ...tile, splits: Math.min(most, Math.ceil(busy / groupsOf(tile))) };
 }
