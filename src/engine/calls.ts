@@ -14,7 +14,7 @@ export class Calls {
   }
 
   /** What the device has to say comes before a result, and before the error that its loss made. */
-  private async watched<T>(work: () => Promise<T>): Promise<T> {
+  async watched<T>(work: () => Promise<T>): Promise<T> {
     let result: T;
     try {
       result = await work();

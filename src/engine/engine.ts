@@ -187,6 +187,30 @@ export interface PolicyState {
   readonly skippedSteps: number;
 }
 
+/** The largest batch of a run, and whether a reference policy is kept. */
+export interface TrainingShape {
+  readonly rows: number;
+  /** Tokens of a row, prompt and completion. */
+  readonly width: number;
+  readonly completionWidth: number;
+  /** 0: as many rows per pass as fit. */
+  readonly microBatchRows: number;
+  readonly withReference: boolean;
+}
+
+/** Bytes on the GPU. */
+export interface MemoryPlan {
+  readonly weights: number;
+  readonly gradients: number;
+  readonly moments: number;
+  readonly reference: number;
+  /** Buffers of the passes, largest first. */
+  readonly passes: readonly { readonly name: string; readonly bytes: number }[];
+  readonly total: number;
+  /** Rows of one pass; more are taken in turn. */
+  readonly rowsPerPass: number;
+}
+
 export interface PolicyEngine {
   readonly info: EngineInfo;
   generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts>;
@@ -199,6 +223,11 @@ export interface PolicyEngine {
   advantages(rewards: Float32Array, groupSize: number, kind: AdvantageKind): Promise<Float32Array>;
   /** Forward, backward, clip, AdamW. */
   step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics>;
+  /**
+   * What training on such batches will take, before anything is allocated; absent where memory is not planned.
+   * @throws LabError `webgpu` naming what does not fit and the dial to turn
+   */
+  planMemory?(shape: TrainingShape): MemoryPlan;
   /** [V] raw logits that predict the token after the last one. */
   logits(tokens: Int32Array): Promise<Float32Array>;
   /** Sets the reference: the given weights, or a copy of the current ones. */

@@ -14,6 +14,7 @@ import type {
   EngineInfo,
   GenerateProgress,
   GenerateRequest,
+  MemoryPlan,
   ObjectiveSpec,
   OptimSpec,
   PolicyEngine,
@@ -23,6 +24,7 @@ import type {
   StepMetrics,
   TokenBatch,
   TrainBatch,
+  TrainingShape,
 } from '../engine.ts';
 import type { GpuContext } from '../gpu/device.ts';
 import type { Plan } from '../gpu/plan.ts';
@@ -38,7 +40,7 @@ import { tuningFor } from './kernels/tuning.ts';
 import { packArena } from './layout.ts';
 import { Learned } from './learned.ts';
 import { Arena, Pool, readBuffers } from './memory.ts';
-import { maxPlaces, planMemory, rowsPerPass, type MemoryPlan, type TrainingShape } from './memory-plan.ts';
+import { maxPlaces, planMemory, rowsPerPass } from './memory-plan.ts';
 import type { PartialSums } from './partials.ts';
 import { assembled, embeddingWork, logitsPass, scorePass, trainPass, type FromRollouts } from './passes.ts';
 import { Plans } from './plans.ts';
@@ -58,6 +60,8 @@ export class FusedEngine implements PolicyEngine {
   private rollouts: OnDevice | null = null;
   private ropeBuffer: GPUBuffer | null = null;
   private disposed = false;
+  /** Resolves when the host's counters have followed all steps that were enqueued. */
+  private stepsCounted: Promise<void> = Promise.resolve();
   private readonly rowsThatFit = new Map<string, number>();
   /** Of the newest step: dispatches, and milliseconds of host time to encode them. For the benchmark. */
   lastStep = { dispatches: 0, encodeMs: 0 };
@@ -168,8 +172,7 @@ export class FusedEngine implements PolicyEngine {
     if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
       throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
     }
-    return this.calls.inTurn(async () => {
-      const { device } = this.gpu;
+    const enqueued = await this.calls.inTurn(async () => {
       const { from, width, gridWidth } = this.shapeOf(batch);
       const { gradients } = await this.learned.prepare();
       const settings: LossSettings = {
@@ -220,9 +223,7 @@ export class FusedEngine implements PolicyEngine {
         passes++;
       }
       const has = { old: settings.old !== 'none', ref: settings.ref };
-      if (passes === 0) {
-        return { ...stepMetricsFromRows(new Float32Array(batch.rows * rowColumns.length), objective, has), gradNorm: 0, skipped: false };
-      }
+      if (passes === 0) return { numbers: null, has };
       // Asked for last: a pass that needs larger buffers drops all plans that are there.
       const update = await this.plans.get(`update ${batch.rows}`, shorterRows, (memory, works) => {
         works.push(...this.learned.updateWorks(memory, batch.rows, optim));
@@ -235,14 +236,35 @@ export class FusedEngine implements PolicyEngine {
       await this.run(update.plan);
       this.lastStep.encodeMs += performance.now() - started;
       this.lastStep.dispatches += update.plan.size;
-      const numbers = new Float32Array(
-        await readBuffers(device, [this.pool.view('result', 4), this.pool.view('step.rows', batch.rows * rowColumns.length)]),
-      );
-      const skipped = numbers[1]! !== 0;
-      if (skipped) this.learned.skippedSteps++;
-      else this.learned.optimSteps++;
-      return { ...stepMetricsFromRows(numbers.slice(4), objective, has), gradNorm: numbers[0]!, skipped };
+      const views = [this.pool.view('result', 4), this.pool.view('step.rows', batch.rows * rowColumns.length)];
+      // In an object, because a promise would be awaited here.
+      return { numbers: { read: this.counted(readBuffers(this.gpu.device, views)) }, has };
     });
+    const { numbers, has } = enqueued;
+    if (!numbers) {
+      return { ...stepMetricsFromRows(new Float32Array(batch.rows * rowColumns.length), objective, has), gradNorm: 0, skipped: false };
+    }
+    // The next call may be encoded while this step runs.
+    return this.calls.watched(async () => {
+      const read = await numbers.read;
+      return { ...stepMetricsFromRows(read.slice(4), objective, has), gradNorm: read[0]!, skipped: read[1]! !== 0 };
+    });
+  }
+
+  /** Follows the GPU's counters once a step's numbers are here, in the order of the steps. */
+  private counted(bytes: Promise<ArrayBuffer>): Promise<Float32Array> {
+    const numbers = bytes.then((read) => new Float32Array(read));
+    const { learned } = this;
+    const before = this.stepsCounted;
+    this.stepsCounted = numbers.then(
+      async (read) => {
+        await before;
+        if (read[1]! !== 0) learned.skippedSteps++;
+        else learned.optimSteps++;
+      },
+      () => {}, // whoever asked for the step hears of it
+    );
+    return numbers;
   }
 
   async logits(tokens: Int32Array): Promise<Float32Array> {
@@ -277,11 +299,17 @@ export class FusedEngine implements PolicyEngine {
   }
 
   async exportState(): Promise<PolicyState> {
-    return this.calls.inTurn(() => this.learned.exportState());
+    return this.calls.inTurn(async () => {
+      await this.stepsCounted;
+      return this.learned.exportState();
+    });
   }
 
   async importState(state: PolicyState): Promise<void> {
-    return this.calls.inTurn(() => this.learned.importState(state));
+    return this.calls.inTurn(async () => {
+      await this.stepsCounted;
+      await this.learned.importState(state);
+    });
   }
 
   dispose(): void {
@@ -294,7 +322,6 @@ export class FusedEngine implements PolicyEngine {
     this.gpu.release();
   }
 
-  /** What training on batches of this shape will take. @throws LabError `webgpu` naming what does not fit and the dial */
   planMemory(shape: TrainingShape): MemoryPlan {
     return planMemory(this.machine, this.parameters.layout, shape, bindableBytes(this.gpu.device));
   }
@@ -336,8 +363,12 @@ export class FusedEngine implements PolicyEngine {
 
   /** The padded shape of a batch's rows, and where they are if they still are on the GPU. */
   private shapeOf(batch: TokenBatch): { width: number; gridWidth: number; from: OnDevice | null } {
-    const from = batch.device && batch.device === this.rollouts && batch.rows === this.rollouts.shape.rows ? this.rollouts : null;
+    const from = this.isHere(batch) ? this.rollouts : null;
     return { width: bucket(batch.width), gridWidth: from ? from.shape.completionWidth : bucket(batch.completionWidth), from };
+  }
+
+  private isHere(batch: TokenBatch): boolean {
+    return this.rollouts !== null && batch.device === this.rollouts && batch.rows === this.rollouts.shape.rows;
   }
 
   private rowsPerPass(width: number, completionWidth: number, rows: number, kind: 'train' | 'score'): number {

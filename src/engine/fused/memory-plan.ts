@@ -4,7 +4,7 @@
  * asked what buffers they would take. It cannot know how much memory the GPU has left; that shows at allocation.
  */
 import { LabError } from '../../errors.ts';
-import type { ObjectiveSpec } from '../engine.ts';
+import type { MemoryPlan, ObjectiveSpec, TrainingShape } from '../engine.ts';
 import { align, type BufferView } from '../gpu/work.ts';
 import { bucket } from './batch.ts';
 import type { Machine } from './decoder.ts';
@@ -18,29 +18,6 @@ export interface ParameterViews {
   readonly layout: ArenaLayout;
   view(name: string): BufferView;
   part(index: number): BufferView;
-}
-
-/** Bytes. */
-export interface MemoryPlan {
-  readonly weights: number;
-  readonly gradients: number;
-  readonly moments: number;
-  readonly reference: number;
-  /** Buffers of the passes, largest first. */
-  readonly passes: readonly { readonly name: string; readonly bytes: number }[];
-  readonly total: number;
-  /** Rows of one pass; more are taken in turn. */
-  readonly rowsPerPass: number;
-}
-
-export interface TrainingShape {
-  readonly rows: number;
-  /** Tokens of a row, prompt and completion. */
-  readonly width: number;
-  readonly completionWidth: number;
-  /** 0: as many as fit. */
-  readonly microBatchRows: number;
-  readonly withReference: boolean;
 }
 
 /** Places of one pass, unless the adapter's limits ask for fewer. */
