@@ -17,6 +17,8 @@ export interface RunFile {
   readonly config: RunConfig;
   /** Absolute path of the base policy. */
   readonly model: string;
+  /** Absolute path of the policy it is distilled from; absent for every other recipe. */
+  readonly teacher?: string;
   readonly engine: EngineInfo;
   readonly created: string;
 }
@@ -96,15 +98,19 @@ export class RunFolder {
     return this.#replace('evaluation.json', `${JSON.stringify(evaluations, null, 2)}\n`);
   }
 
-  /** Written beside and moved over: whoever reads finds the old file or the new one, whole, even after a power cut. */
-  async #replace(name: string, data: string | Uint8Array): Promise<void> {
-    const fresh = join(this.path, `${name}.new`);
-    await writeFile(fresh, data);
-    const handle = await open(fresh, 'r+');
-    await handle.sync();
-    await handle.close();
-    await rename(fresh, join(this.path, name));
+  #replace(name: string, data: string | Uint8Array): Promise<void> {
+    return replaceFile(join(this.path, name), data);
   }
+}
+
+/** Written beside and moved over: whoever reads finds the old file or the new one, whole, even after a power cut. */
+export async function replaceFile(file: string, data: string | Uint8Array): Promise<void> {
+  const fresh = `${file}.new`;
+  await writeFile(fresh, data);
+  const handle = await open(fresh, 'r+');
+  await handle.sync();
+  await handle.close();
+  await rename(fresh, file);
 }
 
 /** @throws LabError 'format' for a file that is not JSON */

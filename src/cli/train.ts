@@ -17,6 +17,7 @@ import { folderSource, writePolicyFolder } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { readJson, RunFolder, type Evaluation, type MetricsLine } from './run-folder.ts';
+import { stopSignal } from './stop.ts';
 
 /** The same held-out questions for every run, whatever its seed. */
 const evaluationSeed = 1;
@@ -25,6 +26,8 @@ interface Plan {
   readonly config: RunConfig;
   /** Absolute path of the base policy. */
   readonly model: string;
+  /** Absolute path of the teacher; null for every recipe but distillation. */
+  readonly teacher: string | null;
   readonly wish: EngineWish;
 }
 
@@ -34,7 +37,7 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
   const resume = args.flag('resume');
   if (!resume && !folder.empty)
     throw args.wrong(`${folder.path} is not empty. Add --resume to continue the run in it, or choose another --out.`);
-  const { config, model, wish } = resume ? await resumedPlan(args, folder) : await newPlan(args);
+  const { config, model, teacher, wish } = resume ? await resumedPlan(args, folder) : await newPlan(args);
   const complaints = checkConfig(config, personas);
   if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
 
@@ -44,15 +47,22 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
   const saved = resume ? await folder.readCheckpoint() : null;
   const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), wish });
   await engine.setReference();
+  const taught = teacher === null ? null : await openTeacher(teacher, policy, wish);
   if (saved) await engine.importState(saved.state);
   let state = saved?.trainer ?? initialTrainerState;
-  await folder.writeRun({ config, model, engine: engine.info, created: new Date().toISOString() });
+  await folder.writeRun({
+    config,
+    model,
+    ...(teacher === null ? {} : { teacher }),
+    engine: engine.info,
+    created: new Date().toISOString(),
+  });
   await folder.keepMetrics(state.step);
   notice(
     `${config.recipe}: step ${state.step} to ${config.steps}, seed ${config.seed}, ${engine.info.engine} engine on ${engine.info.backend}`,
   );
 
-  const stop = stopSignal();
+  const stop = stopSignal('Stopping after the current phase; the run will be saved.');
   const exam = problems ? { engine, tokenizer, policy, config, problems, folder, out, signal: stop.signal } : null;
   try {
     if (exam && state.step === 0) await evaluate(exam, 'before', 0);
@@ -64,7 +74,16 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
       savedAt = state.step;
     };
     try {
-      const setup = { engine, tokenizer, eosIds: policy.config.eosIds, personas, config, state, signal: stop.signal };
+      const setup = {
+        engine,
+        ...(taught ? { teacher: taught } : {}),
+        tokenizer,
+        eosIds: policy.config.eosIds,
+        personas,
+        config,
+        state,
+        signal: stop.signal,
+      };
       for await (const { report, state: reached } of train({ ...setup, onProgress: within(progress, () => state) })) {
         state = reached;
         const line = { step: report.step, ...report.metrics, personas: report.personas } as MetricsLine;
@@ -91,8 +110,21 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
   } finally {
     stop.release();
     engine.dispose();
+    taught?.dispose();
   }
   return 0;
+}
+
+/** @throws LabError 'config' for a teacher whose tokens are not the policy's */
+async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: EngineWish): Promise<PolicyEngine> {
+  const teacher = await loadPolicy(await folderSource(folder));
+  const sample = 'You are a careful teacher. What is 12 + 30? \\boxed{42}';
+  const same =
+    teacher.config.vocabSize === config.vocabSize && String(teacher.tokenizer?.encode(sample)) === String(tokenizer?.encode(sample));
+  if (!same) {
+    throw new LabError('config', `The teacher in ${folder} has another tokenizer than the policy.`, 'Take one that was trained from it.');
+  }
+  return openEngine({ config: teacher.config, weights: teacher.weights, wish });
 }
 
 /** Recipe, then the file of --config, then the options. */
@@ -102,8 +134,11 @@ async function newPlan(args: Arguments): Promise<Plan> {
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) throw args.wrong(`${file} must hold a JSON object.`);
   const given = givenSettings(args);
   const model = resolve(modelFolder(args));
+  const teacher = args.text('teacher');
   try {
-    return { config: parseRunConfig({ ...settings, ...given, policy: (await folderSource(model)).id }), model, wish: args.wish };
+    const config = parseRunConfig({ ...settings, ...given, policy: (await folderSource(model)).id });
+    if ((config.recipe === 'distill') !== (teacher !== undefined)) throw args.wrong('--recipe distill and --teacher belong together.');
+    return { config, model, teacher: teacher === undefined ? null : resolve(teacher), wish: args.wish };
   } catch (error) {
     // What came by an option is wrong usage; what came by a file is a wrong file.
     if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
@@ -125,17 +160,25 @@ async function resumedPlan(args: Arguments, folder: RunFolder): Promise<Plan> {
   if (args.text('model') !== undefined && resolve(args.required('model')) !== run.model) {
     throw args.wrong(`The run in ${folder.path} trains ${run.model}; a resumed run keeps its own model.`);
   }
+  if (args.text('teacher') !== undefined && resolve(args.required('teacher')) !== run.teacher) {
+    throw args.wrong(`The run in ${folder.path} has ${run.teacher ?? 'no teacher'}; a resumed run keeps its own teacher.`);
+  }
   const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
   if (backend !== run.engine.backend || engine !== run.engine.engine) {
     notice(
       `The run was on ${run.engine.engine}/${run.engine.backend}; on ${engine}/${backend} its numbers will differ in the last digits.`,
     );
   }
-  return { config: { ...run.config, steps: steps ?? run.config.steps }, model: run.model, wish: { engine, backend } };
+  return {
+    config: { ...run.config, steps: steps ?? run.config.steps },
+    model: run.model,
+    teacher: run.teacher ?? null,
+    wish: { engine, backend },
+  };
 }
 
 function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> {
-  const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix'] as const);
+  const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix', 'distill'] as const);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
   const task = args.choice(
@@ -151,22 +194,6 @@ function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'see
     ...(steps !== undefined ? { steps } : {}),
     ...(task !== undefined ? { tasks: [{ id: task, weight: 1 }] } : {}),
     ...(rank !== undefined ? { lora: rank > 0 ? { rank, alpha: alpha ?? 2 * rank } : null } : {}),
-  };
-}
-
-/** The first Ctrl-C ends the run after what it is doing; a second one ends it at once. */
-function stopSignal(): { readonly signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(130);
-    notice('Stopping after the current phase; the run will be saved. Ctrl-C again stops at once.');
-    controller.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.on(name, onSignal);
-  return {
-    signal: controller.signal,
-    release: () => signals.forEach((name) => process.off(name, onSignal)),
   };
 }
 

@@ -16,7 +16,7 @@ const nonNegative = z.number().check(z.minimum(0));
 const count = (low: number, high: number) => z.int().check(z.minimum(low), z.maximum(high));
 
 const runConfig = z.strictObject({
-  recipe: z.enum(['base', 'sft', 'rlvr', 'permix', 'custom']),
+  recipe: z.enum(['base', 'sft', 'distill', 'rlvr', 'permix', 'custom']),
   seed: count(0, 0xffffffff),
   steps: count(1, 1_000_000),
   policy: z.string().check(z.minLength(1)),

@@ -7,7 +7,7 @@ import type { PersonaMix } from '../persona/persona.ts';
 import type { LoraSetup, LoraSpec } from '../policy/adapters.ts';
 import type { Knobs } from '../tasks/question.ts';
 
-export type RecipeName = 'base' | 'sft' | 'rlvr' | 'permix' | 'custom';
+export type RecipeName = 'base' | 'sft' | 'distill' | 'rlvr' | 'permix' | 'custom';
 export type ObjectiveName = 'sft' | 'reinforce' | 'rloo' | 'grpo' | 'dr_grpo' | 'dapo' | 'gspo' | 'cispo';
 
 export interface RunConfig {

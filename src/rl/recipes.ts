@@ -1,5 +1,5 @@
 /**
- * The four runs a visitor chooses from. RLVR and PerMix are the same run but for the mix: same data, seeds, steps and
+ * The runs there are buttons and flags for. RLVR and PerMix are the same run but for the mix: same data, seeds, steps and
  * hyper-parameters, which is what makes them comparable. The values are this project's declared choice for the
  * bundled policy; the paper's own (arXiv 2604.08986) were made for models a thousand times larger.
  */
@@ -37,6 +37,8 @@ export const recipes: Readonly<Record<Exclude<RecipeName, 'custom'>, RunConfig>>
   base: { ...rlvr, recipe: 'base', mix: { ...rlvr.mix, noneShare: 0.5 }, optim: { ...rlvr.optim, learningRate: 0 } },
   /** Cross-entropy on the tasks' own solutions, without a persona. */
   sft: { ...rlvr, recipe: 'sft', objective: presetObjective('sft') },
+  /** Sequence distillation: cross-entropy on a teacher's right replies to the questions and personas that PerMix would meet. */
+  distill: { ...rlvr, recipe: 'distill', mix: { ...rlvr.mix, noneShare: 0.5 }, objective: presetObjective('sft') },
   rlvr,
   permix: { ...rlvr, recipe: 'permix', mix: { ...rlvr.mix, noneShare: 0.5 } },
 };

@@ -7,10 +7,11 @@ import type { ObjectiveSpec, PolicyEngine, StepMetrics, TrainBatch } from '../en
 import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import { completionMask, policyBatch, supervisedBatch } from './batch.ts';
+import { completionMask, policyBatch } from './batch.ts';
 import type { RunConfig } from './config.ts';
 import { GroupSource } from './data.ts';
 import type { Phase, StepReport, TrainerState } from './events.ts';
+import { lessonBatch } from './lessons.ts';
 import { klIsInReward, objectiveSpec } from './objectives.ts';
 import { PhaseClock } from './phases.ts';
 import { stepReport } from './report.ts';
@@ -21,6 +22,8 @@ import { sequenceKl } from './shaping.ts';
 export interface TrainerSetup {
   /** Holding the weights of `state`, and with its reference set to the run's base policy (`setReference`). */
   readonly engine: PolicyEngine;
+  /** Sequence distillation only: a frozen policy with the same tokenizer, whose right replies are the lessons. */
+  readonly teacher?: PolicyEngine;
   readonly tokenizer: Tokenizer;
   /** The policy's `config.eosIds`. */
   readonly eosIds: readonly number[];
@@ -62,7 +65,9 @@ export async function* train(setup: TrainerSetup): AsyncGenerator<{ report: Step
     const advantages = await engine.advantages(rewards, config.groupSize, config.objective.advantage);
 
     const batch =
-      objective.term === 'sft' ? solutionBatch(setup, sample) : policyBatch(sample.rollouts, mask, advantages, reference, config);
+      objective.term === 'sft'
+        ? await lessonBatch(setup, clock, sample, state)
+        : policyBatch(sample.rollouts, mask, advantages, reference, config);
     const updates = await clock.run('update', (progress) => update(setup, batch, objective, state.step, progress));
 
     state = {
@@ -79,12 +84,13 @@ export async function* train(setup: TrainerSetup): AsyncGenerator<{ report: Step
 /** The passes over one batch; not interruptible, because a half-updated policy is in no state a run could resume from. */
 async function update(
   { engine, config }: TrainerSetup,
-  batch: TrainBatch,
+  batch: TrainBatch | null,
   objective: ObjectiveSpec,
   step: number,
   progress: (fraction: number) => void,
 ): Promise<StepMetrics[]> {
-  if (config.optim.learningRate === 0) return []; // the Base recipe: sampled and measured, never changed
+  // Nothing to learn: a teacher that was never right, or the Base recipe, which is sampled and measured, never changed.
+  if (!batch || config.optim.learningRate === 0) return [];
   const updates: StepMetrics[] = [];
   for (let epoch = 0; epoch < config.objective.innerEpochs; epoch++) {
     updates.push(await engine.step(batch, objective, optimAt(config, step)));
@@ -102,15 +108,6 @@ function needsReference({ objective, optim }: RunConfig, step: number): boolean 
 function learningRewards(config: RunConfig, { rows, rollouts }: Sample, reference: Float32Array | null, mask: Uint8Array): Float32Array {
   const penalty = reference && klIsInReward(config.objective) ? sequenceKl(rollouts.logprobs, reference, mask, rollouts.rows) : null;
   return Float32Array.from(rows, ({ reward }, row) => reward - config.objective.beta * (penalty?.[row] ?? 0));
-}
-
-/** Cross-entropy's data: each question's own solution, under the prompt it was asked with. */
-function solutionBatch({ tokenizer, eosIds, config }: TrainerSetup, { groups, rows }: Sample): TrainBatch {
-  const pairs = groups.map(({ task, question }, group) => ({
-    prompt: rows[group * config.groupSize]!.prompt.tokens,
-    reply: Int32Array.from([...tokenizer.encode(task.solution(question)), ...eosIds.slice(0, 1)]),
-  }));
-  return supervisedBatch(pairs, config);
 }
 
 function diverged(step: number): LabError {

@@ -36,6 +36,7 @@ const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
 const recipeNames: Readonly<Record<RunConfig['recipe'], string>> = {
   base: 'Base',
   sft: 'SFT',
+  distill: 'Distillation',
   rlvr: 'RLVR',
   permix: 'PerMix',
   custom: 'Own mix',

@@ -1,0 +1,248 @@
+/**
+ * One run of a study in a process of its own: trains, examines, writes result.json. It goes on where an earlier sitting stopped. What is run
+ * is in the folder's plan.json; who starts it, and what follows from the results, is `reproduce.ts`.
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EngineInfo, PolicyEngine } from '../engine/engine.ts';
+import { labErrorCode } from '../errors.ts';
+import { evaluate, type Candidate, type Cell, type CellStore } from '../evaluate/evaluate.ts';
+import { personaEnsemble, personaSearch, type InferenceAnswers, type Vote } from '../evaluate/inference.ts';
+import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
+import type { EvaluationReport, Fidelity } from '../evaluate/report.ts';
+import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
+import type { Curve, FidelitySummary, RunResult } from '../evaluate/reproduction/results.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import { personas, voices } from '../persona/world.ts';
+import { loadPolicy } from '../policy/policy.ts';
+import type { RunConfig } from '../rl/config.ts';
+import { taskById } from '../tasks/index.ts';
+import { Arguments, type EngineWish } from './arguments.ts';
+import { openEngine } from './engine.ts';
+import { EvaluationFolder, type Settings } from './eval-folder.ts';
+import { folderSource } from './folder.ts';
+import { Output } from './output.ts';
+import { readJson, replaceFile, type MetricsLine, type RunFile } from './run-folder.ts';
+import { stopSignal } from './stop.ts';
+import { trainCommand } from './train.ts';
+
+/** plan.json */
+export interface RunPlan {
+  readonly key: string;
+  readonly seed: number;
+  readonly config: RunConfig;
+  /** Absolute paths of policies: what it begins from, what it is taught by. */
+  readonly base: string;
+  readonly teacher: string | null;
+  /** Folder of the finished run that examined the base with the same questions; null: this is that run. */
+  readonly baseRun: string | null;
+  readonly examination: Examination;
+  readonly wish: EngineWish;
+  readonly build: string;
+}
+
+/** What a run tells whoever started it, a line of JSON each; lines of `permix train` (with `step`) come between them. */
+export interface RunEvent {
+  readonly evaluated: number;
+}
+
+/** All but the arm, which is the study's affair. */
+export type StoredResult = Omit<RunResult, 'arm' | 'base' | 'teacher'>;
+
+/** @returns the exit code */
+export async function runOne(folder: string): Promise<number> {
+  const plan = await readJson<RunPlan>(join(folder, 'plan.json'));
+  const clock = await Clock.open(folder);
+  const trained = plan.config.recipe !== 'base';
+  const policy = trained ? join(folder, 'train', 'policy') : plan.base;
+  if (trained && !existsSync(join(folder, 'trained'))) {
+    const code = await trainCommand(trainArguments(folder, plan), new Output(true));
+    await clock.spent('train');
+    if (code !== 0) return code;
+    await replaceFile(join(folder, 'trained'), '');
+  }
+  const stop = stopSignal('Stopping after the replies that are being made.');
+  try {
+    const { report, inference, engine } = await examine(folder, plan, policy, stop.signal);
+    await clock.spent('evaluate');
+    const result: StoredResult = {
+      key: plan.key,
+      seed: plan.seed,
+      config: plan.config,
+      engine: trained ? (await readJson<RunFile>(join(folder, 'train', 'run.json'))).engine : engine!,
+      finished: new Date().toISOString(),
+      build: plan.build,
+      seconds: clock.seconds,
+      accuracy: { none: report.policy.none.accuracy, personas: report.policy.personas.map(({ accuracy }) => accuracy) },
+      stability: report.policy.stability,
+      shuffled: report.policy.shuffled,
+      lottery: report.policy.lottery,
+      fidelity: report.policy.fidelity && summaryOf(report.policy.fidelity),
+      shift: report.shift,
+      inference,
+      curve: trained ? await curveOf(join(folder, 'train', 'metrics.jsonl')) : null,
+    };
+    await replaceFile(join(folder, 'result.json'), `${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (error) {
+    if (labErrorCode(error) !== 'cancelled') throw error;
+    await clock.spent('evaluate');
+    return 130;
+  } finally {
+    stop.release();
+  }
+}
+
+/** The same run as `permix train` with these options. */
+function trainArguments(folder: string, { base, teacher, wish }: RunPlan): Arguments {
+  const value = { value: 'X', help: '' };
+  const spec = { name: 'train', summary: '', options: { out: value, config: value, model: value, teacher: value, resume: { help: '' } } };
+  const out = join(folder, 'train');
+  const engine = ['--engine', wish.engine!, '--backend', wish.backend!];
+  // A run that was stopped before it had written anything begins anew.
+  if (existsSync(join(out, 'run.json'))) return new Arguments(spec, ['--out', out, '--resume', ...engine]);
+  const given = ['--config', join(folder, 'config.json'), '--model', base, ...(teacher === null ? [] : ['--teacher', teacher])];
+  return new Arguments(spec, ['--out', out, ...given, ...engine]);
+}
+
+async function examine(folder: string, plan: RunPlan, policyFolder: string, signal: AbortSignal) {
+  const { examination, seed, baseRun, wish } = plan;
+  const { task, samples, temperature, maxNewTokens } = analysis;
+  const settings: Settings = { task, samples, temperature, seed, 'max-new': maxNewTokens, ...examination };
+  const own = await EvaluationFolder.open(join(folder, 'evaluation'), settings);
+  const store = baseRun === null ? own : new BesideBase(own, await EvaluationFolder.open(join(baseRun, 'evaluation'), settings));
+  const questions = generatedQuestions(taskById(task), examination.problems, seed);
+  let engine: EngineInfo | null = null;
+  const policy = await candidate(policyFolder, 'policy', wish, (info) => (engine = info));
+  const report = await evaluate({
+    policy,
+    base: baseRun === null ? null : await candidate(plan.base, 'base', wish),
+    personas,
+    voices,
+    questions,
+    problems: examination.problems,
+    samples,
+    temperature,
+    seed,
+    maxNewTokens,
+    fidelityReplies: examination.fidelityReplies,
+    batchRows,
+    cells: store,
+    signal,
+    onProgress: ({ fraction }) => process.stdout.write(`${JSON.stringify({ evaluated: fraction } satisfies RunEvent)}\n`),
+  });
+  // Where every reply was there already, nothing was opened: the machine is then asked once more, for the record.
+  if (!engine) policy.close(await policy.open());
+  return { report, inference: inferenceOf(report, store, questions, policy, seed), engine };
+}
+
+/** Rows of one generation or scoring: decides the speed, not the result. */
+const batchRows = 640;
+
+/** The base's cells are those of its own examination, under other names. */
+class BesideBase implements CellStore {
+  constructor(
+    private readonly own: EvaluationFolder,
+    private readonly base: EvaluationFolder,
+  ) {}
+
+  read(key: string): Cell | undefined {
+    return (
+      this.own.read(key) ?? (key.startsWith('base/') ? (this.base.read(key) ?? this.base.read(key.replace('base/', 'policy/'))) : undefined)
+    );
+  }
+
+  write(key: string, cell: Cell): Promise<void> {
+    return this.own.write(key, cell);
+  }
+}
+
+async function candidate(folder: string, name: string, wish: EngineWish, onOpen: (info: EngineInfo) => void = () => {}) {
+  const { config, weights, tokenizer } = await loadPolicy(await folderSource(folder));
+  if (!tokenizer) throw new Error(`no tokenizer in ${folder}, which was trained from`);
+  return {
+    name,
+    tokenizer,
+    eosIds: config.eosIds,
+    maxPositions: config.maxPositions,
+    async open() {
+      const engine = await openEngine({ config, weights, wish });
+      onOpen(engine.info);
+      return engine;
+    },
+    close: (engine: PolicyEngine) => engine.dispose(),
+  } satisfies Candidate;
+}
+
+/** Search and votes on the replies that the examination made. */
+function inferenceOf(
+  report: EvaluationReport,
+  cells: CellStore,
+  set: QuestionSet,
+  { tokenizer }: Candidate,
+  seed: number,
+): InferenceAnswers {
+  const byId = new Map(set.questions.map((question) => [question.id, question]));
+  const asked = report.data.problemIds.map((id) => byId.get(id)!);
+  const votes = personas.map((persona) => {
+    const cell = cells.read(`policy/task/${persona.id}`);
+    if (!cell || !('replies' in cell)) throw new Error(`no replies under ${persona.id} after the examination`);
+    return asked.map((question, i): Vote => {
+      const { text, tokens } = cell.replies[i * analysis.samples]!;
+      const { parsed, correct } = set.judge(text, question);
+      return { answer: parsed, correct, read: renderPrompt(tokenizer, persona.text, question.text).tokens.length, written: tokens.length };
+    });
+  });
+  const { personas: counts, validationSets, validationProblems, ensembleDraws } = analysis.inference;
+  const problems = Math.min(validationProblems, Math.floor(asked.length / 2));
+  const levels = counts.filter((k) => k <= personas.length);
+  return {
+    search: problems < 1 ? [] : levels.map((k) => personaSearch(votes, { personas: k, sets: validationSets, problems, seed })),
+    ensemble: levels.map((k) => personaEnsemble(votes, { personas: k, draws: ensembleDraws, seed })),
+  };
+}
+
+function summaryOf({ headline, task, roleplay }: Fidelity): FidelitySummary {
+  const { personas: _task, ...taskMeasures } = task;
+  const { personas: _roleplay, ...roleplayMeasures } = roleplay;
+  return { headline, task: taskMeasures, roleplay: roleplayMeasures };
+}
+
+async function curveOf(file: string): Promise<Curve> {
+  const lines = (await readFile(file, 'utf8'))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as MetricsLine);
+  const short = (value: unknown) => (typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : null);
+  const column = (name: string) => lines.map((line) => short(line[name]) ?? 0);
+  return {
+    step: lines.map(({ step }) => step),
+    reward: column('reward'),
+    entropy: column('entropy'),
+    kl: lines.map((line) => short(line['kl'])),
+    length: column('completions/mean_length'),
+  };
+}
+
+/** Processor seconds by phase, over the sittings of a run; kept in clock.json. */
+class Clock {
+  #since = process.cpuUsage();
+
+  private constructor(
+    private readonly file: string,
+    readonly seconds: { train: number; evaluate: number },
+  ) {}
+
+  static async open(folder: string): Promise<Clock> {
+    const file = join(folder, 'clock.json');
+    return new Clock(file, existsSync(file) ? await readJson<{ train: number; evaluate: number }>(file) : { train: 0, evaluate: 0 });
+  }
+
+  async spent(phase: 'train' | 'evaluate'): Promise<void> {
+    const { user, system } = process.cpuUsage(this.#since);
+    this.#since = process.cpuUsage();
+    this.seconds[phase] += Math.round((user + system) / 1e5) / 10;
+    await replaceFile(this.file, JSON.stringify(this.seconds));
+  }
+}

@@ -1,0 +1,130 @@
+/** The numbers of a study as a Markdown table and as sentences. Layout of the whole page is `files.ts`. */
+import { armValue, compare, judgeClaims, measures, type ClaimResult, type MeasureName } from './claims.ts';
+import type { StudyResults } from './results.ts';
+
+/** In the order of the table. */
+const columns: readonly MeasureName[] = [
+  'none',
+  'mean',
+  'worst',
+  'spread',
+  'pss',
+  'pssHeldOut',
+  'fidelity',
+  'fidelityTask',
+  'fidelityRoleplay',
+];
+
+/** One row per arm: mean over seeds ± half of the t interval. */
+export function armTable(results: StudyResults): string {
+  const cell = (arm: string, name: MeasureName) => {
+    const value = armValue(results, arm, name);
+    return value ? `${number(value.mean)}${value.half === null ? '' : ` ± ${number(value.half)}`}` : '–';
+  };
+  const nullCell = (arm: string) => {
+    const runs = results.seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === arm));
+    return number(runs.reduce((sum, run) => sum + run.shuffled.mean, 0) / runs.length);
+  };
+  const head = ['arm', ...columns.map((name) => measures[name].name), 'PSS if personas did not matter'];
+  return markdown(
+    head,
+    results.arms.map(({ id, label }) => [label, ...columns.map((name) => cell(id, name)), nullCell(id)]),
+  );
+}
+
+/** Each claim with effect, interval and verdict. */
+export function claimTable(results: StudyResults): string {
+  const sources = { paper: 'the paper', theory: 'its theory, as read here', comparison: 'for comparison' };
+  return markdown(
+    ['claim', 'from', 'setting', 'compared', 'effect', '95 % interval', 'verdict'],
+    judgeClaims(results).map((claim) => [
+      claim.statement,
+      sources[claim.source],
+      claim.setting ?? '–',
+      `${claim.measure}: ${label(results, claim.more)} / ${label(results, claim.less)}`,
+      effect(claim),
+      interval(claim),
+      `**${claim.verdict}**`,
+    ]),
+  );
+}
+
+/** Where one thing is varied: every arm against the reference. */
+export function contrastTable(results: StudyResults): string | null {
+  const { reference } = results.study;
+  if (reference === null) return null;
+  const names: readonly MeasureName[] = ['pss', 'fidelity', 'mean', 'none'];
+  const others = results.arms.filter(({ id }) => id !== reference);
+  return markdown(
+    [`against ${label(results, reference)}`, ...names.map((name) => measures[name].name)],
+    others.map(({ id, label: name }) => [
+      name,
+      ...names.map((measure) => {
+        const contrast = compare(results, measure, id, reference);
+        return `${effect(contrast)}${contrast.low === null ? '' : ` (${interval(contrast)})`}`;
+      }),
+    ]),
+  );
+}
+
+/** Search and votes without training, beside what one reply costs. */
+export function inferenceTable(results: StudyResults): string {
+  const rows = results.arms.flatMap(({ id, label: name }) => {
+    const runs = results.seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === id));
+    return (['search', 'ensemble'] as const).flatMap((kind) =>
+      runs[0]!.inference[kind].map(({ personas }, i) => {
+        const points = runs.map((run) => run.inference[kind][i]!);
+        const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+        const what = kind === 'search' ? `best of ${personas} on a validation set` : `vote of ${personas}`;
+        return [
+          name,
+          what,
+          number(mean(points.map(({ accuracy }) => accuracy))),
+          Math.round(mean(points.map(({ cost }) => cost.once))).toLocaleString('en-US'),
+          Math.round(mean(points.map(({ cost }) => cost.each))).toLocaleString('en-US'),
+        ];
+      }),
+    );
+  });
+  return markdown(['arm', 'answer', 'accuracy', 'tokens once', 'tokens per question'], rows);
+}
+
+/** For the terminal: a claim a line. */
+export function claimLines(results: StudyResults): string[] {
+  return judgeClaims(results).map(
+    (claim) => `${claim.setting === null ? '' : `[${claim.setting}] `}${claim.statement}: ${claim.verdict} (${effectSentence(claim)})`,
+  );
+}
+
+function effectSentence(claim: ClaimResult): string {
+  if (claim.ratio === null) return claim.reason;
+  const above = claim.threshold === 1 ? '' : `, to exceed ${claim.threshold}`;
+  return `${effect(claim)}${claim.low === null ? '' : `, ${interval(claim)}`}${above}; ${claim.seeds} seed${claim.seeds === 1 ? '' : 's'}`;
+}
+
+/** "×1.21 (+21 %)" */
+function effect({ ratio }: { readonly ratio: number | null }): string {
+  return ratio === null ? '–' : `×${ratio.toFixed(2)} (${percent(ratio)})`;
+}
+
+function interval({ low, high }: { readonly low: number | null; readonly high: number | null }): string {
+  return low === null || high === null ? '–' : `×${low.toFixed(2)} … ×${high.toFixed(2)}`;
+}
+
+function percent(ratio: number): string {
+  const value = 100 * (ratio - 1);
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(1)} %`;
+}
+
+function number(value: number): string {
+  return value.toFixed(3);
+}
+
+function label({ arms }: StudyResults, id: string): string {
+  return arms.find((arm) => arm.id === id)!.label;
+}
+
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---'))), ...rows.map(line)].join('\n');
+}
