@@ -107,6 +107,7 @@ function stabilityRows(row: (label: string, unit: Unit, value: (policy: PolicyRe
   return [
     row('PSS, min / max', 'score', ({ stability }) => stability.all.pss),
     row('  if personas did not matter', 'score', ({ shuffled }) => shuffled.mean),
+    row('  p, chance of so low a PSS then', 'score', ({ shuffled }) => shuffled.p),
     row('  bootstrap 2.5 % (descriptive)', 'score', ({ bootstrap }) => bootstrap.low),
     row('  bootstrap 97.5 % (descriptive)', 'score', ({ bootstrap }) => bootstrap.high),
     row('  trained personas', 'score', ({ stability }) => stability.trained?.pss ?? null),
