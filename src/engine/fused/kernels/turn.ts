@@ -3,6 +3,7 @@ import shader from '../../../../shaders/nn/turn.wgsl';
 import { lanes } from '../../gpu/settings.ts';
 import type { BufferView, Work } from '../../gpu/work.ts';
 import { chunkRows, chunksFor } from './columns.ts';
+import { quads } from './quads.ts';
 
 export interface TurnShape {
   /** R */
@@ -18,14 +19,20 @@ export interface TurnShape {
 /** Chunks that the sums for the norms' weights come in. */
 export const headNormChunks = chunksFor;
 
-const params = ({ rows, width, heads, kvHeads, eps }: TurnShape) => ({
-  places: rows * width,
-  width,
-  heads,
-  kv_heads: kvHeads,
-  chunk_rows: chunkRows(rows * width),
-  eps,
-});
+function shared({ rows, width, heads, kvHeads, headDim, eps }: TurnShape) {
+  const { width: half, constants } = quads(headDim / 2);
+  const TEAM = Math.min(lanes, 2 ** Math.ceil(Math.log2(half)));
+  const places = rows * width;
+  return {
+    work: {
+      shader,
+      constants: { ...constants, TEAM },
+      params: { places, width, heads, kv_heads: kvHeads, half, eps, chunk_rows: chunkRows(places) },
+    },
+    /** Workgroups that have a team for so many heads of every place. */
+    groupsFor: (headsOfPlace: number) => Math.ceil((places * headsOfPlace * TEAM) / lanes),
+  };
+}
 
 /** raw [N, Q] -> turned [N, Q]. */
 export function turnForward(
@@ -38,41 +45,29 @@ export function turnForward(
     readonly norms: BufferView | null;
   },
 ): Work {
-  const { raw, turned, table, norms, headDim } = of;
-  const heads = of.heads + 2 * of.kvHeads;
-  return {
-    shader,
-    entry: 'forward',
-    constants: { HEAD_DIM: headDim, NORMED: norms !== null },
-    buffers: { raw, table, norms: norms ?? table, turned },
-    params: params(of),
-    groups: Math.ceil((of.rows * of.width * heads) / lanes),
-  };
+  const { raw, turned, table, norms } = of;
+  const { work, groupsFor } = shared(of);
+  const groups = groupsFor(of.heads + 2 * of.kvHeads);
+  if (!norms) return { ...work, entry: 'forward', buffers: { raw, table, turned }, groups };
+  return { ...work, entry: 'forward_normed', buffers: { raw, table, norms, turned }, groups };
 }
 
-/** dTurned [N, Q] -> the gradient of raw, in place; with norms also sums for their weights, [chunks, 2 hd]. */
+/** dTurned [N, Q] -> the gradient of raw, in place; with norms also sums for their weights. */
 export function turnBackward(
   of: TurnShape & {
     readonly gradient: BufferView;
+    /** Read only with norms. */
     readonly raw: BufferView;
     readonly table: BufferView;
     readonly norms: BufferView | null;
-    /** [headNormChunks(N), 2 hd]; with norms */
+    /** [headNormChunks(N), 2, hd]; with norms */
     readonly partials: BufferView | null;
   },
 ): Work[] {
-  const { gradient, raw, table, norms, partials, headDim } = of;
-  const places = of.rows * of.width;
-  const work = { shader, constants: { HEAD_DIM: headDim, NORMED: norms !== null }, params: params(of) };
-  const groups = Math.ceil((places * (of.heads + of.kvHeads)) / lanes);
-  if (!norms || !partials) return [{ ...work, entry: 'backward', buffers: { table, gradient }, groups }];
-  return [
-    {
-      ...work,
-      entry: 'norm_partials',
-      buffers: { raw, table, dturned: gradient, partials },
-      groups: Math.ceil((headNormChunks(places) * 2 * headDim) / lanes),
-    },
-    { ...work, entry: 'backward_norms', buffers: { raw, table, norms, gradient }, groups },
-  ];
+  const { gradient, raw, table, norms, partials } = of;
+  const { work, groupsFor } = shared(of);
+  if (!norms || !partials) return [{ ...work, entry: 'backward', buffers: { table, gradient }, groups: groupsFor(of.heads + of.kvHeads) }];
+  const groups = 2 * headNormChunks(of.rows * of.width);
+  const { constants } = quads(of.headDim / 2);
+  return [{ ...work, constants, entry: 'backward_normed', buffers: { raw, table, norms, gradient, partials }, groups }];
 }
