@@ -4,6 +4,7 @@
  */
 import type { EngineName, GenerateRequest, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
 import { createEngine } from '../../src/engine/create.ts';
+import type { FusedEngine } from '../../src/engine/fused/engine.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import type { Weights } from '../../src/policy/weights.ts';
 
@@ -11,6 +12,8 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradNorm: number;
+  /** JavaScript milliseconds of encoding alone, where the engine knows. */
+  readonly encodeMs: number | null;
 }
 
 export interface DrawnTokens {
@@ -45,8 +48,10 @@ export class EngineContender implements Contender {
     return new EngineContender(name, engine, objective, optim);
   }
 
-  step(batch: TrainBatch): Promise<StepResult> {
-    return this.engine.step(batch, this.objective, this.optim);
+  async step(batch: TrainBatch): Promise<StepResult> {
+    const { loss, gradNorm } = await this.engine.step(batch, this.objective, this.optim);
+    const { lastStep } = this.engine as Partial<Pick<FusedEngine, 'lastStep'>>;
+    return { loss, gradNorm, encodeMs: lastStep?.encodeMs ?? null };
   }
 
   async rollouts(request: GenerateRequest): Promise<DrawnTokens> {

@@ -12,7 +12,7 @@ export interface Usage {
    * Milliseconds of JavaScript from the start to the return of the last submit, the time in which it waited for the GPU
    * (a buffer to be mapped, work to be done) left out.
    */
-  readonly encodeMs: number;
+  readonly javaScriptMs: number;
 }
 
 let dispatches = 0;
@@ -23,17 +23,17 @@ let waiting = 0;
 let waitingSince = 0;
 let waited = 0;
 let started = 0;
-let encodeMs = 0;
+let javaScriptMs = 0;
 let installed = false;
 
 /** What `work` asked of the GPU. One at a time. */
 export async function metered<T>(work: () => Promise<T>): Promise<{ result: T; usage: Usage }> {
   install();
-  dispatches = submits = waited = encodeMs = 0;
+  dispatches = submits = waited = javaScriptMs = 0;
   peakBytes = liveBytes;
   started = performance.now();
   const result = await work();
-  return { result, usage: { dispatches, submits, peakBytes, encodeMs } };
+  return { result, usage: { dispatches, submits, peakBytes, javaScriptMs } };
 }
 
 /** Bytes of buffers that live now, as far as they were made since the first call of this file. */
@@ -77,7 +77,7 @@ export function install(): void {
     () => {},
     () => {
       submits++;
-      encodeMs = performance.now() - started - waited - (waiting > 0 ? performance.now() - waitingSince : 0);
+      javaScriptMs = performance.now() - started - waited - (waiting > 0 ? performance.now() - waitingSince : 0);
     },
   );
   const wait = (result: unknown) => {

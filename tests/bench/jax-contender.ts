@@ -66,7 +66,7 @@ export class JaxContender implements Contender {
     ) as [JaxArray, JaxArray[], JaxArray[], JaxArray[]];
     [this.parameters, this.first, this.second] = [parameters, first, second];
     const [loss, gradNorm] = await numbers.data();
-    return { loss: loss!, gradNorm: gradNorm! };
+    return { loss: loss!, gradNorm: gradNorm!, encodeMs: null };
   }
 
   async rollouts(request: GenerateRequest): Promise<DrawnTokens> {
