@@ -1,7 +1,7 @@
 /** `permix eval`: one policy under every persona, alone or against its base; a table, JSON and CSV. Stoppable and resumable with --out. */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate, type Candidate, type EvaluationRequest } from '../evaluate/evaluate.ts';
@@ -130,7 +130,9 @@ interface Asked {
 async function questions(args: Arguments, data: string | undefined, asked: Asked): Promise<{ content: QuestionSet; hash: string }> {
   if (data === undefined) return { content: generatedQuestions(taskById(asked.task), asked.problems, asked.seed), hash: asked.task };
   const text = await readText(args, 'data', data);
-  return { content: importedQuestions(text, basename(data), asked), hash: `${basename(data)} ${digest([text])}` };
+  // gsm8k/test.jsonl says more than test.jsonl.
+  const name = `${basename(dirname(resolve(data)))}/${basename(data)}`;
+  return { content: importedQuestions(text, name, asked), hash: `${name} ${digest([text])}` };
 }
 
 async function personaLibrary(args: Arguments): Promise<{ content: PersonaLibrary; hash: string }> {

@@ -63,7 +63,7 @@ export function importedQuestions(text: string, file: string, { instruction = de
     .forEach((line, index) => {
       if (line.trim() === '') return;
       const { asked, gold } = readLine(line, `${file}, line ${index + 1}`);
-      const id = questionId(`import ${file}`, asked);
+      const id = questionId('import', asked);
       if (questions.has(id)) count('asked twice');
       else if (verifyGold('', gold) === null) count('gold answer cannot be checked exactly');
       else questions.set(id, { id, task: file, text: instruction ? `${asked}\n${instruction}` : asked, answer: gold });

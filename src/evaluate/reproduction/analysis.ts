@@ -19,7 +19,7 @@ export const analysis = {
   /** The bundled world: 32 trained on, 8 held out. "No persona" is asked beside them and is not one. */
   personas: 40,
   /** Replies per persona and kind (task, role-play) that persona fidelity is measured on. */
-  fidelityReplies: 16,
+  fidelityReplies: 12,
   /** Of the t interval over seeds of the paired log-ratio, which decides a claim. */
   confidence: 0.95,
   /** "Keeps" is at least this share of the other policy's value. */

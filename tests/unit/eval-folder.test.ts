@@ -1,0 +1,95 @@
+/** What `permix eval` keeps on disk, and the option whose value may be left out. */
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Arguments } from '../../src/cli/arguments.ts';
+import { commands } from '../../src/cli/commands.ts';
+import { EvaluationFolder } from '../../src/cli/eval-folder.ts';
+import { labErrorCode } from '../../src/errors.ts';
+
+let scratch = '';
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'permix-eval-'));
+});
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+const settings = { model: 'm 1', base: null, seed: 1, 'max-new': 48 };
+const cell = (text: string) => ({ replies: [{ tokens: [1, 2], text, ended: true }] });
+
+async function refusal(opening: Promise<unknown>): Promise<string> {
+  const error: unknown = await opening.then(
+    () => null,
+    (caught: unknown) => caught,
+  );
+  expect(labErrorCode(error)).toBe('usage');
+  return (error as Error).message;
+}
+
+describe('the folder of an evaluation', () => {
+  it('keeps finished cells for the same evaluation', async () => {
+    const path = join(scratch, 'a', 'deep');
+    const first = await EvaluationFolder.open(path, settings);
+    expect(first.finished).toBe(0);
+    await first.write('policy/task/none', cell('one'));
+    await first.write('policy/likelihood task/x', { logprobs: [[-1.5, -2]] });
+    const again = await EvaluationFolder.open(path, { ...settings });
+    expect(again.finished).toBe(2);
+    expect(again.read('policy/task/none')).toEqual(cell('one'));
+    expect(again.read('policy/likelihood task/x')).toEqual({ logprobs: [[-1.5, -2]] });
+    expect(again.read('policy/task/x')).toBeUndefined();
+  });
+
+  it('drops a line that was cut off, and writes on after it', async () => {
+    const path = join(scratch, 'cut');
+    const first = await EvaluationFolder.open(path, settings);
+    await first.write('a', cell('whole'));
+    await appendFile(join(path, 'cells.jsonl'), '{"key":"b","replies":[{"tok');
+    const second = await EvaluationFolder.open(path, settings);
+    expect(second.finished).toBe(1);
+    await second.write('b', cell('again'));
+    const third = await EvaluationFolder.open(path, settings);
+    expect([third.read('a'), third.read('b')]).toEqual([cell('whole'), cell('again')]);
+  });
+
+  it('refuses another evaluation, naming what differs', async () => {
+    const path = join(scratch, 'other');
+    await EvaluationFolder.open(path, settings);
+    expect(await refusal(EvaluationFolder.open(path, { ...settings, seed: 2, base: 'b 1' }))).toMatch(
+      /base was null, now "b 1"; seed was 1, now 2/,
+    );
+    expect(JSON.parse(await readFile(join(path, 'evaluation.json'), 'utf8'))).toEqual(settings);
+  });
+
+  it('refuses a folder that holds something else', async () => {
+    const path = join(scratch, 'full');
+    await EvaluationFolder.open(path, settings);
+    await rm(join(path, 'evaluation.json'));
+    await writeFile(join(path, 'letter.txt'), 'dear');
+    expect(await refusal(EvaluationFolder.open(path, settings))).toMatch(/not empty and holds no evaluation/);
+  });
+});
+
+describe('--json [FILE]', () => {
+  const command = commands.find(({ name }) => name === 'eval')!;
+  const parse = (...argv: string[]) => new Arguments(command, argv);
+
+  it('is a switch by itself and a file with a name', () => {
+    for (const args of [parse('--json'), parse('--json', '--greedy'), parse('--greedy', '--json')]) {
+      expect(args.flag('json')).toBe(true);
+      expect(args.text('json')).toBeUndefined();
+    }
+    for (const args of [parse('--json', 'a.json', '--greedy'), parse('--json=a.json', '--greedy')]) {
+      expect(args.flag('json')).toBe(false);
+      expect(args.text('json')).toBe('a.json');
+      expect(args.flag('greedy')).toBe(true);
+    }
+    expect(parse('--greedy').flag('json')).toBe(false);
+  });
+
+  it('stays a switch for other commands', () => {
+    const probe = commands.find(({ name }) => name === 'probe')!;
+    expect(new Arguments(probe, ['--json']).flag('json')).toBe(true);
+    expect(() => new Arguments(probe, ['--json=a.json'])).toThrow(/json/);
+  });
+});
