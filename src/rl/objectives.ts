@@ -117,3 +117,11 @@ export function rowWeights(name: ObjectiveName, counts: ArrayLike<number>, maxNe
     return 1 / (rows * (normaliser === 'constant' ? maxNewTokens : count));
   });
 }
+
+/** Where the KL to the base is not part of the objective it is still measured, every so many steps. */
+const klEvery = 10;
+
+export function needsReference({ objective, optim }: RunConfig, step: number): boolean {
+  if (optim.learningRate === 0) return false; // it still is the reference
+  return (objective.kl !== 'none' && objective.beta > 0) || step % klEvery === 0;
+}

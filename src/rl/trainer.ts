@@ -12,8 +12,9 @@ import type { RunConfig } from './config.ts';
 import { GroupSource } from './data.ts';
 import type { Phase, StepReport, TrainerState } from './events.ts';
 import { lessonBatch } from './lessons.ts';
-import { klIsInReward, objectiveSpec } from './objectives.ts';
+import { klIsInReward, needsReference, objectiveSpec } from './objectives.ts';
 import { PhaseClock } from './phases.ts';
+import { planRun } from './plan.ts';
 import { stepReport } from './report.ts';
 import { sampleStep, type Sample } from './sample.ts';
 import { optimAt } from './schedule.ts';
@@ -39,18 +40,17 @@ export interface TrainerSetup {
 /** Where a run begins. */
 export const initialTrainerState: TrainerState = { step: 0, cursor: 0, tokens: 0, nonFiniteStreak: 0 };
 
-/** Where the KL to the base is not part of the objective it is still measured, every so many steps. */
-const klEvery = 10;
 /** Steps without a finite update before the run gives up. */
 const patience = 3;
 
 /**
  * Yields once per step until `config.steps`. Each yielded state, together with the engine's own, resumes exactly there.
- * @throws LabError 'numeric' after three steps in a row without a finite update; 'cancelled' when the signal is aborted
+ * @throws LabError 'webgpu' before the first step for batches that will not fit on the GPU; 'numeric' after three steps in a row without a finite update; 'cancelled' when the signal is aborted
  */
 export async function* train(setup: TrainerSetup): AsyncGenerator<{ report: StepReport; state: TrainerState }> {
   const { engine, config } = setup;
   const objective = objectiveSpec(config);
+  planRun(setup);
   for (let state = setup.state; state.step < config.steps;) {
     const clock = new PhaseClock(setup.signal, setup.onProgress);
     const source = new GroupSource(config, setup.personas, state.cursor);
@@ -91,17 +91,16 @@ async function update(
 ): Promise<StepMetrics[]> {
   // Nothing to learn: a teacher that was never right, or the Base recipe, which is sampled and measured, never changed.
   if (!batch || config.optim.learningRate === 0) return [];
-  const updates: StepMetrics[] = [];
-  for (let epoch = 0; epoch < config.objective.innerEpochs; epoch++) {
-    updates.push(await engine.step(batch, objective, optimAt(config, step)));
-    progress((epoch + 1) / config.objective.innerEpochs);
-  }
-  return updates;
-}
-
-function needsReference({ objective, optim }: RunConfig, step: number): boolean {
-  if (optim.learningRate === 0) return false; // it still is the reference
-  return (objective.kl !== 'none' && objective.beta > 0) || step % klEvery === 0;
+  // Asked for at once: an engine may encode the next pass while it waits for the numbers of the one before.
+  const { innerEpochs } = config.objective;
+  let done = 0;
+  return Promise.all(
+    Array.from({ length: innerEpochs }, async () => {
+      const metrics = await engine.step(batch, objective, optimAt(config, step));
+      progress(++done / innerEpochs);
+      return metrics;
+    }),
+  );
 }
 
 /** The rewards that advantages are taken of; only RLOO's KL makes them differ from those that are reported. */

@@ -1,0 +1,27 @@
+/** What a run will need on the GPU, from the prompts of its first step: said, or refused, before the first token is drawn. */
+import type { MemoryPlan } from '../engine/engine.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import { GroupSource } from './data.ts';
+import { needsReference } from './objectives.ts';
+import type { TrainerSetup } from './trainer.ts';
+
+/**
+ * Null where the engine plans no memory. Later prompts may be longer; what they need is allocated when they come.
+ * @throws LabError `webgpu` naming what does not fit and the dial to turn
+ */
+export function planRun({ engine, tokenizer, personas, config, state }: TrainerSetup): MemoryPlan | null {
+  if (!engine.planMemory) return null;
+  const { promptsPerStep, groupSize, sampling, optim } = config;
+  const limit = (tokenizer.maxLength ?? Infinity) - sampling.maxNewTokens;
+  const groups = new GroupSource(config, personas, state.cursor).take(promptsPerStep);
+  const lengths = groups.flatMap((group) =>
+    group.personas.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, group.question.text, limit).tokens.length),
+  );
+  return engine.planMemory({
+    rows: promptsPerStep * groupSize,
+    width: Math.max(...lengths) + sampling.maxNewTokens,
+    completionWidth: sampling.maxNewTokens,
+    microBatchRows: optim.microBatchRows,
+    withReference: needsReference(config, state.step),
+  });
+}
