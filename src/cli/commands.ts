@@ -135,6 +135,7 @@ export const commands: readonly Command[] = [
       sweep: { value: 'FILE.json', help: 'instead: arms of your own, label → settings as in a --config file of train' },
       base: { value: 'DIR', help: 'the policy all runs begin from (the bundled one)' },
       problems: { value: 'N', help: 'problems per persona and policy (300)' },
+      fidelity: { value: 'N', help: 'replies per persona and kind that fidelity is measured on; 0 is off (12)' },
       quick: { help: 'a rehearsal in minutes: 2 seeds, 40 steps, 60 problems; its numbers prove nothing' },
       out: { value: 'DIR', help: 'where results.json, README.md and figures are written (docs/reproduction)' },
       work: { value: 'DIR', help: 'where finished and half-finished runs are kept (in ~/.cache/permix-lab)' },

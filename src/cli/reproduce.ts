@@ -142,11 +142,12 @@ async function readRequest(args: Arguments): Promise<Request> {
   } else if (file !== undefined) study = sweep(await readJson<unknown>(file), basename(file));
   else study = comparison(chosenMethods(args, quick), betas(args, quick));
   const problems = args.integer('problems', 1, 100_000) ?? (quick ? 60 : declaredExamination.problems);
+  const fidelity = args.integer('fidelity', 0, 10_000) ?? (quick ? 4 : declaredExamination.fidelityReplies);
   return {
     study,
     seeds: seedsOf(args, quick),
     steps: args.integer('steps', 1, 1_000_000) ?? (quick ? 40 : 300),
-    examination: { problems, fidelityReplies: Math.min(problems, quick ? 4 : declaredExamination.fidelityReplies) },
+    examination: { problems, fidelityReplies: Math.min(problems, fidelity) },
     bases,
     out: resolve(args.text('out') ?? (quick ? join('reproduction-quick') : join('docs', 'reproduction', ...(special ? [study.name] : [])))),
     work: args.text('work') === undefined ? null : resolve(args.required('work')),

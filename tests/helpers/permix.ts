@@ -20,8 +20,15 @@ const bundle = resolve(import.meta.dirname, '../../dist-cli/permix.js');
 
 /** @param onLine called with every line of standard output as it comes */
 export function permix(args: readonly string[], onLine?: (line: string, child: ChildProcess) => void): Promise<Finished> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return permixProcess(args, onLine).finished;
+}
+
+export function permixProcess(
+  args: readonly string[],
+  onLine?: (line: string, child: ChildProcess) => void,
+): { readonly child: ChildProcess; readonly finished: Promise<Finished> } {
+  const child = spawn(process.execPath, [bundle, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const finished = new Promise<Finished>((done, fail) => {
     let [stdout, stderr, seen] = ['', '', 0];
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       stdout += chunk;
@@ -34,6 +41,7 @@ export function permix(args: readonly string[], onLine?: (line: string, child: C
     child.on('error', fail);
     child.on('close', (code) => done({ code, stdout, stderr }));
   });
+  return { child, finished };
 }
 
 /** Every line of standard output, parsed: it must be JSON and nothing else. */
