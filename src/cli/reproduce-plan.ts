@@ -86,19 +86,20 @@ export function nextRun(runs: readonly PlannedRun[], started: ReadonlySet<string
   return runs.find(({ key, baseRun, teacher }) => !started.has(key) && !finished.has(key) && there(baseRun) && there(teacher)) ?? null;
 }
 
-/** Work of a run in steps of PerMix: only their ratio matters, for the time left. */
+/**
+ * Seconds a run takes on one core, as measured for the bundled policy on wasm (2026, a cloud machine): only their ratios matter, for the time
+ * left. A step of 128 rollouts; replies and scored rows of an examination.
+ */
 export function workOf(
   { config }: Pick<PlannedRun, 'config'>,
   { problems, fidelityReplies }: Examination,
-): { train: number; evaluate: number } {
-  const { promptsPerStep, groupSize, objective } = config;
-  const step = { base: 0, sft: 0.45, distill: 1, rlvr: 1, permix: 1, custom: 1 }[config.recipe] * (objective.beta > 0 ? 1 : 0.85);
-  const rows = (promptsPerStep * groupSize) / 128;
-  const replies = (analysis.personas + 1) * problems;
-  const scored = config.recipe === 'base' ? 2 : 1;
+): { readonly train: number; readonly evaluate: number } {
+  const { promptsPerStep, groupSize, objective, recipe, steps } = config;
+  const step = { base: 0, sft: 0.22, distill: 0.8, rlvr: 0.62, permix: 0.8, custom: 0.8 }[recipe] * (objective.beta > 0 ? 1 : 0.87);
+  const scored = 2 * fidelityReplies * analysis.personas ** 2;
   return {
-    train: config.steps * rows * step,
-    evaluate: replies / 420 + (scored * 2 * fidelityReplies * analysis.personas ** 2) / 1500,
+    train: (steps * step * promptsPerStep * groupSize) / 128,
+    evaluate: ((analysis.personas + 1) * problems) / 470 + scored / 280,
   };
 }
 

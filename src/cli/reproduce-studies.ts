@@ -28,7 +28,8 @@ export function comparison(chosen: readonly Method[], betas: readonly number[]):
       .filter((method) => chosen.includes(method))
       .map((method) => arm(`${method}-beta${beta}`, `${names[method]}, β ${beta}`, method, `β ${beta}`, withBeta(beta))),
   );
-  const taught = { ...arm('distill', names.distill, 'distill', null), teacher: `permix-beta${headline}` };
+  // Of its teacher's setting: against other policies it would not be "from it".
+  const taught = { ...arm('distill', names.distill, 'distill', `β ${headline}`), teacher: `permix-beta${headline}` };
   return {
     name: 'comparison',
     title: 'RLVR against PerMix-RLVR, and what one could do instead',

@@ -181,11 +181,11 @@ export interface ClaimResult {
   readonly reason: string;
 }
 
-/** @param bundled whether the study began from the bundled policy, which is what the verdict holds for */
+/** Every declared claim in every setting that has both arms; the headline's setting first. */
 export function judgeClaims(results: StudyResults): ClaimResult[] {
   const settings = [...new Set(results.arms.map(({ setting }) => setting).filter((setting) => setting !== null))];
-  return declaredClaims.flatMap((claim) =>
-    (settings.length > 0 ? settings : [null]).flatMap((setting) => {
+  return (settings.length > 0 ? settings : [null]).flatMap((setting) =>
+    declaredClaims.flatMap((claim) => {
       const [more, less] = [armOf(results.arms, claim.more, setting), armOf(results.arms, claim.less, setting)];
       if (!more || !less || (setting !== null && more.setting === null && less.setting === null)) return [];
       return [judge(results, claim, setting, more, less)];

@@ -4,7 +4,7 @@ import { headlineProblems } from '../report.ts';
 import { judgeClaims, where } from './claims.ts';
 import { studyFigures } from './figures.ts';
 import type { RunResult, StudyResults } from './results.ts';
-import { armTable, claimLines, claimTable, contrastTable, inferenceTable } from './table.ts';
+import { armTable, claimLines, claimTable, contrastTable, inferenceTable, summaryTable } from './table.ts';
 
 /** Name → content. */
 export function studyFiles(results: StudyResults): Readonly<Record<string, string>> {
@@ -18,7 +18,7 @@ export function studyFiles(results: StudyResults): Readonly<Record<string, strin
 
 /** What is printed at the end. */
 export function summaryLines(results: StudyResults): string[] {
-  return [...armTable(results).split('\n'), '', ...claimLines(results), '', ...caveats(results)];
+  return [...summaryTable(results), '', ...claimLines(results), '', ...caveats(results)];
 }
 
 const captions: Readonly<Record<string, string>> = {

@@ -17,10 +17,6 @@ const columns: readonly MeasureName[] = [
 
 /** One row per arm: mean over seeds ± half of the t interval. */
 export function armTable(results: StudyResults): string {
-  const cell = (arm: string, name: MeasureName) => {
-    const value = armValue(results, arm, name);
-    return value ? `${number(value.mean)}${value.half === null ? '' : ` ± ${number(value.half)}`}` : '–';
-  };
   const nullCell = (arm: string) => {
     const runs = results.seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === arm));
     return number(runs.reduce((sum, run) => sum + run.shuffled.mean, 0) / runs.length);
@@ -28,25 +24,33 @@ export function armTable(results: StudyResults): string {
   const head = ['arm', ...columns.map((name) => measures[name].name), 'PSS if personas did not matter'];
   return markdown(
     head,
-    results.arms.map(({ id, label }) => [label, ...columns.map((name) => cell(id, name)), nullCell(id)]),
+    results.arms.map(({ id, label }) => [label, ...columns.map((name) => valueCell(results, id, name)), nullCell(id)]),
   );
 }
 
-/** Each claim with effect, interval and verdict. */
+/** Each claim with effect, interval and verdict; a table for every setting. */
 export function claimTable(results: StudyResults): string {
   const sources = { paper: 'the paper', theory: 'its theory, as read here', comparison: 'for comparison' };
-  return markdown(
-    ['claim', 'from', 'setting', 'compared', 'effect', '95 % interval', 'verdict'],
-    judgeClaims(results).map((claim) => [
-      claim.statement,
-      sources[claim.source],
-      claim.setting ?? '–',
-      `${claim.measure}: ${label(results, claim.more)} / ${label(results, claim.less)}`,
-      effect(claim),
-      interval(claim),
-      `**${claim.verdict}**`,
-    ]),
-  );
+  const claims = judgeClaims(results);
+  const settings = [...new Set(claims.map(({ setting }) => setting))];
+  return settings
+    .flatMap((setting) => [
+      ...(settings.length > 1 ? [`### ${setting}`] : []),
+      markdown(
+        ['claim', 'from', 'compared', 'effect', '95 % interval', 'verdict'],
+        claims
+          .filter((claim) => claim.setting === setting)
+          .map((claim) => [
+            claim.statement,
+            sources[claim.source],
+            `${claim.measure}: ${label(results, claim.more)} / ${label(results, claim.less)}`,
+            effect(claim),
+            interval(claim),
+            `**${claim.verdict}**`,
+          ]),
+      ),
+    ])
+    .join('\n\n');
 }
 
 /** Where one thing is varied: every arm against the reference. */
@@ -89,11 +93,38 @@ export function inferenceTable(results: StudyResults): string {
   return markdown(['arm', 'answer', 'accuracy', 'tokens once', 'tokens per question'], rows);
 }
 
-/** For the terminal: a claim a line. */
+/** For the terminal: arms in aligned columns, then a claim a line. */
+export function summaryTable(results: StudyResults): string[] {
+  const short: Partial<Record<MeasureName, string>> = {
+    none: 'no persona',
+    mean: 'mean',
+    worst: 'worst',
+    pss: 'PSS',
+    fidelity: 'fidelity',
+  };
+  const names = Object.keys(short) as MeasureName[];
+  const rows = [
+    ['', ...names.map((name) => short[name]!)],
+    ...results.arms.map(({ id, label: name }) => [name, ...names.map((measure) => valueCell(results, id, measure))]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '));
+}
+
 export function claimLines(results: StudyResults): string[] {
-  return judgeClaims(results).map(
-    (claim) => `${claim.setting === null ? '' : `[${claim.setting}] `}${claim.statement}: ${claim.verdict} (${effectSentence(claim)})`,
-  );
+  const claims = judgeClaims(results);
+  const settings = [...new Set(claims.map(({ setting }) => setting))];
+  return settings.flatMap((setting) => [
+    ...(setting === null ? [] : [`With ${setting}:`]),
+    ...claims
+      .filter((claim) => claim.setting === setting)
+      .map((claim) => `${setting === null ? '' : '  '}${claim.statement}: ${claim.verdict} (${effectSentence(claim)})`),
+  ]);
+}
+
+function valueCell(results: StudyResults, arm: string, name: MeasureName): string {
+  const value = armValue(results, arm, name);
+  return value ? `${number(value.mean)}${value.half === null ? '' : ` ± ${number(value.half)}`}` : '–';
 }
 
 function effectSentence(claim: ClaimResult): string {
@@ -126,5 +157,5 @@ function label({ arms }: StudyResults, id: string): string {
 
 function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---'))), ...rows.map(line)].join('\n');
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
