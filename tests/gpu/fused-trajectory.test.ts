@@ -29,6 +29,34 @@ describe('thirty steps on given tokens', () => {
       expect(fused.end[name], name).toEqual(fused.start[name]);
   });
 
+  it('on a device that binds 64 KiB at once: arenas in parts, the same updates', async () => {
+    const config = { ...tinyConfig, layers: 4 };
+    const whole = await trainForced('fused', 'webgpu', config);
+    const parts: string[] = [];
+    const make = GPUDevice.prototype.createBuffer;
+    vi.spyOn(GPUDevice.prototype, 'createBuffer').mockImplementation(function (this: GPUDevice, descriptor) {
+      if (descriptor.usage & GPUBufferUsage.STORAGE) {
+        expect(descriptor.size, descriptor.label).toBeLessThanOrEqual(2 ** 16);
+        if (descriptor.label === 'parameters') parts.push(descriptor.label);
+      }
+      return make.call(this, descriptor);
+    });
+    const request = GPUAdapter.prototype.requestDevice;
+    vi.spyOn(GPUAdapter.prototype, 'requestDevice').mockImplementation(async function (this: GPUAdapter, descriptor) {
+      const device = await request.call(this, descriptor);
+      const { limits } = device;
+      const get = (_: object, name: keyof GPUSupportedLimits) => (name === 'maxBufferSize' ? 2 ** 16 : Reflect.get(limits, name, limits));
+      Object.defineProperty(device, 'limits', { value: new Proxy({}, { get: get as never }) });
+      return device;
+    });
+    try {
+      expectSameUpdates(await trainForced('fused', 'webgpu', config), whole, 1e-4);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    expect(parts.length).toBeGreaterThan(1);
+  });
+
   it('LoRA: a run goes on from its adapters bit for bit', async () => {
     const lora = { rank: 2, alpha: 4, seed: 5 };
     const weights = livelyWeights(tinyConfig, 5);
