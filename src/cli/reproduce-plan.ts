@@ -99,7 +99,7 @@ export function workOf(
   const scored = 2 * fidelityReplies * analysis.personas ** 2;
   return {
     train: (steps * step * promptsPerStep * groupSize) / 128,
-    evaluate: ((analysis.personas + 1) * problems) / 470 + scored / 280,
+    evaluate: ((analysis.personas + 1) * problems) / 470 + scored / 650,
   };
 }
 

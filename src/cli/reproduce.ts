@@ -33,7 +33,8 @@ interface Request {
   readonly examination: Examination;
   /** Folders of the policies runs begin from. */
   readonly bases: readonly string[];
-  readonly out: string;
+  /** Null: a rehearsal, whose page stays in the working folder. */
+  readonly out: string | null;
   readonly work: string | null;
   readonly jobs: number;
   readonly wish: EngineWish;
@@ -107,10 +108,11 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
       );
     }
     const results = await collect(request, runs, folderOf, bench.bases[0]!, bases[0]!, commandOf());
-    await writeStudy(request.out, results);
+    const folder = request.out ?? join(work, 'quick');
+    await writeStudy(folder, results);
     out.object(results);
     for (const line of summaryLines(results)) out.line(line);
-    notice(`Wrote ${request.out}.`);
+    notice(`Wrote ${folder}.`);
     return 0;
   } finally {
     stop.release();
@@ -149,7 +151,10 @@ async function readRequest(args: Arguments): Promise<Request> {
     steps: args.integer('steps', 1, 1_000_000) ?? (quick ? 40 : 300),
     examination: { problems, fidelityReplies: Math.min(problems, fidelity) },
     bases,
-    out: resolve(args.text('out') ?? (quick ? join('reproduction-quick') : join('docs', 'reproduction', ...(special ? [study.name] : [])))),
+    out:
+      args.text('out') === undefined && quick
+        ? null
+        : resolve(args.text('out') ?? join('docs', 'reproduction', ...(special ? [study.name] : []))),
     work: args.text('work') === undefined ? null : resolve(args.required('work')),
     jobs: args.integer('jobs', 1, 256) ?? availableParallelism(),
     // Both together, so that a study does not depend on what a machine happens to have.
