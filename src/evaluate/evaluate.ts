@@ -19,10 +19,13 @@ export interface Candidate extends Reader {
   /** The policy's `config.eosIds`. */
   readonly eosIds: readonly number[];
   /** An engine with this policy's weights; asked for at most twice, and only when there is something to compute. */
-  open(): Promise<PolicyEngine>;
+  open(): Promise<AskedEngine>;
   /** The engine is no longer needed. */
-  close(engine: PolicyEngine): Promise<void> | void;
+  close(engine: AskedEngine): Promise<void> | void;
 }
+
+/** What an evaluation needs of an engine: it may be one that is lent call by call. */
+export type AskedEngine = Pick<PolicyEngine, 'generate' | 'score'>;
 
 /** What one persona said, or how likely each persona is to say it: [replies][P] nats. */
 export type Cell = { readonly replies: readonly Reply[] } | { readonly logprobs: readonly (readonly number[])[] };
@@ -104,7 +107,7 @@ export interface Scored {
 }
 
 /** An engine that is opened only when a cell is missing. */
-type Lazy = () => Promise<PolicyEngine>;
+type Lazy = () => Promise<AskedEngine>;
 
 class Run {
   readonly #request: EvaluationRequest;
@@ -135,12 +138,12 @@ class Run {
   }
 
   async with<T>(candidate: Candidate, work: (engine: Lazy) => Promise<T>): Promise<T> {
-    let opening: Promise<PolicyEngine> | null = null;
+    let opening: Promise<AskedEngine> | null = null;
     try {
       return await work(() => (opening ??= candidate.open()));
     } finally {
       // An engine that did not open has nothing to close, and its error is already on its way.
-      const engine = await (opening as Promise<PolicyEngine> | null)?.catch(() => null);
+      const engine = await (opening as Promise<AskedEngine> | null)?.catch(() => null);
       if (engine) await candidate.close(engine);
     }
   }

@@ -45,7 +45,7 @@ export interface ScoringRow {
  * @returns [rows] @throws LabError 'cancelled'
  */
 export async function sequenceLogprobs(
-  engine: PolicyEngine,
+  engine: Pick<PolicyEngine, 'score'>,
   rows: readonly ScoringRow[],
   options: { readonly batchRows: number; readonly signal?: AbortSignal; readonly onProgress?: (rows: number) => void },
 ): Promise<number[]> {

@@ -14,7 +14,7 @@ export interface Reply {
 }
 
 export interface ReplyRequest {
-  readonly engine: PolicyEngine;
+  readonly engine: Pick<PolicyEngine, 'generate'>;
   readonly tokenizer: Tokenizer;
   /** The policy's `config.eosIds`. */
   readonly eosIds: readonly number[];

@@ -5,7 +5,7 @@
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import { LabError } from '../errors.ts';
 import { estimate } from './quota.ts';
-import type { CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
+import type { CellRecord, CheckpointInfo, EvaluationRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
 
 export interface LabSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
@@ -14,6 +14,8 @@ export interface LabSchema extends DBSchema {
   /** Without their bytes, so that listing them is cheap. */
   checkpoints: { key: string; value: CheckpointInfo; indexes: { run: string } };
   payloads: { key: string; value: { readonly id: string; readonly bytes: ArrayBuffer } };
+  evaluations: { key: string; value: EvaluationRecord };
+  cells: { key: [string, string]; value: CellRecord };
 }
 
 export type LabDatabase = IDBPDatabase<LabSchema>;
@@ -34,6 +36,10 @@ export const upgrades: readonly Upgrade[] = [
     database.createObjectStore('rollouts', { keyPath: ['runId', 'step'] });
     database.createObjectStore('checkpoints', { keyPath: 'id' }).createIndex('run', 'runId');
     database.createObjectStore('payloads', { keyPath: 'id' });
+  },
+  (database) => {
+    database.createObjectStore('evaluations', { keyPath: 'id' });
+    database.createObjectStore('cells', { keyPath: ['evaluationId', 'key'] });
   },
 ];
 

@@ -4,7 +4,17 @@
  */
 import { currentConfig } from '../rl/config.ts';
 import { guarded, type LabDatabase } from './database.ts';
-import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
+import type {
+  CellRecord,
+  Checkpoint,
+  CheckpointDraft,
+  CheckpointInfo,
+  EvaluationRecord,
+  MetricsRecord,
+  RolloutsRecord,
+  RunRecord,
+  RunStatus,
+} from './records.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
 import { seal, unseal } from './seal.ts';
 import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
@@ -163,6 +173,47 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
+  evaluations(): Promise<readonly EvaluationRecord[]> {
+    return guarded(async () => (await this.#database.getAll('evaluations')).sort((a, b) => b.created - a.created));
+  }
+
+  evaluation(id: string): Promise<EvaluationRecord> {
+    return guarded(async () => known(await this.#database.get('evaluations', id), 'evaluation', id));
+  }
+
+  saveEvaluation(evaluation: EvaluationRecord): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction('evaluations', 'readwrite');
+      await commit(transaction, [() => transaction.store.put(evaluation)]);
+    });
+  }
+
+  saveCell(cell: CellRecord, progress: Pick<EvaluationRecord, 'fraction' | 'work'>): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['evaluations', 'cells'], 'readwrite');
+      const evaluations = transaction.objectStore('evaluations');
+      const evaluation = known(await evaluations.get(cell.evaluationId), 'evaluation', cell.evaluationId);
+      await commit(transaction, [
+        () => evaluations.put({ ...evaluation, ...progress, updated: Date.now() }),
+        () => transaction.objectStore('cells').put(cell),
+      ]);
+    });
+  }
+
+  cells(evaluationId: string): Promise<readonly CellRecord[]> {
+    return guarded(() => this.#database.getAll('cells', cellsOf(evaluationId)));
+  }
+
+  deleteEvaluation(id: string): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['evaluations', 'cells'], 'readwrite');
+      await commit(transaction, [
+        () => transaction.objectStore('evaluations').delete(id),
+        () => transaction.objectStore('cells').delete(cellsOf(id)),
+      ]);
+    });
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -198,4 +249,9 @@ function current(run: RunRecord): RunRecord {
 /** Keys [run, step] of all steps after `after`. */
 function stepsOf(runId: string, after = -1): IDBKeyRange {
   return IDBKeyRange.bound([runId, after], [runId, Infinity], true);
+}
+
+/** Keys [evaluation, cell] of all cells: an array sorts after every string. */
+function cellsOf(evaluationId: string): IDBKeyRange {
+  return IDBKeyRange.bound([evaluationId], [evaluationId, []]);
 }

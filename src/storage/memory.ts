@@ -2,7 +2,17 @@
  * Runs kept in memory, where the browser gives the page no IndexedDB (some private windows, blocked site data).
  * The page stays usable; a reload forgets everything. Checkpoints are sealed all the same, so that both storages hand out copies.
  */
-import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
+import type {
+  CellRecord,
+  Checkpoint,
+  CheckpointDraft,
+  CheckpointInfo,
+  EvaluationRecord,
+  MetricsRecord,
+  RolloutsRecord,
+  RunRecord,
+  RunStatus,
+} from './records.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
 import { seal, unseal, type SealedCheckpoint } from './seal.ts';
 import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
@@ -17,6 +27,8 @@ export class MemoryStorage implements LabStorage {
   readonly #runs = new Map<string, RunRecord>();
   readonly #steps = new Map<string, Steps>();
   readonly #checkpoints = new Map<string, SealedCheckpoint>();
+  readonly #evaluations = new Map<string, EvaluationRecord>();
+  readonly #cells = new Map<string, Map<string, CellRecord>>();
 
   async runs(): Promise<readonly RunRecord[]> {
     return [...this.#runs.values()].sort((a, b) => b.created - a.created);
@@ -106,6 +118,34 @@ export class MemoryStorage implements LabStorage {
     const runId = this.#checkpoints.get(id)?.info.runId ?? null;
     this.#checkpoints.delete(id);
     return runId;
+  }
+
+  async evaluations(): Promise<readonly EvaluationRecord[]> {
+    return [...this.#evaluations.values()].sort((a, b) => b.created - a.created);
+  }
+
+  async evaluation(id: string): Promise<EvaluationRecord> {
+    return known(this.#evaluations.get(id), 'evaluation', id);
+  }
+
+  async saveEvaluation(evaluation: EvaluationRecord): Promise<void> {
+    this.#evaluations.set(evaluation.id, evaluation);
+  }
+
+  async saveCell(cell: CellRecord, progress: Pick<EvaluationRecord, 'fraction' | 'work'>): Promise<void> {
+    const evaluation = await this.evaluation(cell.evaluationId);
+    this.#evaluations.set(evaluation.id, { ...evaluation, ...progress, updated: Date.now() });
+    const cells = this.#cells.get(cell.evaluationId) ?? new Map<string, CellRecord>();
+    this.#cells.set(cell.evaluationId, cells.set(cell.key, cell));
+  }
+
+  async cells(evaluationId: string): Promise<readonly CellRecord[]> {
+    return [...(this.#cells.get(evaluationId)?.values() ?? [])];
+  }
+
+  async deleteEvaluation(id: string): Promise<void> {
+    this.#evaluations.delete(id);
+    this.#cells.delete(id);
   }
 
   close(): void {}

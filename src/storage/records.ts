@@ -1,6 +1,8 @@
 /** What IndexedDB holds, record by record. Types only. */
 import type { EngineInfo, PolicyState } from '../engine/engine.ts';
-import type { RunConfig } from '../rl/config.ts';
+import type { Cell } from '../evaluate/evaluate.ts';
+import type { EvaluationReport } from '../evaluate/report.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow, TrainerState } from '../rl/events.ts';
 
 export type RunStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
@@ -62,4 +64,55 @@ export interface CheckpointDraft extends CheckpointContent {
   readonly name: string;
   readonly reward: number | null;
   readonly kept: boolean;
+}
+
+/** `voices`: one persona of each voice. "No persona" is always asked beside them. */
+export type PersonaGroup = 'all' | 'voices' | 'trained' | 'held-out';
+
+export interface EvaluationSettings {
+  /** Checkpoints that are compared with the base; empty: the base alone. */
+  readonly checkpoints: readonly string[];
+  readonly task: string;
+  readonly personas: PersonaGroup;
+  /** Per persona. */
+  readonly problems: number;
+  readonly samples: number;
+  /** 0: greedy. */
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+  /** Replies per persona that fidelity is measured on, of each kind; 0: not measured. */
+  readonly fidelityReplies: number;
+}
+
+export interface EvaluatedPolicy {
+  /** Null: the base. */
+  readonly checkpoint: string | null;
+  readonly name: string;
+  readonly recipe: RecipeName;
+}
+
+export interface EvaluationRecord {
+  readonly id: string;
+  readonly created: number;
+  readonly updated: number;
+  readonly settings: EvaluationSettings;
+  /** The base first. */
+  readonly policies: readonly EvaluatedPolicy[];
+  readonly engine: EngineInfo;
+  /** Fingerprint of what is not stored with it: the base's weights, personas, questions. Finished cells are of no use with others. */
+  readonly material: string;
+  /** In [0, 1]. */
+  readonly fraction: number;
+  /** What was computed so far, in replies, and how long that took. */
+  readonly work: { readonly replies: number; readonly seconds: number };
+  /** One per checkpoint, against the base, or the base's own; empty until all is done. */
+  readonly reports: readonly EvaluationReport[];
+}
+
+/** A finished piece of an evaluation: `<place in policies>/<kind>/<persona>`. */
+export interface CellRecord {
+  readonly evaluationId: string;
+  readonly key: string;
+  readonly cell: Cell;
 }

@@ -5,7 +5,17 @@
  * Every method is atomic: it has happened wholly or not at all. Failures are LabErrors of code `storage` or `format`.
  */
 import { LabError } from '../errors.ts';
-import type { Checkpoint, CheckpointDraft, CheckpointInfo, MetricsRecord, RolloutsRecord, RunRecord, RunStatus } from './records.ts';
+import type {
+  CellRecord,
+  Checkpoint,
+  CheckpointDraft,
+  CheckpointInfo,
+  EvaluationRecord,
+  MetricsRecord,
+  RolloutsRecord,
+  RunRecord,
+  RunStatus,
+} from './records.ts';
 
 export interface LabStorage {
   /** False: everything is gone when the page is closed. */
@@ -42,6 +52,19 @@ export interface LabStorage {
   /** The run it belonged to; null for an unknown id, which is no error. */
   deleteCheckpoint(id: string): Promise<string | null>;
 
+  /** Newest first. */
+  evaluations(): Promise<readonly EvaluationRecord[]>;
+  /** @throws LabError 'storage' for an unknown id */
+  evaluation(id: string): Promise<EvaluationRecord>;
+  /** New, or in the place of its earlier self. */
+  saveEvaluation(evaluation: EvaluationRecord): Promise<void>;
+  /** A finished cell and how far the evaluation is with it. @throws LabError 'storage' where the evaluation was deleted */
+  saveCell(cell: CellRecord, progress: Pick<EvaluationRecord, 'fraction' | 'work'>): Promise<void>;
+  /** All finished cells of an evaluation. */
+  cells(evaluationId: string): Promise<readonly CellRecord[]>;
+  /** With its cells. Unknown ids are no error. */
+  deleteEvaluation(id: string): Promise<void>;
+
   close(): void;
 }
 
@@ -57,7 +80,7 @@ export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabE
 }
 
 /** The record, or the sentence for an id that storage does not know. */
-export function known<T>(record: T | undefined, kind: 'run' | 'checkpoint', id: string): T {
+export function known<T>(record: T | undefined, kind: 'run' | 'checkpoint' | 'evaluation', id: string): T {
   if (record !== undefined) return record;
   throw new LabError('storage', `There is no stored ${kind} ${id}.`, 'It may have been deleted in another tab; reload the page.');
 }

@@ -6,7 +6,7 @@ import type { BackendName, EngineInfo, EngineName } from '../engine/engine.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, Phase, RolloutRecord, StepRow } from '../rl/events.ts';
-import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
 
 /** What the reader may force in the address: `?engine=portable&backend=wasm`. */
@@ -95,6 +95,40 @@ export interface ProbeChunk {
   readonly done: boolean;
 }
 
+/** How an evaluation goes on. */
+export interface EvaluationNews {
+  readonly id: string;
+  readonly settings: EvaluationSettings;
+  readonly policies: readonly EvaluatedPolicy[];
+  /** In [0, 1]. */
+  readonly fraction: number;
+  readonly phase: string;
+  /** At the rate of this sitting; null before the first cell is done. */
+  readonly secondsLeft: number | null;
+  /** Since the last news; the first ones are those of earlier sittings. */
+  readonly scores: readonly CellScore[];
+}
+
+/** How often one policy was right under one persona. */
+export interface CellScore {
+  /** Place in the evaluation's policies. */
+  readonly policy: number;
+  readonly personaId: string | null;
+  readonly correct: number;
+  readonly total: number;
+}
+
+/** Finished evaluations come without their reports, which are read one at a time. */
+export type EvaluationInfo = Omit<EvaluationRecord, 'reports'> & { readonly finished: boolean };
+
+export interface AskedQuestion {
+  readonly question: string;
+  /** Null: an open question. */
+  readonly answer: string | null;
+  /** In the order of the evaluation's policies, each with its samples; null: not asked yet. */
+  readonly policies: readonly (readonly { readonly text: string; readonly ended: boolean; readonly correct: boolean | null }[] | null)[];
+}
+
 export interface TrainerApi {
   boot(wish: EngineWish): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
@@ -124,6 +158,19 @@ export interface TrainerApi {
   /** Streams; resolves when every cell is done or `cancelProbe` was called. */
   probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void>;
   cancelProbe(): Promise<void>;
+  /**
+   * Evaluates chosen checkpoints (`current`: the open run, which is saved for it) and the base they came from; with an id, continues an
+   * evaluation that was left unfinished. Takes turns with training. Resolves when all is done or `cancelEvaluation` was called.
+   */
+  evaluate(request: EvaluationSettings | string, onNews: (news: EvaluationNews) => void): Promise<EvaluationRecord>;
+  /** What is done stays done. */
+  cancelEvaluation(): Promise<void>;
+  /** Newest first. */
+  evaluations(): Promise<readonly EvaluationInfo[]>;
+  evaluation(id: string): Promise<EvaluationRecord>;
+  /** What was said under a persona, null: without one. */
+  evaluationReplies(id: string, kind: 'task' | 'roleplay', personaId: string | null): Promise<readonly AskedQuestion[]>;
+  deleteEvaluation(id: string): Promise<void>;
   /** Bytes used and available, as far as the browser says. */
   storage(): Promise<{ readonly used: number; readonly quota: number; readonly persisted: boolean }>;
 }

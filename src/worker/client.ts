@@ -26,6 +26,10 @@ export async function connect(): Promise<TrainerApi> {
   const own: Partial<TrainerApi> = {
     listen: (sink) => host.listen(proxy(sink)),
     probe: (request, onChunk) => host.probe(request, proxy(onChunk)),
+    evaluate(request, onNews) {
+      keepStorage();
+      return host.evaluate(request, proxy(onNews));
+    },
     start(config, name) {
       keepStorage();
       return host.start(config, name);

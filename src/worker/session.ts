@@ -12,12 +12,23 @@ import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { estimate } from '../storage/quota.ts';
-import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
-import type { Boot, EngineWish, ProbeChunk, ProbeRequest, RunHistory, TrainerApi } from './api.ts';
+import type {
+  AskedQuestion,
+  Boot,
+  EngineWish,
+  EvaluationInfo,
+  EvaluationNews,
+  ProbeChunk,
+  ProbeRequest,
+  RunHistory,
+  TrainerApi,
+} from './api.ts';
 import { Bench, type BenchSetup } from './bench.ts';
+import { Evaluations } from './evaluation.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
@@ -53,6 +64,7 @@ export class Session implements SessionApi {
   #boot: { readonly wish: string; readonly result: Promise<Boot> } | null = null;
   #open: Training | null = null;
   #probe: AbortController | null = null;
+  #evaluations: Promise<Evaluations> | null = null;
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;
@@ -259,6 +271,36 @@ export class Session implements SessionApi {
     this.#probe?.abort();
   }
 
+  async evaluate(request: EvaluationSettings | string, onNews: (news: EvaluationNews) => void): Promise<EvaluationRecord> {
+    return (await this.#evaluating()).run(request, onNews);
+  }
+
+  async cancelEvaluation(): Promise<void> {
+    (await this.#evaluating()).cancel();
+  }
+
+  async evaluations(): Promise<readonly EvaluationInfo[]> {
+    const { storage } = await this.#opened();
+    return (await storage.evaluations()).map(({ reports, ...info }) => ({ ...info, finished: reports.length > 0 }));
+  }
+
+  async evaluation(id: string): Promise<EvaluationRecord> {
+    const { storage } = await this.#opened();
+    return storage.evaluation(id);
+  }
+
+  async evaluationReplies(id: string, kind: 'task' | 'roleplay', personaId: string | null): Promise<readonly AskedQuestion[]> {
+    return (await this.#evaluating()).replies(id, kind, personaId);
+  }
+
+  async deleteEvaluation(id: string): Promise<void> {
+    const { storage } = await this.#opened();
+    if ((await this.#evaluating()).running === id) {
+      throw new LabError('usage', 'This evaluation is under way.', 'Cancel it first.');
+    }
+    await storage.deleteEvaluation(id);
+  }
+
   storage() {
     return estimate();
   }
@@ -271,6 +313,29 @@ export class Session implements SessionApi {
   async #tools(): Promise<TrainingTools> {
     const { storage } = await this.#opened();
     return { storage, bench: this.#bench, events: this.#events, turns: this.#turns, locks: this.#locks };
+  }
+
+  #evaluating(): Promise<Evaluations> {
+    this.#evaluations ??= this.#opened().then(
+      ({ storage }) =>
+        new Evaluations({
+          storage,
+          bench: this.#bench,
+          turns: this.#turns,
+          base: bundledPolicy,
+          training: () => this.#open?.active ?? false,
+          saveCurrent: () => this.#saveCurrent(storage),
+        }),
+    );
+    return this.#evaluations;
+  }
+
+  /** A run at rest is at its newest checkpoint. */
+  async #saveCurrent(storage: LabStorage): Promise<CheckpointInfo> {
+    if (!this.#open)
+      throw new LabError('usage', 'No run is open, so there are no current weights.', 'Choose a checkpoint, or resume a run.');
+    const [newest] = this.#open.active ? [] : await storage.checkpoints(this.#open.id);
+    return newest ?? this.#open.save('Evaluated');
   }
 
   async #begin(run: Training, wish: 'run' | 'step'): Promise<string> {

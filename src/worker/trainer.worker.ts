@@ -63,6 +63,12 @@ const api: TrainerApi = {
   renderPrompt: (personaText, question) => session.renderPrompt(personaText, question),
   probe: (request, onChunk) => session.probe(request, (chunks) => told(onChunk(chunks))),
   cancelProbe: () => session.cancelProbe(),
+  evaluate: (request, onNews) => session.evaluate(request, (news) => told(onNews(news))),
+  cancelEvaluation: () => session.cancelEvaluation(),
+  evaluations: () => session.evaluations(),
+  evaluation: (id) => session.evaluation(id),
+  evaluationReplies: (id, kind, personaId) => session.evaluationReplies(id, kind, personaId),
+  deleteEvaluation: (id) => session.deleteEvaluation(id),
   storage: () => session.storage(),
 };
 

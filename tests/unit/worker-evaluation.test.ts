@@ -1,0 +1,159 @@
+/** Evaluations in a session with a real engine: kept cell by cell, cancelled, continued to the same report, between training steps. */
+import 'fake-indexeddb/auto';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { labErrorCode } from '../../src/errors.ts';
+import { reportJson } from '../../src/evaluate/report.ts';
+import type { EvaluationSettings } from '../../src/storage/records.ts';
+import type { EvaluationNews } from '../../src/worker/api.ts';
+import { personaGroup } from '../../src/worker/evaluation.ts';
+import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
+
+let databases = 0;
+async function open(name = `evaluation-${databases++}`) {
+  const storage = await database(name);
+  const probe = new SessionProbe(storage);
+  await probe.boot('cpu');
+  return { storage, probe, session: probe.session, name };
+}
+const failure = (promise: Promise<unknown>): Promise<Error> =>
+  promise.then(
+    () => {
+      throw new Error('it did not fail');
+    },
+    (error: Error) => error,
+  );
+const small: EvaluationSettings = {
+  checkpoints: [],
+  task: 'comparing',
+  personas: 'voices',
+  problems: 3,
+  samples: 1,
+  temperature: 1,
+  maxNewTokens: 3,
+  seed: 1,
+  fidelityReplies: 0,
+};
+const quiet = () => {};
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('persona groups', () => {
+  it('are what their names say', () => {
+    expect(personaGroup('voices')).toHaveLength(8);
+    expect(new Set(personaGroup('voices').map(({ voice }) => voice)).size).toBe(8);
+    expect(personaGroup('trained').length + personaGroup('held-out').length).toBe(personaGroup('all').length);
+    expect(personaGroup('held-out').every(({ heldOut }) => heldOut)).toBe(true);
+  });
+});
+
+describe('an evaluation', () => {
+  it('of the base alone tells every score once and is kept', async () => {
+    const { session } = await open();
+    const news: EvaluationNews[] = [];
+    const record = await session.evaluate({ ...small, fidelityReplies: 2 }, (one) => news.push(one));
+    expect(record.reports).toHaveLength(1);
+    const [report] = record.reports;
+    expect(report!.base).toBeNull();
+    expect(report!.policy.fidelity).not.toBeNull();
+    const scores = news.flatMap((one) => one.scores);
+    expect(scores).toHaveLength(9);
+    const right = (personaId: string | null) => scores.find((score) => score.personaId === personaId)!;
+    for (const one of [report!.policy.none, ...report!.policy.personas]) {
+      expect(right(one.personaId)).toMatchObject({ policy: 0, correct: one.accuracy * 3, total: 3 });
+    }
+    expect(news.map(({ fraction }) => fraction)).toEqual(news.map(({ fraction }) => fraction).toSorted((a, b) => a - b));
+    expect(news.at(-1)!.fraction).toBeGreaterThan(0.5);
+    expect(await session.evaluations()).toMatchObject([
+      { id: record.id, finished: true, fraction: 1, policies: [{ name: 'Base policy' }] },
+    ]);
+    expect(await session.evaluation(record.id)).toEqual(record);
+    expect(record.work.replies).toBeGreaterThan(27);
+    expect(record.work.seconds).toBeGreaterThan(0);
+
+    const asked = await session.evaluationReplies(record.id, 'task', 'usual-pirate');
+    const pirate = report!.policy.personas.find(({ personaId }) => personaId === 'usual-pirate')!;
+    expect(asked.map(({ policies }) => Number(policies[0]![0]!.correct))).toEqual(pirate.correct);
+    expect(asked.every(({ question, answer }) => question.length > 0 && answer !== null)).toBe(true);
+    const roleplay = await session.evaluationReplies(record.id, 'roleplay', 'usual-pirate');
+    expect(roleplay).toHaveLength(2);
+    expect(roleplay[0]).toMatchObject({ answer: null, policies: [[{ correct: null }]] });
+
+    await session.deleteEvaluation(record.id);
+    expect(await session.evaluations()).toEqual([]);
+    expect(labErrorCode(await failure(session.evaluation(record.id)))).toBe('storage');
+  });
+
+  it('that is cancelled goes on in another session, to the report of one that was not', async () => {
+    const { session, storage, probe, name } = await open();
+    await probe.train(smallRun);
+    const [run] = await session.runs();
+    const [checkpoint] = (await session.history(run!.id)).checkpoints;
+    const settings = { ...small, problems: 40, checkpoints: [checkpoint!.id], temperature: 0.5 };
+    const whole = await session.evaluate(settings, quiet);
+    expect(whole.policies.map((policy) => policy.recipe)).toEqual(['base', 'permix']);
+    expect(whole.reports[0]!.base!.name).toBe('Base policy');
+    expect((await session.history(run!.id)).checkpoints.find(({ id }) => id === checkpoint!.id)!.kept).toBe(true);
+
+    const half = await session.evaluate(settings, (news) => {
+      if (news.scores.length > 0) void session.cancelEvaluation();
+    });
+    expect(half.reports).toEqual([]);
+    expect(half.fraction).toBeGreaterThan(0);
+    expect(half.fraction).toBeLessThan(1);
+    const kept = (await storage.cells(half.id)).length;
+    storage.close();
+
+    const later = await open(name);
+    expect((await later.session.evaluations()).find(({ id }) => id === half.id)).toMatchObject({ finished: false });
+    const news: EvaluationNews[] = [];
+    const rest = await later.session.evaluate(half.id, (one) => news.push(one));
+    expect(news[0]!.scores).toHaveLength(kept);
+    expect(news[0]!.fraction).toBeCloseTo(half.fraction, 12);
+    expect(rest.reports.map(reportJson)).toEqual(whole.reports.map(reportJson));
+    // Finished already: nothing is asked again.
+    expect(await later.session.evaluate(half.id, () => expect.fail('asked again'))).toEqual(rest);
+  });
+
+  it('takes turns with training and leaves the run what it was', async () => {
+    const alone = await open();
+    const id = await alone.probe.train({ ...smallRun, steps: 8 });
+    const undisturbed = (await alone.session.history(id)).steps.map(({ metrics }) => metrics['entropy']);
+
+    const { session, probe } = await open();
+    const rest = probe.phase('finished', 'failed');
+    const begun = probe.next((event) => event.type === 'session' && event.step >= 1);
+    const run = await session.start({ ...smallRun, steps: 8 });
+    await begun;
+    const record = await session.evaluate({ ...small, checkpoints: ['current'] }, quiet);
+    expect(record.settings.checkpoints[0]).toMatch(/^checkpoint-/);
+    await rest;
+    const { steps, checkpoints } = await session.history(run);
+    expect(steps.map(({ metrics }) => metrics['entropy'])).toEqual(undisturbed);
+    expect(checkpoints.some(({ name }) => name === 'Evaluated')).toBe(true);
+  });
+
+  it('refuses a second one, the deletion of the running one, and weights that are not there', async () => {
+    const { session } = await open();
+    let refused: Promise<Error> | null = null;
+    let deleted: Promise<Error> | null = null;
+    await session.evaluate(small, ({ id }) => {
+      refused ??= failure(session.evaluate(small, quiet));
+      deleted ??= failure(session.deleteEvaluation(id));
+    });
+    expect((await refused!).message).toMatch(/already under way/);
+    expect((await deleted!).message).toMatch(/Cancel it first/);
+    expect(labErrorCode(await failure(session.evaluate({ ...small, checkpoints: ['current'] }, quiet)))).toBe('usage');
+    expect(labErrorCode(await failure(session.evaluate({ ...small, checkpoints: ['gone'] }, quiet)))).toBe('storage');
+    expect(labErrorCode(await failure(session.evaluate('gone', quiet)))).toBe('storage');
+    expect(await session.evaluations()).toHaveLength(1);
+  });
+
+  it('does not go on with other questions than it began with', async () => {
+    const { session, storage } = await open();
+    const half = await session.evaluate({ ...small, problems: 40 }, (news) => {
+      if (news.scores.length > 0) void session.cancelEvaluation();
+    });
+    await storage.saveEvaluation({ ...(await storage.evaluation(half.id)), material: 'sha256:other' });
+    expect((await failure(session.evaluate(half.id, quiet))).message).toMatch(/have changed since/);
+  });
+});
