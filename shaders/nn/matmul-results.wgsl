@@ -5,7 +5,7 @@
 //                     or, of split z, partials [splits, m, n]
 //   join              C likewise from partials, in the order of the splits
 //   gate_up           act [m, f] = silu(g) u, where (g | u) = A Bt, B [2 f, k];  gate_up_saving also writes (g | u) [m, 2 f]
-//   swiglu_backward   dgu = (da u silu'(g) | da silu(g)) [m, 2 f], where da = A B is never written
+//   swiglu_backward   (g | u) becomes (da u silu'(g) | da silu(g)) [m, 2 f] in place, where da = A B is never written
 //   silu(g) = g s,  silu'(g) = s (1 + g (1 - s)),  s = 1 / (1 + exp(-g))
 // Twins: src/engine/portable/ops/linear.ts and swiglu.ts. Test: tests/gpu/matmul.test.ts.
 
@@ -111,7 +111,6 @@ fn join(
 // --- SwiGLU ---
 @group(0) @binding(9) var<storage, read_write> act: array<Result>;
 @group(0) @binding(10) var<storage, read_write> gate_up_out: array<Result>;
-@group(0) @binding(11) var<storage, read> gate_up_in: array<Result>;
 
 // Stops short of the infinity that exp(-x) would be.
 fn sigmoid(x: Result) -> Result {
@@ -219,9 +218,10 @@ fn put_gradient_row(rows: u32, row: u32, column: u32, dacts: vec4f) {
   for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
     let at = (row * 2u * params.n + column + s) / WIDTH;
     let dact = as_result(dacts, s);
-    let gate = gate_up_in[at];
+    let gate = gate_up_out[at];
+    let up = gate_up_out[at + params.n / WIDTH];
     let weight = sigmoid(gate);
-    gate_up_out[at] = dact * gate_up_in[at + params.n / WIDTH] * weight * (1.0 + gate * (1.0 - weight));
+    gate_up_out[at] = dact * up * weight * (1.0 + gate * (1.0 - weight));
     gate_up_out[at + params.n / WIDTH] = dact * gate * weight;
   }
 }

@@ -92,6 +92,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     await suite.costPerToken();
   }
 
+  suite.plannedMemory();
   const rows = suite.rows.list((spec: RowSpec, engine: EngineLabel) => {
     const out = suite.out.get(engine);
     if (out !== undefined) return out;

@@ -4,6 +4,9 @@
  */
 import type { TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
+import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
+import { policyLayout } from '../../src/engine/fused/layout.ts';
+import { planMemory } from '../../src/engine/fused/memory-plan.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { initialWeights, type Weights } from '../../src/policy/weights.ts';
 import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
@@ -215,6 +218,16 @@ export class Suite {
   }
 
   /** Buffers that live during two steps of the fused engine, beyond weights, gradients, moments and activations. */
+  /** What the fused engine says it will take, which needs no step. */
+  plannedMemory(): void {
+    const config = benchConfig(512, 32768);
+    const [rows, width] = [32, 256];
+    const machine = { config, software: false, tuning: tuningFor({ software: false, limits: {} }) };
+    const shape = { rows, width, completionWidth: width / 2, microBatchRows: 0, withReference: false };
+    const { total } = planMemory(machine, policyLayout(config, Infinity), shape, Infinity);
+    this.rows.add('trainStep.memory.planned', 'fused', [(total - learnedBytes(config) - activationBytes(config, rows * width)) / 2 ** 20]);
+  }
+
   async memory(): Promise<void> {
     const config = benchConfig(512, 32768);
     const [rows, width] = [32, 256];

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { parameterCount } from '../../src/policy/weights.ts';
 import { growthAboveSaturation, makeReport, median, ratiosOf, relativeDistance, Rows, rowSpecs, table } from '../bench/report.ts';
+import { Suite } from '../bench/suite.ts';
 import { activationBytes, benchConfig, learnedBytes, trainBatch, trainStepFlops } from '../bench/workload.ts';
 
 const config = benchConfig(128);
@@ -41,6 +42,16 @@ describe('medians and distances', () => {
     expect(growthAboveSaturation([8, 4, 2, 2, 2.2])).toBeCloseTo(1.1, 12);
     expect(growthAboveSaturation([8, 4, 2.3, 2, 3])).toBeCloseTo(1.5, 12);
     expect(growthAboveSaturation([1, 2])).toBe(2);
+  });
+});
+
+describe('memory', () => {
+  test('the plan of a step of 8192 places and 32768 tokens is within 128 MiB of weights, gradients, moments and activations', () => {
+    const suite = new Suite({ repeats: 1, patience: 0, hurry: 0, compiled: 0 }, () => {});
+    suite.plannedMemory();
+    const row = suite.rows.list(() => 'not measured').find(({ name }) => name === 'trainStep.memory.planned');
+    expect(row!.median).toBeGreaterThan(0);
+    expect(row!.median).toBeLessThanOrEqual(128);
   });
 });
 

@@ -8,7 +8,7 @@ import type { BufferView, Work } from '../gpu/work.ts';
 import { attentionBackward, attentionForward } from './kernels/attention.ts';
 import { columnPartials } from './kernels/columns.ts';
 import { embedForward } from './kernels/embedding.ts';
-import { gateUpMatmul, matmul, swigluBackwardMatmul } from './kernels/matmul.ts';
+import { gateUpMatmul, matmul, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
 import { headNormChunks, turnBackward, turnForward } from './kernels/turn.ts';
 import type { Tuning } from './kernels/tuning.ts';
@@ -44,7 +44,12 @@ export const widths = (config: PolicyConfig) => ({
 /** Positions the rotary table is made for: a power of two, so that it seldom changes. */
 export const tablePositions = (positions: number) => 2 ** Math.ceil(Math.log2(Math.max(positions, 64)));
 
-/** Buffers of a layer. What the backward pass needs is kept layer by layer, the rest is shared by all. */
+/**
+ * Buffers of a layer. What the backward pass cannot make again is kept layer by layer; the rest is scratch, shared by all
+ * layers and by whatever is never needed at the same time:
+ *   scratch.wide     q|k|v before the turn · act · logits of a chunk · dTurned
+ *   scratch.normed   inputs of the products, made again from the residual stream in the backward pass · dMixed
+ */
 function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowShape, keep: Keep, layer: number) {
   const n = rows * width;
   const { d, q, mixed, f } = widths(config);
@@ -52,18 +57,17 @@ function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowSh
   const turned = memory.view(keep === 'nothing' ? 'turned' : `${layer}.turned`, n * q);
   return {
     x: kept('x', n * d),
-    attentionNormed: kept('attentionNormed', n * d),
+    normed: memory.view('scratch.normed', n * d),
     attentionRstd: kept('attentionRstd', n),
     // Without head norms the turn alone can be undone, so what came before it need not be kept.
-    raw: config.qkNorm ? kept('raw', n * q) : memory.view('raw', n * q),
+    raw: config.qkNorm ? kept('raw', n * q) : memory.view('scratch.wide', n * q),
     turned,
     mixed: kept('mixed', n * mixed),
     lse: kept('lse', n * config.heads),
     h: kept('h', n * d),
-    mlpNormed: kept('mlpNormed', n * d),
     mlpRstd: kept('mlpRstd', n),
     gateUp: keep === 'all' ? memory.view(`${layer}.gateUp`, n * 2 * f) : undefined,
-    act: kept('act', n * f),
+    act: memory.view('scratch.wide', n * f),
     next:
       keep === 'all' && layer + 1 < config.layers
         ? memory.view(`${layer + 1}.x`, n * d)
@@ -94,8 +98,8 @@ export function decoderForward(
     const p = (name: string) => parameters.view(`${layer}.${name}`);
     const bias = config.qkvBias ? { bias: p('qkvBias') } : {};
     works.push(
-      rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.attentionNormed, rstd: b.attentionRstd, rows: n, width: d, eps }),
-      ...matmul({ kind: 'nt', m: n, n: q, k: d, a: b.attentionNormed, b: p('qkv'), c: b.raw, ...bias }, tuning),
+      rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }),
+      ...matmul({ kind: 'nt', m: n, n: q, k: d, a: b.normed, b: p('qkv'), c: b.raw, ...bias }, tuning),
       turnForward({
         raw: b.raw,
         turned: b.turned,
@@ -120,8 +124,8 @@ export function decoderForward(
         headDim,
       }),
       ...matmul({ kind: 'nt', m: n, n: d, k: mixed, a: b.mixed, b: p('output'), c: b.h, residual: b.x }, tuning),
-      rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.mlpNormed, rstd: b.mlpRstd, rows: n, width: d, eps }),
-      ...gateUpMatmul({ m: n, f, k: d, a: b.mlpNormed, b: p('gateUp'), act: b.act, ...(b.gateUp ? { gateUp: b.gateUp } : {}) }, tuning),
+      rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }),
+      ...gateUpMatmul({ m: n, f, k: d, a: b.normed, b: p('gateUp'), act: b.act, ...(b.gateUp ? { gateUp: b.gateUp } : {}) }, tuning),
       ...matmul({ kind: 'nt', m: n, n: d, k: f, a: b.act, b: p('down'), c: b.next, residual: b.h }, tuning),
     );
     out = b.next;
@@ -147,15 +151,14 @@ export function decoderBackward(
   const { rows, width } = shape;
   const n = rows * width;
   const { d, q, mixed, f } = widths(config);
-  const { heads, kvHeads, headDim } = config;
+  const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
   const lengths = memory.view('lengths', rows);
   const table = memory.view('rope', tablePositions(width) * headDim);
   const dx = memory.view('dx', n * d);
   const dNormed = memory.view('dNormed', n * d);
-  const dGateUp = memory.view('dGateUp', n * 2 * f);
-  const dMixed = memory.view('dMixed', n * mixed);
+  const dMixed = memory.view('scratch.normed', n * mixed);
   const delta = memory.view('delta', n * heads);
-  const dTurned = memory.view('dTurned', n * q);
+  const dTurned = memory.view('scratch.wide', n * q);
   const splits = memory.view('splits', splitFloats(machine));
   /** dW += dyᵀ x, for y = x Wᵀ */
   const weightGradient = (name: string, dy: BufferView, out: number, x: BufferView, inside: number) =>
@@ -180,10 +183,14 @@ export function decoderBackward(
     const b = layerBuffers(memory, machine, shape, 'all', layer);
     const p = (name: string) => parameters.view(`${layer}.${name}`);
 
-    works.push(...swigluBackwardMatmul({ m: n, f, d, dy: dx, w: p('down'), gateUp: b.gateUp!, dGateUp }, tuning));
+    works.push(swigluForward({ gateUp: b.gateUp!, act: b.act, rows: n, f }));
     weightGradient(`${layer}.down`, dx, d, b.act, f);
-    works.push(...matmul({ kind: 'nn', m: n, n: d, k: 2 * f, a: dGateUp, b: p('gateUp'), c: dNormed }, tuning));
-    weightGradient(`${layer}.gateUp`, dGateUp, 2 * f, b.mlpNormed, d);
+    works.push(
+      ...swigluBackwardMatmul({ m: n, f, d, dy: dx, w: p('down'), gateUp: b.gateUp! }, tuning), // and its gradient from here on
+      ...matmul({ kind: 'nn', m: n, n: d, k: 2 * f, a: b.gateUp!, b: p('gateUp'), c: dNormed }, tuning),
+      rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }),
+    );
+    weightGradient(`${layer}.gateUp`, b.gateUp!, 2 * f, b.normed, d);
     normBackward(`${layer}.mlpNorm`, b.h, b.mlpRstd);
 
     works.push(...matmul({ kind: 'nn', m: n, n: mixed, k: d, a: dx, b: p('output'), c: dMixed }, tuning));
@@ -209,7 +216,7 @@ export function decoderBackward(
         table,
         norms: config.qkNorm ? p('headNorms') : null,
         partials: config.qkNorm ? partials.take(`${layer}.headNorms`, headNormChunks(n), 2 * headDim) : null,
-        eps: config.rmsNormEps,
+        eps,
         rows,
         width,
         heads,
@@ -219,8 +226,11 @@ export function decoderBackward(
     );
     if (config.qkvBias)
       works.push(columnPartials({ x: dTurned, partials: partials.take(`${layer}.qkvBias`, chunksFor(n), q), rows: n, width: q }));
-    works.push(...matmul({ kind: 'nn', m: n, n: d, k: q, a: dTurned, b: p('qkv'), c: dNormed }, tuning));
-    weightGradient(`${layer}.qkv`, dTurned, q, b.attentionNormed, d);
+    works.push(
+      ...matmul({ kind: 'nn', m: n, n: d, k: q, a: dTurned, b: p('qkv'), c: dNormed }, tuning),
+      rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }),
+    );
+    weightGradient(`${layer}.qkv`, dTurned, q, b.normed, d);
     normBackward(`${layer}.attentionNorm`, b.x, b.attentionRstd);
   }
 }

@@ -23,7 +23,7 @@ export interface CellShape extends RowShape {
 }
 
 /** Logits of one chunk may take so much. */
-const logitsBytes = 64 * 2 ** 20;
+const logitsBytes = 48 * 2 ** 20;
 /** Cells of a chunk, so that views of chunks start where buffers can be bound. */
 const cellStep = 64;
 
@@ -48,9 +48,9 @@ function buffers(memory: Views, { config }: Machine, { rows, cells, completionWi
     places: memory.view('places', cells),
     cells: memory.view('cells', cells),
     targets: memory.view('targets', cells),
-    normed: memory.view('head.normed', cells * config.hiddenSize),
+    normed: memory.view('scratch.normed', cells * config.hiddenSize),
     rstd: memory.view('head.rstd', cells),
-    logits: memory.view('logits', size * config.vocabSize),
+    logits: memory.view('scratch.wide', size * config.vocabSize),
     logprob: memory.view('cell.logprob', cells),
     entropy: memory.view('cell.entropy', cells),
     stats: memory.view('cell.stats', cells * 2),
@@ -177,7 +177,7 @@ export function headBackward(
   const dlogprob = memory.view('cell.dlogprob', cells);
   const dentropy = memory.view('cell.dentropy', cells);
   works.push(gatherCells({ cells: b.cells, gridDlogprob: loss.dlogprob, gridDentropy: loss.dentropy, dlogprob, dentropy, count: cells }));
-  const dNormed = memory.view('head.dNormed', cells * d);
+  const dNormed = memory.view('dNormed', cells * d);
   const all = chunks(cells, v);
   for (const chunk of all) {
     const { first, count } = chunk;

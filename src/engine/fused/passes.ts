@@ -64,7 +64,7 @@ export function logitsPass(machine: Machine, parameters: ParameterViews, width: 
   const { hiddenSize: d, vocabSize: v, rmsNormEps: eps, tied } = machine.config;
   return (memory, works) => {
     const x = decoderForward(memory, machine, parameters, { rows: 1, width }, 'nothing', works);
-    const y = memory.view('head.normed', d);
+    const y = memory.view('scratch.normed', d);
     const rstd = memory.view('head.rstd', 1);
     works.push(
       rmsNormForward({ x, weight: parameters.view('norm'), y, rstd, places: memory.view('places', 1), rows: 1, width: d, eps }),

@@ -2,9 +2,12 @@
  * Matrix products as dispatches: linear layers forward (nt), their input gradients (nn) and weight gradients (tn), and the
  * two products that SwiGLU is fused into. Formulas and numerics are in shaders/nn/matmul*.wgsl, the choice of tiles in tuning.ts.
  */
+import swigluShader from '../../../../shaders/nn/swiglu.wgsl';
 import direct from '../../../../shaders/nn/matmul-direct.wgsl';
 import staged from '../../../../shaders/nn/matmul.wgsl';
+import { lanes } from '../../gpu/settings.ts';
 import type { BufferView, Work } from '../../gpu/work.ts';
+import { quads } from './quads.ts';
 import type { MatmulKind, MatmulTuning, Tuning } from './tuning.ts';
 
 /** How a weight is stored; 16-bit ones two in a word, row-major, rows of an even width. */
@@ -95,11 +98,22 @@ export interface SwigluBackwardOptions {
   readonly dy: BufferView;
   /** [d, f], of the projection down. */
   readonly w: BufferView;
-  /** [m, 2f] (gate | up) */
+  /** [m, 2f] (gate | up), and their gradient afterwards. */
   readonly gateUp: BufferView;
-  /** [m, 2f], written. */
-  readonly dGateUp: BufferView;
   readonly weightFormat?: WeightFormat;
+}
+
+/** gateUp [rows, 2f] -> act [rows, f] = silu(gate) · up. */
+export function swigluForward({ gateUp, act, rows, f }: { gateUp: BufferView; act: BufferView; rows: number; f: number }): Work {
+  const { width, constants } = quads(f);
+  return {
+    shader: swigluShader,
+    entry: 'activate',
+    constants,
+    buffers: { gate_up: gateUp, act },
+    params: { rows, width },
+    groups: Math.ceil((rows * width) / lanes),
+  };
 }
 
 /** Backward through the projection down and SwiGLU; the gradient in between is never written. */
@@ -107,7 +121,7 @@ export function swigluBackwardMatmul(o: SwigluBackwardOptions, tuning: Tuning): 
   const shape = { kind: 'nn', m: o.m, n: o.f, k: o.d, a: o.dy, b: o.w, weightFormat: o.weightFormat } as const;
   const tile = tuning.matmul(shape);
   const whole = { span: spanOf(o.d, 1, tile), splits: 1 };
-  return [product('swiglu_backward', shape, tile, { gate_up_in: o.gateUp, gate_up_out: o.dGateUp }, whole)];
+  return [product('swiglu_backward', shape, tile, { gate_up_out: o.gateUp }, whole)];
 }
 
 type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'b' | 'rows' | 'weightFormat'> & { readonly paired?: boolean };
