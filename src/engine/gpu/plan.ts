@@ -20,6 +20,8 @@ export class Plan {
     private readonly device: GPUDevice,
     private readonly uniforms: GPUBuffer | null,
     private readonly ready: readonly Ready[],
+    /** What is in the uniforms. */
+    private readonly values: Uint8Array<ArrayBuffer>,
   ) {}
 
   /** Compiles what is not compiled yet, all at once. Errors of the shaders come as the device's uncaptured errors. */
@@ -62,7 +64,7 @@ export class Plan {
       return { label, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }), groups, uniform, params: entry.params };
     });
     if (uniforms) device.queue.writeBuffer(uniforms, 0, values);
-    return new Plan(device, uniforms, ready);
+    return new Plan(device, uniforms, ready, values);
   }
 
   /** Dispatches. */
@@ -75,17 +77,22 @@ export class Plan {
     return this.ready.map(({ label }) => label);
   }
 
-  /** Other values for the uniform of dispatch `index`, from the next submit on. */
+  /** Other values for the uniform of dispatch `index`, from the next submit on. Most stay as they are, and cost no write. */
   setParams(index: number, values: Readonly<Record<string, number>>): void {
     const { uniform, params } = this.ready[index]!;
-    this.device.queue.writeBuffer(this.uniforms!, uniform, packParams(params, values));
+    const bytes = new Uint8Array(packParams(params, values));
+    const known = this.values.subarray(uniform, uniform + bytes.length);
+    if (bytes.every((byte, i) => byte === known[i])) return;
+    known.set(bytes);
+    this.device.queue.writeBuffer(this.uniforms!, uniform, bytes);
   }
 
   /** Appends dispatches [first, last). */
   encode(pass: GPUComputePassEncoder, first = 0, last = this.ready.length): void {
+    let current: GPUComputePipeline | null = null;
     for (let i = first; i < last; i++) {
       const { pipeline, bindGroup, groups } = this.ready[i]!;
-      pass.setPipeline(pipeline);
+      if (pipeline !== current) pass.setPipeline((current = pipeline));
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
     }
