@@ -5,15 +5,26 @@
 // token to be drawn, so the one that is read now stands at t - 1; from 64 on the rows [A]. Group of row r = r / repeats.
 // prompt_lengths [G] i32; prompt_turned [G P, Q] of the prompts, as the prefill left it; cache [R, C, 2 K hd]: keys
 // (turned), then values; table [positions, hd] cosines, sines; norms [2, hd] of queries and keys; out [A, H hd].
-// TEAM lanes share a query head of a row: lane l takes positions l, l + TEAM, ... with its own online softmax, and the
-// lanes' results are joined in their order. The new token's own key and value come from registers, never from the cache,
-// which another workgroup may be writing. Test: tests/gpu/attention.test.ts.
+//
+// A workgroup has SHARE query heads of one key head of one place, and takes past tokens CHUNK at a time: a lane to each key
+// for the scores of all heads, then a lane to each column of the values, so that a key or value is read once for all heads.
+// The new token comes first and from workgroup memory, never from the cache, which another workgroup may be writing.
+// Numerics: online softmax from chunk to chunk, the new token's score being the first maximum; sums in a fixed order.
+// Loops over a head end at a number of `params`: software rasterisers unroll the others, and compile them for a minute.
+// Test: tests/gpu/attention.test.ts.
 
-const HEAD_DIM = 64u;
-const HALF = HEAD_DIM / 2u;
-const LANES = 64u; // of a workgroup: as many as have room for a head each
-const TEAM = 16u;
+// #include "lib/workgroup.wgsl"
+// #include "lib/quads.wgsl"
+
+// Of a head, in Quads; a pair that turns together is half a head apart.
+const WIDE = 8u;
+const SHARE = 2u;
+const CHUNK = 512u;
 const NORMED = false;
+// Lanes that have different columns, and the columns of a lane; SLICES lanes have the same one.
+const STEP = min(WIDE, LANES);
+const COLUMNS = (WIDE + LANES - 1u) / LANES;
+const SLICES = LANES / STEP;
 
 struct Params {
   rows: u32,
@@ -22,72 +33,40 @@ struct Params {
   completion_width: u32,
   heads: u32,
   kv_heads: u32,
+  // WIDE and SHARE once more, for loops
+  wide: u32,
+  share: u32,
   eps: f32,
+  scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> qkv: array<f32>;
+@group(0) @binding(1) var<storage, read> qkv: array<Quad>;
 @group(0) @binding(2) var<storage, read> running: array<i32>;
 @group(0) @binding(3) var<storage, read> prompt_lengths: array<i32>;
-@group(0) @binding(4) var<storage, read> prompt_turned: array<f32>;
-@group(0) @binding(5) var<storage, read_write> cache: array<f32>;
-@group(0) @binding(6) var<storage, read> table: array<f32>;
-@group(0) @binding(7) var<storage, read> norms: array<f32>;
-@group(0) @binding(8) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> prompt_turned: array<Quad>;
+@group(0) @binding(5) var<storage, read_write> cache: array<Quad>;
+@group(0) @binding(6) var<storage, read> table: array<Quad>;
+@group(0) @binding(7) var<storage, read> norms: array<Quad>;
+@group(0) @binding(8) var<storage, read_write> out: array<Quad>;
 
-alias Head = array<f32, HEAD_DIM>;
+// Turned and scaled queries, then the turned key.
+var<workgroup> vectors: array<Quad, (SHARE + 1u) * WIDE>;
+var<workgroup> weights: array<f32, SHARE * CHUNK>;
+// One line per head: a number of each lane.
+var<workgroup> lines: array<f32, SHARE * LANES>;
+var<workgroup> slices: array<Quad, LANES>;
 
-const SCALE = inverseSqrt(f32(HEAD_DIM));
-
-// A head of the new token, normed and turned.
-fn turned(first: u32, norm: u32, position: u32) -> Head {
-  var x: Head;
-  var scale = 1.0;
-  if (NORMED) {
-    var squares = 0.0;
-    for (var i = 0u; i < HEAD_DIM; i++) {
-      squares += qkv[first + i] * qkv[first + i];
-    }
-    scale = inverseSqrt(squares / f32(HEAD_DIM) + params.eps);
-  }
-  for (var i = 0u; i < HALF; i++) {
-    var low = qkv[first + i] * scale;
-    var high = qkv[first + HALF + i] * scale;
-    if (NORMED) {
-      low *= norms[norm + i];
-      high *= norms[norm + HALF + i];
-    }
-    let c = table[position * HEAD_DIM + i];
-    let s = table[position * HEAD_DIM + HALF + i];
-    x[i] = low * c - high * s;
-    x[HALF + i] = high * c + low * s;
-  }
-  return x;
+// Head of qkv that vector v is: a query of this workgroup, or its key.
+fn head_of(v: u32, first_head: u32, kv: u32) -> u32 {
+  return select(params.heads + kv, first_head + v, v < params.share);
 }
 
-// The online softmax of one lane over the positions it has seen.
-struct Share {
-  largest: f32,
-  sum: f32,
-  mixed: Head,
-}
-
-var<workgroup> largest_of: array<f32, LANES>;
-var<workgroup> sum_of: array<f32, LANES>;
-var<workgroup> mixed_of: array<f32, LANES * HEAD_DIM>;
-
-fn score_above(share: ptr<function, Share>, score: f32) -> f32 {
-  if (score > (*share).largest) {
-    let shrink = exp((*share).largest - score);
-    (*share).sum *= shrink;
-    for (var i = 0u; i < HEAD_DIM; i++) {
-      (*share).mixed[i] *= shrink;
-    }
-    (*share).largest = score;
+fn past(of_prompt: bool, at: u32) -> Quad {
+  if (of_prompt) {
+    return prompt_turned[at];
   }
-  let p = exp(score - (*share).largest);
-  (*share).sum += p;
-  return p;
+  return cache[at];
 }
 
 @compute @workgroup_size(LANES)
@@ -96,93 +75,176 @@ fn attend(
   @builtin(num_workgroups) count: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let job = (id.y * count.x + id.x) * (LANES / TEAM) + lane / TEAM;
-  let member = lane % TEAM;
-  let place = job / params.heads;
-  let working = place < u32(running[0]);
-  let head = job % params.heads;
-  var share: Share;
-  share.largest = -1e30; // below every score, and finite
-  if (working) {
-    let group_size = params.heads / params.kv_heads;
-    let kv_head = head / group_size;
-    let row = u32(running[64u + place]);
-    let group = row / params.repeats;
-    let said = u32(running[1]) - 1u; // tokens of the completion that are in the cache
-    let prompt = u32(prompt_lengths[group]);
-    let heads = params.heads + 2u * params.kv_heads;
-    let own = place * heads * HEAD_DIM;
-    let q = turned(own + head * HEAD_DIM, 0u, prompt + said);
-
-    // The new token's own key and value.
-    if (member == 0u) {
-      let k = turned(own + (params.heads + kv_head) * HEAD_DIM, HEAD_DIM, prompt + said);
-      let value = own + (params.heads + params.kv_heads + kv_head) * HEAD_DIM;
-      var score = 0.0;
-      for (var i = 0u; i < HEAD_DIM; i++) {
-        score += q[i] * k[i];
-      }
-      let p = score_above(&share, score * SCALE);
-      for (var i = 0u; i < HEAD_DIM; i++) {
-        share.mixed[i] += p * qkv[value + i];
-      }
-      if (head % group_size == 0u) {
-        let slot = ((row * params.completion_width + said) * 2u * params.kv_heads + kv_head) * HEAD_DIM;
-        for (var i = 0u; i < HEAD_DIM; i++) {
-          cache[slot + i] = k[i];
-          cache[slot + params.kv_heads * HEAD_DIM + i] = qkv[value + i];
-        }
-      }
-    }
-    for (var j = member; j < prompt; j += TEAM) {
-      let key = ((group * params.prompt_width + j) * heads + params.heads + kv_head) * HEAD_DIM;
-      let value = key + params.kv_heads * HEAD_DIM;
-      var score = 0.0;
-      for (var i = 0u; i < HEAD_DIM; i++) {
-        score += q[i] * prompt_turned[key + i];
-      }
-      let p = score_above(&share, score * SCALE);
-      for (var i = 0u; i < HEAD_DIM; i++) {
-        share.mixed[i] += p * prompt_turned[value + i];
-      }
-    }
-    for (var j = member; j < said; j += TEAM) {
-      let key = ((row * params.completion_width + j) * 2u * params.kv_heads + kv_head) * HEAD_DIM;
-      let value = key + params.kv_heads * HEAD_DIM;
-      var score = 0.0;
-      for (var i = 0u; i < HEAD_DIM; i++) {
-        score += q[i] * cache[key + i];
-      }
-      let p = score_above(&share, score * SCALE);
-      for (var i = 0u; i < HEAD_DIM; i++) {
-        share.mixed[i] += p * cache[value + i];
-      }
-    }
-  }
-  largest_of[lane] = share.largest;
-  sum_of[lane] = share.sum;
-  for (var i = 0u; i < HEAD_DIM; i++) {
-    mixed_of[lane * HEAD_DIM + i] = share.mixed[i];
-  }
-  workgroupBarrier();
-  if (!working) {
+  let blocks = params.heads / params.share;
+  let place = workgroup_index(id, count) / blocks;
+  if (place >= u32(max(running[0], 0))) {
     return;
   }
-  // Each member joins its columns of the team's shares.
-  let first = lane - member;
-  var largest = largest_of[first];
-  for (var l = 1u; l < TEAM; l++) {
-    largest = max(largest, largest_of[first + l]);
-  }
-  var sum = 0.0;
-  for (var l = 0u; l < TEAM; l++) {
-    sum += sum_of[first + l] * exp(largest_of[first + l] - largest);
-  }
-  for (var i = member; i < HEAD_DIM; i += TEAM) {
-    var mixed = 0.0;
-    for (var l = 0u; l < TEAM; l++) {
-      mixed += mixed_of[(first + l) * HEAD_DIM + i] * exp(largest_of[first + l] - largest);
+  let first_head = workgroup_index(id, count) % blocks * params.share;
+  let kv = first_head / (params.heads / params.kv_heads);
+  let row = u32(running[64u + place]);
+  let group = row / params.repeats;
+  let said = u32(running[1] - 1);
+  let prompt = u32(prompt_lengths[group]);
+  let wide = params.wide;
+  let half = wide / 2u;
+  let heads = params.heads + 2u * params.kv_heads;
+  let own = place * heads * wide;
+
+  // The new token: norm, turn, and write down.
+  if (NORMED) {
+    for (var v = lane; v <= params.share; v += LANES) {
+      let first = own + head_of(v, first_head, kv) * wide;
+      var squares = Quad();
+      for (var c = 0u; c < wide; c++) {
+        squares += qkv[first + c] * qkv[first + c];
+      }
+      weights[v] = inverseSqrt(total(squares) / (dot(PRESENT, PRESENT) * f32(wide)) + params.eps);
     }
-    out[(place * params.heads + head) * HEAD_DIM + i] = mixed / sum;
+    workgroupBarrier();
+  }
+  let slot = ((row * params.completion_width + said) * 2u * params.kv_heads + kv) * wide;
+  let writes = first_head % (params.heads / params.kv_heads) == 0u;
+  for (var i = lane; i < (params.share + 1u) * half; i += LANES) {
+    let v = i / half;
+    let c = i % half;
+    let first = own + head_of(v, first_head, kv) * wide;
+    var low = qkv[first + c];
+    var high = qkv[first + half + c];
+    if (NORMED) {
+      let weight = select(wide, 0u, v < params.share);
+      low = norms[weight + c] * (low * weights[v]);
+      high = norms[weight + half + c] * (high * weights[v]);
+    }
+    let angle = (prompt + said) * wide + c;
+    let cosine = table[angle];
+    let sine = table[angle + half];
+    let turned_low = low * cosine - high * sine;
+    let turned_high = high * cosine + low * sine;
+    let scale = select(1.0, params.scale, v < params.share);
+    vectors[v * wide + c] = turned_low * scale;
+    vectors[v * wide + half + c] = turned_high * scale;
+    if (v == params.share && writes) {
+      cache[slot + c] = turned_low;
+      cache[slot + half + c] = turned_high;
+    }
+  }
+  let new_value = own + (params.heads + params.kv_heads + kv) * wide;
+  if (writes) {
+    for (var c = lane; c < wide; c += LANES) {
+      cache[slot + params.kv_heads * wide + c] = qkv[new_value + c];
+    }
+  }
+  workgroupBarrier();
+
+  // It is the first of the tokens seen: its weight is exp(0), counted by lane 0 and mixed by the first slice.
+  let slice = lane / STEP;
+  var most: array<f32, SHARE>;
+  var sums: array<f32, SHARE>;
+  var mixed: array<Quad, SHARE * COLUMNS>;
+  for (var g = 0u; g < SHARE; g++) {
+    var products = Quad();
+    for (var c = 0u; c < wide; c++) {
+      products += vectors[g * wide + c] * vectors[params.share * wide + c];
+    }
+    most[g] = total(products);
+    sums[g] = select(0.0, 1.0, lane == 0u);
+    for (var e = 0u; e < COLUMNS; e++) {
+      let c = lane % STEP + e * LANES;
+      if (slice == 0u && c < wide) {
+        mixed[g * COLUMNS + e] = qkv[new_value + c];
+      }
+    }
+  }
+
+  // Then the prompt, then what the row has said.
+  for (var source = 0u; source < 2u; source++) {
+    let of_prompt = source == 0u;
+    let tokens = select(said, prompt, of_prompt);
+    let stride = select(2u * params.kv_heads, heads, of_prompt) * wide;
+    let first_key = select(
+      (row * params.completion_width * 2u * params.kv_heads + kv) * wide,
+      (group * params.prompt_width * heads + params.heads + kv) * wide,
+      of_prompt,
+    );
+    for (var first = 0u; first < tokens; first += CHUNK) {
+      let there = min(CHUNK, tokens - first);
+      var lane_most = most;
+      for (var j = lane; j < there; j += LANES) {
+        let key = first_key + (first + j) * stride;
+        // written out: Dawn zeroes a variable without a value once, not every time around
+        var products = array<Quad, SHARE>();
+        for (var c = 0u; c < wide; c++) {
+          let number = past(of_prompt, key + c);
+          for (var g = 0u; g < SHARE; g++) {
+            products[g] += vectors[g * wide + c] * number;
+          }
+        }
+        for (var g = 0u; g < SHARE; g++) {
+          let score = total(products[g]);
+          weights[g * CHUNK + j] = score;
+          lane_most[g] = max(lane_most[g], score);
+        }
+      }
+      for (var g = 0u; g < SHARE; g++) {
+        lines[g * LANES + lane] = lane_most[g];
+      }
+      workgroupBarrier();
+      for (var g = 0u; g < SHARE; g++) {
+        var largest = most[g];
+        for (var l = 0u; l < min(LANES, there); l++) {
+          largest = max(largest, lines[g * LANES + l]);
+        }
+        let shrink = exp(most[g] - largest);
+        most[g] = largest;
+        sums[g] *= shrink;
+        for (var e = 0u; e < COLUMNS; e++) {
+          mixed[g * COLUMNS + e] *= shrink;
+        }
+        for (var j = lane; j < there; j += LANES) {
+          let p = exp(weights[g * CHUNK + j] - largest);
+          weights[g * CHUNK + j] = p;
+          sums[g] += p;
+        }
+      }
+      workgroupBarrier();
+      for (var e = 0u; e < COLUMNS; e++) {
+        let c = lane % STEP + e * LANES;
+        let last = select(0u, there, slice < SLICES && c < wide);
+        for (var j = slice; j < last; j += SLICES) {
+          let number = past(of_prompt, first_key + params.kv_heads * wide + (first + j) * stride + c);
+          for (var g = 0u; g < SHARE; g++) {
+            mixed[g * COLUMNS + e] += weights[g * CHUNK + j] * number;
+          }
+        }
+      }
+      workgroupBarrier();
+    }
+  }
+
+  for (var g = 0u; g < SHARE; g++) {
+    lines[g * LANES + lane] = sums[g];
+  }
+  workgroupBarrier();
+  for (var g = 0u; g < SHARE; g++) {
+    var sum = 0.0;
+    for (var l = 0u; l < LANES; l++) {
+      sum += lines[g * LANES + l];
+    }
+    for (var e = 0u; e < COLUMNS; e++) {
+      var joined = mixed[g * COLUMNS + e];
+      if (SLICES > 1u) {
+        slices[lane] = joined;
+        workgroupBarrier();
+        for (var s = 1u; s < SLICES; s++) {
+          joined += slices[s * STEP + lane % STEP];
+        }
+        workgroupBarrier();
+      }
+      let c = lane % STEP + e * LANES;
+      if (slice == 0u && c < wide) {
+        out[(place * params.heads + first_head + g) * wide + c] = joined / sum;
+      }
+    }
   }
 }

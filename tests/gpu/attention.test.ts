@@ -198,7 +198,6 @@ describe('attention over whole rows', () => {
             turned.map((value, j) => (j === i ? value + by : value)),
             dOut,
             shape,
-            software,
           )
         ).out;
       const [above, below] = [await at(step), await at(-step)];

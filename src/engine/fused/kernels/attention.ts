@@ -3,6 +3,7 @@ import decodeShader from '../../../../shaders/decode/attention.wgsl';
 import shader from '../../../../shaders/nn/attention.wgsl';
 import { lanes } from '../../gpu/settings.ts';
 import type { BufferView, Work } from '../../gpu/work.ts';
+import { quads } from './quads.ts';
 
 export interface AttentionShape {
   /** R */
@@ -78,15 +79,17 @@ export interface DecodeShape {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly eps: number;
-  /** A software rasteriser runs one lane after the other, so it takes one for a head. */
+  /** Software rasterisers get short workgroups. */
   readonly software: boolean;
 }
 
 /** Where the list of running rows begins in the buffer `running`. */
 export const rowsAt = 64;
 
-/** Words of workgroup memory that every GPU has. */
-const workgroupFloats = 4096;
+/** Query heads of a workgroup, which share what it reads; more would be too much for a lane's registers. */
+const mostShared = 4;
+/** Weights that a workgroup keeps at once: a quarter of the memory that every GPU has. */
+const weightsKept = 1024;
 
 /** Attention of the newest token of every running row; its key and value join the cache. */
 export function decodeAttention(
@@ -108,13 +111,18 @@ export function decodeAttention(
     readonly out: BufferView;
   },
 ): Work {
-  const { headDim, rows, heads } = of;
-  const LANES = Math.max(1, Math.min(64, 2 ** Math.floor(Math.log2((workgroupFloats - 128) / headDim))));
-  const TEAM = of.software ? 1 : Math.min(LANES, 16);
+  const { headDim, rows, heads, kvHeads, norms } = of;
+  const { width: half, constants } = quads(headDim / 2);
+  const WIDE = 2 * half;
+  // A barrier is dear where lanes are run one after the other, so there are few of them.
+  const LANES = of.software ? 8 : lanes;
+  let SHARE = Math.min(heads / kvHeads, mostShared);
+  while ((heads / kvHeads) % SHARE !== 0) SHARE--;
+  const CHUNK = LANES * Math.floor(weightsKept / SHARE / LANES);
   return {
     shader: decodeShader,
     entry: 'attend',
-    constants: { HEAD_DIM: headDim, LANES, TEAM, NORMED: of.norms !== null },
+    constants: { ...constants, LANES, WIDE, SHARE, CHUNK, NORMED: norms !== null },
     buffers: {
       qkv: of.qkv,
       running: of.running,
@@ -122,7 +130,7 @@ export function decodeAttention(
       prompt_turned: of.promptTurned,
       cache: of.cache,
       table: of.table,
-      norms: of.norms ?? of.table,
+      norms: norms ?? of.table,
       out: of.out,
     },
     params: {
@@ -131,9 +139,12 @@ export function decodeAttention(
       prompt_width: of.promptWidth,
       completion_width: of.completionWidth,
       heads,
-      kv_heads: of.kvHeads,
+      kv_heads: kvHeads,
+      wide: WIDE,
+      share: SHARE,
       eps: of.eps,
+      scale: 1 / Math.sqrt(headDim),
     },
-    groups: Math.ceil((rows * heads) / (LANES / TEAM)),
+    groups: (rows * heads) / SHARE,
   };
 }
