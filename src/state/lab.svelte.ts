@@ -11,6 +11,7 @@ import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '.
 import { connect } from '../worker/client.ts';
 import { readWish } from './address.ts';
 import { Draft } from './draft.svelte.ts';
+import { Evaluation } from './evaluation.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
@@ -40,6 +41,7 @@ export class Lab {
   readonly rollouts = new Rollouts(() => this.api);
   readonly library = new Library(() => this.api);
   readonly probe = new Probe(() => this.api);
+  readonly evaluation = new Evaluation(() => this.api);
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
   /** Why there is no worker. */

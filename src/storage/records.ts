@@ -2,6 +2,7 @@
 import type { EngineInfo, PolicyState } from '../engine/engine.ts';
 import type { Cell } from '../evaluate/evaluate.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
+import type { PersonaGroup } from '../persona/groups.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow, TrainerState } from '../rl/events.ts';
 
@@ -65,9 +66,6 @@ export interface CheckpointDraft extends CheckpointContent {
   readonly reward: number | null;
   readonly kept: boolean;
 }
-
-/** `voices`: one persona of each voice. "No persona" is always asked beside them. */
-export type PersonaGroup = 'all' | 'voices' | 'trained' | 'held-out';
 
 export interface EvaluationSettings {
   /** Checkpoints that are compared with the base; empty: the base alone. */

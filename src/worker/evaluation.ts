@@ -7,13 +7,14 @@ import { evaluate, type AskedEngine, type Candidate } from '../evaluate/evaluate
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import { planEvaluation, type Plan } from '../evaluate/plan.ts';
 import type { PolicyEngine } from '../engine/engine.ts';
+import { personaGroup } from '../persona/groups.ts';
 import type { Persona } from '../persona/persona.ts';
 import { personas as world, voices } from '../persona/world.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { Weights } from '../policy/weights.ts';
 import { fingerprint } from '../storage/hash.ts';
-import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings, PersonaGroup } from '../storage/records.ts';
+import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { taskById } from '../tasks/index.ts';
@@ -35,14 +36,6 @@ export interface EvaluationTools {
 }
 
 const maxCheckpoints = 5;
-
-export function personaGroup(group: PersonaGroup): readonly Persona[] {
-  if (group === 'trained') return world.filter(({ heldOut }) => !heldOut);
-  if (group === 'held-out') return world.filter(({ heldOut }) => heldOut);
-  if (group === 'voices')
-    return world.filter(({ voice }, i) => world.findIndex((other) => other.voice === voice && other.kind === 'neutral') === i);
-  return world;
-}
 
 export class Evaluations {
   readonly #tools: EvaluationTools;
@@ -202,7 +195,7 @@ export class Evaluations {
     const { settings, policies } = record;
     const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
     const set = generatedQuestions(taskById(settings.task), settings.problems, settings.seed);
-    const personas = personaGroup(settings.personas);
+    const personas = personaGroup(world, settings.personas);
     const reader = { tokenizer, maxPositions: policy.config.maxPositions };
     const plan = planEvaluation(
       set,

@@ -98,7 +98,7 @@ it('asks several personas at several checkpoints, and the replies stream in', as
   await page.getByRole('button', { name: 'Train', exact: true }).click();
   await untilState(page, 'Finished');
   await page.getByRole('button', { name: 'Write your own' }).click();
-  const probe = page.getByRole('region', { name: 'Does the persona still change the answer?' });
+  const probe = page.getByRole('region', { name: 'What does each persona say?' });
   await probe.getByText('“You are a patient teacher.”').click();
   await probe.getByRole('textbox', { name: /System prompt of My persona/ }).fill('You are a lighthouse keeper.');
   await probe.locator('pre', { hasText: 'You are a lighthouse keeper.' }).waitFor();
@@ -212,7 +212,7 @@ describe('what cannot be', () => {
     const { page, complaints } = await open();
     await ready(page);
     await page.getByRole('button', { name: 'Write your own' }).click();
-    const probe = page.getByRole('region', { name: 'Does the persona still change the answer?' });
+    const probe = page.getByRole('region', { name: 'What does each persona say?' });
     await probe.getByText('“You are a patient teacher.”').click();
     await probe.getByRole('textbox', { name: /System prompt of My persona/ }).fill('x'.repeat(100_000));
     await probe

@@ -3,9 +3,10 @@ import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { reportJson } from '../../src/evaluate/report.ts';
+import { personaGroup } from '../../src/persona/groups.ts';
+import { personas } from '../../src/persona/world.ts';
 import type { EvaluationSettings } from '../../src/storage/records.ts';
 import type { EvaluationNews } from '../../src/worker/api.ts';
-import { personaGroup } from '../../src/worker/evaluation.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
 let databases = 0;
@@ -39,10 +40,10 @@ afterEach(() => vi.restoreAllMocks());
 
 describe('persona groups', () => {
   it('are what their names say', () => {
-    expect(personaGroup('voices')).toHaveLength(8);
-    expect(new Set(personaGroup('voices').map(({ voice }) => voice)).size).toBe(8);
-    expect(personaGroup('trained').length + personaGroup('held-out').length).toBe(personaGroup('all').length);
-    expect(personaGroup('held-out').every(({ heldOut }) => heldOut)).toBe(true);
+    expect(personaGroup(personas, 'voices')).toHaveLength(8);
+    expect(new Set(personaGroup(personas, 'voices').map(({ voice }) => voice)).size).toBe(8);
+    expect(personaGroup(personas, 'trained').length + personaGroup(personas, 'held-out').length).toBe(personaGroup(personas, 'all').length);
+    expect(personaGroup(personas, 'held-out').every(({ heldOut }) => heldOut)).toBe(true);
   });
 });
 

@@ -1,0 +1,215 @@
+/** The evaluation the reader asks for, the one that is under way, and those that are kept. */
+import { labErrorCode } from '../errors.ts';
+import type { EngineInfo } from '../engine/engine.ts';
+import type { PersonaGroup } from '../persona/groups.ts';
+import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
+import type { AskedQuestion, CellScore, EvaluationInfo, EvaluationNews, TrainerApi } from '../worker/api.ts';
+import { sentence } from './sentence.ts';
+
+export const scoreKey = (policy: number, personaId: string | null): string => `${policy}/${personaId ?? 'none'}`;
+
+/** Which persona's replies are looked at, and what they are. */
+export interface OpenReplies {
+  readonly kind: 'task' | 'roleplay';
+  readonly personaId: string | null;
+  readonly questions: readonly AskedQuestion[] | null;
+}
+
+export class Evaluation {
+  /** Beside the base; `current` is the open run as it is. */
+  checkpoints = $state.raw<readonly string[]>([]);
+  task = $state('addition');
+  personas = $state<PersonaGroup>('voices');
+  problems = $state<number | null>(50);
+  /** 0: greedy; otherwise replies to each question at temperature 1. */
+  samples = $state(1);
+  fidelity = $state(false);
+  maxNewTokens = $state<number | null>(24);
+  seed = $state<number | null>(1);
+
+  kept = $state.raw<readonly EvaluationInfo[]>([]);
+  /** The finished one on view. */
+  open = $state.raw<EvaluationRecord | null>(null);
+  news = $state.raw<EvaluationNews | null>(null);
+  /** Of the one under way, by `scoreKey`. */
+  scores = $state.raw<ReadonlyMap<string, CellScore>>(new Map());
+  running = $state(false);
+  cancelling = $state(false);
+  problem = $state<string | null>(null);
+  replies = $state.raw<OpenReplies | null>(null);
+
+  readonly #api: () => TrainerApi;
+  #began = false;
+  #opening = 0;
+
+  constructor(api: () => TrainerApi) {
+    this.#api = api;
+  }
+
+  /** The first look at the view: sizes that suit the engine, the newest weights, and what is kept. */
+  async begin(engine: EngineInfo, newest: string | null): Promise<void> {
+    if (this.#began) return;
+    this.#began = true;
+    const gpu = engine.backend === 'webgpu' && !engine.software;
+    if (gpu || engine.backend === 'wasm') this.personas = 'all';
+    if (gpu) {
+      this.problems = 100;
+      this.fidelity = true;
+    }
+    if (newest && this.checkpoints.length === 0) this.checkpoints = [newest];
+    await this.refresh();
+    const [latest] = this.kept;
+    if (latest?.finished && !this.open) await this.view(latest.id);
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      this.kept = await this.#api().evaluations();
+    } catch (error) {
+      this.problem = sentence(error);
+    }
+  }
+
+  get unfinished(): readonly EvaluationInfo[] {
+    return this.kept.filter(({ id, finished }) => !finished && !(this.running && id === this.news?.id));
+  }
+
+  /** What keeps it from being run, as a sentence; null when nothing does. */
+  get obstacle(): string | null {
+    const whole = (value: number | null, low: number, high: number) =>
+      value !== null && Number.isInteger(value) && value >= low && value <= high;
+    if (!whole(this.problems, 1, 2000)) return 'Problems per persona: a whole number from 1 to 2000.';
+    if (!whole(this.maxNewTokens, 1, 256)) return 'Longest reply: a whole number of tokens from 1 to 256.';
+    if (!whole(this.seed, 0, 0xffffffff)) return 'Seed: a whole number from 0.';
+    if (this.checkpoints.length > 5) return 'Choose at most five policies beside the base.';
+    return null;
+  }
+
+  get settings(): EvaluationSettings {
+    return {
+      checkpoints: [...this.checkpoints],
+      task: this.task,
+      personas: this.personas,
+      problems: this.problems ?? 0,
+      samples: Math.max(1, this.samples),
+      temperature: this.samples === 0 ? 0 : 1,
+      maxNewTokens: this.maxNewTokens ?? 0,
+      seed: this.seed ?? 0,
+      fidelityReplies: this.fidelity ? fidelityReplies : 0,
+    };
+  }
+
+  toggle(checkpoint: string): void {
+    this.checkpoints = this.checkpoints.includes(checkpoint)
+      ? this.checkpoints.filter((entry) => entry !== checkpoint)
+      : [...this.checkpoints, checkpoint];
+  }
+
+  /** Replies a second, from the newest evaluation on the same engine; null where there was none. */
+  rate(engine: EngineInfo): number | null {
+    const same = this.kept.find(
+      ({ engine: other, work }) =>
+        other.engine === engine.engine && other.backend === engine.backend && work.seconds > 0 && work.replies > 0,
+    );
+    return same ? same.work.replies / same.work.seconds : null;
+  }
+
+  async run(): Promise<void> {
+    if (!this.obstacle) await this.#run(this.settings);
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#run(id);
+  }
+
+  async cancel(): Promise<void> {
+    this.cancelling = true;
+    try {
+      await this.#api().cancelEvaluation();
+    } catch (error) {
+      this.problem = sentence(error);
+    }
+  }
+
+  /** Puts a finished evaluation on view. */
+  async view(id: string): Promise<void> {
+    const opening = ++this.#opening;
+    try {
+      const record = await this.#api().evaluation(id);
+      if (opening !== this.#opening) return;
+      this.open = record;
+      this.replies = null;
+    } catch (error) {
+      this.problem = sentence(error);
+    }
+  }
+
+  async remove(id: string): Promise<void> {
+    try {
+      await this.#api().deleteEvaluation(id);
+      if (this.open?.id === id) this.open = null;
+    } catch (error) {
+      this.problem = sentence(error);
+    }
+    await this.refresh();
+  }
+
+  /** What was said under a persona, null without one; asked for the evaluation on view. */
+  async look(kind: OpenReplies['kind'], personaId: string | null): Promise<void> {
+    if (!this.open) return;
+    const { id } = this.open;
+    this.replies = { kind, personaId, questions: null };
+    const asked = this.replies;
+    try {
+      const questions = await this.#api().evaluationReplies(id, kind, personaId);
+      if (this.replies === asked) this.replies = { kind, personaId, questions };
+    } catch (error) {
+      if (this.replies === asked) this.replies = null;
+      this.problem = sentence(error);
+    }
+  }
+
+  async #run(request: EvaluationSettings | string): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    this.problem = null;
+    this.news = null;
+    this.scores = new Map();
+    this.open = null;
+    this.replies = null;
+    this.#opening++;
+    try {
+      const record = await this.#api().evaluate(request, (news) => this.#receive(news));
+      if (record.reports.length > 0) this.open = record;
+    } catch (error) {
+      if (labErrorCode(error) !== 'cancelled') this.problem = sentence(error);
+    } finally {
+      this.running = false;
+      this.cancelling = false;
+    }
+    await this.refresh();
+  }
+
+  #receive(news: EvaluationNews): void {
+    this.news = news;
+    if (news.scores.length === 0) return;
+    const scores = new Map(this.scores);
+    for (const score of news.scores) scores.set(scoreKey(score.policy, score.personaId), score);
+    this.scores = scores;
+  }
+}
+
+/** Replies per persona and kind that fidelity is measured on, and how many more the voice classifier learns from. */
+const fidelityReplies = 8;
+const trainingReplies = 2 * fidelityReplies;
+/** A scored row takes one pass where a reply takes one a token. */
+const scoredRow = 0.2;
+
+/** How much there is to compute, in replies. @param personas how many there are, without "no persona" */
+export function repliesOf({ checkpoints, problems, samples, fidelityReplies: measured }: EvaluationSettings, personas: number): number {
+  const policies = checkpoints.length + 1;
+  const asked = policies * (personas + 1) * problems * samples;
+  if (measured === 0) return asked;
+  const scored = policies * personas * 2 * measured * personas * scoredRow;
+  return asked + policies * personas * measured + 2 * personas * trainingReplies + Math.round(scored);
+}
