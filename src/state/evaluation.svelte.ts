@@ -4,6 +4,7 @@ import type { EngineInfo } from '../engine/engine.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import type { AskedQuestion, CellScore, EvaluationInfo, EvaluationNews, TrainerApi } from '../worker/api.ts';
+import { secondsFor } from '../worker/evaluation-progress.ts';
 import { sentence } from './sentence.ts';
 
 export const scoreKey = (policy: number, personaId: string | null): string => `${policy}/${personaId ?? 'none'}`;
@@ -105,13 +106,10 @@ export class Evaluation {
       : [...this.checkpoints, checkpoint];
   }
 
-  /** Replies a second, from the newest evaluation on the same engine; null where there was none. */
-  rate(engine: EngineInfo): number | null {
-    const same = this.kept.find(
-      ({ engine: other, work }) =>
-        other.engine === engine.engine && other.backend === engine.backend && work.seconds > 0 && work.replies > 0,
-    );
-    return same ? same.work.replies / same.work.seconds : null;
+  /** How long that takes, at the rates of the newest evaluation on the same engine; null where there was none. */
+  seconds(rows: Rows, engine: EngineInfo): number | null {
+    const same = this.kept.find(({ engine: other, work }) => alike(other, engine) && work.asked.rows > 0);
+    return same ? secondsFor(rows, same.work) : null;
   }
 
   async run(): Promise<void> {
@@ -199,17 +197,25 @@ export class Evaluation {
   }
 }
 
-/** Replies per persona and kind that fidelity is measured on, and how many more the voice classifier learns from. */
+/** Replies per persona and kind that fidelity is measured on. */
 const fidelityReplies = 8;
-const trainingReplies = 2 * fidelityReplies;
-/** A scored row takes one pass where a reply takes one a token. */
-const scoredRow = 0.2;
 
-/** How much there is to compute, in replies. @param personas how many there are, without "no persona" */
-export function repliesOf({ checkpoints, problems, samples, fidelityReplies: measured }: EvaluationSettings, personas: number): number {
+/** What there is to compute: replies to generate, and replies to score under a persona. */
+export interface Rows {
+  readonly asked: number;
+  readonly scored: number;
+}
+
+/** @param personas how many there are, without "no persona" */
+export function rowsOf({ checkpoints, problems, samples, fidelityReplies: measured }: EvaluationSettings, personas: number): Rows {
   const policies = checkpoints.length + 1;
   const asked = policies * (personas + 1) * problems * samples;
-  if (measured === 0) return asked;
-  const scored = policies * personas * 2 * measured * personas * scoredRow;
-  return asked + policies * personas * measured + 2 * personas * trainingReplies + Math.round(scored);
+  if (measured === 0) return { asked, scored: 0 };
+  const each = Math.min(measured, problems);
+  // Role-play beside the answers, and twice as many of both from the base, for the classifier to learn voices from.
+  return { asked: asked + policies * personas * each + 2 * personas * 2 * each, scored: policies * personas * 2 * each * personas };
+}
+
+function alike(a: EngineInfo, b: EngineInfo): boolean {
+  return a.engine === b.engine && a.backend === b.backend && a.adapter === b.adapter;
 }

@@ -90,6 +90,11 @@ export interface EvaluatedPolicy {
   readonly recipe: RecipeName;
 }
 
+export interface Work {
+  readonly rows: number;
+  readonly seconds: number;
+}
+
 export interface EvaluationRecord {
   readonly id: string;
   readonly created: number;
@@ -102,8 +107,8 @@ export interface EvaluationRecord {
   readonly material: string;
   /** In [0, 1]. */
   readonly fraction: number;
-  /** What was computed so far, in replies, and how long that took. */
-  readonly work: { readonly replies: number; readonly seconds: number };
+  /** What was computed so far and how long it took: replies that were generated, and replies that were scored under a persona. */
+  readonly work: { readonly asked: Work; readonly scored: Work };
   /** One per checkpoint, against the base, or the base's own; empty until all is done. */
   readonly reports: readonly EvaluationReport[];
 }

@@ -1,4 +1,4 @@
-/** How far an evaluation is: what its cells cost against each other, the time that is left, and the scores that are known so far. */
+/** How far an evaluation is: the cells that there will be, the time that is left, and the scores that are known so far. */
 import type { Cell } from '../evaluate/evaluate.ts';
 import type { Plan } from '../evaluate/plan.ts';
 import type { QuestionSet } from '../evaluate/questions.ts';
@@ -7,20 +7,23 @@ import type { EvaluationRecord } from '../storage/records.ts';
 import type { CellScore, EvaluationNews } from './api.ts';
 import { deliveryInterval } from './event-stream.ts';
 
-/** A scored row takes one pass where a reply takes one a token. */
-const scoredRow = 0.2;
+/** What a scored row costs against a generated one, roughly: for the bar. The time that is left is measured. */
+const scoredCost = { fused: 0.2, portable: 0.9 } as const;
+
+type Sort = 'asked' | 'scored';
 
 export class EvaluationProgress {
   readonly #record: EvaluationRecord;
   readonly #plan: Plan;
   readonly #set: QuestionSet;
-  /** Replies, or what is worth as much, of every cell that there will be. */
-  readonly #costs = new Map<string, number>();
-  readonly #total: number;
+  /** Rows of every cell that there will be. */
+  readonly #rows = new Map<string, number>();
   readonly #onNews: (news: EvaluationNews) => void;
-  readonly #since = performance.now();
-  #done = 0;
-  #fresh = 0;
+  /** Rows that are still to be done. */
+  readonly #left: Record<Sort, number> = { asked: 0, scored: 0 };
+  readonly #total: number;
+  #work: EvaluationRecord['work'];
+  #since = performance.now();
   #scores: CellScore[] = [];
   #phase = '';
   #told = -Infinity;
@@ -36,35 +39,44 @@ export class EvaluationProgress {
     this.#plan = plan;
     this.#set = set;
     this.#onNews = onNews;
+    this.#work = record.work;
     const { samples, fidelityReplies } = record.settings;
-    const cost = (key: string, replies: number) => replies > 0 && this.#costs.set(key, replies);
+    const cell = (key: string, rows: number) => {
+      if (rows === 0) return;
+      this.#rows.set(key, rows);
+      this.#left[sortOf(key)] += rows;
+    };
     for (const [place] of record.policies.entries()) {
-      for (const id of ['none', ...personas.map((persona) => persona.id)]) cost(`${place}/task/${id}`, plan.task.length * samples);
+      for (const id of ['none', ...personas.map((persona) => persona.id)]) cell(`${place}/task/${id}`, plan.task.length * samples);
       if (fidelityReplies === 0) continue;
       for (const { id } of personas) {
-        cost(`${place}/roleplay/${id}`, plan.roleplay.length);
-        cost(`${place}/likelihood task/${id}`, Math.min(fidelityReplies, plan.task.length) * personas.length * scoredRow);
-        cost(`${place}/likelihood roleplay/${id}`, plan.roleplay.length * personas.length * scoredRow);
+        cell(`${place}/roleplay/${id}`, plan.roleplay.length);
+        cell(`${place}/likelihood task/${id}`, Math.min(fidelityReplies, plan.task.length) * personas.length);
+        cell(`${place}/likelihood roleplay/${id}`, plan.roleplay.length * personas.length);
         if (place > 0) continue;
-        cost(`0/task training/${id}`, plan.taskTraining.length);
-        cost(`0/roleplay training/${id}`, plan.roleplayTraining.length);
+        cell(`0/task training/${id}`, plan.taskTraining.length);
+        cell(`0/roleplay training/${id}`, plan.roleplayTraining.length);
       }
     }
-    this.#total = [...this.#costs.values()].reduce((sum, replies) => sum + replies, 0);
+    this.#total = this.#cost;
   }
 
   /** A cell of an earlier sitting. */
   found(key: string, cell: Cell): void {
-    this.#done += this.#costs.get(key) ?? 0;
+    this.#left[sortOf(key)] -= this.#rows.get(key) ?? 0;
     this.#score(key, cell);
   }
 
   /** A cell that was just finished. @returns what is to be stored with it */
   made(key: string, cell: Cell): Pick<EvaluationRecord, 'fraction' | 'work'> {
-    this.#fresh += this.#costs.get(key) ?? 0;
+    const now = performance.now();
+    const sort = sortOf(key);
+    const { rows, seconds } = this.#work[sort];
+    const more = { rows: rows + (this.#rows.get(key) ?? 0), seconds: seconds + (now - this.#since) / 1000 };
+    this.#work = { ...this.#work, [sort]: more };
+    this.#since = now;
     this.found(key, cell);
-    const { replies, seconds } = this.#record.work;
-    return { fraction: this.#fraction, work: { replies: replies + this.#fresh, seconds: seconds + this.#seconds } };
+    return { fraction: this.#fraction, work: this.#work };
   }
 
   /** At most ten times a second, but for the first and for scores. */
@@ -73,18 +85,25 @@ export class EvaluationProgress {
     const now = performance.now();
     if (this.#scores.length === 0 && now - this.#told < deliveryInterval) return;
     this.#told = now;
-    const left = this.#fresh > 0 ? ((this.#total - this.#done) * this.#seconds) / this.#fresh : null;
     const { id, policies, settings } = this.#record;
-    this.#onNews({ id, policies, settings, fraction: this.#fraction, phase, secondsLeft: left, scores: this.#scores });
+    this.#onNews({
+      id,
+      policies,
+      settings,
+      fraction: this.#fraction,
+      phase,
+      secondsLeft: secondsFor(this.#left, this.#work),
+      scores: this.#scores,
+    });
     this.#scores = [];
   }
 
-  get #fraction(): number {
-    return Math.min(1, this.#done / this.#total);
+  get #cost(): number {
+    return this.#left.asked + scoredCost[this.#record.engine.engine] * this.#left.scored;
   }
 
-  get #seconds(): number {
-    return (performance.now() - this.#since) / 1000;
+  get #fraction(): number {
+    return Math.min(1, 1 - this.#cost / this.#total);
   }
 
   #score(key: string, cell: Cell): void {
@@ -99,4 +118,15 @@ export class EvaluationProgress {
       total: cell.replies.length,
     });
   }
+}
+
+function sortOf(key: string): Sort {
+  return key.split('/')[1]!.startsWith('likelihood') ? 'scored' : 'asked';
+}
+
+/** At the rates that were measured; a scored row counts as a reply until there is one. Null: nothing was measured. */
+export function secondsFor(rows: Readonly<Record<Sort, number>>, { asked, scored }: EvaluationRecord['work']): number | null {
+  if (asked.rows === 0 || asked.seconds === 0) return null;
+  const reply = asked.seconds / asked.rows;
+  return rows.asked * reply + rows.scored * (scored.rows > 0 ? scored.seconds / scored.rows : reply);
 }

@@ -126,7 +126,7 @@ export class Evaluations {
       engine: info,
       material: print,
       fraction: 0,
-      work: { replies: 0, seconds: 0 },
+      work: { asked: { rows: 0, seconds: 0 }, scored: { rows: 0, seconds: 0 } },
       reports: [],
     };
     await storage.saveEvaluation(record);

@@ -28,7 +28,7 @@ const evaluation = (id: string, created = 1): EvaluationRecord => ({
   engine: runRecord('a').engine,
   material: 'sha256:0',
   fraction: 0,
-  work: { replies: 0, seconds: 0 },
+  work: { asked: { rows: 0, seconds: 0 }, scored: { rows: 0, seconds: 0 } },
   reports: [],
 });
 const cell = (evaluationId: string, key: string): CellRecord => ({
@@ -36,7 +36,7 @@ const cell = (evaluationId: string, key: string): CellRecord => ({
   key,
   cell: { replies: [{ tokens: [1, 2], text: `said in ${key}`, ended: true }] },
 });
-const progress = { fraction: 0.5, work: { replies: 10, seconds: 2 } };
+const progress = { fraction: 0.5, work: { asked: { rows: 10, seconds: 2 }, scored: { rows: 0, seconds: 0 } } };
 
 let databases = 0;
 const storages: readonly [string, () => Promise<LabStorage>][] = [

@@ -68,8 +68,10 @@ describe('an evaluation', () => {
       { id: record.id, finished: true, fraction: 1, policies: [{ name: 'Base policy' }] },
     ]);
     expect(await session.evaluation(record.id)).toEqual(record);
-    expect(record.work.replies).toBeGreaterThan(27);
-    expect(record.work.seconds).toBeGreaterThan(0);
+    // 9 x 3 task replies, 8 x 2 role-play ones and 8 x 4 of each kind to learn voices from; each of 8 x 4 under 8 personas.
+    expect(record.work).toMatchObject({ asked: { rows: 27 + 16 + 64 }, scored: { rows: 256 } });
+    expect(record.work.asked.seconds).toBeGreaterThan(0);
+    expect(record.work.scored.seconds).toBeGreaterThan(0);
 
     const asked = await session.evaluationReplies(record.id, 'task', 'usual-pirate');
     const pirate = report!.policy.personas.find(({ personaId }) => personaId === 'usual-pirate')!;

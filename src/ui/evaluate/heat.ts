@@ -39,7 +39,7 @@ export function heatGrids(
     policy,
     columns: traits.map((trait) => trait ?? '–'),
     rows: [
-      { voice: null, label: 'No persona', cells: traits.map((_, i) => (i === 0 ? { policy, persona: null } : null)) },
+      { voice: null, label: 'No persona', cells: [{ policy, persona: null }] },
       ...shown.map((voice) => ({
         voice,
         label: voice.name,

@@ -1,0 +1,188 @@
+/** The page's evaluation: asks, fills its map, is cancelled, survives a reload, compares, explains itself and hands out its numbers. */
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { bootMilliseconds, makeSmall, ready, untilState, visitLab, type LabPage } from '../helpers/lab-page.ts';
+import { launchChromium } from '../helpers/launch.ts';
+import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
+
+let browser: Browser;
+let server: StaticServer;
+let lab: LabPage | undefined;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
+});
+afterEach(async () => {
+  await lab?.context.close();
+  lab = undefined;
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+async function open(width?: number) {
+  lab = await visitLab(browser, `${server.url}#/evaluate`, width ? { width } : {});
+  await evaluateReady(lab.page);
+  return lab;
+}
+const view = (page: Page) => page.getByRole('region', { name: 'Does the persona still change the answer?' });
+const evaluateReady = (page: Page) =>
+  view(page).getByRole('button', { name: 'Evaluate', exact: true }).click({ trial: true, timeout: bootMilliseconds });
+
+async function ask(page: Page, personas: string, problems: number): Promise<void> {
+  await view(page).getByLabel('Personas').selectOption(personas);
+  await view(page).getByLabel('Problems each').fill(String(problems));
+  await view(page).getByText('Advanced').click();
+  await view(page).getByLabel('Longest reply, tokens').fill('12');
+  await view(page).getByRole('button', { name: 'Evaluate', exact: true }).click();
+}
+const finished = (page: Page) => view(page).getByText('All numbers').waitFor({ timeout: 90_000 });
+const squares = (page: Page) =>
+  view(page)
+    .getByRole('table', { name: /^Right answers/ })
+    .getByRole('button');
+
+async function download(page: Page, name: string): Promise<string> {
+  const [file] = await Promise.all([page.waitForEvent('download'), view(page).getByRole('button', { name, exact: true }).click()]);
+  expect(file.suggestedFilename()).toMatch(new RegExp(`^permix-evaluation-.*\\.${name.toLowerCase()}$`));
+  return readFile(await file.path(), 'utf8');
+}
+
+/** What axe finds that keeps somebody from using the page, and whether it scrolls sideways. */
+async function obstacles(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+    const found = violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return scrollWidth > clientWidth ? [...found, `scrolls sideways by ${scrollWidth - clientWidth} px`] : found;
+  });
+}
+
+it('asks the base under every voice: map, chance, replies, files', async () => {
+  const { page, complaints } = await open();
+  await view(page).getByText('Nothing has been evaluated yet.').waitFor();
+  await ask(page, 'voices', 6);
+  await finished(page);
+  expect(await squares(page).count()).toBe(9);
+  for (const label of await squares(page).evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')))) {
+    expect(label).toMatch(/, Base policy: \d+ % right, 95 % interval \d+ to \d+ %, n 6$/);
+  }
+  const score = view(page).getByRole('img', { name: /^Base policy: .* if personas did not matter/ });
+  expect(await score.getAttribute('aria-label')).toMatch(
+    /: [01]\.\d\d, bootstrap .*if personas did not matter [01]\.\d\d, [01]\.\d\d to [01]\.\d\d\.$/,
+  );
+  expect(
+    await view(page)
+      .getByText(/defined by this project \(docs\/evaluation\.md\)/)
+      .count(),
+  ).toBe(1);
+  expect(await view(page).innerText()).not.toMatch(/NaN|undefined|null|Infinity/);
+
+  // By keyboard from square to square, and into the replies of one.
+  await squares(page).first().focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(/^Robot/);
+  await page.keyboard.press('Enter');
+  const replies = view(page).getByRole('region', { name: /What Robot said/ });
+  await expect.poll(() => replies.getByRole('listitem').count()).toBe(6);
+  expect(await replies.getByRole('img', { name: /^(right|wrong)$/ }).count()).toBe(6);
+
+  const json = JSON.parse(await download(page, 'JSON')) as {
+    format: string;
+    data: { problemIds: string[] };
+    personas: unknown[];
+    base: null;
+  };
+  expect([json.format, json.data.problemIds.length, json.personas.length, json.base]).toEqual(['permix-evaluation', 6, 8, null]);
+  const csv = await download(page, 'CSV');
+  expect(csv.split('\r\n')[0]).toBe('role,policy,persona,measure,value');
+  expect(csv).toMatch(/^policy,Base policy,usual-pirate,accuracy,/m);
+
+  await view(page).getByText('All numbers').click();
+  expect(await obstacles(page)).toEqual([]);
+  await page.setViewportSize({ width: 360, height: 780 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  expect(await obstacles(page)).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+it('is cancelled, and goes on after a reload where it was', async () => {
+  const { page, complaints } = await open(768);
+  await ask(page, 'all', 60);
+  const known = page.locator('[data-at]:not([disabled])');
+  await expect.poll(() => known.count(), { timeout: 60_000, interval: 50 }).toBeGreaterThan(0);
+  expect(await obstacles(page)).toEqual([]);
+  await view(page).getByRole('button', { name: 'Cancel' }).click();
+  const unfinished = view(page).getByRole('region', { name: 'Left unfinished' });
+  await unfinished.waitFor({ timeout: 60_000 });
+  const done = Number(/(\d+) % done/.exec(await unfinished.innerText())?.[1]);
+  expect(done).toBeGreaterThan(0);
+  expect(done).toBeLessThan(100);
+
+  await page.reload();
+  await evaluateReady(page);
+  expect(await unfinished.innerText()).toContain(`${done} % done`);
+  await unfinished.getByRole('button', { name: 'Continue' }).click();
+  const bar = view(page).getByRole('progressbar');
+  await expect.poll(() => known.count(), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+  if (await bar.count()) expect(Number(await bar.getAttribute('aria-valuenow'))).toBeGreaterThanOrEqual(done);
+  await finished(page);
+  expect(await squares(page).count()).toBe(41);
+  expect(await unfinished.count()).toBe(0);
+  expect(complaints).toEqual([]);
+});
+
+it('compares a run with its base, in and out of character, and forgets it when asked', async () => {
+  lab = await visitLab(browser, server.url);
+  const { page, complaints } = lab;
+  await ready(page);
+  await makeSmall(page, 2);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Finished');
+  await page.getByRole('link', { name: 'Evaluate' }).click();
+  await evaluateReady(page);
+  await expect
+    .poll(() =>
+      view(page)
+        .getByRole('checkbox', { name: /step 2$/ })
+        .isChecked(),
+    )
+    .toBe(true);
+  await view(page)
+    .getByRole('checkbox', { name: /stays in character/ })
+    .check();
+  await ask(page, 'voices', 4);
+  await finished(page);
+  expect(await squares(page).count()).toBe(18);
+  expect(
+    await view(page)
+      .getByRole('img', { name: /^Expected best of k personas\. Base policy: .*step 2: one/ })
+      .count(),
+  ).toBe(1);
+  const fidelity = view(page).getByRole('region', { name: 'Does it stay in character?' });
+  expect(await fidelity.getByRole('heading', { level: 4 }).allInnerTexts()).toEqual([
+    'When it answers questions',
+    'When it plays its role',
+  ]);
+  // Four measures and PMI, of two policies, on two kinds of replies.
+  const measured = await fidelity.getByRole('definition').allTextContents();
+  expect(measured.filter((text) => /: \d+ % n 32\b/.test(text.replace(/\s+/g, ' ')))).toHaveLength(16);
+  expect(measured.filter((text) => /\d nats/.test(text))).toHaveLength(4);
+  await page.getByRole('link', { name: 'Train' }).click();
+  await page.getByRole('heading', { name: 'Is it learning?' }).waitFor();
+  await page.goBack();
+  await expect.poll(() => squares(page).count()).toBe(18);
+
+  const kept = view(page).getByRole('region', { name: 'Kept evaluations' });
+  await kept.getByRole('button', { name: /^Delete/ }).click();
+  await kept.getByRole('button', { name: 'Delete', exact: true }).click();
+  await view(page).getByText('Nothing has been evaluated yet.').waitFor();
+  expect(complaints).toEqual([]);
+});
