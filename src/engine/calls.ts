@@ -4,8 +4,14 @@ import { LabError } from '../errors.ts';
 export class Calls {
   private last: Promise<unknown> = Promise.resolve();
 
-  /** @param check throws when the device reported an error since the last time: a failed submit reads as zeros */
-  constructor(private readonly check: () => void) {}
+  /**
+   * @param check throws when the device reported an error since the last time: a failed submit reads as zeros
+   * @param unlessLost ends a wait for a device that is gone
+   */
+  constructor(
+    private readonly check: () => void,
+    private readonly unlessLost: <T>(work: Promise<T>) => Promise<T> = (work) => work,
+  ) {}
 
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.last.then(() => this.watched(work));
@@ -17,7 +23,7 @@ export class Calls {
   async watched<T>(work: () => Promise<T>): Promise<T> {
     let result: T;
     try {
-      result = await work();
+      result = await this.unlessLost(work());
     } catch (error) {
       if (error instanceof LabError) throw error;
       await new Promise((resolve) => setTimeout(resolve, 0)); // a loss is announced after the reads it breaks

@@ -37,7 +37,7 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
     }
     const { adapter, software, features, limits } = gpu;
     const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
-    return new PortableEngine(config, weights, info, gpu.check, gpu.release, options.lora);
+    return new PortableEngine(config, weights, info, gpu.check, gpu.release, options.lora, gpu.unlessLost);
   }
   await startHostBackend(backend, options.wasmPath);
   const info: EngineInfo = { engine: 'portable', backend, adapter: null, software: false, features: [], limits: {}, precision: 'f32' };

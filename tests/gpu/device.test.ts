@@ -174,3 +174,14 @@ describe('layouts', () => {
     expect(x * y - 1_000_001).toBeLessThan(y);
   });
 });
+
+it('ends every wait for a lost device, and leaves what is done in time alone', async () => {
+  const never = gpu.unlessLost(new Promise<never>(() => {}));
+  const late = gpu.unlessLost(new Promise<string>((resolve) => setTimeout(() => resolve('done all the same'), 200)));
+  const failing = gpu.unlessLost(Promise.reject(new Error('its own reason')));
+  await expect(failing).rejects.toThrow('its own reason');
+  gpu.device.destroy();
+  expect(await late).toBe('done all the same');
+  await expect(never).rejects.toThrow(/The GPU device was lost/);
+  await expect(gpu.unlessLost(new Promise<never>(() => {}))).rejects.toThrow(/The GPU device was lost/);
+});

@@ -17,6 +17,14 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
+/** A wait that hangs says what it was waiting behind. */
+function soon<T>(event: Promise<T>, { events }: SessionProbe): Promise<T> {
+  const late = new Promise<never>((_, reject) =>
+    setTimeout(() => reject(new Error(`nothing more came after ${JSON.stringify(events.slice(-6))}`)), 100_000),
+  );
+  return Promise.race([event, late]);
+}
+
 // One test, because every new device compiles all its shaders again.
 it('replaces a lost device, ends the run as if nothing had happened, and gives up when it is lost again and again', async () => {
   const storage = await database(`gpu-session-${Date.now()}`); // IndexedDB outlives a test run in this browser
@@ -27,7 +35,7 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
   expect(expected.step).toBe(4);
   expect(devices).toHaveLength(1);
 
-  const finished = probe.phase('finished', 'failed', 'paused');
+  const finished = soon(probe.phase('finished', 'failed', 'paused'), probe);
   const reached = probe.next((event) => event.type === 'session' && event.step === 3);
   const id = await session.start({ ...config }, 'the same run');
   await reached;
@@ -40,7 +48,7 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
   expect(checkpoints[0]!.hash).toBe(expected.hash);
 
-  const failed = probe.phase('finished', 'failed', 'paused');
+  const failed = soon(probe.phase('finished', 'failed', 'paused'), probe);
   const doomed = await session.start({ ...config, seed: 2, steps: 50 });
   const watch = setInterval(() => devices.at(-1)!.destroy(), 20);
   await failed;

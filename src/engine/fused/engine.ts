@@ -76,7 +76,7 @@ export class FusedEngine implements PolicyEngine {
     private readonly pool: Pool,
     private readonly learned: Learned,
   ) {
-    this.calls = new Calls(gpu.check);
+    this.calls = new Calls(gpu.check, gpu.unlessLost);
     this.plans = new Plans(gpu.device, pool);
   }
 
@@ -85,7 +85,7 @@ export class FusedEngine implements PolicyEngine {
     const { adapter, software, features, limits, device } = gpu;
     const info: EngineInfo = { engine: 'fused', backend: 'webgpu', adapter, software, features, limits, precision: 'f32' };
     const pool = new Pool(device);
-    const learned = await Learned.create(device, config, weights, lora, pool, bindableBytes(device));
+    const learned = await gpu.unlessLost(Learned.create(device, config, weights, lora, pool, bindableBytes(device)));
     return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor({ software, limits }) }, pool, learned);
   }
 

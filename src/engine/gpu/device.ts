@@ -23,6 +23,11 @@ export interface GpuContext extends AdapterDescription {
   readonly errors: readonly string[];
   /** @throws LabError 'webgpu' when the device is lost or an error was seen since the last check */
   check(): void;
+  /**
+   * The work's result, or what `check` says as soon as the device is lost: what waits for a lost device may wait for ever.
+   * @throws LabError 'webgpu' when the device is lost before the work is done
+   */
+  unlessLost<T>(work: Promise<T>): Promise<T>;
   /** The last user's release takes the backend away from tfjs and destroys the device, with every tensor on it. */
   release(): void;
 }
@@ -42,6 +47,9 @@ const wantedLimits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
+/** What waits for a device that is about to be lost has this long to say so itself, in milliseconds. */
+const patience = 2000;
+
 /** A device, tfjs's backend on it, and what has been heard of it. */
 interface Shared {
   readonly device: GPUDevice;
@@ -52,6 +60,8 @@ interface Shared {
   /** Set once lost. */
   loss: string | null;
   users: number;
+  /** Told when the device is lost. */
+  readonly waiting: Set<() => void>;
 }
 
 let current: Shared | null = null;
@@ -70,6 +80,20 @@ export async function acquireGpu(): Promise<GpuContext> {
   }
   let checked = shared.errors.length;
   let released = false;
+  const check = () => {
+    if (shared.loss !== null) {
+      throw new LabError('webgpu', `The GPU device was lost (${shared.loss || 'no reason given'}).`, 'Continue from the last checkpoint.');
+    }
+    const first = shared.errors[checked];
+    checked = shared.errors.length;
+    if (first !== undefined) {
+      throw new LabError(
+        'webgpu',
+        `The GPU reported an error, so the last results are not to be trusted: ${first}`,
+        'Continue from the last checkpoint; if it comes again, use smaller batches or the wasm backend.',
+      );
+    }
+  };
   return {
     device: shared.device,
     backend: shared.backend,
@@ -78,24 +102,21 @@ export async function acquireGpu(): Promise<GpuContext> {
     limits: Object.fromEntries(wantedLimits.map((name) => [name, shared.device.limits[name]])),
     lost: shared.lost,
     errors: shared.errors,
-    check() {
-      if (shared.loss !== null) {
-        throw new LabError(
-          'webgpu',
-          `The GPU device was lost (${shared.loss || 'no reason given'}).`,
-          'Continue from the last checkpoint.',
-        );
-      }
-      const first = shared.errors[checked];
-      checked = shared.errors.length;
-      if (first !== undefined) {
-        throw new LabError(
-          'webgpu',
-          `The GPU reported an error, so the last results are not to be trusted: ${first}`,
-          'Continue from the last checkpoint; if it comes again, use smaller batches or the wasm backend.',
-        );
-      }
-    },
+    check,
+    unlessLost: <T>(work: Promise<T>) =>
+      new Promise<T>((resolve, reject) => {
+        const give = () => {
+          try {
+            check();
+          } catch (error) {
+            reject(error as Error);
+          }
+        };
+        // A set of waiters, because a promise as old as the device would keep every one of them.
+        shared.waiting.add(give);
+        if (shared.loss !== null) setTimeout(give, patience);
+        work.then(resolve, reject).finally(() => shared.waiting.delete(give));
+      }),
     release() {
       if (released) return;
       released = true;
@@ -126,10 +147,12 @@ async function start(): Promise<Shared> {
     errors,
     lost: device.lost.then(({ message }) => {
       shared.loss = message;
+      setTimeout(() => shared.waiting.forEach((give) => give()), patience);
       return { expected: shared.users === 0, message };
     }),
     loss: null,
     users: 0,
+    waiting: new Set(),
   };
   return shared;
 }

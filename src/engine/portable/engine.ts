@@ -53,6 +53,7 @@ export class PortableEngine implements PolicyEngine {
    * Runs on the current tfjs backend.
    * @param check throws when the device reported an error since the last call: a failed submit reads as zeros
    * @param lora null: all parameters are trained
+   * @param unlessLost ends a wait for a device that is gone
    */
   constructor(
     readonly config: PolicyConfig,
@@ -61,8 +62,9 @@ export class PortableEngine implements PolicyEngine {
     private readonly check: () => void = () => {},
     private readonly release: () => void = () => {},
     lora: LoraSetup | null = null,
+    unlessLost?: <T>(work: Promise<T>) => Promise<T>,
   ) {
-    this.calls = new Calls(check);
+    this.calls = new Calls(check, unlessLost);
     this.trained = new Trained(config, weights, lora);
     this.decoder = new Decoder(config);
   }
