@@ -3,39 +3,21 @@
  * one goes on after a reload. What is asked and measured is `src/evaluate`; one evaluation runs at a time.
  */
 import { LabError, labErrorCode } from '../errors.ts';
-import { evaluate, type AskedEngine, type Candidate } from '../evaluate/evaluate.ts';
+import { evaluate, type Candidate } from '../evaluate/evaluate.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import { planEvaluation, type Plan } from '../evaluate/plan.ts';
-import type { PolicyEngine } from '../engine/engine.ts';
 import { personaGroup } from '../persona/groups.ts';
 import type { Persona } from '../persona/persona.ts';
 import { personas as world, voices } from '../persona/world.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import type { Weights } from '../policy/weights.ts';
 import { fingerprint } from '../storage/hash.ts';
-import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
+import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
-import type { LabStorage } from '../storage/storage.ts';
 import { taskById } from '../tasks/index.ts';
 import type { AskedQuestion, EvaluationNews } from './api.ts';
-import type { Bench } from './bench.ts';
+import { bytesOf, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
 import { EvaluationProgress } from './evaluation-progress.ts';
-import { nextTask, type Turns } from './turns.ts';
-
-export interface EvaluationTools {
-  readonly storage: LabStorage;
-  readonly bench: Bench;
-  readonly turns: Turns;
-  /** The bundled policy. */
-  readonly base: { readonly id: string; readonly name: string };
-  /** Whether a run is being trained: then it brings a lost device back, otherwise this does. */
-  training(): boolean;
-  /** A stored checkpoint of the open run as it is now. @throws LabError 'usage' where no run is open */
-  saveCurrent(): Promise<CheckpointInfo>;
-}
-
-const maxCheckpoints = 5;
 
 export class Evaluations {
   readonly #tools: EvaluationTools;
@@ -94,25 +76,8 @@ export class Evaluations {
 
   async #create(wish: EvaluationSettings): Promise<EvaluationRecord> {
     const { storage, bench, base } = this.#tools;
-    const ids: string[] = [];
-    for (const id of wish.checkpoints) ids.push(id === 'current' ? (await this.#tools.saveCurrent()).id : id);
-    const checkpoints = [...new Set(ids)];
-    if (checkpoints.length > maxCheckpoints) {
-      throw new LabError(
-        'config',
-        `${checkpoints.length} checkpoints are more than a chart can tell apart.`,
-        `Choose at most ${maxCheckpoints}.`,
-      );
-    }
-    const policies: EvaluatedPolicy[] = [{ checkpoint: null, name: 'Base policy', recipe: 'base' }];
-    for (const id of checkpoints) {
-      const { runId, name, step, config } = await storage.checkpoint(id);
-      // What an evaluation is about must not be retired while it waits to be continued.
-      await storage.renameCheckpoint(id, name);
-      const label = `${(await storage.run(runId)).name}, step ${step}`;
-      const taken = policies.filter((policy) => policy.name.startsWith(label)).length;
-      policies.push({ checkpoint: id, name: taken > 0 ? `${label} (${taken + 1})` : label, recipe: config.recipe });
-    }
+    const policies = await examinedPolicies(this.#tools, wish.checkpoints);
+    const checkpoints = policies.flatMap(({ checkpoint }) => checkpoint ?? []);
     const settings: EvaluationSettings = { ...wish, checkpoints };
     const { print } = await this.#material({ settings, policies });
     const { info } = await bench.engineFor(base.id);
@@ -147,7 +112,7 @@ export class Evaluations {
       tokenizer,
       eosIds: policy.config.eosIds,
       maxPositions: policy.config.maxPositions,
-      open: async () => this.#lent(policies[place]!.checkpoint, policy.weights, signal),
+      open: () => lentEngine(this.#tools, policies[place]!.checkpoint, policy.weights, signal),
       close: () => {},
     });
     const report = (place: number) => {
@@ -213,43 +178,4 @@ export class Evaluations {
     }
     return { set, plan, personas, policy, tokenizer, print };
   }
-
-  /** The engine with these weights, for one call at a time, each in a turn of its own between two training steps. */
-  async #lent(checkpoint: string | null, base: Weights, signal: AbortSignal): Promise<AskedEngine> {
-    const { storage, bench, turns, training } = this.#tools;
-    const policyId = this.#tools.base.id;
-    const weights = checkpoint === null ? base : (await storage.checkpoint(checkpoint)).state.weights;
-    const lend = async <T>(work: (engine: PolicyEngine) => Promise<T>): Promise<T> => {
-      // A Cancel that waits is heard before the engine is busy again.
-      await nextTask();
-      if (signal.aborted) throw new LabError('cancelled', 'The evaluation was cancelled.', 'It can be continued.');
-      const turn = () => turns.take(() => bench.borrow(policyId, weights, work));
-      try {
-        return await turn();
-      } catch (error) {
-        if (!bench.deviceFailed(error) || training()) throw error;
-        await turns.take(() => bench.rebuild(policyId));
-        return turn();
-      }
-    };
-    return {
-      generate: (request, onProgress) => lend((engine) => engine.generate(request, onProgress)),
-      score: (batch, options) => lend((engine) => engine.score(batch, options)),
-    };
-  }
-}
-
-function bytesOf(weights: Weights, text: string): ArrayBuffer {
-  const parts: Uint8Array[] = [new TextEncoder().encode(text)];
-  for (const name of Object.keys(weights).sort()) {
-    const { buffer, byteOffset, byteLength } = weights[name]!;
-    parts.push(new Uint8Array(buffer, byteOffset, byteLength));
-  }
-  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return bytes.buffer;
 }

@@ -1,0 +1,97 @@
+/**
+ * The policies that an examination is about: the base and chosen checkpoints, by name, and the one engine lent with their weights, call by
+ * call, in turns with training. What they are asked is `evaluation.ts` and `judge.ts`.
+ */
+import { LabError } from '../errors.ts';
+import type { AskedEngine } from '../evaluate/evaluate.ts';
+import type { PolicyEngine } from '../engine/engine.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { CheckpointInfo, EvaluatedPolicy } from '../storage/records.ts';
+import type { LabStorage } from '../storage/storage.ts';
+import type { Bench } from './bench.ts';
+import { nextTask, type Turns } from './turns.ts';
+
+export interface EvaluationTools {
+  readonly storage: LabStorage;
+  readonly bench: Bench;
+  readonly turns: Turns;
+  /** The bundled policy. */
+  readonly base: { readonly id: string; readonly name: string };
+  /** Whether a run is being trained: then it brings a lost device back, otherwise this does. */
+  training(): boolean;
+  /** A stored checkpoint of the open run as it is now. @throws LabError 'usage' where no run is open */
+  saveCurrent(): Promise<CheckpointInfo>;
+}
+
+const maxCheckpoints = 5;
+
+/**
+ * The base first; `current` is the open run, which is saved for it. The checkpoints become the reader's own, so that none is retired
+ * while its examination waits to be continued.
+ * @throws LabError 'config' for too many, 'storage' for one that is not there
+ */
+export async function examinedPolicies(tools: EvaluationTools, wanted: readonly string[]): Promise<EvaluatedPolicy[]> {
+  const { storage } = tools;
+  const ids: string[] = [];
+  for (const id of wanted) ids.push(id === 'current' ? (await tools.saveCurrent()).id : id);
+  const checkpoints = [...new Set(ids)];
+  if (checkpoints.length > maxCheckpoints) {
+    throw new LabError(
+      'config',
+      `${checkpoints.length} checkpoints are more than a chart can tell apart.`,
+      `Choose at most ${maxCheckpoints}.`,
+    );
+  }
+  const policies: EvaluatedPolicy[] = [{ checkpoint: null, name: 'Base policy', recipe: 'base' }];
+  for (const id of checkpoints) {
+    const { runId, name, step, config } = await storage.checkpoint(id);
+    await storage.renameCheckpoint(id, name);
+    const label = `${(await storage.run(runId)).name}, step ${step}`;
+    const taken = policies.filter((policy) => policy.name.startsWith(label)).length;
+    policies.push({ checkpoint: id, name: taken > 0 ? `${label} (${taken + 1})` : label, recipe: config.recipe });
+  }
+  return policies;
+}
+
+/** The engine with these weights, for one call at a time, each in a turn of its own between two training steps. */
+export async function lentEngine(
+  { storage, bench, turns, training, base }: EvaluationTools,
+  checkpoint: string | null,
+  baseWeights: Weights,
+  signal: AbortSignal,
+): Promise<AskedEngine> {
+  const weights = checkpoint === null ? baseWeights : (await storage.checkpoint(checkpoint)).state.weights;
+  const lend = async <T>(work: (engine: PolicyEngine) => Promise<T>): Promise<T> => {
+    // A Cancel that waits is heard before the engine is busy again.
+    await nextTask();
+    if (signal.aborted) throw new LabError('cancelled', 'The evaluation was cancelled.', 'It can be continued.');
+    const turn = () => turns.take(() => bench.borrow(base.id, weights, work));
+    try {
+      return await turn();
+    } catch (error) {
+      if (!bench.deviceFailed(error) || training()) throw error;
+      await turns.take(() => bench.rebuild(base.id));
+      return turn();
+    }
+  };
+  return {
+    generate: (request, onProgress) => lend((engine) => engine.generate(request, onProgress)),
+    score: (batch, options) => lend((engine) => engine.score(batch, options)),
+  };
+}
+
+/** For a fingerprint of what is not stored with an examination. */
+export function bytesOf(weights: Weights, text: string): ArrayBuffer {
+  const parts: Uint8Array[] = [new TextEncoder().encode(text)];
+  for (const name of Object.keys(weights).sort()) {
+    const { buffer, byteOffset, byteLength } = weights[name]!;
+    parts.push(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes.buffer;
+}
