@@ -49,7 +49,8 @@ function tfjsChain(size: number): () => Promise<unknown> {
   };
 }
 
-async function fusedChain({ device, software, limits }: GpuContext, size: number): Promise<() => Promise<unknown>> {
+async function fusedChain(gpu: GpuContext, size: number): Promise<() => Promise<unknown>> {
+  const { device } = gpu;
   const make = () => wholeBuffer(device.createBuffer({ size: size * size * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST }));
   const [a, b, c] = [make(), make(), make()];
   for (const { buffer } of [a, b])
@@ -58,9 +59,7 @@ async function fusedChain({ device, software, limits }: GpuContext, size: number
       0,
       Float32Array.from({ length: size * size }, () => Math.random()),
     );
-  const works = Array.from({ length: chain }, () =>
-    matmul({ kind: 'nt', m: size, n: size, k: size, a, b, c }, tuningFor({ software, limits })),
-  ).flat();
+  const works = Array.from({ length: chain }, () => matmul({ kind: 'nt', m: size, n: size, k: size, a, b, c }, tuningFor(gpu))).flat();
   const plan = await Plan.create(device, works, 'matmul rate');
   return async () => {
     const encoder = device.createCommandEncoder();

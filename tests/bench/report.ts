@@ -145,6 +145,11 @@ export class Rows {
     this.samples.set(key, [...(this.samples.get(key) ?? []), ...samples]);
   }
 
+  /** Forgets a row that is about to be measured again, with more contenders. */
+  clear(name: RowName): void {
+    for (const engine of engines) this.samples.delete(`${name} ${engine}`);
+  }
+
   /** @param reason of a row that has none yet, a sentence */
   list(reason: (spec: RowSpec, engine: EngineLabel) => string): Row[] {
     return rowSpecs.flatMap((spec: RowSpec) =>

@@ -29,7 +29,7 @@ export interface Effort {
   /** Milliseconds after which a row has enough at three repeats. */
   readonly patience: number;
   /** From then on (`performance.now()`) one repeat is enough. */
-  readonly hurry: number;
+  hurry: number;
   /** By then the peer must have compiled. */
   readonly compiled: number;
 }
@@ -222,7 +222,7 @@ export class Suite {
   plannedMemory(): void {
     const config = benchConfig(512, 32768);
     const [rows, width] = [32, 256];
-    const machine = { config, software: false, tuning: tuningFor({ software: false, limits: {} }) };
+    const machine = { config, software: false, tuning: tuningFor({ adapter: '', software: false }) };
     const shape = { rows, width, completionWidth: width / 2, microBatchRows: 0, withReference: false };
     const { total } = planMemory(machine, policyLayout(config, Infinity), shape, Infinity);
     this.rows.add('trainStep.memory.planned', 'fused', [(total - learnedBytes(config) - activationBytes(config, rows * width)) / 2 ** 20]);

@@ -9,7 +9,7 @@ import type { PolicyConfig } from '../../src/policy/config.ts';
 import { parameterCount } from '../../src/policy/weights.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
 
-const machine = (config: PolicyConfig) => ({ config, software: false, tuning: tuningFor({ software: false, limits: {} }) });
+const machine = (config: PolicyConfig) => ({ config, software: false, tuning: tuningFor({ adapter: '', software: false }) });
 const shape: TrainingShape = { rows: 128, width: 64, completionWidth: 32, microBatchRows: 0, withReference: true };
 const plan = (config: PolicyConfig, bindable: number, of: Partial<TrainingShape> = {}) =>
   planMemory(machine(config), policyLayout(config, bindable), { ...shape, ...of }, bindable);

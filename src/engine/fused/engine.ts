@@ -86,7 +86,7 @@ export class FusedEngine implements PolicyEngine {
     const info: EngineInfo = { engine: 'fused', backend: 'webgpu', adapter, software, features, limits, precision: 'f32' };
     const pool = new Pool(device);
     const learned = await gpu.unlessLost(Learned.create(device, config, weights, lora, pool, bindableBytes(device)));
-    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor({ software, limits }) }, pool, learned);
+    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor(gpu) }, pool, learned);
   }
 
   private get parameters(): Arena {
