@@ -27,6 +27,8 @@ export interface ReplyRequest {
   readonly firstRow: number;
   /** 0: greedy. */
   readonly temperature: number;
+  /** 1, which is the default, is off. */
+  readonly topP?: number;
   readonly maxNewTokens: number;
   /** Rows of one generation; the result does not depend on it, the memory does. */
   readonly batchRows: number;
@@ -48,7 +50,7 @@ export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
       sampling: {
         temperature: request.temperature,
         topK: 0,
-        topP: 1,
+        topP: request.topP ?? 1,
         minP: 0,
         maxNewTokens: request.maxNewTokens,
         eosIds,

@@ -1,0 +1,99 @@
+/**
+ * What of the benchmark is asked: personas drawn by the seed, and of each task the first questions that every policy can read. It is the
+ * same for all policies, and small enough to be stored with the judgement, which then needs the file no more.
+ */
+import { LabError, labErrorCode } from '../../errors.ts';
+import { renderPrompt } from '../../persona/prompt.ts';
+import { Purpose, Stream } from '../../random/counter.ts';
+import { promptLimit, type Reader } from '../plan.ts';
+import { judgeTasks, type Benchmark, type JudgeTask } from './benchmark.ts';
+
+export interface JudgePlan {
+  readonly benchmark: string;
+  readonly personas: readonly PlannedPersona[];
+  /** Questions that were looked at and could not be asked, by reason. */
+  readonly leftOut: Readonly<Record<string, number>>;
+}
+
+export interface PlannedPersona {
+  /** Place in the file. */
+  readonly place: number;
+  readonly description: string;
+  readonly questions: readonly PlannedQuestion[];
+}
+
+export interface PlannedQuestion {
+  readonly task: JudgeTask;
+  /** Place in the file's list. */
+  readonly place: number;
+  readonly text: string;
+}
+
+export interface JudgePlanWish {
+  readonly personas: number;
+  /** Of each task and persona, at most. */
+  readonly questions: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+}
+
+/** The persona as the policy is told it: descriptions of the benchmark begin with an article. */
+export function personaPrompt(description: string): string {
+  if (/^you\b/i.test(description)) return description;
+  const described = description.replace(/^(An?|The)\b/, (article) => article.toLowerCase());
+  return `You are ${described}${/[.!?]$/.test(described) ? '' : '.'}`;
+}
+
+/** @throws LabError 'config' where no persona has a question that can be asked */
+export function planJudging(benchmark: Benchmark, readers: readonly Reader[], wish: JudgePlanWish): JudgePlan {
+  const leftOut: Record<string, number> = {};
+  let first: LabError | null = null;
+  const readable = (description: string, question: string): boolean => {
+    try {
+      for (const reader of readers) {
+        renderPrompt(reader.tokenizer, personaPrompt(description), question, promptLimit(reader, wish.maxNewTokens));
+      }
+      return true;
+    } catch (error) {
+      const code = labErrorCode(error);
+      if (code !== 'format' && code !== 'config') throw error;
+      first ??= error as LabError;
+      const reason = code === 'format' ? 'characters the policy cannot read' : 'longer than the policy can read';
+      leftOut[reason] = (leftOut[reason] ?? 0) + 1;
+      return false;
+    }
+  };
+  const order = new Stream(wish.seed, Purpose.evaluation, 0, 5).shuffle(benchmark.personas.map((_, place) => place));
+  const personas: PlannedPersona[] = [];
+  for (const place of order) {
+    if (personas.length === wish.personas) break;
+    const { description, questions } = benchmark.personas[place]!;
+    const planned = judgeTasks.flatMap(({ id: task }) => {
+      const taken: PlannedQuestion[] = [];
+      for (const [q, text] of (questions[task] ?? []).entries()) {
+        if (taken.length === wish.questions) break;
+        if (readable(description, text)) taken.push({ task, place: q, text });
+      }
+      return taken;
+    });
+    if (planned.length > 0) personas.push({ place, description, questions: planned });
+  }
+  if (personas.length === 0) {
+    throw new LabError(
+      'config',
+      `No question of ${benchmark.name} can be asked: ${(first as LabError | null)?.message ?? 'there is none.'}`,
+      'Choose a policy that reads more, or shorter replies.',
+    );
+  }
+  return { benchmark: benchmark.name, personas, leftOut };
+}
+
+/** Questions of the plan, for one policy. */
+export function plannedQuestions({ personas }: JudgePlan): number {
+  return personas.reduce((sum, { questions }) => sum + questions.length, 0);
+}
+
+/** Tokens of a reply where nothing else is asked for: a fifth of what the policy reads, so that most of it is left for the question. */
+export function replyTokens(maxPositions: number): number {
+  return Math.max(1, Math.min(256, Math.floor(maxPositions / 5)));
+}

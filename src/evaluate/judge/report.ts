@@ -1,0 +1,162 @@
+/** A judgement as one plain object that survives JSON, as a table of numbers, and as lines for a terminal. The key is in none of them. */
+import { judgeTasks, type JudgeTask } from './benchmark.ts';
+import type { JudgePlan } from './plan.ts';
+import { rubricVersion } from './rubric.ts';
+import { answersKey, verdictKey, type JudgeCell, type JudgeSampling, type Verdict } from './run.ts';
+import { scorePolicies, type Estimate, type PolicyScore } from './score.ts';
+
+export const judgeReportFormat = 'permix-judge';
+export const judgeReportVersion = 1;
+
+export interface JudgedBy {
+  /** The address that was asked. */
+  readonly address: string;
+  readonly model: string;
+}
+
+export interface JudgeReport {
+  readonly format: typeof judgeReportFormat;
+  readonly version: typeof judgeReportVersion;
+  readonly benchmark: {
+    readonly name: string;
+    readonly personas: number;
+    /** Questions that were looked at and could not be asked, by reason. */
+    readonly leftOut: Readonly<Record<string, number>>;
+  };
+  readonly judge: JudgedBy & { readonly rubric: number };
+  readonly sampling: JudgeSampling;
+  readonly policies: readonly PolicyScore[];
+  /** What a reader has to know before quoting a number, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Everything a report is made of. */
+export interface Judged {
+  readonly plan: JudgePlan;
+  readonly names: readonly string[];
+  readonly judge: JudgedBy;
+  readonly sampling: JudgeSampling;
+  readonly read: (key: string) => JudgeCell | undefined;
+}
+
+export function judgeReport({ plan, names, judge, sampling, read }: Judged): JudgeReport {
+  const policies = scorePolicies(plan, names, read);
+  return {
+    format: judgeReportFormat,
+    version: judgeReportVersion,
+    benchmark: { name: plan.benchmark, personas: plan.personas.length, leftOut: plan.leftOut },
+    judge: { ...judge, rubric: rubricVersion },
+    sampling,
+    policies,
+    notes: notesOn(plan, policies),
+  };
+}
+
+function notesOn(plan: JudgePlan, policies: readonly PolicyScore[]): string[] {
+  const tasks = policies.flatMap((policy) => policy.tasks);
+  const sum = (of: (task: PolicyScore['tasks'][number]) => number) => tasks.reduce((total, task) => total + of(task), 0);
+  const [planned, scored, unparsed, refused] = [sum((t) => t.planned), sum((t) => t.scored), sum((t) => t.unparsed), sum((t) => t.refused)];
+  const missing = judgeTasks.filter(({ id }) => !tasks.some(({ task }) => task === id)).map(({ name }) => name);
+  const leftOut = Object.entries(plan.leftOut).map(([reason, n]) => `${n}: ${reason}`);
+  const open = planned - scored - unparsed - refused;
+  return [
+    'PersonaScore after arXiv 2407.18416, with rubrics in this project’s words and one judge (docs/judge.md): compare numbers of the same judge only.',
+    'A judge is a model too: its scores are an opinion, not a measurement.',
+    ...(unparsed > 0 ? [`${unparsed} of ${planned} verdicts could not be read after three attempts and are in no mean.`] : []),
+    ...(refused > 0 ? [`The judge declined ${refused} of ${planned} verdicts; they are in no mean.`] : []),
+    ...(open > 0 ? [`${open} of ${planned} answers are not judged yet: these numbers are preliminary.`] : []),
+    ...(missing.length > 0 ? [`No question of ${missing.join(', ')} could be asked; PersonaScore is the mean of the other tasks.`] : []),
+    ...(leftOut.length > 0 ? [`Questions left out for all policies (${leftOut.join(', ')}).`] : []),
+    ...(plan.personas.length < 2 ? ['One persona has no interval.'] : []),
+  ];
+}
+
+/** One judged answer. */
+export interface JudgedAnswer {
+  readonly persona: string;
+  readonly task: JudgeTask;
+  readonly question: string;
+  /** In the order of the policies; null: not there yet. */
+  readonly policies: readonly ({ readonly text: string; readonly ended: boolean; readonly verdict: Verdict | null } | null)[];
+}
+
+export function judgedAnswers({ plan, names, read }: Pick<Judged, 'plan' | 'names' | 'read'>): JudgedAnswer[] {
+  return plan.personas.flatMap((persona) =>
+    persona.questions.map((question, q) => ({
+      persona: persona.description,
+      task: question.task,
+      question: question.text,
+      policies: names.map((_, p) => {
+        const [answers, verdict] = [read(answersKey(p, persona)), read(verdictKey(p, persona, question))];
+        const answer = answers && 'answers' in answers ? answers.answers[q] : undefined;
+        return answer ? { ...answer, verdict: verdict && 'verdict' in verdict ? verdict.verdict : null } : null;
+      }),
+    })),
+  );
+}
+
+/** The report and every answer with its verdict. */
+export function judgeJson(report: JudgeReport, answers: readonly JudgedAnswer[]): string {
+  return `${JSON.stringify({ ...report, answers }, null, 1)}\n`;
+}
+
+/** Every number in one tidy table, RFC 4180: policy, persona and task (empty where a number is about all of them), measure, value. */
+export function judgeCsv({ policies }: JudgeReport): string {
+  const rows: (readonly [policy: string, persona: string, task: string, measure: string, value: number | null])[] = [];
+  for (const { name, personaScore, withoutToxicity, difference, tasks, personas } of policies) {
+    for (const [measure, one] of Object.entries({ PersonaScore: personaScore, 'without Toxicity': withoutToxicity, difference })) {
+      rows.push([name, '', '', measure, one?.value ?? null], [name, '', '', `${measure} low`, one?.low ?? null]);
+      rows.push([name, '', '', `${measure} high`, one?.high ?? null]);
+    }
+    for (const task of tasks) {
+      const title = taskName(task.task);
+      rows.push([name, '', title, 'mean', task.mean]);
+      for (const count of ['planned', 'scored', 'unparsed', 'refused'] as const) rows.push([name, '', title, count, task[count]]);
+    }
+    for (const { description, score } of personas) rows.push([name, description, '', 'PersonaScore', score]);
+  }
+  const lines = rows.filter(([, , , , value]) => value !== null).map((row) => row.map((cell) => quoted(String(cell))).join(','));
+  return ['policy,persona,task,measure,value', ...lines].map((line) => `${line}\r\n`).join('');
+}
+
+function quoted(cell: string): string {
+  // A spreadsheet takes what begins like a formula for one; a negative number is none.
+  const safe = /^[=+@-]/.test(cell) && !Number.isFinite(Number(cell)) ? `'${cell}` : cell;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** One row per task and one per headline, a column per policy: what the page and the terminal show. */
+export function judgeTable(report: JudgeReport): { readonly label: string; readonly values: readonly string[] }[] {
+  const { policies } = report;
+  const tasks = judgeTasks.filter(({ id }) => policies.some((policy) => policy.tasks.some(({ task }) => task === id)));
+  const row = (label: string, value: (policy: PolicyScore) => string) => ({ label, values: policies.map(value) });
+  const sum = (policy: PolicyScore, count: 'planned' | 'scored' | 'unparsed' | 'refused') =>
+    String(policy.tasks.reduce((total, task) => total + task[count], 0));
+  return [
+    ...tasks.map(({ id, name }) => row(name, ({ tasks: own }) => two(own.find(({ task }) => task === id)?.mean))),
+    row('PersonaScore', ({ personaScore }) => two(personaScore?.value)),
+    row('  95 % interval over personas', ({ personaScore }) => interval(personaScore)),
+    row('  without Toxicity', ({ withoutToxicity }) => two(withoutToxicity?.value)),
+    ...(policies.length > 1
+      ? [
+          row('  minus the first policy', ({ difference }) => two(difference?.value)),
+          row('  its 95 % interval', ({ difference }) => interval(difference)),
+        ]
+      : []),
+    row('answers with a score', (policy) => `${sum(policy, 'scored')} of ${sum(policy, 'planned')}`),
+    row('  not readable', (policy) => sum(policy, 'unparsed')),
+    row('  declined', (policy) => sum(policy, 'refused')),
+  ];
+}
+
+export function taskName(id: JudgeTask): string {
+  return judgeTasks.find((task) => task.id === id)!.name;
+}
+
+function two(value: number | null | undefined): string {
+  return value === null || value === undefined ? '–' : value.toFixed(2).replace('-', '−');
+}
+
+function interval(estimate: Estimate | null): string {
+  return estimate?.low == null || estimate.high == null ? '–' : `${two(estimate.low)} to ${two(estimate.high)}`;
+}

@@ -1,0 +1,222 @@
+/** The judge's client against a real server that behaves well and badly: what is sent, what is tried again, what is said about the rest. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { labErrorCode } from '../../src/errors.ts';
+import { completionsUrl, neighbourhood, unreachableFromPage } from '../../src/evaluate/judge/address.ts';
+import { JudgeClient, type JudgeOptions } from '../../src/evaluate/judge/client.ts';
+import { judgeServer, status, type Behaviour, type JudgeServer } from '../helpers/judge-server.ts';
+
+const messages = [{ role: 'user', content: 'Is it good?' }] as const;
+const secret = 'sk-very-secret-0123456789';
+let server: JudgeServer | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+async function clientOf(behaviour: Behaviour, options: JudgeOptions = {}, key: string | null = secret): Promise<JudgeClient> {
+  server = await judgeServer(behaviour);
+  return new JudgeClient({ address: server.url, model: 'judge-1', key }, { backoffMs: 1, retries: 3, ...options });
+}
+const ask = (client: JudgeClient, signal = new AbortController().signal) => client.chat(messages, signal);
+async function failure(promise: Promise<unknown>): Promise<Error> {
+  const error: unknown = await promise.then(
+    () => null,
+    (caught: unknown) => caught,
+  );
+  expect(labErrorCode(error)).not.toBeNull();
+  expect((error as Error).message).not.toContain(secret);
+  return error as Error;
+}
+
+describe('the address', () => {
+  it.each([
+    ['http://localhost:11434', 'http://localhost:11434/v1/chat/completions'],
+    [' http://localhost:11434/ ', 'http://localhost:11434/v1/chat/completions'],
+    ['http://localhost:11434/v1', 'http://localhost:11434/v1/chat/completions'],
+    ['http://localhost:11434/v1/', 'http://localhost:11434/v1/chat/completions'],
+    ['https://host/api/v1/chat/completions', 'https://host/api/v1/chat/completions'],
+    ['https://host/v1beta/openai', 'https://host/v1beta/openai/chat/completions'],
+  ])('%s is %s', (address, url) => expect(completionsUrl(address)).toBe(url));
+
+  it.each([
+    ['', /missing/],
+    ['localhost:11434', /does not begin with http/],
+    ['ftp://host/v1', /does not begin with http/],
+    ['http://', /is not an address/],
+    ['https://me:secret@host/v1', /holds a name, a password or a query/],
+    ['https://host/v1?key=secret', /holds a name, a password or a query/],
+  ])('"%s" is refused', (address, sentence) => {
+    expect(() => completionsUrl(address)).toThrow(sentence);
+    expect(() => completionsUrl(address)).not.toThrow(/secret/);
+  });
+
+  it('tells where it leads', () => {
+    const places = {
+      loopback: ['http://localhost:1', 'http://127.0.0.1', 'http://[::1]:8080', 'http://a.localhost'],
+      local: ['http://192.168.1.4', 'http://10.0.0.1', 'http://172.20.0.1', 'http://box.local', 'http://[fd00::1]'],
+      public: ['https://api.example.org', 'http://172.40.0.1', 'http://11.0.0.1', 'https://fdx.example.org'],
+    };
+    for (const [place, urls] of Object.entries(places)) for (const url of urls) expect([url, neighbourhood(url)]).toEqual([url, place]);
+  });
+
+  it('says what keeps a page from it, as far as that can be known', () => {
+    const why = (url: string, origin: string, permission: 'granted' | 'prompt' | 'denied' | null) =>
+      unreachableFromPage(url, { origin, permission }).message;
+    expect(why('http://192.168.1.4:8080/v1', 'https://lab.org', null)).toMatch(/mixed content/);
+    expect(why('http://judge.org/v1', 'https://lab.org', 'denied')).toMatch(/mixed content/);
+    // Loopback is exempt from mixed content.
+    expect(why('http://localhost:11434/v1', 'https://lab.org', null)).toMatch(/OLLAMA_ORIGINS=https:\/\/lab\.org/);
+    expect(why('http://localhost:11434/v1', 'https://lab.org', null)).not.toMatch(/mixed|local network/);
+    expect(why('http://localhost:11434/v1', 'https://lab.org', 'denied')).toMatch(
+      /permission for the local network is blocked.*site settings/,
+    );
+    expect(why('http://localhost:11434/v1', 'https://lab.org', 'prompt')).toMatch(/not answered with Allow/);
+    expect(why('https://judge.org/v1', 'https://lab.org', 'denied')).toMatch(
+      /not running there or it does not allow requests from https:\/\/lab\.org \(CORS\)/,
+    );
+  });
+});
+
+describe('a judge that behaves', () => {
+  it('is asked as OpenAI says, with the key as a bearer token', async () => {
+    const client = await clientOf(() => 'Fine.\nScore: 4');
+    expect(await ask(client)).toEqual({ text: 'Fine.\nScore: 4', refused: false });
+    const [{ path, headers, body }] = server!.asked as [JudgeServer['asked'][number]];
+    expect(path).toBe('/v1/chat/completions');
+    expect(headers.authorization).toBe(`Bearer ${secret}`);
+    expect(body).toEqual({ model: 'judge-1', messages, stream: false, max_tokens: 1024, temperature: 0 });
+  });
+
+  it('gets no authorization where there is no key', async () => {
+    await ask(await clientOf(() => 'x', {}, ' '));
+    expect(server!.asked[0]!.headers.authorization).toBeUndefined();
+  });
+
+  it('may answer in parts, or decline', async () => {
+    const message =
+      (one: object, finish = 'stop') =>
+      () =>
+      (response: import('node:http').ServerResponse) =>
+        void response.end(JSON.stringify({ choices: [{ message: one, finish_reason: finish }] }));
+    const client = await clientOf(
+      message({
+        content: [
+          { type: 'text', text: 'Score' },
+          { type: 'text', text: ': 2' },
+        ],
+      }),
+    );
+    expect(await ask(client)).toEqual({ text: 'Score: 2', refused: false });
+    server!.behave(message({ content: null, refusal: 'I will not.' }));
+    expect(await ask(client)).toEqual({ text: 'I will not.', refused: true });
+    server!.behave(message({ content: '' }, 'content_filter'));
+    expect(await ask(client)).toEqual({ text: '', refused: true });
+    server!.behave(() => status(400, { message: 'filtered', code: 'content_filter' }));
+    expect(await ask(client)).toEqual({ text: 'filtered', refused: true });
+  });
+
+  it('may want other names for the limit, and no temperature', async () => {
+    const client = await clientOf(({ body }) => {
+      if ('max_tokens' in body) return status(400, { message: "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'." });
+      if ('temperature' in body) return status(400, { message: "'temperature' does not support 0 with this model." });
+      return 'Score: 3';
+    });
+    // Two at a time meet the same refusals.
+    expect(await Promise.all([ask(client), ask(client)])).toEqual(Array(2).fill({ text: 'Score: 3', refused: false }));
+    const before = server!.asked.length;
+    await ask(client);
+    expect(server!.asked.length).toBe(before + 1);
+  });
+});
+
+describe('a judge with trouble', () => {
+  it.each([429, 500, 503, 408])('is asked again after %d, as often as allowed', async (code) => {
+    const client = await clientOf(({ n }) => (n < 2 ? status(code, { message: 'busy' }) : 'Score: 1'));
+    expect((await ask(client)).text).toBe('Score: 1');
+    server!.behave(() => status(code, { message: `busy, ${secret}` }));
+    const error = await failure(ask(client));
+    expect(error.message).toMatch(new RegExp(`\\(${code}\\), and still had after 4 attempts.*busy, …`));
+    expect(server!.asked.length).toBe(3 + 4);
+  });
+
+  it('says itself when to come back', async () => {
+    const client = await clientOf(({ n }) => (n === 0 ? status(429, 'slow down', { 'retry-after': '0.2' }) : 'Score: 5'));
+    const start = performance.now();
+    await ask(client);
+    expect(performance.now() - start).toBeGreaterThan(190);
+  });
+
+  it('too slow is asked again, then named', async () => {
+    const client = await clientOf(() => new Promise<string>(() => {}), { timeoutMs: 40, retries: 1 });
+    expect((await failure(ask(client))).message).toMatch(/judge-1 did not answer within 40 ms/);
+    expect(server!.asked.length).toBe(2);
+  });
+
+  it('that was never there is not waited for; one that was is', async () => {
+    const client = await clientOf(() => 'Score: 2', { retries: 2 });
+    const { url } = server!;
+    const gone = new JudgeClient({ address: 'http://127.0.0.1:9', model: 'm', key: null }, { backoffMs: 10_000 });
+    expect((await failure(ask(gone))).message).toMatch(/cannot be reached: (nothing listens there|bad port)/);
+    await ask(client);
+    server!.behave(({ n }) => (n === 1 ? (response) => void response.destroy() : 'Score: 3'));
+    expect((await ask(client)).text).toBe('Score: 3');
+    await server!.close();
+    server = undefined;
+    expect((await failure(ask(client))).message).toMatch(/cannot be reached: nothing listens there\. Check that it runs/);
+    expect(url).toMatch(/127/);
+  });
+
+  it('is left alone once the reader stops', async () => {
+    const client = await clientOf(() => new Promise<string>(() => {}));
+    const abort = new AbortController();
+    const asking = failure(ask(client, abort.signal));
+    setTimeout(() => abort.abort(), 30);
+    expect(labErrorCode(await asking)).toBe('cancelled');
+    // While it waits for another attempt, too.
+    server!.behave(() => status(429, 'busy', { 'retry-after': '30' }));
+    const second = new AbortController();
+    const waiting = failure(ask(client, second.signal));
+    setTimeout(() => second.abort(), 30);
+    expect(labErrorCode(await waiting)).toBe('cancelled');
+  });
+});
+
+describe('wrong answers have a sentence each', () => {
+  const page = (code: number) => () => (response: import('node:http').ServerResponse) =>
+    void response.writeHead(code, { 'content-type': 'text/html' }).end('<!doctype html><h1>Welcome</h1>');
+  const json = (text: string) => () => (response: import('node:http').ServerResponse) => void response.end(text);
+  it.each<[string, Behaviour, RegExp]>([
+    ['a web page', page(200), /answers with a web page that is not JSON.*Check the address/],
+    ['nonsense', json('hello'), /answers with something that is not JSON/],
+    ['no choices', json('{"object":"list","data":[]}'), /JSON without “choices”/],
+    ['empty choices', json('{"choices":[]}'), /JSON without “choices”/],
+    ['null', json('null'), /JSON without “choices”/],
+    ['an error with 200', json('{"error":{"message":"model is loading"}}'), /answers with an error: model is loading/],
+    ['401', () => status(401, { message: `Incorrect key ${secret}` }), /does not accept the key \(401\)\. It says: Incorrect key …/],
+    ['403', () => status(403, 'forbidden'), /refuses access \(403\)/],
+    [
+      '404 without a model',
+      () => status(404, { message: 'model "judge-1" not found, try pulling it first', code: 'not_found' }),
+      /has no model “judge-1” \(404\).*ollama pull/,
+    ],
+    ['404 elsewhere', page(404), /no chat completion at http.*\(404\).*ends in \/v1/],
+    ['a quota', () => status(429, { message: 'x', code: 'insufficient_quota' }), /no quota left/],
+    ['400', () => status(400, { message: 'context too long' }), /refuses the request \(400\)\. It says: context too long/],
+  ])('%s', async (_name, behaviour, sentence) => {
+    const error = await failure(ask(await clientOf(behaviour)));
+    expect(error.message).toMatch(sentence);
+    expect(labErrorCode(error)).toBe('network');
+    expect(server!.asked.length).toBe(1);
+  });
+
+  it('a key is missed where none was given', async () => {
+    expect((await failure(ask(await clientOf(() => status(401, ''), {}, null)))).message).toMatch(/wants a key, and none was given/);
+  });
+
+  it('keys and models that cannot be are refused before anything is sent', () => {
+    const make = (model: string, key: string) => () => new JudgeClient({ address: 'http://localhost', model, key });
+    expect(make(' ', 'k')).toThrow(/name of the judge’s model is missing/);
+    expect(make('m', 'two words')).toThrow(/no key has/);
+    expect(make('m', 'two words')).not.toThrow(/two words/);
+  });
+});
