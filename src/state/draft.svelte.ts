@@ -1,8 +1,10 @@
 /** The run the reader is putting together: a RunConfig that can be edited, and what the worker says is wrong with it. */
 import type { Persona } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
+import type { Teacher } from '../storage/records.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
 import { sentence } from './sentence.ts';
+import { bestTeacher, type Candidate } from './teachers.ts';
 
 type Editable<T> = T extends object ? { -readonly [K in keyof T]: Editable<T[K]> } : T;
 export type DraftConfig = Editable<RunConfig>;
@@ -21,19 +23,39 @@ export class Draft {
   /** Sentences; empty when the run can start. */
   complaints = $state.raw<readonly string[]>([]);
   checking = $state(false);
+  /** The checkpoint the reader chose to learn from; null: the best there is. */
+  chosenTeacher = $state<string | null>(null);
 
   readonly #boot: Boot;
   readonly #api: TrainerApi;
+  readonly #teachers: () => readonly Candidate[];
   #request = 0;
 
-  constructor(boot: Boot, api: TrainerApi) {
+  constructor(boot: Boot, api: TrainerApi, teachers: () => readonly Candidate[] = () => []) {
     this.#boot = boot;
     this.#api = api;
+    this.#teachers = teachers;
     this.choose('permix');
   }
 
   get recipes(): readonly RecipeName[] {
-    return (['base', 'sft', 'rlvr', 'permix'] as const).filter((name) => this.#boot.recipes[name]);
+    return (['base', 'sft', 'distill', 'rlvr', 'permix'] as const).filter((name) => this.#boot.recipes[name]);
+  }
+
+  /** Whether replies of a teacher are what is learnt, be it with settings of the reader's own. */
+  get distils(): boolean {
+    return this.config.recipe === 'distill' && this.config.objective.name === 'sft';
+  }
+
+  /** All that could teach this run. */
+  get teachers(): readonly Candidate[] {
+    return this.#teachers().filter(({ run }) => run.config.policy === this.config.policy);
+  }
+
+  get teacher(): Candidate | null {
+    if (!this.distils) return null;
+    const { teachers } = this;
+    return teachers.find(({ checkpoint }) => checkpoint.id === this.chosenTeacher) ?? bestTeacher(teachers);
   }
 
   /** Takes a recipe over as it is; steps, seed and tasks stay what the reader set. */
@@ -44,8 +66,12 @@ export class Draft {
     this.config = structuredClone({ ...template, ...kept }) as DraftConfig;
   }
 
-  take(config: RunConfig): void {
+  /** @param teacher whom that run learned from */
+  take(config: RunConfig, teacher?: Teacher): void {
     this.config = structuredClone(config) as DraftConfig;
+    // One with settings of its own has forgotten which recipe it began from.
+    if (teacher && config.recipe === 'custom') this.config.recipe = 'distill';
+    this.chosenTeacher = teacher?.checkpoint ?? null;
   }
 
   /** A plain copy for the worker. */
@@ -92,7 +118,7 @@ export class Draft {
     this.checking = true;
     try {
       const config = { ...this.snapshot(), recipe: this.recipe };
-      const complaints = await this.#api.check(config);
+      const complaints = await this.#api.check(config, this.teacher?.checkpoint.id);
       if (request === this.#request) this.complaints = complaints;
     } catch (error) {
       if (request === this.#request) this.complaints = [sentence(error)];

@@ -18,6 +18,7 @@ import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Rollouts } from './rollouts.svelte.ts';
 import { sentence } from './sentence.ts';
+import { candidates } from './teachers.ts';
 
 export interface Notice {
   readonly id: number;
@@ -115,7 +116,7 @@ export class Lab {
     this.boot = boot;
     for (const text of boot.notices) this.notify('info', text);
     this.library.runs = boot.runs;
-    this.draft = new Draft(boot, this.api);
+    this.draft = new Draft(boot, this.api, () => candidates(this.library.runs, this.library.checkpoints));
     this.connection = 'ready';
     for (const id of ['brilliant-professor', 'usual-pirate', 'clueless-child']) {
       const persona = boot.personas.find((candidate) => candidate.id === id);
@@ -151,7 +152,7 @@ export class Lab {
   async train(): Promise<void> {
     const config = await this.#checked();
     if (!config) return;
-    await this.attempt('train', async () => this.#watch(await this.api.start(config)));
+    await this.attempt('train', async () => this.#watch(await this.api.start(config, undefined, this.#teacher)));
   }
 
   /** One step of the paused run, or of a new one. */
@@ -161,7 +162,7 @@ export class Lab {
       return;
     }
     const config = await this.#checked();
-    if (config) await this.attempt('step', async () => this.#watch(await this.api.step(config)));
+    if (config) await this.attempt('step', async () => this.#watch(await this.api.step(config, undefined, this.#teacher)));
   }
 
   async pause(): Promise<void> {
@@ -208,6 +209,10 @@ export class Lab {
     await this.draft.check();
     if (this.draft.complaints.length) return null;
     return { ...this.draft.snapshot(), recipe: this.draft.recipe };
+  }
+
+  get #teacher(): string | undefined {
+    return this.draft?.teacher?.checkpoint.id;
   }
 
   #watch(runId: string): void {

@@ -20,6 +20,15 @@ export interface RunRecord {
   readonly updated: number;
   /** The sentence of the failure, when status is `failed`. */
   readonly failure?: string;
+  /** Sequence distillation: whose right replies are learnt. Absent for every other run. */
+  readonly teacher?: Teacher;
+}
+
+/** A checkpoint that teaches a run. The weights are the checkpoint's own, which is why it is no longer the autosave's to retire. */
+export interface Teacher {
+  readonly checkpoint: string;
+  /** Run and step, for the sentence that is left should the reader delete it. */
+  readonly name: string;
 }
 
 export interface MetricsRecord {

@@ -45,6 +45,7 @@ export function when(time: number): string {
 export const recipeNames: Readonly<Record<string, string>> = {
   base: 'Base',
   sft: 'SFT',
+  distill: 'Distillation',
   rlvr: 'RLVR',
   permix: 'PerMix',
   custom: 'Own mix',

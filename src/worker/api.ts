@@ -134,15 +134,18 @@ export interface TrainerApi {
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;
   /** Checks a config and says what is wrong with it, as sentences; empty when it can be run. */
-  check(config: RunConfig): Promise<readonly string[]>;
-  /** Creates a run and starts it. Resolves with its id once the first checkpoint (step 0) is stored. */
-  start(config: RunConfig, name?: string): Promise<string>;
+  check(config: RunConfig, teacher?: string): Promise<readonly string[]>;
+  /**
+   * Creates a run and starts it. Resolves with its id once the first checkpoint (step 0) is stored.
+   * @param teacher sequence distillation: the checkpoint whose right replies are learnt; from then on it is the reader's own
+   */
+  start(config: RunConfig, name?: string, teacher?: string): Promise<string>;
   /** Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run. Resolves with the run's id. */
   resume(runId: string, checkpoint?: string): Promise<string>;
   /** After the current step; resolves when its checkpoint is written. */
   pause(): Promise<void>;
   /** Exactly one step of the open run; with `config` of a new one, with `runId` of a stored one. Resolves when it is paused again. */
-  step(config?: RunConfig, runId?: string): Promise<string>;
+  step(config?: RunConfig, runId?: string, teacher?: string): Promise<string>;
   /** Within the current step, whose work is thrown away; the last whole step is saved. The session is `idle` then; the run can be resumed. */
   stop(): Promise<void>;
   runs(): Promise<readonly RunRecord[]>;

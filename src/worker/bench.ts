@@ -26,6 +26,8 @@ export class Bench {
   readonly #policies = new Map<string, Promise<Policy>>();
   #choice: EngineChoice | null = null;
   #engine: PolicyEngine | null = null;
+  /** A second engine beside the first, and whom it teaches. */
+  #teacher: { readonly of: object; readonly engine: PolicyEngine } | null = null;
   #policyId: string | null = null;
   #lora: LoraSetup | null = null;
 
@@ -70,20 +72,35 @@ export class Bench {
   async engineFor(policyId: string, lora?: LoraSetup | null): Promise<PolicyEngine> {
     const trainsThat = lora === undefined || sameLora(lora, this.#lora);
     if (this.#engine && this.#policyId === policyId && trainsThat) return this.#engine;
-    if (!this.#choice) throw new Error('Bench.engineFor before choose');
     this.#drop();
-    const { config, weights } = await this.policy(policyId);
-    const { engine, backend } = this.#choice;
-    const { wasmPath } = this.#setup;
-    this.#engine = await createEngine({ config, weights, engine, backend, lora: lora ?? null, ...(wasmPath ? { wasmPath } : {}) });
+    const { weights } = await this.policy(policyId);
+    this.#engine = await this.#create(policyId, weights, lora ?? null);
     this.#policyId = policyId;
     this.#lora = lora ?? null;
     return this.#engine;
   }
 
+  /** An engine with a frozen policy, on the same device, for the run that learns from it; it stays until another run is loaded. */
+  async teacherOf(holder: object, policyId: string, weights: () => Promise<Weights>): Promise<PolicyEngine> {
+    if (this.#teacher?.of !== holder) {
+      this.#dismiss();
+      this.#teacher = { of: holder, engine: await this.#create(policyId, await weights(), null) };
+    }
+    return this.#teacher.engine;
+  }
+
+  async #create(policyId: string, weights: Weights, lora: LoraSetup | null): Promise<PolicyEngine> {
+    if (!this.#choice) throw new Error('an engine was asked for before Bench.choose');
+    const { config } = await this.policy(policyId);
+    const { engine, backend } = this.#choice;
+    const { wasmPath } = this.#setup;
+    return createEngine({ config, weights, engine, backend, lora, ...(wasmPath ? { wasmPath } : {}) });
+  }
+
   /** Gives the engine a run's state, with the run's base policy as the frozen reference. */
   async load(policyId: string, lora: LoraSetup | null, state: PolicyState, holder: object): Promise<PolicyEngine> {
     this.holder = null;
+    if (this.#teacher?.of !== holder) this.#dismiss();
     const [{ weights }, engine] = [await this.policy(policyId), await this.engineFor(policyId, lora)];
     await engine.setReference(weights);
     await engine.importState(state);
@@ -133,11 +150,22 @@ export class Bench {
     this.#policyId = null;
     const engine = this.#engine;
     this.#engine = null;
-    try {
-      engine?.dispose();
-    } catch {
-      // A lost device cannot be tidied up, and need not be.
-    }
+    dispose(engine);
+    this.#dismiss();
+  }
+
+  #dismiss(): void {
+    const teacher = this.#teacher;
+    this.#teacher = null;
+    dispose(teacher?.engine ?? null);
+  }
+}
+
+function dispose(engine: PolicyEngine | null): void {
+  try {
+    engine?.dispose();
+  } catch {
+    // A lost device cannot be tidied up, and need not be.
   }
 }
 

@@ -30,9 +30,9 @@ export async function connect(): Promise<TrainerApi> {
       keepStorage();
       return host.evaluate(request, proxy(onNews));
     },
-    start(config, name) {
+    start(config, name, teacher) {
       keepStorage();
-      return host.start(config, name);
+      return host.start(config, name, teacher);
     },
   };
   // Everything else is the worker's own. `then` is left out: this object is handed through promises and is none.

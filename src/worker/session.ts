@@ -12,7 +12,7 @@ import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { estimate } from '../storage/quota.ts';
-import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
+import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord, Teacher } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
@@ -32,6 +32,7 @@ import { Evaluations } from './evaluation.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
+import { appoint, teacherComplaints, teacherWeights } from './teacher.ts';
 import { Training, type TrainingTools } from './training.ts';
 import { Turns } from './turns.ts';
 
@@ -117,18 +118,19 @@ export class Session implements SessionApi {
     this.#events.listen(sink);
   }
 
-  async check(config: RunConfig): Promise<readonly string[]> {
-    return checkConfig(config, personas);
+  async check(config: RunConfig, teacher?: string): Promise<readonly string[]> {
+    return [...checkConfig(config, personas), ...teacherComplaints(config, teacher)];
   }
 
-  start(config: RunConfig, name?: string): Promise<string> {
+  start(config: RunConfig, name?: string, teacher?: string): Promise<string> {
     return this.#commands.take(async () => {
       if (this.#open?.active) {
+        const { record } = this.#open;
         // The button was pressed twice.
-        if (JSON.stringify(this.#open.record.config) === JSON.stringify(config)) return this.#open.id;
-        throw training(this.#open.record);
+        if (record.teacher?.checkpoint === teacher && JSON.stringify(record.config) === JSON.stringify(config)) return this.#open.id;
+        throw training(record);
       }
-      return this.#begin(await this.#create(config, name), 'run');
+      return this.#begin(await this.#create(config, name, teacher), 'run');
     });
   }
 
@@ -147,10 +149,10 @@ export class Session implements SessionApi {
     await this.#commands.take(async () => this.#open?.pause());
   }
 
-  step(config?: RunConfig, runId?: string): Promise<string> {
+  step(config?: RunConfig, runId?: string, teacher?: string): Promise<string> {
     return this.#commands.take(async () => {
       if (this.#open?.active) throw training(this.#open.record);
-      const run = config ? await this.#create(config) : runId ? await this.#reopen(runId) : this.#open;
+      const run = config ? await this.#create(config, undefined, teacher) : runId ? await this.#reopen(runId) : this.#open;
       if (!run) throw new LabError('usage', 'No run is open.', 'Start one, or resume one from the list.');
       await this.#begin(run, 'step');
       await run.rest;
@@ -206,6 +208,7 @@ export class Session implements SessionApi {
       } else if (await this.#locks.heldElsewhere(runId)) {
         throw new LabError('usage', 'This run is being trained in another tab.', 'Stop it there first.');
       }
+      for (const { id } of await storage.checkpoints(runId)) this.#refuseTeacher(id);
       await storage.deleteRun(runId);
     });
   }
@@ -223,8 +226,15 @@ export class Session implements SessionApi {
 
   async deleteCheckpoint(id: string): Promise<void> {
     const { storage } = await this.#opened();
+    this.#refuseTeacher(id);
     const runId = await storage.deleteCheckpoint(id);
     if (runId) await this.#listCheckpoints(runId);
+  }
+
+  /** A run that is learning from a checkpoint needs it again whenever it is continued. */
+  #refuseTeacher(checkpoint: string): void {
+    if (!this.#open?.active || this.#open.record.teacher?.checkpoint !== checkpoint) return;
+    throw new LabError('usage', `“${this.#open.record.name}” is learning from this checkpoint.`, 'Stop it first.');
   }
 
   async renderPrompt(personaText: string | null, question: string): Promise<string> {
@@ -345,14 +355,15 @@ export class Session implements SessionApi {
   }
 
   /** A new run, with the untrained policy as its checkpoint of step 0. */
-  async #create(config: RunConfig, name?: string): Promise<Training> {
-    const complaints = checkConfig(config, personas);
+  async #create(config: RunConfig, name?: string, teacherId?: string): Promise<Training> {
+    const complaints = await this.check(config, teacherId);
     if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
     const { weights } = await this.#bench.policy(config.policy);
-    const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const record = newRun(name ? checkedName(name) : `${recipeNames[config.recipe]} · seed ${config.seed}`, config, info);
-    const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
     const { storage } = await this.#opened();
+    const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
+    const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
+    const record = newRun(name ? checkedName(name) : `${recipeNames[config.recipe]} · seed ${config.seed}`, config, info, teacher);
+    const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
     const trainer = initialTrainerState;
     await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });
     await this.#listCheckpoints(record.id);
@@ -364,8 +375,10 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     const { runId, config, trainer, state, reward, step } = await storage.checkpoint(checkpointId);
     const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
+    // Nothing is begun that could not go on.
+    if (origin.teacher) await teacherWeights(storage, origin);
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const record = newRun(`${origin.name}, from step ${step}`, config, info);
+    const record = newRun(`${origin.name}, from step ${step}`, config, info, origin.teacher);
     await storage.createRun(
       record,
       { runId: record.id, name: `Step ${step} of ${origin.name}`, reward, kept: false, config, trainer, state },
@@ -408,9 +421,10 @@ export class Session implements SessionApi {
   }
 }
 
-function newRun(name: string, config: RunConfig, engine: RunRecord['engine']): RunRecord {
+function newRun(name: string, config: RunConfig, engine: RunRecord['engine'], teacher?: Teacher): RunRecord {
   const now = Date.now();
-  return { id: newId('run'), name, config, engine, status: 'running', step: 0, created: now, updated: now };
+  const record = { id: newId('run'), name, config, engine, status: 'running', step: 0, created: now, updated: now } as const;
+  return teacher ? { ...record, teacher } : record;
 }
 
 function training({ name }: RunRecord): LabError {

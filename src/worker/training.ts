@@ -5,6 +5,7 @@
  * Every way to continue a run, be it after a pause, in a new tab or after a lost device, goes through its newest checkpoint or through
  * an engine that still holds exactly that run; that is why a resumed run equals an uninterrupted one.
  */
+import type { PolicyEngine } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
 import { personas } from '../persona/world.ts';
 import { loraSetup } from '../rl/config.ts';
@@ -16,6 +17,7 @@ import type { SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
+import { teacherWeights } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
 
 export interface TrainingTools {
@@ -188,6 +190,7 @@ export class Training {
     await this.#refresh();
     if (!this.#holds()) await this.#goBack();
     if (this.#owed) await this.#store(this.#owed);
+    await this.#teacher();
     const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
     const { engine: before, name } = this.#record;
     if (this.#saved > 0 && (before.engine !== info.engine || before.backend !== info.backend)) {
@@ -231,6 +234,7 @@ export class Training {
     const step = this.#step + 1;
     this.#steps ??= train({
       engine: await bench.engineFor(config.policy, loraSetup(config)),
+      ...(await this.#teacher()),
       tokenizer: await bench.tokenizer(config.policy),
       eosIds: (await bench.policy(config.policy)).config.eosIds,
       personas,
@@ -247,6 +251,13 @@ export class Training {
     events.pushStep(this.id, next.value.report);
     await this.#store(next.value.report);
     this.#tell(this.#phase);
+  }
+
+  /** Sequence distillation only. */
+  async #teacher(): Promise<{ readonly teacher?: PolicyEngine }> {
+    const { storage, bench } = this.#tools;
+    const { teacher, config } = this.#record;
+    return teacher ? { teacher: await bench.teacherOf(this, config.policy, () => teacherWeights(storage, this.#record)) } : {};
   }
 
   /** Metrics and rollouts of a step, and a checkpoint where one is due. */

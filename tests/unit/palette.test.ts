@@ -75,7 +75,7 @@ describe.each([
 ])('%s', (_, sheet) => {
   const paper = token(sheet, 'paper');
 
-  it.each([...names, 'voice-none', 'recipe-base', 'recipe-sft', 'recipe-rlvr', 'recipe-permix'])('%s stands out from the page', (name) => {
+  it.each([...names, 'voice-none', 'recipe-base', 'recipe-sft', 'recipe-distill', 'recipe-rlvr', 'recipe-permix'])('%s stands out from the page', (name) => {
     expect(contrast(token(sheet, name), paper)).toBeGreaterThanOrEqual(3);
   });
 

@@ -71,6 +71,9 @@ const isAbout = (complaint: string, { path }: Field): boolean => complaint.start
 const isMix = (complaint: string): boolean => /^mix\b|persona|\bmix\b/i.test(complaint);
 const isTask = (complaint: string): boolean => /^tasks?\b|\btask\b|knob/i.test(complaint);
 
+/** Said where the teacher is chosen. */
+const isTeacher = (complaint: string): boolean => complaint.startsWith('Distillation learns from');
+
 /** The complaint about a field, under the name the reader knows it by. */
 export function complaintAbout(complaints: readonly string[], field: Field): string | null {
   const complaint = complaints.find((text) => isAbout(text, field));
@@ -84,7 +87,7 @@ export const taskComplaints = (complaints: readonly string[]): string[] =>
   complaints.filter((text) => isTask(text) && !belongsToField(text));
 /** Complaints that nothing shows beside itself. */
 export const strayComplaints = (complaints: readonly string[]): string[] =>
-  complaints.filter((text) => !isMix(text) && !isTask(text) && !belongsToField(text));
+  complaints.filter((text) => !isMix(text) && !isTask(text) && !isTeacher(text) && !belongsToField(text));
 
 /** A complaint as a sentence of the page, wherever it is shown. */
 export function plainComplaint(complaint: string): string {

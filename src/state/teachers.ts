@@ -1,0 +1,32 @@
+/** Which stored checkpoints a distillation could learn from, and which of them is taken unless the reader says otherwise. Pure. */
+import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+
+export interface Candidate {
+  readonly run: RunRecord;
+  readonly checkpoint: CheckpointInfo;
+}
+
+/** Every checkpoint that was trained at all; runs newest first, as they come. */
+export function candidates(
+  runs: readonly RunRecord[],
+  checkpoints: Readonly<Record<string, readonly CheckpointInfo[]>>,
+): readonly Candidate[] {
+  return runs
+    .filter(({ config }) => config.optim.learningRate > 0)
+    .flatMap((run) => (checkpoints[run.id] ?? []).filter(({ step }) => step > 0).map((checkpoint) => ({ run, checkpoint })));
+}
+
+/**
+ * The highest reward among PerMix runs, because it was taught to answer under personas; without one among other runs of reinforcement
+ * learning, then any. Equal rewards: the later step, then the newer run.
+ */
+export function bestTeacher(all: readonly Candidate[]): Candidate | null {
+  const rank = ({ run: { config } }: Candidate): number => (config.recipe === 'permix' ? 2 : config.objective.name === 'sft' ? 0 : 1);
+  const reward = ({ checkpoint }: Candidate): number => checkpoint.reward ?? -Infinity;
+  const compare = (a: Candidate, b: Candidate): number =>
+    rank(b) - rank(a) || difference(reward(b), reward(a)) || b.checkpoint.step - a.checkpoint.step;
+  return all.toSorted(compare)[0] ?? null;
+}
+
+/** Of numbers that may both be infinite. */
+const difference = (a: number, b: number): number => (a === b ? 0 : a - b);

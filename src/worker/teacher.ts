@@ -1,0 +1,53 @@
+/** The teacher of a distillation: a stored checkpoint of another run. What is learnt from it is `rl/lessons.ts`; the engine it answers on is the bench's. */
+import { LabError, labErrorCode } from '../errors.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { RunConfig } from '../rl/config.ts';
+import type { RunRecord, Teacher } from '../storage/records.ts';
+import type { LabStorage } from '../storage/storage.ts';
+
+/** Why a run cannot learn from this teacher, or from none, as sentences. */
+export function teacherComplaints(config: RunConfig, teacher: string | undefined): string[] {
+  if (teacher === undefined) {
+    return config.recipe === 'distill' ? ['Distillation learns from a trained policy, and none is chosen: train a PerMix run first.'] : [];
+  }
+  return config.objective.name === 'sft' ? [] : ['Distillation copies replies, so its objective is SFT; choose that, or another recipe.'];
+}
+
+/**
+ * The checkpoint becomes the reader's own, so that no autosave of its run retires it.
+ * @throws LabError 'config' for one of another policy, 'storage' or 'format' for one that is not there or damaged
+ */
+export async function appoint(storage: LabStorage, checkpoint: string, config: RunConfig): Promise<Teacher> {
+  const { runId, name, step, config: trained } = await storage.checkpoint(checkpoint);
+  const run = await storage.run(runId);
+  if (trained.policy !== config.policy) {
+    throw new LabError('config', `“${run.name}” trained another policy than ${config.policy}.`, 'Choose a teacher that began from it.');
+  }
+  await storage.renameCheckpoint(checkpoint, name);
+  return { checkpoint, name: `${run.name}, step ${step}` };
+}
+
+/** @throws LabError naming run and teacher where the checkpoint is gone or damaged; nothing of the run is touched */
+export async function teacherWeights(storage: LabStorage, { name, step, teacher }: RunRecord): Promise<Weights> {
+  if (!teacher) throw new Error(`${name} has no teacher`);
+  try {
+    return (await storage.checkpoint(teacher.checkpoint)).state.weights;
+  } catch (cause) {
+    const code = labErrorCode(cause) === 'format' ? 'format' : 'storage';
+    if (code === 'storage' && (await isStored(storage, teacher.checkpoint))) throw cause;
+    const what = code === 'format' ? 'is damaged' : 'was deleted';
+    throw new LabError(
+      code,
+      `“${teacher.name}”, the teacher of “${name}”, ${what}, so the run cannot go on. What it learned is kept, up to step ${step}.`,
+      'Its checkpoints can still be used; begin a new run with another teacher.',
+      { cause },
+    );
+  }
+}
+
+async function isStored(storage: LabStorage, checkpoint: string): Promise<boolean> {
+  for (const { id } of await storage.runs()) {
+    if ((await storage.checkpoints(id)).some((info) => info.id === checkpoint)) return true;
+  }
+  return false;
+}
