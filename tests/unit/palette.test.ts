@@ -75,9 +75,12 @@ describe.each([
 ])('%s', (_, sheet) => {
   const paper = token(sheet, 'paper');
 
-  it.each([...names, 'voice-none', 'recipe-base', 'recipe-sft', 'recipe-distill', 'recipe-rlvr', 'recipe-permix'])('%s stands out from the page', (name) => {
-    expect(contrast(token(sheet, name), paper)).toBeGreaterThanOrEqual(3);
-  });
+  it.each([...names, 'voice-none', 'recipe-base', 'recipe-sft', 'recipe-distill', 'recipe-rlvr', 'recipe-permix'])(
+    '%s stands out from the page',
+    (name) => {
+      expect(contrast(token(sheet, name), paper)).toBeGreaterThanOrEqual(3);
+    },
+  );
 
   it.each(['ink', 'ink-2', 'ink-3', 'accent', 'good', 'bad', 'warn'])('%s can be read', (name) => {
     expect(contrast(token(sheet, name), paper)).toBeGreaterThanOrEqual(4.5);
