@@ -61,6 +61,27 @@ export const commands: readonly Command[] = [
     run: async (args, out) => (await import('./eval.ts')).evalCommand(args, out),
   },
   {
+    name: 'judge',
+    summary: 'lets a judge you name score how well a policy stays in character, on your copy of PersonaGym (docs/judge.md)',
+    options: {
+      model,
+      benchmark: { value: 'FILE.json', help: 'your copy of the benchmark: persona description → task → questions' },
+      judge: { value: 'URL', help: 'an OpenAI-compatible address, e.g. http://localhost:11434/v1; its key: environment, PERMIX_JUDGE_KEY' },
+      'judge-model': { value: 'NAME', help: 'the model that judges, as its server calls it' },
+      personas: { value: 'N', help: 'personas, drawn by the seed (10)' },
+      questions: { value: 'N', help: 'questions of each task and persona, at most (2)' },
+      temperature: { value: 'T', help: 'of the policy’s answers; 0 is greedy (0.9)' },
+      'max-new': { value: 'N', help: 'tokens of an answer at most (a fifth of what the policy reads, up to 256)' },
+      seed: { value: 'S', help: 'seed of personas and sampling (1)' },
+      parallel: { value: 'N', help: 'questions that the judge is asked at a time (2)' },
+      timeout: { value: 'SECONDS', help: 'for one of its answers (180)' },
+      out: { value: 'DIR', help: 'keeps answers, verdicts and the report; the same command with the same folder continues' },
+      json: { value: '[FILE]', help: 'the report as JSON, in FILE or, without one, as the only thing on standard output' },
+      csv: { value: 'FILE', help: 'every number of the report as a table' },
+    },
+    run: async (args, out) => (await import('./judge.ts')).judgeCommand(args, out),
+  },
+  {
     name: 'generate',
     summary: 'continues a text or token ids',
     options: {

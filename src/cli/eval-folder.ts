@@ -1,19 +1,19 @@
 /**
- * An evaluation on disk: evaluation.json (what was asked for), cells.jsonl (a line per finished cell, so that a stopped evaluation goes
- * on), and at the end report.json and report.csv.
+ * An evaluation or a judging on disk: evaluation.json (what was asked for), cells.jsonl (a line per finished cell, so that a stopped one
+ * goes on), and at the end report.json and report.csv.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
-import type { Cell, CellStore } from '../evaluate/evaluate.ts';
+import type { Cell } from '../evaluate/evaluate.ts';
 import { readJson } from './run-folder.ts';
 
 /** Everything that decides what the cells are, by the name of its option. */
 export type Settings = Readonly<Record<string, string | number | boolean | null>>;
 
-export class EvaluationFolder implements CellStore {
-  readonly #cells = new Map<string, Cell>();
+export class EvaluationFolder<C extends object = Cell> {
+  readonly #cells = new Map<string, C>();
 
   private constructor(readonly path: string) {}
 
@@ -21,8 +21,8 @@ export class EvaluationFolder implements CellStore {
    * Opens a new or empty folder, or one whose evaluation is the same.
    * @throws LabError 'usage' for a folder that holds anything else
    */
-  static async open(path: string, settings: Settings): Promise<EvaluationFolder> {
-    const folder = new EvaluationFolder(path);
+  static async open<C extends object = Cell>(path: string, settings: Settings): Promise<EvaluationFolder<C>> {
+    const folder = new EvaluationFolder<C>(path);
     const file = join(path, 'evaluation.json');
     if (!existsSync(file)) {
       if (existsSync(path) && readdirSync(path).length > 0) {
@@ -49,11 +49,11 @@ export class EvaluationFolder implements CellStore {
     return this.#cells.size;
   }
 
-  read(key: string): Cell | undefined {
+  read(key: string): C | undefined {
     return this.#cells.get(key);
   }
 
-  async write(key: string, cell: Cell): Promise<void> {
+  async write(key: string, cell: C): Promise<void> {
     this.#cells.set(key, cell);
     await appendFile(this.#file, `${JSON.stringify({ key, ...cell })}\n`);
   }
@@ -68,8 +68,8 @@ export class EvaluationFolder implements CellStore {
     const lines = text.split('\n');
     for (const line of lines) {
       try {
-        const { key, ...cell } = JSON.parse(line) as { key: string } & Cell;
-        this.#cells.set(key, cell);
+        const { key, ...cell } = JSON.parse(line) as { key: string } & C;
+        this.#cells.set(key, cell as unknown as C);
       } catch {
         // The end, or a line that was cut off.
       }

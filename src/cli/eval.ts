@@ -1,22 +1,18 @@
 /** `permix eval`: one policy under every persona, alone or against its base; a table, JSON and CSV. Stoppable and resumable with --out. */
-import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { PolicyEngine } from '../engine/engine.ts';
-import { LabError, labErrorCode } from '../errors.ts';
-import { evaluate, type Candidate, type EvaluationRequest } from '../evaluate/evaluate.ts';
+import { labErrorCode } from '../errors.ts';
+import { evaluate, type EvaluationRequest } from '../evaluate/evaluate.ts';
 import { defaultInstruction, generatedQuestions, importedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
 import { formatValue, reportTable } from '../evaluate/table.ts';
 import { parsePersonas, type PersonaLibrary } from '../persona/file.ts';
 import { personas as world, voices as worldVoices } from '../persona/world.ts';
-import { loadPolicy } from '../policy/policy.ts';
-import type { Weights } from '../policy/weights.ts';
 import { taskById, tasks } from '../tasks/index.ts';
 import type { Arguments } from './arguments.ts';
-import { modelFolder, openEngine } from './engine.ts';
+import { candidate, digest, readText } from './candidate.ts';
+import { modelFolder } from './engine.ts';
 import { EvaluationFolder, type Settings } from './eval-folder.ts';
-import { folderSource } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 
@@ -141,50 +137,6 @@ async function personaLibrary(args: Arguments): Promise<{ content: PersonaLibrar
   const text = await readText(args, 'personas', file);
   const { personas, voices } = parsePersonas(text, file);
   return { content: { personas, voices }, hash: `${basename(file)} ${digest([text])}` };
-}
-
-async function readText(args: Arguments, option: string, file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') throw args.wrong(`There is no file ${file} for --${option}.`);
-    if (code === 'EISDIR') throw args.wrong(`${file} is a folder; --${option} takes a file.`);
-    if (error instanceof TypeError) throw new LabError('format', `${file} is not text in UTF-8.`, 'Give a text file.');
-    throw error;
-  }
-}
-
-/** @param taken the other candidate's name */
-async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; hash: string }> {
-  const { id, config, weights, tokenizer } = await loadPolicy(await folderSource(folder));
-  if (!tokenizer) throw new LabError('config', `The policy in ${folder} has no tokenizer.json, so it cannot be asked in words.`, 'Add it.');
-  return {
-    candidate: {
-      name: id === taken ? `${id} (base)` : id,
-      tokenizer,
-      eosIds: config.eosIds,
-      maxPositions: config.maxPositions,
-      open: () => openEngine({ config, weights, wish: args.wish }),
-      close: (engine: PolicyEngine) => engine.dispose(),
-    },
-    hash: `${id} ${digest(tensors(weights))}`,
-  };
-}
-
-function* tensors(weights: Weights): Generator<string | Uint8Array> {
-  for (const name of Object.keys(weights).sort()) {
-    const { buffer, byteOffset, byteLength } = weights[name]!;
-    yield name;
-    yield new Uint8Array(buffer, byteOffset, byteLength);
-  }
-}
-
-/** Enough of a hash to tell files apart. */
-function digest(parts: Iterable<string | Uint8Array>): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex').slice(0, 16);
 }
 
 /** The first Ctrl-C ends the evaluation after the replies that are being made; a second one ends it at once. */

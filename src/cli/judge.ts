@@ -1,0 +1,125 @@
+/** `permix judge`: PersonaGym with a judge that the reader names; a table, JSON and CSV. Stoppable and resumable with --out. */
+import { writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { LabError, labErrorCode } from '../errors.ts';
+import { parseBenchmark } from '../evaluate/judge/benchmark.ts';
+import { JudgeClient } from '../evaluate/judge/client.ts';
+import { planJudging, plannedQuestions, replyTokens } from '../evaluate/judge/plan.ts';
+import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable, type JudgeReport } from '../evaluate/judge/report.ts';
+import { rubricVersion } from '../evaluate/judge/rubric.ts';
+import { defaultParallel, runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
+import type { Arguments } from './arguments.ts';
+import { candidate, digest, readText } from './candidate.ts';
+import { modelFolder } from './engine.ts';
+import { EvaluationFolder } from './eval-folder.ts';
+import type { Output } from './output.ts';
+import { notice, Progress } from './progress.ts';
+import { stopSignal } from './stop.ts';
+
+/** Not an option: options end in the shell's history and in lists of processes. */
+const keyVariable = 'PERMIX_JUDGE_KEY';
+
+export async function judgeCommand(args: Arguments, out: Output): Promise<number> {
+  const wish = {
+    personas: args.integer('personas', 1, 100_000) ?? 10,
+    questions: args.integer('questions', 1, 10_000) ?? 2,
+    seed: args.integer('seed', 0, 0xffffffff) ?? 1,
+    temperature: args.number('temperature', 0, 10) ?? 0.9,
+  };
+  const parallel = args.integer('parallel', 1, 64) ?? defaultParallel;
+  const timeoutMs = 1000 * (args.number('timeout', 0.1, 86_400) ?? 180);
+  const file = args.required('benchmark');
+  const judge = new JudgeClient(
+    { address: args.required('judge'), model: args.required('judge-model'), key: process.env[keyVariable] ?? null },
+    { timeoutMs },
+  );
+  const text = await readText(args, 'benchmark', file);
+  const benchmark = parseBenchmark(text, basename(file));
+  const policy = await candidate(args, resolve(modelFolder(args)), null);
+  const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? replyTokens(policy.candidate.maxPositions);
+  const plan = planJudging(benchmark, [policy.candidate], { ...wish, maxNewTokens });
+  const { temperature, seed } = wish;
+  const sampling = { temperature, topP: 0.9, maxNewTokens, seed };
+
+  const path = args.text('out');
+  const settings = {
+    command: 'judge',
+    model: policy.hash,
+    benchmark: `${basename(file)} ${digest([text])}`,
+    judge: judge.url,
+    'judge-model': judge.model,
+    rubric: rubricVersion,
+    ...wish,
+    'max-new': maxNewTokens,
+  };
+  const folder = path === undefined ? null : await EvaluationFolder.open<JudgeCell>(resolve(path), settings);
+  const cells = new Map<string, JudgeCell>();
+  const store = folder ?? { read: (key: string) => cells.get(key), write: (key: string, cell: JudgeCell) => void cells.set(key, cell) };
+
+  const total = plannedQuestions(plan);
+  let done = 0;
+  const stop = stopSignal('Stopping.');
+  let progress: Progress | null = null;
+  try {
+    await runJudging({
+      plan,
+      policies: [policy.candidate],
+      sampling,
+      judge,
+      store,
+      parallel,
+      signal: stop.signal,
+      onProgress: (news) => {
+        if (!progress && news.done > 0) notice(`Resumed: ${news.done} of ${total} verdicts were there before.`);
+        progress ??= new Progress('judging', total, news.done);
+        done = news.done;
+        progress.at(done, news.phase);
+      },
+    });
+  } catch (error) {
+    (progress as Progress | null)?.done();
+    const kept = folder ? `${done} of ${total} verdicts are kept; the same command continues.` : 'Nothing was kept without --out.';
+    if (labErrorCode(error) === 'cancelled') {
+      notice(`Stopped; ${kept}`);
+      return 130;
+    }
+    if (error instanceof LabError && error.code === 'network') {
+      throw new LabError('network', error.message, kept, { cause: error });
+    }
+    throw error;
+  } finally {
+    stop.release();
+  }
+  (progress as Progress | null)?.done();
+
+  const names = [policy.candidate.name];
+  const read = (key: string) => store.read(key);
+  const report = judgeReport({ plan, names, judge: { address: judge.url, model: judge.model }, sampling, read });
+  const json = judgeJson(report, judgedAnswers({ plan, names, read }));
+  const files = [
+    [args.text('json'), json],
+    [args.text('csv'), judgeCsv(report)],
+    [folder && join(folder.path, 'report.json'), json],
+    [folder && join(folder.path, 'report.csv'), judgeCsv(report)],
+  ] as const;
+  for (const [name, content] of files) if (name) await writeFile(name, content);
+  out.object(report);
+  for (const line of tableLines(report)) out.line(line);
+  return 0;
+}
+
+function tableLines(report: JudgeReport): string[] {
+  const rows = judgeTable(report);
+  const left = Math.max(...rows.map(({ label }) => label.length));
+  const names = report.policies.map(({ name }) => name);
+  const widths = names.map((name, i) => Math.max(name.length, ...rows.map(({ values }) => values[i]!.length)) + 2);
+  const line = (label: string, cells: readonly string[]) =>
+    `${label.padEnd(left)}${cells.map((cell, i) => cell.padStart(widths[i]!)).join('')}`;
+  return [
+    `${report.benchmark.name}, ${report.benchmark.personas} personas, judged by ${report.judge.model}; scores from 1 to 5`,
+    line('', names),
+    ...rows.map(({ label, values }) => line(label, values)),
+    '',
+    ...report.notes,
+  ];
+}
