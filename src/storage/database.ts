@@ -4,6 +4,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import { LabError } from '../errors.ts';
+import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import { estimate } from './quota.ts';
 import type { CellRecord, CheckpointInfo, EvaluationRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
 
@@ -16,6 +17,8 @@ export interface LabSchema extends DBSchema {
   payloads: { key: string; value: { readonly id: string; readonly bytes: ArrayBuffer } };
   evaluations: { key: string; value: EvaluationRecord };
   cells: { key: [string, string]; value: CellRecord };
+  judgements: { key: string; value: JudgementRecord };
+  judged: { key: [string, string]; value: JudgedRecord };
 }
 
 export type LabDatabase = IDBPDatabase<LabSchema>;
@@ -40,6 +43,10 @@ export const upgrades: readonly Upgrade[] = [
   (database) => {
     database.createObjectStore('evaluations', { keyPath: 'id' });
     database.createObjectStore('cells', { keyPath: ['evaluationId', 'key'] });
+  },
+  (database) => {
+    database.createObjectStore('judgements', { keyPath: 'id' });
+    database.createObjectStore('judged', { keyPath: ['judgementId', 'key'] });
   },
 ];
 

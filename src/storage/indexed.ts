@@ -4,6 +4,7 @@
  */
 import { currentConfig } from '../rl/config.ts';
 import { guarded, type LabDatabase } from './database.ts';
+import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
   Checkpoint,
@@ -214,6 +215,47 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
+  judgements(): Promise<readonly JudgementRecord[]> {
+    return guarded(async () => (await this.#database.getAll('judgements')).sort((a, b) => b.created - a.created));
+  }
+
+  judgement(id: string): Promise<JudgementRecord> {
+    return guarded(async () => known(await this.#database.get('judgements', id), 'judgement', id));
+  }
+
+  createJudgement(judgement: JudgementRecord): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction('judgements', 'readwrite');
+      await commit(transaction, [() => transaction.store.add(judgement)]);
+    });
+  }
+
+  saveJudged(judged: JudgedRecord): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['judgements', 'judged'], 'readwrite');
+      known(await transaction.objectStore('judgements').getKey(judged.judgementId), 'judgement', judged.judgementId);
+      await commit(transaction, [() => transaction.objectStore('judged').put(judged)]);
+    });
+  }
+
+  judged(judgementId: string): Promise<readonly JudgedRecord[]> {
+    return guarded(() => this.#database.getAll('judged', cellsOf(judgementId)));
+  }
+
+  judgedKeys(judgementId: string): Promise<readonly string[]> {
+    return guarded(async () => (await this.#database.getAllKeys('judged', cellsOf(judgementId))).map(([, key]) => key));
+  }
+
+  deleteJudgement(id: string): Promise<void> {
+    return guarded(async () => {
+      const transaction = this.#database.transaction(['judgements', 'judged'], 'readwrite');
+      await commit(transaction, [
+        () => transaction.objectStore('judgements').delete(id),
+        () => transaction.objectStore('judged').delete(cellsOf(id)),
+      ]);
+    });
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -251,7 +293,7 @@ function stepsOf(runId: string, after = -1): IDBKeyRange {
   return IDBKeyRange.bound([runId, after], [runId, Infinity], true);
 }
 
-/** Keys [evaluation, cell] of all cells: an array sorts after every string. */
+/** Keys [evaluation, cell] of all cells, or those of a judgement: an array sorts after every string. */
 function cellsOf(evaluationId: string): IDBKeyRange {
   return IDBKeyRange.bound([evaluationId], [evaluationId, []]);
 }

@@ -2,6 +2,7 @@
  * Runs kept in memory, where the browser gives the page no IndexedDB (some private windows, blocked site data).
  * The page stays usable; a reload forgets everything. Checkpoints are sealed all the same, so that both storages hand out copies.
  */
+import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
   Checkpoint,
@@ -29,6 +30,7 @@ export class MemoryStorage implements LabStorage {
   readonly #checkpoints = new Map<string, SealedCheckpoint>();
   readonly #evaluations = new Map<string, EvaluationRecord>();
   readonly #cells = new Map<string, Map<string, CellRecord>>();
+  readonly #judgements = new Map<string, { readonly record: JudgementRecord; readonly judged: Map<string, JudgedRecord> }>();
 
   async runs(): Promise<readonly RunRecord[]> {
     return [...this.#runs.values()].sort((a, b) => b.created - a.created);
@@ -146,6 +148,34 @@ export class MemoryStorage implements LabStorage {
   async deleteEvaluation(id: string): Promise<void> {
     this.#evaluations.delete(id);
     this.#cells.delete(id);
+  }
+
+  async judgements(): Promise<readonly JudgementRecord[]> {
+    return [...this.#judgements.values()].map(({ record }) => record).sort((a, b) => b.created - a.created);
+  }
+
+  async judgement(id: string): Promise<JudgementRecord> {
+    return known(this.#judgements.get(id), 'judgement', id).record;
+  }
+
+  async createJudgement(judgement: JudgementRecord): Promise<void> {
+    this.#judgements.set(judgement.id, { record: judgement, judged: new Map() });
+  }
+
+  async saveJudged(judged: JudgedRecord): Promise<void> {
+    known(this.#judgements.get(judged.judgementId), 'judgement', judged.judgementId).judged.set(judged.key, judged);
+  }
+
+  async judged(judgementId: string): Promise<readonly JudgedRecord[]> {
+    return [...(this.#judgements.get(judgementId)?.judged.values() ?? [])];
+  }
+
+  async judgedKeys(judgementId: string): Promise<readonly string[]> {
+    return [...(this.#judgements.get(judgementId)?.judged.keys() ?? [])];
+  }
+
+  async deleteJudgement(id: string): Promise<void> {
+    this.#judgements.delete(id);
   }
 
   close(): void {}

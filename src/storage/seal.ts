@@ -33,7 +33,7 @@ export async function unseal(info: CheckpointInfo, bytes: ArrayBuffer | undefine
 }
 
 /** Unique without a secure context, where `crypto.randomUUID` is missing. */
-export function newId(kind: 'run' | 'checkpoint' | 'evaluation'): string {
+export function newId(kind: 'run' | 'checkpoint' | 'evaluation' | 'judgement'): string {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(8));
   return `${kind}-${Date.now().toString(36)}-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

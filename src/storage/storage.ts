@@ -5,6 +5,7 @@
  * Every method is atomic: it has happened wholly or not at all. Failures are LabErrors of code `storage` or `format`.
  */
 import { LabError } from '../errors.ts';
+import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
   Checkpoint,
@@ -65,6 +66,20 @@ export interface LabStorage {
   /** With its cells. Unknown ids are no error. */
   deleteEvaluation(id: string): Promise<void>;
 
+  /** Newest first. */
+  judgements(): Promise<readonly JudgementRecord[]>;
+  /** @throws LabError 'storage' for an unknown id */
+  judgement(id: string): Promise<JudgementRecord>;
+  createJudgement(judgement: JudgementRecord): Promise<void>;
+  /** @throws LabError 'storage' where the judgement was deleted */
+  saveJudged(judged: JudgedRecord): Promise<void>;
+  /** All answers and verdicts of a judgement. */
+  judged(judgementId: string): Promise<readonly JudgedRecord[]>;
+  /** Their keys, for a list that only counts them. */
+  judgedKeys(judgementId: string): Promise<readonly string[]>;
+  /** With its answers and verdicts. Unknown ids are no error. */
+  deleteJudgement(id: string): Promise<void>;
+
   close(): void;
 }
 
@@ -80,7 +95,7 @@ export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabE
 }
 
 /** The record, or the sentence for an id that storage does not know. */
-export function known<T>(record: T | undefined, kind: 'run' | 'checkpoint' | 'evaluation', id: string): T {
+export function known<T>(record: T | undefined, kind: 'run' | 'checkpoint' | 'evaluation' | 'judgement', id: string): T {
   if (record !== undefined) return record;
   throw new LabError('storage', `There is no stored ${kind} ${id}.`, 'It may have been deleted in another tab; reload the page.');
 }
