@@ -8,6 +8,7 @@ import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, Phase, RolloutRecord, StepRow } from '../rl/events.ts';
 import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
+import type { JudgeApi } from './judge-api.ts';
 
 /** What the reader may force in the address: `?engine=portable&backend=wasm`. */
 export interface EngineWish {
@@ -129,7 +130,7 @@ export interface AskedQuestion {
   readonly policies: readonly (readonly { readonly text: string; readonly ended: boolean; readonly correct: boolean | null }[] | null)[];
 }
 
-export interface TrainerApi {
+export interface TrainerApi extends JudgeApi {
   boot(wish: EngineWish): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;

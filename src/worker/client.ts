@@ -30,6 +30,10 @@ export async function connect(): Promise<TrainerApi> {
       keepStorage();
       return host.evaluate(request, proxy(onNews));
     },
+    judge(request, onNews) {
+      keepStorage();
+      return host.judge(request, proxy(onNews));
+    },
     start(config, name, teacher) {
       keepStorage();
       return host.start(config, name, teacher);

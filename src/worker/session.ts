@@ -28,8 +28,11 @@ import type {
   TrainerApi,
 } from './api.ts';
 import { Bench, type BenchSetup } from './bench.ts';
+import type { EvaluationTools } from './candidates.ts';
 import { Evaluations } from './evaluation.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
+import { Judgements } from './judge.ts';
+import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
 import { appoint, teacherComplaints, teacherWeights } from './teacher.ts';
@@ -66,6 +69,7 @@ export class Session implements SessionApi {
   #open: Training | null = null;
   #probe: AbortController | null = null;
   #evaluations: Promise<Evaluations> | null = null;
+  #judgements: Promise<Judgements> | null = null;
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;
@@ -311,6 +315,26 @@ export class Session implements SessionApi {
     await storage.deleteEvaluation(id);
   }
 
+  async judge(request: JudgeWish | JudgeAgain, onNews: (news: JudgeNews) => void): Promise<JudgementView> {
+    return (await this.#judging()).run(request, onNews);
+  }
+
+  async cancelJudging(): Promise<void> {
+    (await this.#judging()).cancel();
+  }
+
+  async judgements(): Promise<readonly JudgementInfo[]> {
+    return (await this.#judging()).list();
+  }
+
+  async judgement(id: string): Promise<JudgementView> {
+    return (await this.#judging()).view(id);
+  }
+
+  async deleteJudgement(id: string): Promise<void> {
+    return (await this.#judging()).delete(id);
+  }
+
   storage() {
     return estimate();
   }
@@ -326,18 +350,25 @@ export class Session implements SessionApi {
   }
 
   #evaluating(): Promise<Evaluations> {
-    this.#evaluations ??= this.#opened().then(
-      ({ storage }) =>
-        new Evaluations({
-          storage,
-          bench: this.#bench,
-          turns: this.#turns,
-          base: bundledPolicy,
-          training: () => this.#open?.active ?? false,
-          saveCurrent: () => this.#saveCurrent(storage),
-        }),
-    );
+    this.#evaluations ??= this.#evaluationTools().then((tools) => new Evaluations(tools));
     return this.#evaluations;
+  }
+
+  #judging(): Promise<Judgements> {
+    this.#judgements ??= this.#evaluationTools().then((tools) => new Judgements(tools));
+    return this.#judgements;
+  }
+
+  async #evaluationTools(): Promise<EvaluationTools> {
+    const { storage } = await this.#opened();
+    return {
+      storage,
+      bench: this.#bench,
+      turns: this.#turns,
+      base: bundledPolicy,
+      training: () => this.#open?.active ?? false,
+      saveCurrent: () => this.#saveCurrent(storage),
+    };
   }
 
   /** A run at rest is at its newest checkpoint. */
@@ -376,7 +407,7 @@ export class Session implements SessionApi {
     const { runId, config, trainer, state, reward, step } = await storage.checkpoint(checkpointId);
     const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
     // Nothing is begun that could not go on.
-    if (origin.teacher) await teacherWeights(storage, origin);
+    await needTeacher(storage, origin);
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
     const record = newRun(`${origin.name}, from step ${step}`, config, info, origin.teacher);
     await storage.createRun(

@@ -69,6 +69,11 @@ const api: TrainerApi = {
   evaluation: (id) => session.evaluation(id),
   evaluationReplies: (id, kind, personaId) => session.evaluationReplies(id, kind, personaId),
   deleteEvaluation: (id) => session.deleteEvaluation(id),
+  judge: (request, onNews) => session.judge(request, (news) => told(onNews(news))),
+  cancelJudging: () => session.cancelJudging(),
+  judgements: () => session.judgements(),
+  judgement: (id) => session.judgement(id),
+  deleteJudgement: (id) => session.deleteJudgement(id),
   storage: () => session.storage(),
 };
 

@@ -51,9 +51,10 @@ export function neighbourhood(url: string): Neighbourhood {
   return 'public';
 }
 
-/** A request came to nothing and the browser gave no reason. */
-export function unreachableFromPage(url: string, { origin, permission }: AskingPage): LabError {
+/** A request came to nothing and the browser gave no reason. @param reached others came through before */
+export function unreachableFromPage(url: string, { origin, permission }: AskingPage, reached = false): LabError {
   const { protocol, host } = new URL(url);
+  if (reached) return new LabError('network', `The judge at ${host} no longer answers.`, 'Start it again.');
   const where = neighbourhood(url);
   if (permission === 'denied' && where !== 'public') {
     return new LabError(

@@ -20,8 +20,8 @@ export interface JudgeOptions {
   readonly retries?: number;
   /** The first wait; it doubles from attempt to attempt. */
   readonly backoffMs?: number;
-  /** Says why nothing came back, where somebody knows better than the system. */
-  readonly explain?: (url: string, error: unknown) => Promise<LabError> | LabError;
+  /** Says why nothing came back, where somebody knows better than the system. @param reached something did before */
+  readonly explain?: (url: string, error: unknown, reached: boolean) => Promise<LabError> | LabError;
 }
 
 export interface ChatReply {
@@ -114,7 +114,7 @@ export class JudgeClient {
         const what = `The judge ${this.model} did not answer within ${seconds < 1 ? `${this.#timeoutMs} ms` : `${seconds} s`}.`;
         return { error: new LabError('network', what, 'Take a faster judge, or a longer limit.'), again: true };
       }
-      return { error: await this.#explain(this.url, error), again: this.#reached };
+      return { error: await this.#explain(this.url, error, this.#reached), again: this.#reached };
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);

@@ -1,0 +1,55 @@
+/** What the page can ask of the worker about judging. Types only; a part of `api.ts`. */
+import type { Benchmark } from '../evaluate/judge/benchmark.ts';
+import type { JudgeAccess } from '../evaluate/judge/client.ts';
+import type { JudgedAnswer, JudgeReport } from '../evaluate/judge/report.ts';
+import type { JudgementRecord, JudgementSettings } from '../storage/judgements.ts';
+
+export interface JudgeWish {
+  readonly settings: JudgementSettings;
+  readonly benchmark: Benchmark;
+  /** The key is used and forgotten: it is in no record and in no message. */
+  readonly access: JudgeAccess;
+}
+
+/** Goes on with an unfinished judgement; its judge is known, its key is not. */
+export interface JudgeAgain {
+  readonly id: string;
+  readonly key: string | null;
+}
+
+/** How a judging goes on. */
+export interface JudgeNews {
+  readonly id: string;
+  /** Verdicts that there are, and that there will be. */
+  readonly done: number;
+  readonly total: number;
+  readonly phase: string;
+  /** At the rate of this sitting; null before it is known. */
+  readonly secondsLeft: number | null;
+  /** What the verdicts say so far. */
+  readonly report: JudgeReport;
+}
+
+/** Without the questions, for a list. */
+export interface JudgementInfo extends Omit<JudgementRecord, 'plan'> {
+  readonly benchmark: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface JudgementView {
+  readonly info: JudgementInfo;
+  readonly report: JudgeReport;
+  readonly answers: readonly JudgedAnswer[];
+}
+
+export interface JudgeApi {
+  /** Sends requests to the judge's address, and to nowhere else. Resolves when all is judged or `cancelJudging` was called. */
+  judge(request: JudgeWish | JudgeAgain, onNews: (news: JudgeNews) => void): Promise<JudgementView>;
+  /** What is done stays done. */
+  cancelJudging(): Promise<void>;
+  /** Newest first. */
+  judgements(): Promise<readonly JudgementInfo[]>;
+  judgement(id: string): Promise<JudgementView>;
+  deleteJudgement(id: string): Promise<void>;
+}

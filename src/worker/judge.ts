@@ -1,0 +1,209 @@
+/**
+ * Judgings in the worker: the policies answer in turns with training, the reader's judge gives scores, every verdict is stored at once. What
+ * is asked and how it is counted is `src/evaluate/judge`; one judging runs at a time.
+ */
+import { LabError, labErrorCode } from '../errors.ts';
+import type { Candidate } from '../evaluate/evaluate.ts';
+import { neighbourhood, unreachableFromNode, unreachableFromPage } from '../evaluate/judge/address.ts';
+import { JudgeClient, type JudgeOptions } from '../evaluate/judge/client.ts';
+import { planJudging, plannedQuestions } from '../evaluate/judge/plan.ts';
+import { judgedAnswers, judgeReport, type Judged } from '../evaluate/judge/report.ts';
+import { rubricVersion } from '../evaluate/judge/rubric.ts';
+import { runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
+import { fingerprint } from '../storage/hash.ts';
+import type { JudgementRecord } from '../storage/judgements.ts';
+import { newId } from '../storage/seal.ts';
+import { bytesOf, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
+import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
+
+const newsInterval = 250;
+/** The share of the likeliest tokens that answers are drawn from; the benchmark's own value. */
+const topP = 0.9;
+
+export class Judgements {
+  readonly #tools: EvaluationTools;
+  readonly #options: JudgeOptions;
+  #running: { readonly id: string; readonly abort: AbortController } | null = null;
+
+  constructor(tools: EvaluationTools, options: JudgeOptions = {}) {
+    this.#tools = tools;
+    this.#options = { explain, ...options };
+  }
+
+  cancel(): void {
+    this.#running?.abort.abort();
+  }
+
+  /** Resolves with what there is at the end: all verdicts, or, where it was cancelled, those that were made. */
+  async run(request: JudgeWish | JudgeAgain, onNews: (news: JudgeNews) => void): Promise<JudgementView> {
+    if (this.#running) throw new LabError('usage', 'A judging is already under way.', 'Wait for it, or cancel it first.');
+    const abort = new AbortController();
+    this.#running = { id: 'id' in request ? request.id : '', abort };
+    try {
+      if ('id' in request) {
+        const record = await this.#tools.storage.judgement(request.id);
+        return await this.#carryOut(record, new JudgeClient({ ...record.judge, key: request.key }, this.#options), abort.signal, onNews);
+      }
+      // A wrong address is told before anything is stored.
+      const client = new JudgeClient(request.access, this.#options);
+      const record = await this.#create(request, client);
+      this.#running = { id: record.id, abort };
+      return await this.#carryOut(record, client, abort.signal, onNews);
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  async list(): Promise<readonly JudgementInfo[]> {
+    const { storage } = this.#tools;
+    const infos: JudgementInfo[] = [];
+    for (const record of await storage.judgements()) infos.push(infoOf(record, await storage.judgedKeys(record.id)));
+    return infos;
+  }
+
+  async view(id: string): Promise<JudgementView> {
+    const { storage } = this.#tools;
+    const record = await storage.judgement(id);
+    return viewOf(record, new Map((await storage.judged(id)).map(({ key, cell }) => [key, cell])));
+  }
+
+  async delete(id: string): Promise<void> {
+    if (this.#running?.id === id) throw new LabError('usage', 'This judging is under way.', 'Cancel it first.');
+    await this.#tools.storage.deleteJudgement(id);
+  }
+
+  async #create({ settings: wish, benchmark }: JudgeWish, client: JudgeClient): Promise<JudgementRecord> {
+    const { storage, bench, base } = this.#tools;
+    const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
+    // All policies are checkpoints of one base and read alike.
+    const reader = { name: base.name, tokenizer, maxPositions: policy.config.maxPositions };
+    const plan = planJudging(benchmark, [reader], wish);
+    const policies = await examinedPolicies(this.#tools, wish.checkpoints);
+    const { info } = await bench.engineFor(base.id);
+    const record: JudgementRecord = {
+      id: newId('judgement'),
+      created: Date.now(),
+      settings: { ...wish, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) },
+      policies,
+      engine: info,
+      judge: { address: client.url, model: client.model },
+      plan,
+      material: await this.#material(),
+    };
+    await storage.createJudgement(record);
+    return record;
+  }
+
+  /** Answers of other weights, or scores of another rubric, must not be mixed with those that are kept. */
+  async #material(): Promise<string> {
+    const { weights } = await this.#tools.bench.policy(this.#tools.base.id);
+    return fingerprint(bytesOf(weights, `rubric ${rubricVersion}`));
+  }
+
+  async #carryOut(
+    record: JudgementRecord,
+    judge: JudgeClient,
+    signal: AbortSignal,
+    onNews: (news: JudgeNews) => void,
+  ): Promise<JudgementView> {
+    const { storage, bench, base } = this.#tools;
+    const { id, policies, plan, settings } = record;
+    const cells = new Map((await storage.judged(id)).map(({ key, cell }) => [key, cell]));
+    const { total } = infoOf(record, cells.keys());
+    if ((await this.#material()) !== record.material) {
+      throw new LabError(
+        'config',
+        'The bundled policy or the rubrics have changed since this judging was begun.',
+        'Judge again; what was judged stays as it is.',
+      );
+    }
+    const { config, weights } = await bench.policy(base.id);
+    const tokenizer = await bench.tokenizer(base.id);
+    const candidates = policies.map(({ name, checkpoint }): Candidate => ({
+      name,
+      tokenizer,
+      eosIds: config.eosIds,
+      maxPositions: config.maxPositions,
+      open: () => lentEngine(this.#tools, checkpoint, weights, signal),
+      close: () => {},
+    }));
+    const began = performance.now();
+    let told = -Infinity;
+    let done = 0;
+    try {
+      await runJudging({
+        plan,
+        policies: candidates,
+        sampling: { ...settings, topP },
+        judge,
+        store: {
+          read: (key) => cells.get(key),
+          write: async (key, cell) => {
+            await storage.saveJudged({ judgementId: id, key, cell });
+            cells.set(key, cell);
+          },
+        },
+        signal,
+        onProgress: (progress) => {
+          done = progress.done;
+          const now = performance.now();
+          if (now - told < newsInterval && done < total) return;
+          told = now;
+          const each = progress.made > 0 ? (now - began) / 1000 / progress.made : null;
+          const secondsLeft = each === null ? null : each * (total - done);
+          onNews({ id, done, total, phase: progress.phase, secondsLeft, report: judgeReport(materialOf(record, cells)) });
+        },
+      });
+    } catch (error) {
+      const code = labErrorCode(error);
+      const cancelled = signal.aborted && code === 'cancelled';
+      // Nothing of worth is lost, and there is nothing to be continued: a wrong address is corrected in the form.
+      if (done === 0) await storage.deleteJudgement(id);
+      if (!cancelled || done === 0) throw code === 'network' ? withKept(error as LabError, done, total) : error;
+    }
+    return viewOf(record, cells);
+  }
+}
+
+function withKept(error: LabError, done: number, total: number): LabError {
+  if (done === 0) return error;
+  return new LabError('network', error.message, `${done} of ${total} verdicts are kept; Continue goes on with the rest.`, { cause: error });
+}
+
+function materialOf({ plan, policies, judge, settings }: JudgementRecord, cells: ReadonlyMap<string, JudgeCell>): Judged {
+  const { temperature, maxNewTokens, seed } = settings;
+  const names = policies.map(({ name }) => name);
+  return { plan, names, judge, sampling: { temperature, topP, maxNewTokens, seed }, read: (key) => cells.get(key) };
+}
+
+function infoOf({ plan, ...record }: JudgementRecord, keys: Iterable<string>): JudgementInfo {
+  let done = 0;
+  for (const key of keys) if (key.split('/')[1] !== 'answers') done++;
+  return { ...record, benchmark: plan.benchmark, done, total: record.policies.length * plannedQuestions(plan) };
+}
+
+function viewOf(record: JudgementRecord, cells: ReadonlyMap<string, JudgeCell>): JudgementView {
+  const material = materialOf(record, cells);
+  return { info: infoOf(record, cells.keys()), report: judgeReport(material), answers: judgedAnswers(material) };
+}
+
+/** In a browser the page's own circumstances are the best guess; elsewhere the system knows. */
+async function explain(url: string, error: unknown, reached: boolean): Promise<LabError> {
+  const page = (globalThis as { readonly location?: Location }).location;
+  if (!page) return unreachableFromNode(url, error);
+  return unreachableFromPage(url, { origin: page.origin, permission: await localNetworkPermission(url) }, reached);
+}
+
+/** Chrome asks before a public page may reach the local network; it has named that permission in two ways. */
+async function localNetworkPermission(url: string): Promise<PermissionState | null> {
+  const where = neighbourhood(url);
+  if (where === 'public') return null;
+  for (const name of [`${where}-network`, 'local-network-access']) {
+    try {
+      return (await navigator.permissions.query({ name: name as PermissionName })).state;
+    } catch {
+      // This browser does not know it by that name.
+    }
+  }
+  return null;
+}
