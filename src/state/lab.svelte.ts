@@ -12,6 +12,7 @@ import { connect } from '../worker/client.ts';
 import { readWish } from './address.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
+import { Judging } from './judge.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
@@ -43,6 +44,7 @@ export class Lab {
   readonly library = new Library(() => this.api);
   readonly probe = new Probe(() => this.api);
   readonly evaluation = new Evaluation(() => this.api);
+  readonly judging = new Judging(() => this.api);
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
   /** Why there is no worker. */
