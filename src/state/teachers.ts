@@ -17,11 +17,11 @@ export function candidates(
 }
 
 /**
- * The highest reward among PerMix runs, because it was taught to answer under personas; without one among other runs of reinforcement
- * learning, then any. Equal rewards: the later step, then the newer run.
+ * The highest reward among runs of reinforcement learning under personas, PerMix or a mix of the reader's own, because they answer best
+ * where the lessons are asked; then among other reinforcement learning, then among all. Equal rewards: the later step, then the newer run.
  */
 export function bestTeacher(all: readonly Candidate[]): Candidate | null {
-  const rank = ({ run: { config } }: Candidate): number => (config.recipe === 'permix' ? 2 : config.objective.name === 'sft' ? 0 : 1);
+  const rank = ({ run: { config } }: Candidate): number => (config.objective.name === 'sft' ? 0 : config.mix.noneShare < 1 ? 2 : 1);
   const reward = ({ checkpoint }: Candidate): number => checkpoint.reward ?? -Infinity;
   const compare = (a: Candidate, b: Candidate): number =>
     rank(b) - rank(a) || difference(reward(b), reward(a)) || b.checkpoint.step - a.checkpoint.step;

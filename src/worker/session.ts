@@ -35,7 +35,7 @@ import { Judgements } from './judge.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
-import { appoint, teacherComplaints, teacherWeights } from './teacher.ts';
+import { appoint, needTeacher, teacherComplaints } from './teacher.ts';
 import { Training, type TrainingTools } from './training.ts';
 import { Turns } from './turns.ts';
 
@@ -393,7 +393,8 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const record = newRun(name ? checkedName(name) : `${recipeNames[config.recipe]} · seed ${config.seed}`, config, info, teacher);
+    const title = `${recipeNames[teacher ? 'distill' : config.recipe]} · seed ${config.seed}`;
+    const record = newRun(name ? checkedName(name) : title, config, info, teacher);
     const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
     const trainer = initialTrainerState;
     await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });

@@ -27,27 +27,31 @@ export async function appoint(storage: LabStorage, checkpoint: string, config: R
   return { checkpoint, name: `${run.name}, step ${step}` };
 }
 
-/** @throws LabError naming run and teacher where the checkpoint is gone or damaged; nothing of the run is touched */
-export async function teacherWeights(storage: LabStorage, { name, step, teacher }: RunRecord): Promise<Weights> {
-  if (!teacher) throw new Error(`${name} has no teacher`);
+/** @throws LabError naming run and teacher where the checkpoint is gone; nothing of the run is touched */
+export async function needTeacher(storage: LabStorage, run: RunRecord): Promise<void> {
+  if (!run.teacher) return;
+  for (const { id } of await storage.runs()) {
+    if ((await storage.checkpoints(id)).some((info) => info.id === run.teacher!.checkpoint)) return;
+  }
+  throw missing('storage', run, run.teacher, 'was deleted');
+}
+
+/** @throws LabError as above, and where the checkpoint is damaged */
+export async function teacherWeights(storage: LabStorage, run: RunRecord, teacher: Teacher): Promise<Weights> {
+  await needTeacher(storage, run);
   try {
     return (await storage.checkpoint(teacher.checkpoint)).state.weights;
   } catch (cause) {
-    const code = labErrorCode(cause) === 'format' ? 'format' : 'storage';
-    if (code === 'storage' && (await isStored(storage, teacher.checkpoint))) throw cause;
-    const what = code === 'format' ? 'is damaged' : 'was deleted';
-    throw new LabError(
-      code,
-      `“${teacher.name}”, the teacher of “${name}”, ${what}, so the run cannot go on. What it learned is kept, up to step ${step}.`,
-      'Its checkpoints can still be used; begin a new run with another teacher.',
-      { cause },
-    );
+    if (labErrorCode(cause) !== 'format') throw cause;
+    throw missing('format', run, teacher, 'is damaged', cause);
   }
 }
 
-async function isStored(storage: LabStorage, checkpoint: string): Promise<boolean> {
-  for (const { id } of await storage.runs()) {
-    if ((await storage.checkpoints(id)).some((info) => info.id === checkpoint)) return true;
-  }
-  return false;
+function missing(code: 'storage' | 'format', { name, step }: RunRecord, teacher: Teacher, what: string, cause?: unknown): LabError {
+  return new LabError(
+    code,
+    `“${teacher.name}”, the teacher of “${name}”, ${what}, so the run cannot go on. What it learned is kept, up to step ${step}.`,
+    'Its checkpoints can still be used; begin a new run with another teacher.',
+    { cause },
+  );
 }

@@ -17,7 +17,7 @@ import type { SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
-import { teacherWeights } from './teacher.ts';
+import { needTeacher, teacherWeights } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
 
 export interface TrainingTools {
@@ -190,6 +190,8 @@ export class Training {
     await this.#refresh();
     if (!this.#holds()) await this.#goBack();
     if (this.#owed) await this.#store(this.#owed);
+    // The one that teaches may still be at hand when its checkpoint is not; then it could not be continued after the next reload.
+    await needTeacher(storage, this.#record);
     await this.#teacher();
     const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
     const { engine: before, name } = this.#record;
@@ -257,7 +259,7 @@ export class Training {
   async #teacher(): Promise<{ readonly teacher?: PolicyEngine }> {
     const { storage, bench } = this.#tools;
     const { teacher, config } = this.#record;
-    return teacher ? { teacher: await bench.teacherOf(this, config.policy, () => teacherWeights(storage, this.#record)) } : {};
+    return teacher ? { teacher: await bench.teacherOf(this, config.policy, () => teacherWeights(storage, this.#record, teacher)) } : {};
   }
 
   /** Metrics and rollouts of a step, and a checkpoint where one is due. */
