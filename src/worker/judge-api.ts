@@ -3,6 +3,7 @@ import type { Benchmark } from '../evaluate/judge/benchmark.ts';
 import type { JudgeAccess } from '../evaluate/judge/client.ts';
 import type { JudgedAnswer, JudgeReport } from '../evaluate/judge/report.ts';
 import type { JudgementRecord, JudgementSettings } from '../storage/judgements.ts';
+import type { EvaluatedPolicy } from '../storage/records.ts';
 
 export interface JudgeWish {
   readonly settings: JudgementSettings;
@@ -20,6 +21,7 @@ export interface JudgeAgain {
 /** How a judging goes on. */
 export interface JudgeNews {
   readonly id: string;
+  readonly policies: readonly EvaluatedPolicy[];
   /** Verdicts that there are, and that there will be. */
   readonly done: number;
   readonly total: number;

@@ -151,7 +151,7 @@ export class Judgements {
           told = now;
           const each = progress.made > 0 ? (now - began) / 1000 / progress.made : null;
           const secondsLeft = each === null ? null : each * (total - done);
-          onNews({ id, done, total, phase: progress.phase, secondsLeft, report: judgeReport(materialOf(record, cells)) });
+          onNews({ id, policies, done, total, phase: progress.phase, secondsLeft, report: judgeReport(materialOf(record, cells)) });
         },
       });
     } catch (error) {

@@ -71,6 +71,12 @@ describe('the address', () => {
       /permission for the local network is blocked.*site settings/,
     );
     expect(why('http://localhost:11434/v1', 'https://lab.org', 'prompt')).toMatch(/not answered with Allow/);
+    expect(why('http://localhost:11434/v1', 'http://lab.org', 'denied')).toMatch(/only given to pages that come over https/);
+    // A page from this computer needs no permission, whatever the browser says of it.
+    for (const permission of ['denied', 'prompt'] as const) {
+      expect(why('http://localhost:8080/v1', 'http://127.0.0.1:5173', permission)).not.toMatch(/permission|Allow”|local network/);
+    }
+    expect(why('http://localhost:8080/v1', 'http://127.0.0.1:5173', null)).toMatch(/--cors-origins/);
     expect(why('https://judge.org/v1', 'https://lab.org', 'denied')).toMatch(
       /not running there or it does not allow requests from https:\/\/lab\.org \(CORS\)/,
     );

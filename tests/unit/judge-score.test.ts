@@ -311,7 +311,7 @@ describe('the report', () => {
     expect(table['Expected Action']).toEqual(['2.00', '3.00']);
     expect(table['answers with a score']).toEqual(['3 of 4', '2 of 4']);
     expect(table['not readable']).toEqual(['1', '1']);
-    expect(table['minus the first policy']).toEqual(['–', '1.00']);
+    expect(table['minus =base']).toEqual(['–', '1.00']);
     const lines = judgeCsv(report).split('\r\n');
     expect(lines[0]).toBe('policy,persona,task,measure,value');
     expect(lines).toContain("'=base,,Expected Action,mean,2");

@@ -51,36 +51,40 @@ export function neighbourhood(url: string): Neighbourhood {
   return 'public';
 }
 
+/** A browser asks for permission only where a request goes from a wider network to a narrower one. */
+const narrowness: Readonly<Record<Neighbourhood, number>> = { public: 0, local: 1, loopback: 2 };
+
 /** A request came to nothing and the browser gave no reason. @param reached others came through before */
 export function unreachableFromPage(url: string, { origin, permission }: AskingPage, reached = false): LabError {
-  const { protocol, host } = new URL(url);
-  if (reached) return new LabError('network', `The judge at ${host} no longer answers.`, 'Start it again.');
-  const where = neighbourhood(url);
-  if (permission === 'denied' && where !== 'public') {
-    return new LabError(
-      'network',
+  const { protocol, host, port } = new URL(url);
+  const unreachable = (what: string, next: string) => new LabError('network', what, next);
+  if (reached) return unreachable(`The judge at ${host} no longer answers.`, 'Start it again.');
+  const [secure, where] = [origin.startsWith('https:'), neighbourhood(url)];
+  const inward = narrowness[neighbourhood(origin)] < narrowness[where];
+  if (inward && permission === 'denied') {
+    return unreachable(
       `The browser does not let this page reach ${host}: its permission for the local network is blocked.`,
-      'Allow “local network access” (also called “apps on device”) for this page, in the site settings beside the address bar, and try again.',
+      secure
+        ? 'Allow “local network access” (also called “apps on device”) for this page, in the site settings beside the address bar, and try again.'
+        : 'It is only given to pages that come over https or from this computer: open this page so.',
     );
   }
-  if (origin.startsWith('https:') && protocol === 'http:' && where !== 'loopback') {
-    return new LabError(
-      'network',
-      `This page came over https, from where browsers refuse plain http to ${host} (mixed content)${where === 'local' ? ', unless they have a permission for the local network and it is granted' : ''}.`,
+  if (secure && protocol === 'http:' && where !== 'loopback') {
+    const unless = where === 'local' ? ', unless they have a permission for the local network and it is granted' : '';
+    return unreachable(
+      `This page came over https, from where browsers refuse plain http to ${host} (mixed content)${unless}.`,
       'Give the judge an https address, run it on this computer (http://localhost), or serve this page over http yourself.',
     );
   }
-  const causes = [
-    'it is not running there',
-    `it does not allow requests from ${origin} (CORS)`,
-    ...(where !== 'public' && permission === 'prompt'
-      ? ['the question about access to the local network was not answered with Allow']
-      : []),
-  ];
-  return new LabError(
-    'network',
+  const causes = ['it is not running there', `it does not allow requests from ${origin} (CORS)`];
+  if (inward && permission === 'prompt') causes.push('the question about access to the local network was not answered with Allow');
+  const ollama = `Ollama: start it with OLLAMA_ORIGINS=${origin}.`;
+  const others =
+    `llama.cpp: llama-server allows every page unless --cors-origins or its tools limit it; name ${origin} there. ` +
+    `Other servers: let them send Access-Control-Allow-Origin for ${origin}.`;
+  return unreachable(
     `The judge at ${host} cannot be reached, and the browser does not say why: ${causes.slice(0, -1).join(', ')} or ${causes.at(-1)}.`,
-    `Ollama: start it with OLLAMA_ORIGINS=${origin}. llama.cpp: llama-server allows every page unless --cors-origins or server tools limit it; add ${origin} there. Other servers: send Access-Control-Allow-Origin for ${origin}.`,
+    port === '11434' ? ollama : `${ollama} ${others}`,
   );
 }
 

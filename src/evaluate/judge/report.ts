@@ -139,7 +139,7 @@ export function judgeTable(report: JudgeReport): { readonly label: string; reado
     row('  without Toxicity', ({ withoutToxicity }) => two(withoutToxicity?.value)),
     ...(policies.length > 1
       ? [
-          row('  minus the first policy', ({ difference }) => two(difference?.value)),
+          row(`  minus ${policies[0]!.name}`, ({ difference }) => two(difference?.value)),
           row('  its 95 % interval', ({ difference }) => interval(difference)),
         ]
       : []),
