@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import type { EngineInfo, PolicyEngine } from '../engine/engine.ts';
 import { labErrorCode } from '../errors.ts';
 import { evaluate, type Candidate, type Cell, type CellStore } from '../evaluate/evaluate.ts';
-import { personaEnsemble, personaSearch, type InferenceAnswers, type Vote } from '../evaluate/inference.ts';
+import { inferenceAnswers, type InferenceAnswers } from '../evaluate/inference.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import type { EvaluationReport, Fidelity } from '../evaluate/report.ts';
 import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
 import type { Curve, FidelitySummary, RunResult } from '../evaluate/reproduction/results.ts';
-import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
+import { voteTable } from '../evaluate/votes.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { taskById } from '../tasks/index.ts';
@@ -134,7 +134,7 @@ async function examine(folder: string, plan: RunPlan, policyFolder: string, sign
   });
   // Where every reply was there already, nothing was opened: the machine is then asked once more, for the record.
   if (!engine) policy.close(await policy.open());
-  return { report, inference: inferenceOf(report, store, questions, policy, seed), engine };
+  return { report, inference: await inferenceOf(report, store, questions, policy, seed), engine };
 }
 
 /** Rows of one generation or scoring: decides the speed, not the result. */
@@ -176,31 +176,22 @@ async function candidate(folder: string, name: string, wish: EngineWish, onOpen:
 }
 
 /** Search and votes on the replies that the examination made. */
-function inferenceOf(
+async function inferenceOf(
   report: EvaluationReport,
   cells: CellStore,
   set: QuestionSet,
   { tokenizer }: Candidate,
   seed: number,
-): InferenceAnswers {
+): Promise<InferenceAnswers> {
   const byId = new Map(set.questions.map((question) => [question.id, question]));
-  const asked = report.data.problemIds.map((id) => byId.get(id)!);
-  const votes = personas.map((persona) => {
+  const questions = report.data.problemIds.map((id) => byId.get(id)!);
+  const replies = personas.map((persona) => {
     const cell = cells.read(`policy/task/${persona.id}`);
     if (!cell || !('replies' in cell)) throw new Error(`no replies under ${persona.id} after the examination`);
-    return asked.map((question, i): Vote => {
-      const { text, tokens } = cell.replies[i * analysis.samples]!;
-      const { parsed, correct } = set.judge(text, question);
-      return { answer: parsed, correct, read: renderPrompt(tokenizer, persona.text, question.text).tokens.length, written: tokens.length };
-    });
+    return cell.replies;
   });
-  const { personas: counts, validationSets, validationProblems, ensembleDraws } = analysis.inference;
-  const problems = Math.min(validationProblems, Math.floor(asked.length / 2));
-  const levels = counts.filter((k) => k <= personas.length);
-  return {
-    search: problems < 1 ? [] : levels.map((k) => personaSearch(votes, { personas: k, sets: validationSets, problems, seed })),
-    ensemble: levels.map((k) => personaEnsemble(votes, { personas: k, draws: ensembleDraws, seed })),
-  };
+  const votes = await voteTable({ personas, questions, replies, samples: analysis.samples, judge: set.judge, tokenizer });
+  return inferenceAnswers(votes, analysis.inference, seed);
 }
 
 function summaryOf({ headline, task, roleplay }: Fidelity): FidelitySummary {

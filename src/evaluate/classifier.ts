@@ -3,7 +3,9 @@
  * scikit-learn's TfidfVectorizer(sublinear_tf) and LogisticRegression, small and deterministic: the same texts give the same
  * classifier, bit for bit, in any browser. It is not made for large corpora.
  */
+import { breathe } from '../engine/breathe.ts';
 import { LabError } from '../errors.ts';
+import { stopped } from './replies.ts';
 
 export interface Classifier {
   /** In the order of their first appearance. */
@@ -44,11 +46,15 @@ interface Sparse {
   readonly values: Float64Array;
 }
 
-/** @throws LabError 'config' where there are not two classes to tell apart */
-export function trainClassifier(
+/**
+ * Lets messages in while it learns, which takes a second or more.
+ * @throws LabError 'config' where there are not two classes to tell apart, 'cancelled' when the signal is aborted
+ */
+export async function trainClassifier(
   samples: readonly { readonly text: string; readonly label: string }[],
   options: Partial<ClassifierOptions> = {},
-): Classifier {
+  signal?: AbortSignal,
+): Promise<Classifier> {
   const settings = { ...classifierDefaults, ...options };
   const classes = [...new Set(samples.map(({ label }) => label))];
   if (classes.length < 2) {
@@ -61,7 +67,7 @@ export function trainClassifier(
   );
   const rows = samples.map(({ text }) => vectoriser.vector(text));
   const labels = samples.map(({ label }) => classes.indexOf(label));
-  const fitted = fit(rows, labels, classes.length, vectoriser.size, settings);
+  const fitted = await fit(rows, labels, classes.length, vectoriser.size, settings, signal);
   const probabilities = (text: string) => softmax(logits(vectoriser.vector(text), fitted, classes.length));
   return {
     classes,
@@ -124,13 +130,22 @@ class Vectoriser {
  * Minimises mean cross-entropy + decay |W|²/2, which is convex: Nesterov's accelerated descent, started again whenever the momentum
  * points uphill (O'Donoghue and Candès 2015). The Hessian of softmax is at most 1/2, hence the step.
  */
-function fit(rows: readonly Sparse[], labels: readonly number[], classes: number, features: number, settings: ClassifierOptions) {
+async function fit(
+  rows: readonly Sparse[],
+  labels: readonly number[],
+  classes: number,
+  features: number,
+  settings: ClassifierOptions,
+  signal?: AbortSignal,
+): Promise<Float64Array> {
   const size = classes * (features + 1);
   const step = 1 / (largestEigenvalue(rows, features) / 2 + settings.decay);
   let current = new Float64Array(size);
   let ahead = current.slice();
   let momentum = 1;
   for (let iteration = 0; iteration < settings.iterations; iteration++) {
+    await breathe();
+    if (signal?.aborted) throw stopped();
     const slope = gradient(rows, labels, classes, features, ahead, settings.decay);
     const next = ahead.map((value, i) => value - step * slope[i]!);
     let uphill = 0;

@@ -58,18 +58,36 @@ export class FidelityScorer {
   readonly #style: StyleScorer;
   readonly #classifier: Classifier | null;
 
-  /**
-   * @param training the frozen base's replies to *other* questions; null or of a single class: there is no identification
-   */
-  constructor(personas: readonly Persona[], voices: readonly Voice[], training: readonly PersonaReplies[] | null) {
+  private constructor(
+    personas: readonly Persona[],
+    voices: readonly Voice[],
+    mask: (reply: string) => string,
+    classifier: Classifier | null,
+  ) {
     this.#personas = personas;
     this.#classes = personas.map(voiceClass);
-    this.#mask = promptMask(personas);
+    this.#mask = mask;
     this.#style = new StyleScorer(voices);
+    this.#classifier = classifier;
+  }
+
+  /**
+   * @param training the frozen base's replies to *other* questions; null or of a single class: there is no identification
+   * @throws LabError 'cancelled' when the signal is aborted
+   */
+  static async create(
+    personas: readonly Persona[],
+    voices: readonly Voice[],
+    training: readonly PersonaReplies[] | null,
+    signal?: AbortSignal,
+  ): Promise<FidelityScorer> {
+    const mask = promptMask(personas);
+    const classes = new Map(personas.map((persona) => [persona.id, voiceClass(persona)]));
     const samples = (training ?? []).flatMap(({ personaId, texts }) =>
-      texts.map((text) => ({ text: this.#mask(text), label: this.#classes[this.#index(personaId)]! })),
+      texts.map((text) => ({ text: mask(text), label: classes.get(personaId)! })),
     );
-    this.#classifier = new Set(samples.map(({ label }) => label)).size > 1 ? trainClassifier(samples) : null;
+    const several = new Set(samples.map(({ label }) => label)).size > 1;
+    return new FidelityScorer(personas, voices, mask, several ? await trainClassifier(samples, {}, signal) : null);
   }
 
   /** @param base the frozen base's replies to the same questions: the classifier's ceiling */

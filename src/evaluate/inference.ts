@@ -38,6 +38,39 @@ export interface InferenceAnswers {
   readonly ensemble: readonly InferencePoint[];
 }
 
+export interface InferenceWish {
+  /** How many take part; larger numbers than there are personas are left out. */
+  readonly personas: readonly number[];
+  readonly validationSets: number;
+  /** Of a validation set; at most half of all problems. */
+  readonly validationProblems: number;
+  readonly ensembleDraws: number;
+}
+
+/** Both procedures at several sizes; no search where there are too few problems for a validation set. */
+export function inferenceAnswers(votes: VoteTable, wish: InferenceWish, seed: number): InferenceAnswers {
+  const [P, N] = shape(votes);
+  const problems = validationProblems(N, wish);
+  const levels = wish.personas.filter((k) => k <= P);
+  return {
+    search: problems < 1 ? [] : levels.map((k) => personaSearch(votes, { personas: k, sets: wish.validationSets, problems, seed })),
+    ensemble: levels.map((k) => personaEnsemble(votes, { personas: k, draws: wish.ensembleDraws, seed })),
+  };
+}
+
+export function validationProblems(problems: number, wish: Pick<InferenceWish, 'validationProblems'>): number {
+  return Math.min(wish.validationProblems, Math.floor(problems / 2));
+}
+
+/** One persona drawn at random, without any procedure. */
+export function singlePersona(votes: VoteTable): InferencePoint {
+  return {
+    personas: 1,
+    accuracy: mean(votes.map((row) => mean(row.map(right)))),
+    cost: { once: 0, each: mean(votes.map((row) => mean(row.map(tokens)))) },
+  };
+}
+
 export interface SearchWish {
   /** Personas that are tried, drawn without replacement. */
   readonly personas: number;

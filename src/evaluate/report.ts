@@ -1,6 +1,7 @@
 /** What an evaluation found, as one plain object that survives JSON. How it is found is `evaluate.ts`; how it is shown is `table.ts`. */
 import type { PersonaKind } from '../persona/persona.ts';
 import type { FidelityMeasures } from './fidelity.ts';
+import type { InferenceAnswers, InferencePoint } from './inference.ts';
 import type { DescriptiveInterval, ShuffledNull } from './resample.ts';
 import type { Stability } from './stability.ts';
 
@@ -61,6 +62,15 @@ export interface PolicyReport {
   /** [P] expected best of k = 1 .. P personas. */
   readonly lottery: readonly number[];
   readonly fidelity: Fidelity | null;
+  /** What one could do about the lottery without training, on the same replies; absent in reports of earlier versions. */
+  readonly inference?: InferenceReport;
+}
+
+/** Tokens are those of prompt and reply. */
+export interface InferenceReport extends InferenceAnswers {
+  readonly single: InferencePoint;
+  /** The search's sets, and the problems of each. */
+  readonly validation: { readonly sets: number; readonly problems: number };
 }
 
 export interface Accuracy {
@@ -133,6 +143,18 @@ export function reportCsv(report: EvaluationReport): string {
     for (const [name, value] of Object.entries(policy.shuffled)) all(`shuffled pss: ${name}`, value as number);
     for (const [name, value] of Object.entries(policy.bootstrap)) all(`bootstrap pss: ${name}`, value as number);
     policy.lottery.forEach((value, i) => all(`best of ${i + 1}`, value));
+    if (policy.inference) {
+      const { single, search, ensemble } = policy.inference;
+      all('one persona: accuracy', single.accuracy);
+      all('one persona: tokens each', single.cost.each);
+      for (const [name, points] of Object.entries({ search, majority: ensemble })) {
+        for (const { personas, accuracy, cost } of points) {
+          all(`${name} of ${personas}: accuracy`, accuracy);
+          if (cost.once > 0) all(`${name} of ${personas}: tokens once`, cost.once);
+          all(`${name} of ${personas}: tokens each`, cost.each);
+        }
+      }
+    }
     if (!policy.fidelity) continue;
     all('fidelity', policy.fidelity.headline);
     for (const kind of ['task', 'roleplay'] as const) {

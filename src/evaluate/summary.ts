@@ -1,7 +1,8 @@
-/** From replies to the report: judges them and puts the measures side by side. Pure; asking and scoring is `evaluate.ts`. */
+/** From replies to the report: judges them and puts the measures side by side. Asking and scoring is `evaluate.ts`. */
 import type { Persona } from '../persona/persona.ts';
-import type { EvaluationRequest, Scored } from './evaluate.ts';
+import type { Candidate, EvaluationRequest, Scored } from './evaluate.ts';
 import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
+import { inferenceAnswers, singlePersona, validationProblems } from './inference.ts';
 import { lotteryCurve } from './lottery.ts';
 import { meanPassAtK, passLevels } from './pass-at-k.ts';
 import type { Plan } from './plan.ts';
@@ -13,12 +14,15 @@ import {
   type Accuracy,
   type EvaluationReport,
   type Fidelity,
+  type InferenceReport,
   type LogOddsShift,
   type MeanStd,
   type PolicyReport,
 } from './report.ts';
+import { analysis } from './reproduction/analysis.ts';
 import { bootstrapPss, shuffledNull } from './resample.ts';
 import { accuracyInterval, logOddsShift, stability, type Stability } from './stability.ts';
+import { voteTable } from './votes.ts';
 
 /** One policy's replies; question-major, the samples of a question consecutive. */
 export interface Answers {
@@ -29,16 +33,17 @@ export interface Answers {
   readonly roleplay: readonly (readonly Reply[])[];
 }
 
-export function summarise(
+/** @throws LabError 'cancelled' when the request's signal is aborted */
+export async function summarise(
   request: EvaluationRequest,
   plan: Plan,
   own: Answers,
   base: Answers | null,
   scored: Scored | null,
-): EvaluationReport {
-  const fidelity = scored && measureFidelity(request, own, base, scored);
-  const policy = policyReport(request, plan, request.policy.name, own, fidelity?.policy ?? null);
-  const baseReport = base && policyReport(request, plan, request.base!.name, base, fidelity?.base ?? null);
+): Promise<EvaluationReport> {
+  const fidelity = scored && (await measureFidelity(request, own, base, scored));
+  const policy = await policyReport(request, plan, request.policy, own, fidelity?.policy ?? null);
+  const baseReport = base && (await policyReport(request, plan, request.base!, base, fidelity?.base ?? null));
   return {
     format: reportFormat,
     version: reportVersion,
@@ -57,7 +62,13 @@ export function summarise(
   };
 }
 
-function policyReport(request: EvaluationRequest, plan: Plan, name: string, answers: Answers, fidelity: Fidelity | null): PolicyReport {
+async function policyReport(
+  request: EvaluationRequest,
+  plan: Plan,
+  candidate: Candidate,
+  answers: Answers,
+  fidelity: Fidelity | null,
+): Promise<PolicyReport> {
   const { personas, samples, seed } = request;
   const none = accuracyOf(request, plan, null, answers.none);
   const each = personas.map((persona, p) => accuracyOf(request, plan, persona.id, answers.task[p]!));
@@ -67,7 +78,7 @@ function policyReport(request: EvaluationRequest, plan: Plan, name: string, answ
     return correct.length < 2 ? null : stability({ correct, samples }, none.accuracy);
   };
   return {
-    name,
+    name: candidate.name,
     none,
     personas: each,
     stability: {
@@ -79,6 +90,27 @@ function policyReport(request: EvaluationRequest, plan: Plan, name: string, answ
     bootstrap: bootstrapPss(table, seed),
     lottery: lotteryCurve(each.map(({ accuracy }) => accuracy)),
     fidelity,
+    inference: await inferenceReport(request, plan, candidate, answers),
+  };
+}
+
+/** As in the reproduction (`reproduction/analysis.ts`), but for the sizes, which are 2, 4, 8, … and all personas. */
+const { validationSets, ensembleDraws, validationProblems: mostProblems } = analysis.inference;
+
+async function inferenceReport(
+  { personas, questions, samples, seed, signal }: EvaluationRequest,
+  { task }: Plan,
+  { tokenizer }: Candidate,
+  { task: replies }: Answers,
+): Promise<InferenceReport> {
+  const asked = { personas, questions: task, replies, samples, judge: questions.judge, tokenizer };
+  const votes = await voteTable({ ...asked, ...(signal ? { signal } : {}) });
+  const sizes = [2, 4, 8, 16, 32, 64].filter((k) => k < personas.length);
+  const wish = { personas: [...sizes, personas.length], validationSets, validationProblems: mostProblems, ensembleDraws };
+  return {
+    single: singlePersona(votes),
+    ...inferenceAnswers(votes, wish, seed),
+    validation: { sets: validationSets, problems: validationProblems(task.length, wish) },
   };
 }
 
@@ -97,13 +129,13 @@ function accuracyOf({ questions, samples }: EvaluationRequest, plan: Plan, perso
   };
 }
 
-function measureFidelity(
-  { personas, voices, samples }: EvaluationRequest,
+async function measureFidelity(
+  { personas, voices, samples, signal }: EvaluationRequest,
   own: Answers,
   base: Answers | null,
   scored: Scored,
-): { policy: Fidelity; base: Fidelity | null } {
-  const kind = (name: 'task' | 'roleplay') => {
+): Promise<{ policy: Fidelity; base: Fidelity | null }> {
+  const kind = async (name: 'task' | 'roleplay') => {
     const texts = (answers: Answers, p: number) =>
       name === 'roleplay'
         ? answers.roleplay[p]!.map(({ text }) => text)
@@ -115,13 +147,13 @@ function measureFidelity(
       texts: scored.training[name][p]!.map(({ text }) => text),
       logprobs: null,
     }));
-    const scorer = new FidelityScorer(personas, voices, training);
+    const scorer = await FidelityScorer.create(personas, voices, training, signal);
     const policyReplies = repliesOf(own, scored.policy[name]);
     const baseReplies = base && repliesOf(base, scored.base![name]);
     const ceiling = baseReplies ?? policyReplies;
     return { policy: scorer.measure(policyReplies, ceiling), base: baseReplies && scorer.measure(baseReplies, ceiling) };
   };
-  const [task, roleplay] = [kind('task'), kind('roleplay')];
+  const [task, roleplay] = [await kind('task'), await kind('roleplay')];
   const both = (a: Fidelity['task'], b: Fidelity['roleplay']): Fidelity => ({ headline: headlineFidelity(a, b), task: a, roleplay: b });
   return { policy: both(task.policy, roleplay.policy), base: task.base && roleplay.base && both(task.base, roleplay.base) };
 }

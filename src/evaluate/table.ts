@@ -2,8 +2,8 @@
 import { headlineProblems, type EvaluationReport, type PolicyReport } from './report.ts';
 import type { FidelityMeasures } from './fidelity.ts';
 
-/** `share` in [0, 1], shown in percent · `score` a ratio or difference of shares · `nats` */
-export type Unit = 'share' | 'score' | 'nats';
+/** `share` in [0, 1], shown in percent · `score` a ratio or difference of shares · `nats` · `tokens` */
+export type Unit = 'share' | 'score' | 'nats' | 'tokens';
 
 export interface TableRow {
   readonly label: string;
@@ -62,6 +62,7 @@ export function reportTable(report: EvaluationReport): ReportTable {
     title: 'Persona lottery: expected best of k personas',
     rows: lotteryLevels(report.personas.length).map((k) => row(`k = ${k}`, 'share', ({ lottery }) => lottery[k - 1]!)),
   });
+  if (policies.some(({ inference }) => inference)) sections.push(inferenceSection(policies, row));
   if (policies.some(({ fidelity }) => fidelity)) {
     sections.push({ title: 'Persona fidelity', rows: [row('headline', 'share', ({ fidelity }) => fidelity?.headline ?? null)] });
     for (const [kind, title] of [
@@ -123,6 +124,30 @@ function stabilityRows(row: (label: string, unit: Unit, value: (policy: PolicyRe
   ];
 }
 
+function inferenceSection(
+  policies: readonly PolicyReport[],
+  row: (label: string, unit: Unit, value: (policy: PolicyReport) => number | null) => TableRow,
+): TableSection {
+  const { search, ensemble, validation } = policies.find(({ inference }) => inference)!.inference!;
+  const at = (kind: 'search' | 'ensemble', i: number) => (policy: PolicyReport) => policy.inference?.[kind][i] ?? null;
+  return {
+    title: `Without training: search for a persona on ${validation.problems} problems, or let several vote`,
+    rows: [
+      row('one persona at random', 'share', ({ inference }) => inference?.single.accuracy ?? null),
+      row('  tokens a question', 'tokens', ({ inference }) => inference?.single.cost.each ?? null),
+      ...search.flatMap(({ personas }, i) => [
+        row(`best of ${personas}, searched`, 'share', (policy) => at('search', i)(policy)?.accuracy ?? null),
+        row('  tokens once, to search', 'tokens', (policy) => at('search', i)(policy)?.cost.once ?? null),
+        row('  tokens a question', 'tokens', (policy) => at('search', i)(policy)?.cost.each ?? null),
+      ]),
+      ...ensemble.flatMap(({ personas }, i) => [
+        row(`majority of ${personas}`, 'share', (policy) => at('ensemble', i)(policy)?.accuracy ?? null),
+        row('  tokens a question', 'tokens', (policy) => at('ensemble', i)(policy)?.cost.each ?? null),
+      ]),
+    ],
+  };
+}
+
 /** 1, 2, 3, 5, 10, 20, … and all of them. */
 function lotteryLevels(personas: number): number[] {
   return [...[1, 2, 3, 5, 10, 20, 50, 100, 200].filter((k) => k < personas), personas];
@@ -134,5 +159,6 @@ export function formatValue(value: number | null, unit: Unit): string {
   // Without a sign in front of a zero that only rounding left.
   const fixed = (x: number, digits: number) => x.toFixed(digits).replace(/^-(0(?:\.0*)?)$/, '$1');
   if (unit === 'share') return `${fixed(100 * value, 1)} %`;
+  if (unit === 'tokens') return Math.round(value).toLocaleString('en-US');
   return fixed(value, 3);
 }

@@ -68,7 +68,7 @@ describe('the classifier', () => {
     ...['so sings the muse', 'the muse so soft'].map((text) => ({ text, label: 'poet' })),
   ];
 
-  it('finds the minimum that scipy finds', () => {
+  it('finds the minimum that scipy finds', async () => {
     // scipy.optimize L-BFGS-B on the same TF-IDF matrix, decay .01
     const known = {
       'ahoy matey': [0.9177301, 0.0514013, 0.0308686],
@@ -77,7 +77,7 @@ describe('the classifier', () => {
       'beep ahoy': [0.4381062, 0.4959871, 0.0659067],
       'zzz qqq': [0.3751466, 0.4235479, 0.2013055],
     };
-    const classifier = trainClassifier(samples, { decay: 0.01, iterations: 2000, tolerance: 1e-9 });
+    const classifier = await trainClassifier(samples, { decay: 0.01, iterations: 2000, tolerance: 1e-9 });
     expect(classifier.classes).toEqual(['pirate', 'robot', 'poet']);
     for (const [text, expected] of Object.entries(known)) {
       const p = classifier.probabilities(text);
@@ -85,11 +85,11 @@ describe('the classifier', () => {
     }
   });
 
-  it('does not depend on the order of its texts, and gives the same bits twice', () => {
-    const one = trainClassifier(samples);
-    const moved = trainClassifier(samples.toReversed());
+  it('does not depend on the order of its texts, and gives the same bits twice', async () => {
+    const one = await trainClassifier(samples);
+    const moved = await trainClassifier(samples.toReversed());
     for (const text of ['ahoy', 'the boop', 'muse of the sea', '']) {
-      expect(trainClassifier(samples).probabilities(text)).toEqual(one.probabilities(text));
+      expect((await trainClassifier(samples)).probabilities(text)).toEqual(one.probabilities(text));
       one.classes.forEach((label, i) =>
         expect(moved.probabilities(text)[moved.classes.indexOf(label)]).toBeCloseTo(one.probabilities(text)[i]!, 3),
       );
@@ -97,22 +97,22 @@ describe('the classifier', () => {
     }
   });
 
-  it('tells the voices of the bundled corpus apart, and says nothing sure of an unknown text', () => {
+  it('tells the voices of the bundled corpus apart, and says nothing sure of an unknown text', async () => {
     const heard = (from: number, to: number) =>
       Array.from({ length: to - from }, (_, i) => dialogue(1, from + i).reply)
         .map((text) => ({ text, label: voiceOf(text)! }))
         .filter(({ label }) => label !== null);
-    const classifier = trainClassifier(heard(300_000, 300_500));
+    const classifier = await trainClassifier(heard(300_000, 300_500));
     const test = heard(310_000, 310_200);
     const right = test.filter(({ text, label }) => classifier.predict(text) === label).length;
     expect(right / test.length).toBeGreaterThan(0.85);
   });
 
-  it('refuses a single class', () => {
+  it('refuses a single class', async () => {
     for (const bad of [[], samples.slice(0, 3)]) {
       let error: unknown = null;
       try {
-        trainClassifier(bad);
+        await trainClassifier(bad);
       } catch (caught) {
         error = caught;
       }
@@ -120,8 +120,18 @@ describe('the classifier', () => {
     }
   });
 
-  it('stands empty texts and texts that share nothing', () => {
-    const classifier = trainClassifier([
+  it('lets others have their turn while it learns, and stops when it is told to', async () => {
+    const abort = new AbortController();
+    let turns = 0;
+    const timer = setInterval(() => ++turns === 2 && abort.abort(), 0);
+    const many = Array.from({ length: 600 }, (_, i) => ({ text: dialogue(1, 300_000 + i).reply, label: String(i % 40) }));
+    const error: unknown = await trainClassifier(many, { tolerance: 0 }, abort.signal).catch((caught: unknown) => caught);
+    clearInterval(timer);
+    expect(labErrorCode(error)).toBe('cancelled');
+  });
+
+  it('stands empty texts and texts that share nothing', async () => {
+    const classifier = await trainClassifier([
       { text: '', label: 'a' },
       { text: 'x', label: 'b' },
       { text: 'y', label: 'b' },
@@ -200,8 +210,8 @@ describe('fidelity', () => {
     { personaId: 'someone', texts: ['well well'], logprobs: [[-5, -1, -5, -2]] },
   ];
 
-  it('is the mean of the three measures', () => {
-    const measured = new FidelityScorer(personas, voices, training).measure(replies, training);
+  it('is the mean of the three measures', async () => {
+    const measured = (await FidelityScorer.create(personas, voices, training)).measure(replies, training);
     expect(measured.replies).toBe(4);
     // "someone" has no voice, hence no style.
     expect(measured.style).toEqual({ strict: 2 / 3, loose: 2 / 3, replies: 3 });
@@ -222,8 +232,8 @@ describe('fidelity', () => {
     expect(voiceClass(persona('pirate', null))).not.toBe(voiceClass(persona('x', 'persona pirate')));
   });
 
-  it('leaves out, as null, what cannot be measured', () => {
-    const bare = new FidelityScorer([persona('a', null), persona('b', null)], [], null).measure(
+  it('leaves out, as null, what cannot be measured', async () => {
+    const bare = (await FidelityScorer.create([persona('a', null), persona('b', null)], [], null)).measure(
       [
         { personaId: 'a', texts: ['x'], logprobs: null },
         { personaId: 'b', texts: [], logprobs: null },
@@ -231,32 +241,36 @@ describe('fidelity', () => {
       [],
     );
     expect(bare).toMatchObject({ replies: 1, style: null, identification: null, likelihood: null, pmi: null, mean: null });
-    const one = new FidelityScorer(
-      [persona('a', 'v'), persona('b', 'v')],
-      [voice('v', ['Oh'])],
-      [{ personaId: 'a', texts: ['Oh my', 'Oh no'], logprobs: null }],
+    const one = (
+      await FidelityScorer.create(
+        [persona('a', 'v'), persona('b', 'v')],
+        [voice('v', ['Oh'])],
+        [{ personaId: 'a', texts: ['Oh my', 'Oh no'], logprobs: null }],
+      )
     ).measure([{ personaId: 'a', texts: ['Oh my'], logprobs: [[-1, -2]] }], []);
     // A single voice cannot be told apart from any other.
     expect(one).toMatchObject({ identification: null, likelihood: null, mean: 1 });
   });
 
-  it('does not depend on the order of the personas', () => {
+  it('does not depend on the order of the personas', async () => {
     const order = [2, 0, 3, 1];
-    const moved = new FidelityScorer(
-      order.map((i) => personas[i]!),
-      voices,
-      training,
+    const moved = (
+      await FidelityScorer.create(
+        order.map((i) => personas[i]!),
+        voices,
+        training,
+      )
     ).measure(
       replies.toReversed().map((one) => ({ ...one, logprobs: one.logprobs!.map((row) => order.map((i) => row[i]!)) })),
       training,
     );
-    const straight = new FidelityScorer(personas, voices, training).measure(replies, training);
+    const straight = (await FidelityScorer.create(personas, voices, training)).measure(replies, training);
     expect(moved.mean).toBeCloseTo(straight.mean!, 12);
     expect(moved.pmi).toBeCloseTo(straight.pmi!, 12);
   });
 
-  it('finds every persona of the world in its own voice', () => {
-    const scorer = new FidelityScorer(world, worldVoices, null);
+  it('finds every persona of the world in its own voice', async () => {
+    const scorer = await FidelityScorer.create(world, worldVoices, null);
     const own = world.map(({ id, voice: voiceId }) => {
       const { openers } = worldVoices.find((one) => one.id === voiceId)!;
       return { personaId: id, texts: openers.map((opener) => `${opener} it is 4.`), logprobs: null };

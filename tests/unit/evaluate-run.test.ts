@@ -11,8 +11,10 @@ import { generatedQuestions, importedQuestions } from '../../src/evaluate/questi
 import { reportCsv, reportJson, type EvaluationReport } from '../../src/evaluate/report.ts';
 import { formatValue, reportTable } from '../../src/evaluate/table.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
+import { renderPrompt } from '../../src/persona/prompt.ts';
 import { loadPolicy, type Policy } from '../../src/policy/policy.ts';
 import { taskById } from '../../src/tasks/index.ts';
+import { verify } from '../../src/verify/verify.ts';
 import { tinyTokenizer } from '../helpers/tiny-policy.ts';
 
 const folder = resolve(import.meta.dirname, '../../public/models/permix-tiny');
@@ -120,6 +122,31 @@ describe('evaluate', () => {
     // Same weights, same draws.
     expect({ ...report.base!, name: '' }).toEqual({ ...report.policy, name: '' });
     expect(report.shift!.personas).toEqual([0, 0, 0, 0]);
+  });
+
+  it('says what search and votes would bring, from the first reply to each problem, with their tokens', () => {
+    const { single, search, ensemble, validation } = report.policy.inference!;
+    const byId = new Map(generatedQuestions(task, 6, 3).questions.map((question) => [question.id, question]));
+    const asked = report.data.problemIds.map((id) => byId.get(id)!);
+    const verdicts = personas.map(({ id, text }) => {
+      const cell = store.cells.get(`policy/task/${id}`)! as { replies: { text: string; tokens: number[] }[] };
+      return asked.map((question, i) => {
+        const reply = cell.replies[2 * i]!;
+        const read = renderPrompt(policy.tokenizer!, text, question.text).tokens.length;
+        return { right: Number(verify(reply.text, question, task).correct), tokens: read + reply.tokens.length };
+      });
+    });
+    const all = verdicts.flat();
+    expect(single.accuracy).toBeCloseTo(all.reduce((sum, { right }) => sum + right, 0) / all.length, 12);
+    expect(single.cost.once).toBe(0);
+    expect(single.cost.each).toBeCloseTo(all.reduce((sum, { tokens }) => sum + tokens, 0) / all.length, 12);
+    expect([search, ensemble].map((points) => points.map(({ personas: k }) => k))).toEqual([
+      [2, 4],
+      [2, 4],
+    ]);
+    expect(validation).toEqual({ sets: 5, problems: 3 });
+    expect(search[1]!.cost).toEqual({ once: 4 * 3 * single.cost.each, each: single.cost.each });
+    expect(ensemble[1]!.cost).toEqual({ once: 0, each: 4 * single.cost.each });
   });
 
   it('agrees with the accuracy that training reports', async () => {
@@ -275,7 +302,7 @@ describe('the table and the CSV', () => {
     expect(table.columns).toEqual(['base, "old"', 'permix-tiny']);
     const labels = table.sections.flatMap(({ rows }) => rows.map(({ label }) => label));
     for (const { name, heldOut } of report.personas) expect(labels).toContain(heldOut ? `${name} *` : name);
-    expect(labels).toContain('pass@2');
+    expect(labels).toEqual(expect.arrayContaining(['pass@2', 'one persona at random', 'best of 4, searched', 'majority of 4']));
     for (const { rows } of table.sections) {
       for (const { values } of rows) {
         expect(values).toHaveLength(2);
@@ -287,6 +314,8 @@ describe('the table and the CSV', () => {
     expect(rows[0]).toBe('role,policy,persona,measure,value');
     expect(rows).toContain(`policy,permix-tiny,none,accuracy,${report.policy.none.accuracy}`);
     expect(rows).toContain(`base,"base, ""old""",,all: pss,${report.base!.stability.all.pss}`);
+    expect(rows).toContain(`policy,permix-tiny,,search of 2: tokens once,${report.policy.inference!.search[0]!.cost.once}`);
+    expect(rows).toContain(`policy,permix-tiny,,majority of 2: accuracy,${report.policy.inference!.ensemble[0]!.accuracy}`);
     for (const row of rows.slice(1)) expect(Number.isFinite(Number(row.slice(row.lastIndexOf(',') + 1))), row).toBe(true);
     expect(new Set(rows.map((row) => row.slice(0, row.lastIndexOf(',')))).size).toBe(rows.length);
   });
@@ -295,6 +324,7 @@ describe('the table and the CSV', () => {
     expect(formatValue(0.4567, 'share')).toBe('45.7 %');
     expect(formatValue(-0.00001, 'score')).toBe('0.000');
     expect(formatValue(-0.5, 'nats')).toBe('-0.500');
+    expect(formatValue(4959.6, 'tokens')).toBe('4,960');
     expect(formatValue(null, 'share')).toBe('–');
   });
 });

@@ -27,7 +27,7 @@ import { checkBatch } from '../check.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { globalNorm } from './adamw.ts';
 import { completionsOf, microBatches } from './batch.ts';
-import { breathe } from './breathe.ts';
+import { breathe } from '../breathe.ts';
 import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';

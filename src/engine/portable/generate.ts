@@ -8,7 +8,7 @@ import { LabError } from '../../errors.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import { checkPrompts } from '../check.ts';
 import type { GenerateProgress, GenerateRequest, Rollouts } from '../engine.ts';
-import { breathe } from './breathe.ts';
+import { breathe } from '../breathe.ts';
 import { createCache, type KeyValueCache } from './cache.ts';
 import type { Decoder } from './decoder.ts';
 import { onHost } from './host.ts';
