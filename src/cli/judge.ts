@@ -29,10 +29,7 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   const parallel = args.integer('parallel', 1, 64) ?? defaultParallel;
   const timeoutMs = 1000 * (args.number('timeout', 0.1, 86_400) ?? 180);
   const file = args.required('benchmark');
-  const judge = new JudgeClient(
-    { address: args.required('judge'), model: args.required('judge-model'), key: process.env[keyVariable] ?? null },
-    { timeoutMs },
-  );
+  const judge = judgeOf(args, timeoutMs);
   const text = await readText(args, 'benchmark', file);
   const benchmark = parseBenchmark(text, basename(file));
   const policy = await candidate(args, resolve(modelFolder(args)), null);
@@ -106,6 +103,15 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   out.object(report);
   for (const line of tableLines(report)) out.line(line);
   return 0;
+}
+
+function judgeOf(args: Arguments, timeoutMs: number): JudgeClient {
+  const access = { address: args.required('judge'), model: args.required('judge-model'), key: process.env[keyVariable] ?? null };
+  try {
+    return new JudgeClient(access, { timeoutMs });
+  } catch (error) {
+    throw labErrorCode(error) === 'config' ? args.wrong((error as Error).message) : error;
+  }
 }
 
 function tableLines(report: JudgeReport): string[] {

@@ -191,7 +191,11 @@ function viewOf(record: JudgementRecord, cells: ReadonlyMap<string, JudgeCell>):
 async function explain(url: string, error: unknown, reached: boolean): Promise<LabError> {
   const page = (globalThis as { readonly location?: Location }).location;
   if (!page) return unreachableFromNode(url, error);
-  return unreachableFromPage(url, { origin: page.origin, permission: await localNetworkPermission(url) }, reached);
+  return unreachableFromPage(
+    url,
+    { origin: page.origin, secure: globalThis.isSecureContext, permission: await localNetworkPermission(url) },
+    reached,
+  );
 }
 
 /** Chrome asks before a public page may reach the local network; it has named that permission in two ways. */

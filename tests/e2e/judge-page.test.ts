@@ -138,6 +138,36 @@ it('names what keeps the browser from a judge: no CORS, a wrong key', async () =
   expect(await alert(page).innerText()).not.toContain(secret);
 });
 
+it('names the permission for the local network where a public page lacks it, and judges once it is granted', async () => {
+  // This computer under a public name: the browser then guards it as it guards everybody's.
+  const origin = `http://lab.test:${server.port}`;
+  const outside = await launchChromium(false, [
+    '--host-resolver-rules=MAP lab.test 127.0.0.1',
+    `--ip-address-space-overrides=127.0.0.1:${server.port}=public`,
+    `--unsafely-treat-insecure-origin-as-secure=${origin}`,
+  ]);
+  try {
+    lab = await visitLab(outside, `${origin}/#/evaluate`);
+    const { page, context } = lab;
+    await view(page).getByRole('button', { name: 'Judge', exact: true }).click({ trial: true, timeout: bootMilliseconds });
+    judge.behave(() => 'Score: 2');
+    const asked = judge.asked.length;
+    await fill(page, judge.url);
+    await press(page);
+    await expect
+      .poll(() => alert(page).innerText(), { timeout: 30_000 })
+      .toMatch(/its permission for the local network is blocked|local network was not answered with Allow/);
+    expect(judge.asked.length).toBe(asked);
+    await context.grantPermissions(['local-network-access']);
+    await press(page);
+    await view(page).getByText('20 of 20').waitFor({ timeout: 60_000 });
+  } finally {
+    await lab?.context.close();
+    lab = undefined;
+    await outside.close();
+  }
+});
+
 it('judges, survives a reload in the middle, and never keeps the key', async () => {
   const { page, complaints } = await open();
   const asked = judge.asked.length;

@@ -73,7 +73,7 @@ describe('permix judge', () => {
     const list = join(scratch, 'list.json');
     await writeFile(list, '["A pirate"]');
     const cases: [string[], number, RegExp][] = [
-      [['--judge', 'localhost:1', '--judge-model', 'm', '--benchmark', benchmark], 1, /does not begin with http/],
+      [['--judge', 'localhost:1', '--judge-model', 'm', '--benchmark', benchmark], 2, /does not begin with http/],
       [['--judge', server.url, '--benchmark', benchmark], 2, /--judge-model is missing/],
       [['--judge', server.url, '--judge-model', 'm', '--benchmark', list], 1, /list\.json: this is a list/],
       [['--judge', server.url, '--judge-model', 'm', '--benchmark', join(scratch, 'none.json')], 2, /There is no file/],

@@ -61,7 +61,7 @@ describe('the address', () => {
 
   it('says what keeps a page from it, as far as that can be known', () => {
     const why = (url: string, origin: string, permission: 'granted' | 'prompt' | 'denied' | null) =>
-      unreachableFromPage(url, { origin, permission }).message;
+      unreachableFromPage(url, { origin, secure: origin.startsWith('https:'), permission }).message;
     expect(why('http://192.168.1.4:8080/v1', 'https://lab.org', null)).toMatch(/mixed content/);
     expect(why('http://judge.org/v1', 'https://lab.org', 'denied')).toMatch(/mixed content/);
     // Loopback is exempt from mixed content.
@@ -90,7 +90,7 @@ describe('a judge that behaves', () => {
     const [{ path, headers, body }] = server!.asked as [JudgeServer['asked'][number]];
     expect(path).toBe('/v1/chat/completions');
     expect(headers.authorization).toBe(`Bearer ${secret}`);
-    expect(body).toEqual({ model: 'judge-1', messages, stream: false, max_tokens: 1024, temperature: 0 });
+    expect(body).toEqual({ model: 'judge-1', messages, stream: false, max_tokens: 2048, temperature: 0 });
   });
 
   it('gets no authorization where there is no key', async () => {

@@ -32,6 +32,8 @@ export function completionsUrl(address: string): string {
 export interface AskingPage {
   /** E.g. `https://somewhere.org`. */
   readonly origin: string;
+  /** A secure context: only such a page may be given a permission. */
+  readonly secure: boolean;
   /** What the browser says about its permission for that address; null where it knows none. */
   readonly permission: 'granted' | 'prompt' | 'denied' | null;
 }
@@ -55,11 +57,11 @@ export function neighbourhood(url: string): Neighbourhood {
 const narrowness: Readonly<Record<Neighbourhood, number>> = { public: 0, local: 1, loopback: 2 };
 
 /** A request came to nothing and the browser gave no reason. @param reached others came through before */
-export function unreachableFromPage(url: string, { origin, permission }: AskingPage, reached = false): LabError {
+export function unreachableFromPage(url: string, { origin, secure, permission }: AskingPage, reached = false): LabError {
   const { protocol, host, port } = new URL(url);
   const unreachable = (what: string, next: string) => new LabError('network', what, next);
   if (reached) return unreachable(`The judge at ${host} no longer answers.`, 'Start it again.');
-  const [secure, where] = [origin.startsWith('https:'), neighbourhood(url)];
+  const where = neighbourhood(url);
   const inward = narrowness[neighbourhood(origin)] < narrowness[where];
   if (inward && permission === 'denied') {
     return unreachable(
@@ -69,7 +71,7 @@ export function unreachableFromPage(url: string, { origin, permission }: AskingP
         : 'It is only given to pages that come over https or from this computer: open this page so.',
     );
   }
-  if (secure && protocol === 'http:' && where !== 'loopback') {
+  if (origin.startsWith('https:') && protocol === 'http:' && where !== 'loopback') {
     const unless = where === 'local' ? ', unless they have a permission for the local network and it is granted' : '';
     return unreachable(
       `This page came over https, from where browsers refuse plain http to ${host} (mixed content)${unless}.`,

@@ -30,7 +30,8 @@ export interface ChatReply {
   readonly refused: boolean;
 }
 
-const maxReplyTokens = 1024;
+/** A reason of three sentences takes a tenth of it; a model that thinks first takes the rest. */
+const maxReplyTokens = 2048;
 const longestWaitMs = 60_000;
 
 /** What a failed attempt means: worth another one, after a while, or not. */
