@@ -94,6 +94,20 @@ it('asks the base under every voice: map, chance, replies, files', async () => {
   await expect.poll(() => replies.getByRole('listitem').count()).toBe(6);
   expect(await replies.getByRole('img', { name: /^(right|wrong)$/ }).count()).toBe(6);
 
+  // Search and vote: of eight personas unless asked otherwise, each with its tokens.
+  const ways = view(page).getByRole('region', { name: /^Without training, for more tokens/ });
+  await ways.getByLabel('Personas').selectOption('4');
+  const said = await ways.getByRole('definition').allInnerTexts();
+  expect(said.filter((text) => /^\d+ %$/.test(text))).toHaveLength(3);
+  const tokens = said.flatMap((text) => /^([\d,]+) tokens a question(?:, ([\d,]+) once)?$/.exec(text)?.slice(1) ?? []);
+  const [one, , best, once, vote] = tokens.map((text) => Number(text?.replaceAll(',', '')));
+  expect(best).toBe(one);
+  // Six problems: three to search on, under four personas; a vote asks all four.
+  expect(Math.abs(once! - 12 * one!)).toBeLessThanOrEqual(6);
+  expect(Math.abs(vote! - 4 * one!)).toBeLessThanOrEqual(2);
+  await ways.getByText('All sizes as a table').click();
+  expect(await ways.getByRole('row').count()).toBe(1 + 1 + 3 + 3);
+
   const json = JSON.parse(await download(page, 'JSON')) as {
     format: string;
     data: { problemIds: string[] };
@@ -104,6 +118,7 @@ it('asks the base under every voice: map, chance, replies, files', async () => {
   const csv = await download(page, 'CSV');
   expect(csv.split('\r\n')[0]).toBe('role,policy,persona,measure,value');
   expect(csv).toMatch(/^policy,Base policy,usual-pirate,accuracy,/m);
+  expect(csv).toMatch(/^policy,Base policy,,majority of 4: tokens each,/m);
 
   await view(page).getByText('All numbers').click();
   expect(await obstacles(page)).toEqual([]);

@@ -129,7 +129,8 @@ describe('evaluate', () => {
     const byId = new Map(generatedQuestions(task, 6, 3).questions.map((question) => [question.id, question]));
     const asked = report.data.problemIds.map((id) => byId.get(id)!);
     const verdicts = personas.map(({ id, text }) => {
-      const cell = store.cells.get(`policy/task/${id}`)! as { replies: { text: string; tokens: number[] }[] };
+      const cell = store.cells.get(`policy/task/${id}`)!;
+      if (!('replies' in cell)) throw new Error(`no replies under ${id}`);
       return asked.map((question, i) => {
         const reply = cell.replies[2 * i]!;
         const read = renderPrompt(policy.tokenizer!, text, question.text).tokens.length;
