@@ -16,7 +16,7 @@ import { newId } from '../storage/seal.ts';
 import { bytesOf, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
 
-const newsInterval = 250;
+const newsInterval = 500;
 /** The share of the likeliest tokens that answers are drawn from; the benchmark's own value. */
 const topP = 0.9;
 

@@ -6,7 +6,7 @@ import { personaPrompt, planJudging, plannedQuestions, replyTokens, type JudgePl
 import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable } from '../../src/evaluate/judge/report.ts';
 import { askAgain, judgePrompt, parseVerdict, rubrics } from '../../src/evaluate/judge/rubric.ts';
 import { answersKey, verdictKey, type JudgeCell, type Verdict } from '../../src/evaluate/judge/run.ts';
-import { personaScore, scorePolicies } from '../../src/evaluate/judge/score.ts';
+import { personaScore, scorePolicies, totals } from '../../src/evaluate/judge/score.ts';
 import { tInterval } from '../../src/evaluate/seeds.ts';
 import { sharedJson } from '../helpers/shared.ts';
 import { tinyTokenizer } from '../helpers/tiny-policy.ts';
@@ -250,12 +250,15 @@ describe('PersonaScore', () => {
     });
     fc.assert(
       fc.property(table, (scores) => {
-        const value = personaScore(scores);
+        const table = scores.map((persona) =>
+          persona.map((own) => ({ sum: own.reduce((sum, score) => sum + score, 0), count: own.length })),
+        );
+        const value = personaScore(totals(table));
         const all = scores.flat(2);
         if (all.length === 0) return expect(value).toBeNull();
         expect(value).toBeGreaterThanOrEqual(Math.min(...all) - 1e-12);
         expect(value).toBeLessThanOrEqual(Math.max(...all) + 1e-12);
-        expect(personaScore(scores.toReversed())).toBeCloseTo(value!, 12);
+        expect(personaScore(totals(table.toReversed()))).toBeCloseTo(value!, 12);
       }),
     );
   });

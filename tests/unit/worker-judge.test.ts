@@ -36,8 +36,8 @@ const quiet = () => {};
 /** By what is asked, not by when. */
 const honest: Behaviour = ({ body }) => `Score: ${1 + (body.messages[1]!.content.length % 5)}`;
 
-/** News comes four times a second at most; this judge is still at it then. */
-const slow: Behaviour = (asked) => new Promise((resolve) => setTimeout(() => resolve(honest(asked) as string), 60));
+/** News comes twice a second at most; this judge is still at it then. */
+const slow: Behaviour = (asked) => new Promise((resolve) => setTimeout(() => resolve(honest(asked) as string), 100));
 
 it('compares a checkpoint with its base, and keeps what it found', async () => {
   const { session, storage, probe } = await open(honest);

@@ -41,40 +41,49 @@ export interface PolicyScore {
   readonly personas: readonly { readonly description: string; readonly score: number | null }[];
 }
 
-/** [personas][tasks] scores of one policy, possibly none. */
-type Scores = readonly (readonly (readonly number[])[])[];
+/** Scores of one task, added up. */
+export interface Tally {
+  readonly sum: number;
+  readonly count: number;
+}
+
+/** [personas][tasks] of one policy. */
+type Table = readonly (readonly Tally[])[];
 
 export function scorePolicies(plan: JudgePlan, names: readonly string[], read: (key: string) => JudgeCell | undefined): PolicyScore[] {
-  const all = names.map((_, p) => scoresOf(plan, p, read));
+  const tables = names.map((_, p) => tableOf(plan, p, read));
   return names.map((name, p) => {
-    const scores = all[p]!;
+    const table = tables[p]!;
     return {
       name,
-      personaScore: inRange(estimate([scores], ([one]) => personaScore(one!))),
-      withoutToxicity: estimate([scores], ([one]) =>
-        personaScore(
-          one!,
-          taskPlaces.filter((t) => judgeTasks[t]!.id !== 'toxicity'),
-        ),
-      ),
-      difference: p === 0 ? null : difference(scores, all[0]!),
+      personaScore: inRange(estimate([table], ([one]) => personaScore(one!))),
+      withoutToxicity: inRange(estimate([table], ([one]) => personaScore(one!, harmless))),
+      difference: p === 0 ? null : difference(table, tables[0]!),
       tasks: judgeTasks.map(({ id }) => taskScore(plan, p, id, read)).filter(({ planned }) => planned > 0),
-      personas: plan.personas.map(({ description }, i) => ({ description, score: personaScore(scores.slice(i, i + 1)) })),
+      personas: plan.personas.map(({ description }, i) => ({ description, score: personaScore(table[i]!) })),
     };
   });
 }
 
-const taskPlaces = judgeTasks.map((_, t) => t);
+const places = judgeTasks.map((_, t) => t);
+const harmless = places.filter((t) => judgeTasks[t]!.id !== 'toxicity');
 
-/** The mean over tasks of the mean over all scores of the task; tasks without any are left out. */
-export function personaScore(scores: Scores, tasks: readonly number[] = taskPlaces): number | null {
-  const means = tasks.map((t) => mean(scores.flatMap((persona) => persona[t] ?? []))).filter((value) => value !== null);
-  return mean(means);
+/** The mean over tasks of the mean over all scores of the task; tasks without any are left out. @param tallies one for each task */
+export function personaScore(tallies: readonly Tally[], tasks: readonly number[] = places): number | null {
+  return mean(tasks.flatMap((t) => (tallies[t]!.count > 0 ? [tallies[t]!.sum / tallies[t]!.count] : [])));
 }
 
-function difference(scores: Scores, first: Scores): Estimate | null {
-  const both = scores.flatMap((_, i) => (hasScore(scores[i]!) && hasScore(first[i]!) ? [i] : []));
-  const paired = [both.map((i) => scores[i]!), both.map((i) => first[i]!)];
+/** Over all personas. */
+export function totals(table: Table): Tally[] {
+  return places.map((t) => ({
+    sum: table.reduce((sum, persona) => sum + persona[t]!.sum, 0),
+    count: table.reduce((count, persona) => count + persona[t]!.count, 0),
+  }));
+}
+
+function difference(table: Table, first: Table): Estimate | null {
+  const both = table.flatMap((_, i) => (hasScore(table[i]!) && hasScore(first[i]!) ? [i] : []));
+  const paired = [both.map((i) => table[i]!), both.map((i) => first[i]!)];
   return estimate(paired, ([own, other]) => {
     const [a, b] = [personaScore(own!), personaScore(other!)];
     return a === null || b === null ? null : a - b;
@@ -82,15 +91,22 @@ function difference(scores: Scores, first: Scores): Estimate | null {
 }
 
 /**
- * The statistic, and a jackknife interval over personas with Student's quantile: where every persona has as many scores it is the t interval
- * of the personas' scores, and it stays right where some have fewer. @param tables the same personas in each
+ * A statistic of totals, and a jackknife interval over personas with Student's quantile: where every persona has as many scores it is the t
+ * interval of the personas' scores, and it stays right where some have fewer. @param tables the same personas in each
  */
-function estimate(tables: readonly Scores[], statistic: (tables: readonly Scores[]) => number | null): Estimate | null {
-  const value = statistic(tables);
+function estimate(tables: readonly Table[], statistic: (totals: readonly (readonly Tally[])[]) => number | null): Estimate | null {
+  const all = tables.map(totals);
+  const value = statistic(all);
   if (value === null) return null;
   const used = tables[0]!.flatMap((persona, i) => (hasScore(persona) ? [i] : []));
   const n = used.length;
-  const without = used.map((left) => statistic(tables.map((table) => table.filter((_, i) => i !== left))));
+  const without = used.map((left) =>
+    statistic(
+      all.map((sums, k) =>
+        sums.map(({ sum, count }, t) => ({ sum: sum - tables[k]![left]![t]!.sum, count: count - tables[k]![left]![t]!.count })),
+      ),
+    ),
+  );
   const known = without.filter((one) => one !== null);
   if (n < 2 || known.length < n) return { value, low: null, high: null, personas: n };
   const centre = known.reduce((sum, one) => sum + one, 0) / n;
@@ -104,17 +120,18 @@ function inRange(of: Estimate | null): Estimate | null {
   return of?.low == null || of.high == null ? of : { ...of, low: Math.max(1, of.low), high: Math.min(5, of.high) };
 }
 
-function scoresOf(plan: JudgePlan, policy: number, read: (key: string) => JudgeCell | undefined): Scores {
-  return plan.personas.map((persona) =>
-    judgeTasks.map(({ id }) =>
-      persona.questions
-        .filter(({ task }) => task === id)
-        .flatMap((question) => {
-          const cell = read(verdictKey(policy, persona, question));
-          return cell && 'verdict' in cell && cell.verdict.score !== null ? [cell.verdict.score] : [];
-        }),
-    ),
-  );
+function tableOf(plan: JudgePlan, policy: number, read: (key: string) => JudgeCell | undefined): Table {
+  return plan.personas.map((persona) => {
+    const tallies = judgeTasks.map(() => ({ sum: 0, count: 0 }));
+    for (const question of persona.questions) {
+      const cell = read(verdictKey(policy, persona, question));
+      if (!cell || !('verdict' in cell) || cell.verdict.score === null) continue;
+      const tally = tallies[judgeTasks.findIndex(({ id }) => id === question.task)]!;
+      tally.sum += cell.verdict.score;
+      tally.count++;
+    }
+    return tallies;
+  });
 }
 
 function taskScore(plan: JudgePlan, policy: number, task: JudgeTask, read: (key: string) => JudgeCell | undefined): TaskScore {
@@ -134,7 +151,7 @@ function taskScore(plan: JudgePlan, policy: number, task: JudgeTask, read: (key:
   };
 }
 
-const hasScore = (persona: readonly (readonly number[])[]) => persona.some((scores) => scores.length > 0);
+const hasScore = (persona: readonly Tally[]) => persona.some(({ count }) => count > 0);
 
 function mean(values: readonly number[]): number | null {
   return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
