@@ -145,6 +145,16 @@ export const commands: readonly Command[] = [
     },
   },
   {
+    name: 'record',
+    summary: 'makes the recorded run that the page replays: RLVR and PerMix from the bundled policy',
+    options: {
+      seed: { value: 'S', help: 'seed of both runs (1)' },
+      steps: { value: 'N', help: 'steps of each (100)' },
+      out: { value: 'FILE', help: 'where it is written (public/runs/rlvr-permix/recording.json)' },
+    },
+    run: async (args, out) => (await import('./record.ts')).recordCommand(args, out),
+  },
+  {
     name: 'reproduce',
     summary: 'the comparison of the paper, an ablation or a sweep: many runs, one result with intervals over seeds',
     options: {

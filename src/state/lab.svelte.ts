@@ -4,7 +4,8 @@
  */
 import { createContext } from 'svelte';
 import { labErrorCode } from '../errors.ts';
-import type { RunConfig } from '../rl/config.ts';
+import type { Persona, Voice } from '../persona/persona.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { Phase } from '../rl/events.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
@@ -19,6 +20,7 @@ import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Rollouts } from './rollouts.svelte.ts';
 import { sentence } from './sentence.ts';
+import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
 
 export interface Notice {
@@ -37,7 +39,7 @@ export interface Session {
 
 const idle: Session = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
 
-export class Lab {
+export class Lab implements Stage {
   readonly preferences = new Preferences();
   readonly metrics = new Metrics();
   readonly rollouts = new Rollouts(() => this.api);
@@ -72,6 +74,18 @@ export class Lab {
   get api(): TrainerApi {
     if (!this.#api) throw new Error('The trainer has not started yet.');
     return this.#api;
+  }
+
+  get recipe(): RecipeName {
+    return this.library.run(this.viewed)?.config.recipe ?? 'permix';
+  }
+
+  get voices(): readonly Voice[] {
+    return this.boot?.voices ?? [];
+  }
+
+  get personas(): readonly Persona[] {
+    return this.boot?.personas ?? [];
   }
 
   get live(): boolean {
@@ -155,6 +169,15 @@ export class Lab {
     const config = await this.#checked();
     if (!config) return;
     await this.attempt('train', async () => this.#watch(await this.api.start(config, undefined, this.#teacher)));
+  }
+
+  /** A run with these very settings, whatever the set-up says. False when it did not start. */
+  async trainAs(config: RunConfig, name: string): Promise<boolean> {
+    const started = await this.attempt('train', async () => {
+      this.#watch(await this.api.start(config, name));
+      return true;
+    });
+    return started ?? false;
   }
 
   /** One step of the paused run, or of a new one. */

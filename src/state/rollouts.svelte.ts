@@ -56,9 +56,9 @@ export class Rollouts {
 
   #runId: string | null = null;
   #request = 0;
-  readonly #api: () => TrainerApi;
+  readonly #api: () => Pick<TrainerApi, 'rollouts'>;
 
-  constructor(api: () => TrainerApi) {
+  constructor(api: () => Pick<TrainerApi, 'rollouts'>) {
     this.#api = api;
   }
 

@@ -2,6 +2,7 @@
 export const views = [
   { id: 'train', label: 'Train' },
   { id: 'evaluate', label: 'Evaluate' },
+  { id: 'reproduce', label: 'Reproduce' },
 ] as const;
 
 export type View = (typeof views)[number]['id'];

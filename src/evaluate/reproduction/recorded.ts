@@ -1,0 +1,117 @@
+/**
+ * Recorded runs: what the page's charts need to show a run again, step by step, on a machine that could not compute it. Made by
+ * `permix record` from the trainer's own reports, read by the Reproduce view, compared with a live engine by a test. No weights are in it.
+ */
+import { LabError } from '../../errors.ts';
+import type { RunConfig } from '../../rl/config.ts';
+import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../../rl/events.ts';
+
+export const recordingFormat = 'permix-recording';
+export const recordingVersion = 1;
+
+export interface Recording {
+  readonly format: typeof recordingFormat;
+  readonly version: typeof recordingVersion;
+  /** What made it, and where. */
+  readonly command: string;
+  readonly date: string;
+  readonly engine: string;
+  readonly backend: string;
+  readonly adapter: string | null;
+  readonly policy: string;
+  /** As many steps each. */
+  readonly runs: readonly RecordedRun[];
+}
+
+export interface RecordedRun {
+  readonly name: string;
+  readonly config: RunConfig;
+  /** Steps 1 … n; `columns[name][i]` and `personas[i]` are of step i + 1. Null: the step did not have that metric. */
+  readonly columns: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly personas: readonly PersonaAccuracy[];
+  /** Some groups of some steps, by ascending step. */
+  readonly rollouts: readonly { readonly step: number; readonly rollouts: readonly RolloutRecord[] }[];
+}
+
+/** What differs from one machine or hour to another. */
+export const isTiming = (metric: string): boolean => /^(step_time$|tokens_per_second$|timing_s\/)/.test(metric);
+
+/** Groups whose rollouts are kept, of the first steps and of every tenth. */
+const keptGroups = 2;
+const firstSteps = 3;
+const between = 10;
+
+/** A recorded run from the reports of all its steps, in order. */
+export function recordedRun(name: string, config: RunConfig, reports: readonly StepReport[]): RecordedRun {
+  const names = [...new Set(reports.flatMap(({ metrics }) => Object.keys(metrics)))];
+  return {
+    name,
+    config,
+    columns: Object.fromEntries(names.map((metric) => [metric, reports.map(({ metrics }) => rounded(metrics[metric]))])),
+    personas: reports.map(({ personas }) => personas),
+    rollouts: reports
+      .filter(({ step }) => step <= firstSteps || step % between === 0 || step === config.steps)
+      .map(({ step, rollouts }) => ({ step, rollouts: tellingGroups(rollouts) })),
+  };
+}
+
+/** Six digits: half the bytes, and more than any chart shows. */
+export function rounded(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(6));
+}
+
+/** The groups whose rollouts differ most in their reward, in the order of rows. */
+export function tellingGroups(rollouts: readonly RolloutRecord[]): RolloutRecord[] {
+  const groups = new Map<string, RolloutRecord[]>();
+  for (const rollout of rollouts) groups.set(rollout.group, [...(groups.get(rollout.group) ?? []), rollout]);
+  const evenness = (rows: readonly RolloutRecord[]) => {
+    const right = rows.filter(({ correct }) => correct).length;
+    return Math.min(right, rows.length - right);
+  };
+  const kept = new Set(
+    [...groups]
+      .sort(([, a], [, b]) => evenness(b) - evenness(a) || a[0]!.row - b[0]!.row)
+      .slice(0, keptGroups)
+      .map(([group]) => group),
+  );
+  return rollouts.filter(({ group }) => kept.has(group));
+}
+
+/** Metrics of one step, without those it did not have. @param step from 1 */
+export function recordedMetrics(run: RecordedRun, step: number): StepRow {
+  return Object.fromEntries(
+    Object.entries(run.columns).flatMap(([name, values]) => {
+      const value = values[step - 1];
+      return value === null || value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** The newest kept rollouts at a step; null before the first. */
+export function recordedRollouts(run: RecordedRun, step: number): RecordedRun['rollouts'][number] | null {
+  return run.rollouts.findLast((kept) => kept.step <= step) ?? null;
+}
+
+/** @throws LabError 'format' for anything but a whole recording of this version */
+export function readRecording(text: string): Recording {
+  const wrong = (what: string) =>
+    new LabError('format', `The recorded run cannot be shown: ${what}.`, 'Make it again with npm run record, then build the page.');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw wrong('it is cut off, or no JSON');
+  }
+  const recording = json as Partial<Recording> | null;
+  if (typeof recording !== 'object' || recording?.format !== recordingFormat) throw wrong('it is something else');
+  if (recording.version !== recordingVersion) throw wrong('it is of another version of this program');
+  const { runs } = recording;
+  if (!Array.isArray(runs) || runs.length === 0) throw wrong('there is no run in it');
+  for (const run of runs as readonly Partial<RecordedRun>[]) {
+    const steps = run.personas?.length ?? 0;
+    const whole =
+      steps > 0 && run.config && Array.isArray(run.rollouts) && Object.values(run.columns ?? {}).every((column) => column.length === steps);
+    if (!whole || steps !== run.config?.steps) throw wrong(`steps are missing in “${run.name ?? 'unnamed'}”`);
+  }
+  return recording as Recording;
+}

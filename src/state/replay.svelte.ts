@@ -1,0 +1,116 @@
+/**
+ * A recorded run shown again, step by step, through the charts of a live one. Nothing is computed and no worker is needed; what is recorded
+ * is `evaluate/reproduction/recorded.ts`.
+ */
+import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, type Recording } from '../evaluate/reproduction/recorded.ts';
+import { personas, voices } from '../persona/world.ts';
+import type { RecipeName } from '../rl/config.ts';
+import { Metrics } from './metrics.svelte.ts';
+import { Rollouts } from './rollouts.svelte.ts';
+import { sentence } from './sentence.ts';
+import type { Stage } from './stage.ts';
+
+const address = './runs/rlvr-permix/recording.json';
+
+/** Steps a second. */
+export const speeds = [2, 5, 10, 25] as const;
+
+export class ReplayedRun implements Stage {
+  readonly metrics = new Metrics();
+  readonly rollouts = new Rollouts(() => ({ rollouts: async () => [] }));
+  readonly voices = voices;
+  readonly personas = personas;
+  readonly recipe: RecipeName;
+
+  constructor(readonly recorded: RecordedRun) {
+    this.recipe = recorded.config.recipe;
+    this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
+  }
+
+  /** As it stood after a step; 0 is before the first. */
+  show(step: number): void {
+    if (step < this.metrics.length) this.metrics.clear();
+    const from = this.metrics.length;
+    this.metrics.appendRows(
+      Array.from({ length: step - from }, (_, i) => ({
+        step: from + i + 1,
+        metrics: recordedMetrics(this.recorded, from + i + 1),
+        personas: this.recorded.personas[from + i]!,
+      })),
+    );
+    const kept = recordedRollouts(this.recorded, step);
+    if (!kept) this.rollouts.open(null, 0);
+    else if (kept.step !== this.rollouts.step) this.rollouts.receive(kept.step, kept.rollouts);
+  }
+}
+
+export class Replay {
+  recording = $state.raw<Recording | null>(null);
+  runs = $state.raw<readonly ReplayedRun[]>([]);
+  /** Why there is nothing to replay. */
+  problem = $state<string | null>(null);
+  step = $state(0);
+  playing = $state(false);
+  speed = $state<(typeof speeds)[number]>(10);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  get steps(): number {
+    return this.recording?.runs[0]?.config.steps ?? 0;
+  }
+
+  async load(): Promise<void> {
+    this.problem = null;
+    try {
+      const response = await fetch(address);
+      // Some hosts answer a missing file with their front page.
+      if (!response.ok || !/json/.test(response.headers.get('content-type') ?? '')) {
+        this.problem = 'There is no recorded run beside this page. In a checkout, npm run record makes one.';
+        return;
+      }
+      this.recording = readRecording(await response.text());
+      this.runs = this.recording.runs.map((run) => new ReplayedRun(run));
+      // The end of the story first; Play tells it from the beginning.
+      this.seek(this.steps);
+    } catch (error) {
+      this.problem =
+        error instanceof TypeError ? 'The recorded run could not be fetched. Check the connection and try again.' : sentence(error);
+    }
+  }
+
+  seek(step: number): void {
+    this.step = Math.max(0, Math.min(this.steps, Math.round(step)));
+    for (const run of this.runs) run.show(this.step);
+  }
+
+  /** By hand, so the playing stops. */
+  go(step: number): void {
+    this.pause();
+    this.seek(step);
+  }
+
+  play(): void {
+    if (this.step >= this.steps) this.seek(0);
+    this.playing = true;
+    this.#next();
+  }
+
+  pause(): void {
+    this.playing = false;
+    clearTimeout(this.#timer);
+  }
+
+  toggle(): void {
+    if (this.playing) this.pause();
+    else this.play();
+  }
+
+  #next(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (!this.playing) return;
+      this.seek(this.step + 1);
+      if (this.step >= this.steps) this.pause();
+      else this.#next();
+    }, 1000 / this.speed);
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Which run the charts and the rollouts show: the lab's viewed one, or a recorded one. They read it from context, so that several runs can
+ * stand side by side in one page.
+ */
+import { createContext } from 'svelte';
+import type { Persona, Voice } from '../persona/persona.ts';
+import type { RecipeName } from '../rl/config.ts';
+import type { Metrics } from './metrics.svelte.ts';
+import type { Rollouts } from './rollouts.svelte.ts';
+
+export interface Stage {
+  readonly metrics: Metrics;
+  readonly rollouts: Rollouts;
+  /** Whose colour the curves have. */
+  readonly recipe: RecipeName;
+  readonly voices: readonly Voice[];
+  readonly personas: readonly Persona[];
+}
+
+export const [useStage, provideStage] = createContext<Stage>();
