@@ -2,6 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
+import { study } from './scripts/study-plugin.ts';
 import { wgsl } from './scripts/wgsl-plugin.ts';
 
 const chromium = findChromium();
@@ -21,7 +22,7 @@ const workerPackages = [
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
-  plugins: [wgsl(), svelte()],
+  plugins: [wgsl(), svelte(), study()],
   worker: { format: 'es', plugins: () => [wgsl()] },
   build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },
   test: {

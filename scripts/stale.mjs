@@ -19,5 +19,5 @@ export function stale(target, sources) {
 }
 
 const config = ['scripts', 'package-lock.json', 'svelte.config.js'];
-export const pageSources = ['src', 'shaders', 'public', 'index.html', 'vite.config.ts', ...config];
+export const pageSources = ['src', 'shaders', 'public', 'docs/reproduction', 'index.html', 'vite.config.ts', ...config];
 export const cliSources = ['src', 'shaders', 'vite.cli.config.ts', ...config];

@@ -1,0 +1,167 @@
+/**
+ * The committed study as the page shows it: fetched, checked, and cut into one setting's arms, claims and averages over seeds. What the
+ * numbers mean and what is claimed is `evaluate/reproduction/`; nothing is measured here, and no engine is needed.
+ */
+import { LabError } from '../errors.ts';
+import { analysis } from '../evaluate/reproduction/analysis.ts';
+import { judgeClaims, type ClaimResult } from '../evaluate/reproduction/claims.ts';
+import {
+  resultsFormat,
+  resultsVersion,
+  type Arm,
+  type Curve,
+  type RunResult,
+  type StudyResults,
+} from '../evaluate/reproduction/results.ts';
+import { smooth } from './series.ts';
+import { sentence } from './sentence.ts';
+
+/** Put there by the build, from docs/reproduction/. */
+const address = './runs/study.json';
+export const protocolAddress = './runs/protocol.md';
+
+/** What the abstract of arXiv 2604.08986 says, PerMix over RLVR. Another model, other data, other measures. */
+export const paperFigures: Readonly<Record<string, { readonly ratio: number; readonly of: string }>> = {
+  'permix-pss': { ratio: 1.212, of: 'Persona Stability Score on MATH500' },
+  'permix-fidelity': { ratio: 1.114, of: 'persona fidelity on PersonaGym' },
+};
+
+export class Study {
+  results = $state.raw<StudyResults | null>(null);
+  /** The page was built without one. */
+  absent = $state(false);
+  problem = $state<string | null>(null);
+
+  async load(): Promise<void> {
+    this.problem = null;
+    try {
+      const response = await fetch(address);
+      const text = response.ok ? await response.text() : '<';
+      // Some hosts answer a missing file with their front page.
+      this.absent = text.trimStart().startsWith('<');
+      if (!this.absent) this.results = readStudy(text);
+    } catch (error) {
+      this.problem = error instanceof TypeError ? 'The study could not be fetched. Check the connection and try again.' : sentence(error);
+    }
+  }
+}
+
+/** @throws LabError 'format' for anything but a whole study of this version */
+export function readStudy(text: string): StudyResults {
+  const wrong = (what: string) =>
+    new LabError('format', `The study cannot be shown: ${what}.`, 'Make it again with npm run reproduce, then build the page.');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw wrong('its file is cut off, or no JSON');
+  }
+  const study = json as Partial<StudyResults> | null;
+  if (typeof study !== 'object' || study?.format !== resultsFormat) throw wrong('its file holds something else');
+  if (study.version !== resultsVersion) throw wrong('it is of another version of this program');
+  const { arms, personas, seeds } = study;
+  const whole =
+    study.study &&
+    arms?.length &&
+    personas?.length &&
+    seeds?.length &&
+    seeds.every(({ runs }) =>
+      arms.every(({ id }) => runs.some((run) => run.arm === id && run.accuracy.personas.length === personas.length)),
+    );
+  if (!whole) throw wrong('runs are missing in it');
+  return study as StudyResults;
+}
+
+/** The headline's first. */
+export function settingsOf({ arms }: StudyResults): string[] {
+  const settings = new Set(arms.map(({ setting }) => setting).filter((setting) => setting !== null));
+  const headline = `β ${analysis.headlineBeta}`;
+  return [...settings].sort((a, b) => Number(b === headline) - Number(a === headline));
+}
+
+export interface ShownArm extends Arm {
+  /** CSS custom property of its recipe's colour. */
+  readonly token: string;
+  readonly colour: string;
+  /** One per seed. */
+  readonly runs: readonly RunResult[];
+}
+
+/** The arms that are compared in a setting, by their short names. */
+export function armsOf({ arms, seeds }: StudyResults, setting: string | null): ShownArm[] {
+  return arms
+    .filter((arm) => arm.setting === null || arm.setting === setting)
+    .map((arm) => ({
+      ...arm,
+      label: arm.label.replace(`, ${setting}`, ''),
+      token: `--recipe-${arm.recipe}`,
+      colour: `var(--recipe-${arm.recipe})`,
+      runs: seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === arm.id)),
+    }));
+}
+
+export function claimsOf(results: StudyResults, setting: string | null): ClaimResult[] {
+  return judgeClaims(results).filter((claim) => claim.setting === setting);
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Of an arm's runs, over seeds: accuracy by persona in the study's order, without one, and the expected best of k. */
+export function averages({ runs }: ShownArm): {
+  readonly none: number;
+  readonly personas: readonly number[];
+  readonly lottery: readonly number[];
+  readonly shuffledPss: number;
+} {
+  const over = (of: (run: RunResult) => readonly number[]) => of(runs[0]!).map((_, i) => mean(runs.map((run) => of(run)[i]!)));
+  return {
+    none: mean(runs.map(({ accuracy }) => accuracy.none)),
+    personas: over(({ accuracy }) => accuracy.personas),
+    lottery: over(({ lottery }) => lottery),
+    shuffledPss: mean(runs.map(({ shuffled }) => shuffled.mean)),
+  };
+}
+
+export interface SeedCurve {
+  readonly steps: readonly number[];
+  /** Moving averages: over seeds their mean, lowest and highest; null where a seed has no number. */
+  readonly line: readonly (number | null)[];
+  readonly low: readonly (number | null)[];
+  readonly high: readonly (number | null)[];
+}
+
+/** Null for an arm that was not trained. @param smoothing factor of the moving average */
+export function seedCurve({ runs }: ShownArm, of: (curve: Curve) => readonly (number | null)[], smoothing: number): SeedCurve | null {
+  const curves = runs.flatMap(({ curve }) => (curve ? [curve] : []));
+  if (curves.length === 0) return null;
+  const lines = curves.map((curve) =>
+    smooth(
+      Array.from(of(curve), (value) => value ?? NaN),
+      smoothing,
+    ),
+  );
+  const { step } = curves[0]!;
+  const combine = (how: (values: readonly number[]) => number) =>
+    step.map((_, i) => {
+      const values = lines.map((line) => line[i] ?? null).filter((value) => value !== null);
+      return values.length === lines.length ? how(values) : null;
+    });
+  return {
+    steps: step,
+    line: combine(mean),
+    low: combine((values) => Math.min(...values)),
+    high: combine((values) => Math.max(...values)),
+  };
+}
+
+/** "+87.3 %" */
+export function gain(ratio: number): string {
+  const value = 100 * (ratio - 1);
+  const size = Math.abs(value);
+  return `${value < 0 ? '−' : '+'}${size >= 100 ? Math.round(size) : size.toFixed(1)} %`;
+}
+
+/** "×1.87" */
+export function times(ratio: number | null): string {
+  return ratio === null ? '–' : `×${ratio >= 100 ? Math.round(ratio) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}`;
+}
