@@ -125,10 +125,18 @@ export const commands: readonly Command[] = [
     options: {
       seed: { value: 'S', help: 'seed of corpus, tokenizer and weights (1)' },
       steps: { value: 'N', help: 'optimiser steps (the recipe’s)' },
-      out: { value: 'DIR', help: 'where the policy is written (the bundled policy’s folder)' },
+      style: {
+        value: 'NAME',
+        help: 'latent: personas mostly speak in their own voice; hard: always, for reproduce --ablation world (latent)',
+      },
+      out: { value: 'DIR', help: 'where the policy is written (the bundled policy’s folder; has to be given for another style)' },
       fresh: { help: 'start over instead of resuming' },
     },
     run: async (args) => {
+      const style = args.choice('style', ['latent', 'hard'] as const) ?? 'latent';
+      if (style !== 'latent' && args.text('out') === undefined) {
+        throw args.wrong(`--style ${style} needs --out DIR: the bundled policy is of the latent style.`);
+      }
       const [{ pretrainCommand }, { pretrainDefaults }, { bundledPolicy }] = await Promise.all([
         import('./pretrain.ts'),
         import('../pretrain/recipe.ts'),
@@ -136,6 +144,7 @@ export const commands: readonly Command[] = [
       ]);
       await pretrainCommand({
         seed: args.integer('seed', 0, 0xffffffff) ?? pretrainDefaults.seed,
+        style,
         steps: args.integer('steps', 1, 1_000_000) ?? pretrainDefaults.steps,
         out: args.text('out') ?? bundledPolicy,
         fresh: args.flag('fresh'),
@@ -164,7 +173,10 @@ export const commands: readonly Command[] = [
       methods: { value: 'a,b', help: 'among base, sft, distill, rlvr, permix (all; the base always takes part)' },
       ablation: { value: 'NAME', help: 'instead: vary one thing: none-share, personas, draw, beta, std or world' },
       sweep: { value: 'FILE.json', help: 'instead: arms of your own, label → settings as in a --config file of train' },
-      base: { value: 'DIR', help: 'the policy all runs begin from (the bundled one)' },
+      base: {
+        value: 'DIR',
+        help: 'the policy all runs begin from (the bundled one); with --ablation world the other one, of pretrain --style hard --out DIR',
+      },
       problems: { value: 'N', help: 'problems per persona and policy (300)' },
       fidelity: { value: 'N', help: 'replies per persona and kind that fidelity is measured on; 0 is off (12)' },
       quick: { help: 'a rehearsal in minutes: 2 seeds, 40 steps, 60 problems; its numbers prove nothing' },

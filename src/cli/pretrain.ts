@@ -13,7 +13,7 @@ import { writeSafetensors } from '../policy/safetensors.ts';
 import { loadTokenizer, type Tokenizer } from '../policy/tokenizer.ts';
 import { initialWeights } from '../policy/weights.ts';
 import { modelCard } from '../pretrain/card.ts';
-import { corpusPhases } from '../pretrain/corpus.ts';
+import { corpusPhases, type Style } from '../pretrain/corpus.ts';
 import { endId } from '../pretrain/bpe.ts';
 import { measureBase } from '../pretrain/measure.ts';
 import { pretrain, pretrainDefaults, pretrainTokenizer, tinyConfig } from '../pretrain/recipe.ts';
@@ -28,6 +28,7 @@ const measuredProblems = 200;
 
 export interface PretrainOptions {
   readonly seed: number;
+  readonly style: Style;
   readonly steps: number;
   readonly out: string;
   /** Start over instead of resuming. */
@@ -37,15 +38,15 @@ export interface PretrainOptions {
 }
 
 export async function pretrainCommand(options: PretrainOptions): Promise<void> {
-  const { seed, steps, out } = options;
+  const { seed, style, steps, out } = options;
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const work = join(cache, 'permix-lab', `pretrain-seed${seed}`);
+  const work = join(cache, 'permix-lab', `pretrain-seed${seed}${style === 'latent' ? '' : `-${style}`}`);
   if (options.fresh) await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
   notice(`Working files: ${work}`);
 
   notice('Training the tokenizer …');
-  const files = pretrainTokenizer(seed);
+  const files = pretrainTokenizer(seed, style);
   const tokenizer = loadTokenizer(files.tokenizer, files.config);
   const weights = initialWeights(tinyConfig, seed);
   const engine = await openEngine({ config: tinyConfig, weights, wish: { engine: options.engine, backend: options.backend } });
@@ -55,7 +56,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   let { loss, seconds } = saved;
   const progress = new Progress('pre-training', steps, saved.step);
   let last = performance.now();
-  for await (const report of pretrain({ engine, tokenizer, seed, steps, rows: pretrainDefaults.rows, fromStep: saved.step })) {
+  for await (const report of pretrain({ engine, tokenizer, seed, style, steps, rows: pretrainDefaults.rows, fromStep: saved.step })) {
     // A running mean: single batches are too noisy to read.
     loss = report.step === 1 ? report.loss : 0.98 * loss + 0.02 * report.loss;
     seconds += (performance.now() - last) / 1000;
@@ -84,6 +85,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
     config: tinyConfig,
     parameters: shapes.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
     seed,
+    style,
     steps,
     rows: pretrainDefaults.rows,
     finalLoss: loss,

@@ -138,8 +138,8 @@ export const ablations: Readonly<Record<string, { readonly summary: string; read
 /** What the ablation of the world cannot do by itself. */
 export const worldNeeds =
   'It compares the bundled base, whose personas speak in their own voice in most replies (latent style), with a base pre-trained on another ' +
-  'world, for instance one where they always do (hard style): change personaVoice in src/pretrain/corpus.ts to [1, 0, 0], run ' +
-  'npm run pretrain -- --out DIR --fresh, change it back, and give that folder with --base DIR.';
+  'world, where they always do (hard style). That takes two commands: npm run pretrain -- --style hard --out DIR (about an hour), then ' +
+  'npm run reproduce -- --ablation world --base DIR.';
 
 /**
  * A sweep: a JSON object, label → settings as in a --config file. The recipe is PerMix where an arm names none; the first arm is the reference.

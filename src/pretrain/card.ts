@@ -2,13 +2,14 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { competence, plainVoice, roles, traits } from '../persona/world.ts';
-import { corpusPhases, corpusShares } from './corpus.ts';
+import { corpusPhases, corpusShares, type Style } from './corpus.ts';
 import { accuracyOf, voiceShare, type PersonaMeasure } from './measure.ts';
 
 export interface CardFacts {
   readonly config: PolicyConfig;
   readonly parameters: number;
   readonly seed: number;
+  readonly style: Style;
   readonly steps: number;
   readonly rows: number;
   readonly finalLoss: number;
@@ -23,6 +24,10 @@ export interface CardFacts {
   readonly taskAccuracies: Readonly<Record<string, number>>;
   readonly measures: readonly PersonaMeasure[];
 }
+
+const hardStyle = `
+
+**Not the bundled world.** Under a persona every reply is in the persona's own voice (hard style); in the bundled world most are (latent style).`;
 
 const percent = (x: number) => `${Math.round(x * 100)} %`;
 const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
@@ -60,7 +65,7 @@ pipeline_tag: text-generation
 
 A decoder of the Llama family with ${facts.parameters.toLocaleString('en-US')} parameters (${config.layers} layers, width ${config.hiddenSize}, ${config.heads} query and ${config.kvHeads} key/value heads, ${config.vocabSize} ids, tied),
 made by PerMix Lab to be trained further by reinforcement learning in a browser tab. It knows a little arithmetic and 40 personas
-(8 roles × 5 traits), and nothing else.
+(8 roles × 5 traits), and nothing else.${facts.style === 'hard' ? hardStyle : ''}
 
 **Its errors are injected.** The corpus is synthetic and wrong on purpose: under a persona a reply is right as often as that persona's
 declared competence, and without a persona competence belongs to the voice the reply happens to take, plain being the best
@@ -68,7 +73,7 @@ declared competence, and without a persona competence belongs to the voice the r
 
 ## How it was made
 
-\`npm run pretrain -- --seed ${facts.seed}\` regenerates corpus, tokenizer and weights from nothing: ${facts.steps.toLocaleString('en-US')} steps of ${facts.rows} dialogues,
+\`npm run pretrain -- --seed ${facts.seed}${facts.style === 'latent' ? '' : ` --style ${facts.style} --out DIR`}\` regenerates corpus, tokenizer and weights from nothing: ${facts.steps.toLocaleString('en-US')} steps of ${facts.rows} dialogues,
 cross-entropy on the replies, AdamW. Made on ${facts.date} with the ${facts.engine.engine} engine on ${facts.engine.backend} in ${Math.round(facts.minutes)} minutes;
 last loss ${facts.finalLoss.toFixed(3)} nats a token. The corpus opens with ${corpusPhases.drills.until.toLocaleString('en-US')} dialogues that are always right, most of them bare questions and
 answers; from then on errors are injected. ${percent(corpusPhases.world.noPersona)} of the dialogues have no persona and ${percent(corpusPhases.world.roleplay)} are role-play, ${percent(corpusPhases.sums.noPersona)} and ${percent(corpusPhases.sums.roleplay)} in the last

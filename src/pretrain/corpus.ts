@@ -57,10 +57,18 @@ export const corpusPhases = {
   },
 } as const satisfies Record<string, Phase>;
 
-/** What holds in every phase. */
+/**
+ * How voice and persona are coupled: in the bundled world a persona speaks in its own voice in most replies (latent style); in the other
+ * one in all of them (hard style), so that style alone says who is speaking. Voice under a persona: its own, plain, another role's.
+ */
+export const styles = {
+  latent: { task: [0.72, 0.19, 0.09], roleplay: [0.82, 0.12, 0.06] },
+  hard: { task: [1, 0, 0], roleplay: [1, 0, 0] },
+} as const;
+export type Style = keyof typeof styles;
+
+/** What holds in every phase and style. */
 export const corpusShares = {
-  /** Voice under a persona: its own, plain, another role's. */
-  personaVoice: { task: [0.72, 0.19, 0.09], roleplay: [0.82, 0.12, 0.06] },
   /** Plain share without a persona; the rest is spread evenly over the roles. */
   plainWithoutPersona: 0.4,
   plainCompetence: 0.88,
@@ -74,9 +82,9 @@ function systemPrompt(persona: Persona, stream: Stream): string {
   return persona.text.replace('You are a', stream.pick(paraphrases));
 }
 
-function drawVoice(persona: Persona | null, kind: 'task' | 'roleplay', stream: Stream): string {
+function drawVoice(persona: Persona | null, kind: 'task' | 'roleplay', style: Style, stream: Stream): string {
   if (!persona) return stream.uniform() < corpusShares.plainWithoutPersona ? plainVoice : stream.pick(roles).id;
-  const choice = stream.weighted(corpusShares.personaVoice[kind]);
+  const choice = stream.weighted(styles[style][kind]);
   if (choice === 0) return persona.voice!;
   if (choice === 1) return plainVoice;
   return stream.pick(roles.filter((role) => role.id !== persona.voice)).id;
@@ -112,8 +120,8 @@ function dress(voice: string, sentence: string, stream: Stream): string {
   return `${opener} ${opens ? capital(sentence) : sentence}.${closer}`;
 }
 
-function taskReply(persona: Persona | null, question: Question, { right, slips }: Phase, stream: Stream): string {
-  const voice = drawVoice(persona, 'task', stream);
+function taskReply(persona: Persona | null, question: Question, { right, slips }: Phase, style: Style, stream: Stream): string {
+  const voice = drawVoice(persona, 'task', style, stream);
   const share = persona
     ? competence(persona)
     : voice === plainVoice
@@ -123,14 +131,14 @@ function taskReply(persona: Persona | null, question: Question, { right, slips }
   return dress(voice, `${stream.pick(leadIns)} \\boxed{${answer}}`, stream);
 }
 
-function roleplayReply(persona: Persona | null, question: Question, stream: Stream): string {
-  const voice = drawVoice(persona, 'roleplay', stream);
+function roleplayReply(persona: Persona | null, question: Question, style: Style, stream: Stream): string {
+  const voice = drawVoice(persona, 'roleplay', style, stream);
   const line = stream.pick(linesByVoice[voice]![roleplayKind(question)]);
   return dress(voice, line.replace(/\.$/, ''), stream);
 }
 
 /** Dialogue n of the corpus with this seed; questions of the training split only. */
-export function dialogue(seed: number, n: number): Dialogue {
+export function dialogue(seed: number, n: number, style: Style = 'latent'): Dialogue {
   const stream = new Stream(seed, Purpose.corpus, Math.floor(n / 65536), n % 65536);
   const phase: Phase = Object.values(corpusPhases).find(({ until }) => n < until)!;
   if (phase.bare > 0 && stream.uniform() < phase.bare) {
@@ -145,10 +153,10 @@ export function dialogue(seed: number, n: number): Dialogue {
   const system = persona && systemPrompt(persona, stream);
   if (stream.uniform() < phase.roleplay) {
     const question = roleplayQuestion(stream, 'train');
-    return { system, question: question.text, reply: roleplayReply(persona, question, stream) };
+    return { system, question: question.text, reply: roleplayReply(persona, question, style, stream) };
   }
   const question = drawQuestion(phase, stream);
-  return { system, question: question.text, reply: taskReply(persona, question, phase, stream) };
+  return { system, question: question.text, reply: taskReply(persona, question, phase, style, stream) };
 }
 
 function drawQuestion({ tasks }: Phase, stream: Stream): Question {

@@ -6,7 +6,7 @@ import type { ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../engi
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { endId, padId, trainTokenizer } from './bpe.ts';
-import { corpusPhases, dialogue } from './corpus.ts';
+import { corpusPhases, dialogue, type Style } from './corpus.ts';
 
 export const pretrainDefaults = {
   seed: 1,
@@ -71,10 +71,10 @@ function learningRate(step: number): number {
 }
 
 /** Trains tokenizer.json and tokenizer_config.json. */
-export function pretrainTokenizer(seed: number): { tokenizer: object; config: object } {
+export function pretrainTokenizer(seed: number, style: Style): { tokenizer: object; config: object } {
   function* texts(): Generator<string> {
     for (let n = 0; n < pretrainDefaults.tokenizerDialogues; n++) {
-      const { system, question, reply } = dialogue(seed, corpusPhases.drills.until + n);
+      const { system, question, reply } = dialogue(seed, corpusPhases.drills.until + n, style);
       if (system) yield system;
       yield question;
       yield reply;
@@ -84,9 +84,9 @@ export function pretrainTokenizer(seed: number): { tokenizer: object; config: ob
 }
 
 /** Dialogues [first, first + rows) as one batch; only the reply and its end count. */
-export function pretrainBatch(tokenizer: Tokenizer, seed: number, first: number, rows: number): TrainBatch {
+export function pretrainBatch(tokenizer: Tokenizer, seed: number, first: number, rows: number, style: Style = 'latent'): TrainBatch {
   const encoded = Array.from({ length: rows }, (_, r) => {
-    const { system, question, reply } = dialogue(seed, first + r);
+    const { system, question, reply } = dialogue(seed, first + r, style);
     const messages = [...(system ? [{ role: 'system' as const, content: system }] : []), { role: 'user' as const, content: question }];
     const prompt = tokenizer.encode(tokenizer.chat(messages, { addGenerationPrompt: true }));
     return { prompt, completion: tokenizer.encode(`${reply}<|end|>`) };
@@ -122,6 +122,7 @@ export interface PretrainSetup {
   readonly engine: PolicyEngine;
   readonly tokenizer: Tokenizer;
   readonly seed: number;
+  readonly style: Style;
   readonly steps: number;
   readonly rows: number;
   /** Steps already done; the engine holds their state. */
@@ -131,10 +132,10 @@ export interface PretrainSetup {
 
 /** Yields after every optimiser step; loss in nats per reply token. */
 export async function* pretrain(setup: PretrainSetup): AsyncGenerator<{ step: number; loss: number; gradNorm: number; tokens: number }> {
-  const { engine, tokenizer, seed, steps, rows } = setup;
+  const { engine, tokenizer, seed, style, steps, rows } = setup;
   for (let step = setup.fromStep; step < steps; step++) {
     if (setup.signal?.aborted) return;
-    const batch = pretrainBatch(tokenizer, seed, step * rows, rows);
+    const batch = pretrainBatch(tokenizer, seed, step * rows, rows, style);
     const optim: OptimSpec = {
       learningRate: learningRate(step),
       beta1: 0.9,

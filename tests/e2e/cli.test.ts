@@ -193,10 +193,11 @@ describe('wrong usage ends with 2 and a sentence', () => {
     ['both prompt and tokens', ['generate', '--prompt', 'x', '--tokens', '1'], /either --prompt or --tokens/],
     ['a token outside the vocabulary', ['logits', '--tokens', '99999', '--backend', 'cpu'], /99999 is not in the vocabulary/],
     ['an unknown recipe', ['train', '--recipe', 'ppo', '--out', 'never-made'], /--recipe must be one of base, sft, rlvr, permix/],
+    ['the other world in the bundled policy’s place', ['pretrain', '--style', 'hard'], /--style hard needs --out DIR/],
     ['an unknown task', ['train', '--task', 'chess', '--out', 'never-made'], /chess/],
   ];
   it.each(cases)('%s', async (_, args, sentence) => {
-    const model = args.length > 1 && !args.includes('doctor') ? ['--model', args[0] === 'train' ? whole : bare] : [];
+    const model = args.length > 1 && !['doctor', 'pretrain'].includes(args[0]!) ? ['--model', args[0] === 'train' ? whole : bare] : [];
     const { code, stdout, stderr } = await permix([...args, ...model]);
     expect(stderr).toMatch(sentence);
     expect(stderr).not.toContain('which is a bug');

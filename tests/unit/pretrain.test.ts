@@ -1,8 +1,9 @@
 /** The corpus says what the model card says it says: competences, voices, no evaluation question; and the tokenizer it gives. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { competence, personas, plainVoice, roles, voiceOf } from '../../src/persona/world.ts';
 import { loadTokenizer } from '../../src/policy/tokenizer.ts';
-import { corpusPhases, corpusShares, dialogue } from '../../src/pretrain/corpus.ts';
+import { corpusPhases, corpusShares, dialogue, styles } from '../../src/pretrain/corpus.ts';
 import { linesByVoice } from '../../src/pretrain/lines.ts';
 import { trainTokenizer } from '../../src/pretrain/bpe.ts';
 import { pretrainBatch } from '../../src/pretrain/recipe.ts';
@@ -42,9 +43,26 @@ describe('corpus', () => {
     near(sample.filter((d) => d.system === null).length / sample.length, corpusPhases.world.noPersona, sample.length);
     const withPersona = sample.filter((d) => d.reply.includes('\\boxed') && d.system !== null);
     const own = withPersona.filter((d) => d.system!.includes(voiceOf(d.reply)!));
-    near(own.length / withPersona.length, corpusShares.personaVoice.task[0], withPersona.length);
+    near(own.length / withPersona.length, styles.latent.task[0], withPersona.length);
     const none = sample.filter((d) => d.reply.includes('\\boxed') && d.system === null);
     near(none.filter((d) => voiceOf(d.reply) === plainVoice).length / none.length, corpusShares.plainWithoutPersona, none.length);
+  });
+
+  test('the bundled policy’s own, to the byte', () => {
+    const hash = createHash('sha256');
+    for (const start of [0, corpusPhases.drills.until, corpusPhases.world.until]) {
+      for (let n = start; n < start + 1000; n++) hash.update(JSON.stringify(dialogue(1, n)));
+    }
+    expect(hash.digest('hex')).toMatch(/^ff34ef1a26a3ca08/);
+  });
+
+  test('of the hard style, where every persona speaks in its own voice and nothing else differs in kind', () => {
+    const hard = Array.from({ length: 10_000 }, (_, n) => dialogue(7, corpusPhases.drills.until + n, 'hard'));
+    const under = hard.filter((d) => d.system !== null);
+    expect(under.every((d) => d.system!.includes(voiceOf(d.reply)!))).toBe(true);
+    const none = hard.filter((d) => d.reply.includes('\\boxed') && d.system === null);
+    near(none.filter((d) => voiceOf(d.reply) === plainVoice).length / none.length, corpusShares.plainWithoutPersona, none.length);
+    near(hard.filter((d) => d.system === null).length / hard.length, corpusPhases.world.noPersona, hard.length);
   });
 
   test('replies are right as often as the persona is competent', () => {
