@@ -15,6 +15,7 @@ import { modelFolder } from './engine.ts';
 import { EvaluationFolder, type Settings } from './eval-folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
+import { stopSignal } from './stop.ts';
 
 export async function evalCommand(args: Arguments, out: Output): Promise<number> {
   const { request, settings } = await prepare(args);
@@ -22,7 +23,7 @@ export async function evalCommand(args: Arguments, out: Output): Promise<number>
   const folder = path === undefined ? null : await EvaluationFolder.open(resolve(path), settings);
   if (folder && folder.finished > 0) notice(`Resumed: ${folder.finished} cells of this evaluation were finished before.`);
 
-  const stop = stopSignal();
+  const stop = stopSignal('Stopping after the replies that are being made.');
   let progress: Progress | null = null;
   let report: EvaluationReport;
   try {
@@ -137,19 +138,6 @@ async function personaLibrary(args: Arguments): Promise<{ content: PersonaLibrar
   const text = await readText(args, 'personas', file);
   const { personas, voices } = parsePersonas(text, file);
   return { content: { personas, voices }, hash: `${basename(file)} ${digest([text])}` };
-}
-
-/** The first Ctrl-C ends the evaluation after the replies that are being made; a second one ends it at once. */
-function stopSignal(): { readonly signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(130);
-    notice('Stopping; Ctrl-C again stops at once.');
-    controller.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.on(name, onSignal);
-  return { signal: controller.signal, release: () => signals.forEach((name) => process.off(name, onSignal)) };
 }
 
 function tableLines(report: EvaluationReport): string[] {

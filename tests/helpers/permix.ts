@@ -78,9 +78,15 @@ export const miniature: PolicyConfig = {
   padId: 0,
 };
 
-/** Writes config.json and model.safetensors: random weights, no tokenizer. */
-export async function writePolicy(folder: string, config: PolicyConfig, seed: number): Promise<Weights> {
+/** Writes config.json and model.safetensors: random weights, no tokenizer. @param change what is to be different about them */
+export async function writePolicy(
+  folder: string,
+  config: PolicyConfig,
+  seed: number,
+  change: (weights: Weights) => void = () => {},
+): Promise<Weights> {
   const weights = livelyWeights(config, seed);
+  change(weights);
   const tensors = parameterShapes(config).map(({ name, shape }) => ({ name, shape: [...shape], data: weights[name]! }));
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'config.json'), JSON.stringify(toHuggingFaceConfig(config)));
