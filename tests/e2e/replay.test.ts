@@ -1,0 +1,132 @@
+/** The Reproduce view's recorded run: played, scrubbed, driven by keys, also without WebGPU and without an engine; and run here. */
+import { readFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { readRecording, recordedMetrics } from '../../src/evaluate/reproduction/recorded.ts';
+import { bootMilliseconds, runState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
+import { launchChromium } from '../helpers/launch.ts';
+import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
+
+let browser: Browser;
+let server: StaticServer;
+let lab: LabPage | undefined;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
+});
+afterEach(async () => {
+  await lab?.context.close();
+  lab = undefined;
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+async function open(width?: number, theme: 'light' | 'dark' = 'light') {
+  lab = await visitLab(browser, `${server.url}?engine=portable&backend=wasm#/reproduce`, width ? { width, theme } : {});
+  return lab;
+}
+const view = (page: Page) => page.getByRole('region', { name: 'What happens on the way?' });
+const step = (page: Page) => view(page).getByRole('slider', { name: 'Step on view' });
+const run = (page: Page, name: string) => view(page).getByRole('article', { name: `${name}, recorded` });
+const recording = async () => readRecording(await readFile('public/runs/rlvr-permix/recording.json', 'utf8'));
+
+async function serious(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+    const found = violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return scrollWidth > clientWidth ? [...found, `scrolls sideways by ${scrollWidth - clientWidth} px`] : found;
+  });
+}
+
+it('shows the end, then any step: by button, slider, key and film', async () => {
+  const { page, complaints } = await open();
+  const { runs } = await recording();
+  const { steps } = runs[0]!.config;
+  await step(page).waitFor();
+  expect(await step(page).inputValue()).toBe(String(steps));
+  for (const recorded of runs) {
+    const reward = recordedMetrics(recorded, steps)['reward']!;
+    const smoothed = Number(/([\d.]+) step 100/.exec((await run(page, recorded.name).innerText()).replace(/\s+/g, ' '))?.[1]);
+    expect(Math.abs(smoothed - reward)).toBeLessThan(0.05);
+  }
+
+  await view(page).getByRole('button', { name: 'To the beginning' }).click();
+  expect(await step(page).inputValue()).toBe('0');
+  await page.locator('h2').first().click();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowLeft');
+  expect(await step(page).inputValue()).toBe('2');
+  await run(page, 'PerMix').getByText('What it said at step 2').click();
+  const kept = runs[1]!.rollouts.find((one) => one.step === 2)!.rollouts;
+  const questions = kept.map(({ question }) => question);
+  expect(questions).toContain(await run(page, 'PerMix').getByRole('heading', { level: 3 }).last().innerText());
+
+  await view(page).getByLabel('Speed').selectOption('25 steps/s');
+  await page.locator('h2').first().click();
+  await page.keyboard.press(' ');
+  await view(page).getByRole('button', { name: 'Pause' }).waitFor();
+  await expect.poll(async () => Number(await step(page).inputValue()), { timeout: 20_000 }).toBeGreaterThan(10);
+  await page.keyboard.press(' ');
+  await view(page).getByRole('button', { name: 'Play' }).waitFor();
+  await view(page).getByRole('button', { name: 'Table' }).click();
+  expect(await run(page, 'RLVR').getByRole('table').count()).toBeGreaterThan(0);
+  expect(await view(page).innerText()).not.toMatch(/NaN|undefined|null|Infinity/);
+  expect(complaints).toEqual([]);
+});
+
+it('replays where the trainer did not start, and says so where there is no recording', async () => {
+  lab = await visitLab(browser, 'about:blank');
+  const { page } = lab;
+  await page.route('**/permix-tiny/**', (route) => route.abort());
+  await page.goto(`${server.url}#/reproduce`);
+  await step(page).waitFor();
+  await view(page).getByRole('button', { name: 'One step back' }).click();
+  expect(await step(page).inputValue()).toBe('99');
+  expect(await view(page).getByRole('button', { name: 'Train PerMix here' }).isDisabled()).toBe(true);
+
+  await page.route('**/recording.json', (route) => route.fulfill({ status: 404, body: 'no' }));
+  await page.reload();
+  await view(page)
+    .getByText(/There is no recorded run beside this page/)
+    .waitFor();
+  await page.unroute('**/recording.json');
+  await page.route('**/recording.json', (route) => route.fulfill({ contentType: 'application/json', body: '{"format":"permix-rec' }));
+  await view(page).getByRole('button', { name: 'Try again' }).click();
+  await view(page)
+    .getByText(/it is cut off/)
+    .waitFor();
+  await page.unroute('**/recording.json');
+  await view(page).getByRole('button', { name: 'Try again' }).click();
+  await step(page).waitFor();
+});
+
+it('runs a recorded run here, with the numbers of the recording', async () => {
+  const { page } = await open();
+  const button = view(page).getByRole('button', { name: 'Train RLVR here' });
+  await button.click({ timeout: bootMilliseconds });
+  await page.getByRole('heading', { name: 'Is it learning?' }).waitFor();
+  await untilStep(page, 1);
+  expect(await runState(page).innerText()).toMatch(/of 100/);
+  await page.getByRole('button', { name: 'Table', exact: true }).click();
+  const row = page.getByRole('region', { name: 'Metrics by step' }).getByRole('row').last();
+  const first = recordedMetrics((await recording()).runs[0]!, 1)['reward']!;
+  expect(await row.innerText()).toContain(first.toFixed(3));
+});
+
+it.each([
+  [360, 'dark'],
+  [1440, 'light'],
+] as const)('nothing serious is found at %i px, %s', async (width, theme) => {
+  const { page } = await open(width, theme);
+  await step(page).waitFor();
+  expect(await serious(page)).toEqual([]);
+});
