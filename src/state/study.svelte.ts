@@ -17,7 +17,7 @@ import { smooth } from './series.ts';
 import { sentence } from './sentence.ts';
 
 /** Put there by the build, from docs/reproduction/. */
-const address = './runs/study.json';
+export const studyAddress = './runs/study.json';
 export const protocolAddress = './runs/protocol.md';
 
 /** What the abstract of arXiv 2604.08986 says, PerMix over RLVR. Another model, other data, other measures. */
@@ -35,7 +35,7 @@ export class Study {
   async load(): Promise<void> {
     this.problem = null;
     try {
-      const response = await fetch(address);
+      const response = await fetch(studyAddress);
       const text = response.ok ? await response.text() : '<';
       // Some hosts answer a missing file with their front page.
       this.absent = text.trimStart().startsWith('<');

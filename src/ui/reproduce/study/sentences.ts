@@ -1,0 +1,92 @@
+/**
+ * What the study found, in plain words: its two headline claims as sentences, a verdict as a word, numbers with their interval. What is claimed
+ * and how it is decided is `evaluate/reproduction/claims.ts`.
+ */
+import { armValue, type ClaimResult, type MeasureName } from '../../../evaluate/reproduction/claims.ts';
+import type { StudyResults } from '../../../evaluate/reproduction/results.ts';
+import { gain } from '../../../state/study.svelte.ts';
+import { fixed } from '../../format.ts';
+
+export type Ruling = 'reproduced' | 'not reproduced' | 'undecided';
+
+/** Without where it holds. */
+export function rulingOf({ verdict }: Pick<ClaimResult, 'verdict'>): Ruling {
+  if (verdict.startsWith('reproduced')) return 'reproduced';
+  return verdict === 'not reproduced' ? verdict : 'undecided';
+}
+
+interface Wording {
+  readonly question: string;
+  readonly measure: MeasureName;
+  readonly name: string;
+  readonly answer: Readonly<Record<Ruling, string>>;
+}
+
+const headlines: Readonly<Record<string, Wording>> = {
+  'permix-pss': {
+    question: 'Does the persona matter less?',
+    measure: 'pss',
+    name: 'PSS',
+    answer: {
+      reproduced: 'With personas mixed in, the persona changed accuracy less than under RLVR alone',
+      'not reproduced': 'With personas mixed in, the persona changed accuracy no less than under RLVR alone',
+      undecided: 'Whether the persona changes accuracy less with personas mixed in cannot be said',
+    },
+  },
+  'permix-fidelity': {
+    question: 'Does it still speak as its persona?',
+    measure: 'fidelity',
+    name: 'persona fidelity',
+    answer: {
+      reproduced: 'With personas mixed in, replies sounded more like the persona asked for than under RLVR alone',
+      'not reproduced': 'With personas mixed in, replies sounded no more like the persona asked for than under RLVR alone',
+      undecided: 'Whether replies sound more like the persona asked for with personas mixed in cannot be said',
+    },
+  },
+};
+
+export interface Headline {
+  readonly id: string;
+  readonly question: string;
+  /** Up to the colon. */
+  readonly answer: string;
+  /** With the interval and the seeds. */
+  readonly numbers: string;
+  readonly ruling: Ruling;
+  readonly verdict: string;
+  /** What the number would be if there were nothing to find. */
+  readonly scale: string | null;
+}
+
+/** @param claims of one setting */
+export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[]): Headline[] {
+  return Object.entries(headlines).flatMap(([id, { question, measure, name, answer }]) => {
+    const claim = claims.find((one) => one.id === id);
+    if (!claim) return [];
+    const [more, less] = [claim.more, claim.less].map((arm) => armValue(results, arm, measure));
+    const values = more && less ? `${name} ${fixed(more.mean, 2)} against ${fixed(less.mean, 2)} (${change(claim)})` : claim.reason;
+    const ruling = rulingOf(claim);
+    const scale = measure === 'pss' ? withoutEffect(results, claim.more) : null;
+    return [{ id, question, answer: answer[ruling], numbers: values, ruling, verdict: claim.verdict, scale }];
+  });
+}
+
+function withoutEffect({ seeds, study }: StudyResults, arm: string): string {
+  const shuffled = seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === arm).map((run) => run.shuffled.mean));
+  const mean = shuffled.reduce((sum, value) => sum + value, 0) / shuffled.length;
+  return `PSS is the worst persona’s accuracy over the best one’s. With ${study.examination.problems} problems each, a policy as good as PerMix that ignored its persona would show ${fixed(mean, 2)}, not 1.`;
+}
+
+/** "+92.0 %, 95 % interval +70.1 to +117 %, 5 seeds" */
+export function change({ ratio, low, high, seeds, reason }: Pick<ClaimResult, 'ratio' | 'low' | 'high' | 'seeds' | 'reason'>): string {
+  const over = `${seeds} seed${seeds === 1 ? '' : 's'}`;
+  if (ratio === null) return reason.replace(/\.$/, '');
+  if (low === null || high === null) return `${gain(ratio)}, no interval: ${over}`;
+  return `${gain(ratio)}, 95 % interval ${gain(low).replace(' %', '')} to ${gain(high)}, ${over}`;
+}
+
+/** "0.96 ± 0.01"; words where there is no number. */
+export function meanAndHalf(value: { readonly mean: number; readonly half: number | null } | null): string {
+  if (!value) return 'not measured';
+  return value.half === null ? fixed(value.mean, 2) : `${fixed(value.mean, 2)} ± ${fixed(value.half, 2)}`;
+}
