@@ -47,6 +47,7 @@ export class Lab implements Stage {
   readonly probe = new Probe(() => this.api);
   readonly evaluation = new Evaluation(() => this.api);
   readonly judging = new Judging(() => this.api);
+  readonly end = null;
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
   /** Why there is no worker. */

@@ -21,9 +21,12 @@ export class ReplayedRun implements Stage {
   readonly voices = voices;
   readonly personas = personas;
   readonly recipe: RecipeName;
+  /** Axes stand still while the film runs. */
+  readonly end: number;
 
   constructor(readonly recorded: RecordedRun) {
     this.recipe = recorded.config.recipe;
+    this.end = recorded.config.steps;
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
   }
 

@@ -15,6 +15,8 @@ export interface Stage {
   readonly recipe: RecipeName;
   readonly voices: readonly Voice[];
   readonly personas: readonly Persona[];
+  /** The step that axes reach to; null: the newest. */
+  readonly end: number | null;
 }
 
 export const [useStage, provideStage] = createContext<Stage>();

@@ -16,6 +16,8 @@ export interface Curve {
 
 export interface Picture {
   readonly steps: ArrayLike<number>;
+  /** The step that the axis reaches to; null: the newest. */
+  readonly end: number | null;
   readonly curves: readonly Curve[];
   readonly height: number;
   /** Fixed limits; null fits the data, from zero where it is near. */
@@ -55,7 +57,11 @@ function options(Plot: typeof uPlot, picture: Picture, width: number, onHover: (
     legend: { show: false },
     cursor: { y: false, points: { size: 7 }, sync: { key: 'run' }, drag: { x: true, y: false, setScale: true } },
     scales: {
-      x: { time: false, range: (_, min, max) => [min, Math.max(max, min + 1)] },
+      // A part that was zoomed into stays as it is.
+      x: {
+        time: false,
+        range: ({ data }, min, max) => [min, Math.max(max, min + 1, max === data[0].at(-1) ? (picture.end ?? 0) : 0)],
+      },
       y: { range: picture.range ? [...picture.range] : (_, min, max) => Plot.rangeNum(min, max, fit) },
     },
     axes: [

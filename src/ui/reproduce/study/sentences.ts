@@ -64,7 +64,7 @@ export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[
     const claim = claims.find((one) => one.id === id);
     if (!claim) return [];
     const [more, less] = [claim.more, claim.less].map((arm) => armValue(results, arm, measure));
-    const values = more && less ? `${name} ${fixed(more.mean, 2)} against ${fixed(less.mean, 2)} (${change(claim)})` : claim.reason;
+    const values = more && less ? `${name} ${fixed(more.mean, 2)} against ${fixed(less.mean, 2)} (${change(claim)})` : change(claim);
     const ruling = rulingOf(claim);
     const scale = measure === 'pss' ? withoutEffect(results, claim.more) : null;
     return [{ id, question, answer: answer[ruling], numbers: values, ruling, verdict: claim.verdict, scale }];
@@ -81,12 +81,16 @@ function withoutEffect({ seeds, study }: StudyResults, arm: string): string {
 export function change({ ratio, low, high, seeds, reason }: Pick<ClaimResult, 'ratio' | 'low' | 'high' | 'seeds' | 'reason'>): string {
   const over = `${seeds} seed${seeds === 1 ? '' : 's'}`;
   if (ratio === null) return reason.replace(/\.$/, '');
-  if (low === null || high === null) return `${gain(ratio)}, no interval: ${over}`;
-  return `${gain(ratio)}, 95 % interval ${gain(low).replace(' %', '')} to ${gain(high)}, ${over}`;
+  const text =
+    low === null || high === null
+      ? `${gain(ratio)}, no interval: ${over}`
+      : `${gain(ratio)}, 95 % interval ${gain(low).replace(' %', '')} to ${gain(high)}, ${over}`;
+  // A number and its sign stay together.
+  return text.replaceAll(' %', '\u00a0%');
 }
 
-/** "0.96 ± 0.01"; words where there is no number. */
+/** "0.961 ± 0.012"; words where there is no number. */
 export function meanAndHalf(value: { readonly mean: number; readonly half: number | null } | null): string {
   if (!value) return 'not measured';
-  return value.half === null ? fixed(value.mean, 2) : `${fixed(value.mean, 2)} ± ${fixed(value.half, 2)}`;
+  return value.half === null ? fixed(value.mean, 3) : `${fixed(value.mean, 3)} ± ${fixed(value.half, 3)}`;
 }
