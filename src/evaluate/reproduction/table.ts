@@ -133,9 +133,10 @@ function effectSentence(claim: ClaimResult): string {
   return `${effect(claim)}${claim.low === null ? '' : `, ${interval(claim)}`}${above}; ${claim.seeds} seed${claim.seeds === 1 ? '' : 's'}`;
 }
 
-/** "×1.21 (+21 %)" */
+/** "×1.21 (+21 %)"; of several times nobody thinks in per cent. */
 function effect({ ratio }: { readonly ratio: number | null }): string {
-  return ratio === null ? '–' : `×${ratio.toFixed(2)} (${percent(ratio)})`;
+  if (ratio === null) return '–';
+  return ratio >= 5 ? `×${ratio.toFixed(1)}` : `×${ratio.toFixed(2)} (${percent(ratio)})`;
 }
 
 function interval({ low, high }: { readonly low: number | null; readonly high: number | null }): string {
