@@ -1,6 +1,7 @@
 /** A session on WebGPU, that is on the fused engine: a device that is destroyed in the middle of a run costs the steps since the last checkpoint and nothing else. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { RunConfig } from '../../src/rl/config.ts';
+import { recipes } from '../../src/rl/recipes.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
 const config: RunConfig = { ...smallRun, steps: 4, checkpointEvery: 2 };
@@ -48,8 +49,15 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
   expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4]);
   expect(checkpoints[0]!.hash).toBe(expected.hash);
 
+  // A distillation is two engines on one device; both come back when it is lost.
+  const distillation: RunConfig = { ...config, recipe: 'distill', objective: recipes.distill.objective };
+  const distilled = soon(probe.phase('finished', 'failed', 'paused'), probe);
+  const taught = await session.start({ ...distillation, steps: 2 }, undefined, expected.id);
+  expect(await distilled).toMatchObject({ phase: 'finished', runId: taught });
+  expect(devices).toHaveLength(2);
+
   const failed = soon(probe.phase('finished', 'failed', 'paused'), probe);
-  const doomed = await session.start({ ...config, seed: 2, steps: 50 });
+  const doomed = await session.start({ ...distillation, seed: 2, steps: 50 }, undefined, expected.id);
   const watch = setInterval(() => devices.at(-1)!.destroy(), 20);
   await failed;
   clearInterval(watch);
