@@ -97,7 +97,11 @@ describe('permix reproduce', () => {
     ['a negative KL weight', ['--beta', '-1'], /--beta must be numbers from 0 to 10/],
     ['an unknown ablation', ['--ablation', 'luck'], /--ablation must be one of none-share, personas/],
     ['an ablation of methods', ['--ablation', 'draw', '--methods', 'rlvr'], /--methods belongs to the comparison/],
-    ['the other world without a base', ['--ablation', 'world'], /hard style.*pretrain -- --style hard --out DIR.*--ablation world --base DIR/],
+    [
+      'the other world without a base',
+      ['--ablation', 'world'],
+      /hard style.*pretrain -- --style hard --out DIR.*--ablation world --base DIR/,
+    ],
     ['nothing to redraw', ['--redraw', '--out', 'never-made'], /no .*never-made.*to redraw/],
   ];
   it.each(wrong)('refuses %s with 2 and a sentence', async (_, args, sentence) => {
