@@ -2,7 +2,7 @@
  * One run of a study in a process of its own: trains, examines, writes result.json. It goes on where an earlier sitting stopped. What is run
  * is in the folder's plan.json; who starts it, and what follows from the results, is `reproduce.ts`.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineInfo, PolicyEngine } from '../engine/engine.ts';
@@ -100,8 +100,9 @@ function trainArguments(folder: string, { base, teacher, wish }: RunPlan): Argum
   const spec = { name: 'train', summary: '', options: { out: value, config: value, model: value, teacher: value, resume: { help: '' } } };
   const out = join(folder, 'train');
   const engine = ['--engine', wish.engine!, '--backend', wish.backend!];
-  // A run that was stopped before it had written anything begins anew.
   if (existsSync(join(out, 'run.json'))) return new Arguments(spec, ['--out', out, '--resume', ...engine]);
+  // A run that was stopped before its first file was whole begins anew.
+  rmSync(out, { recursive: true, force: true });
   const given = ['--config', join(folder, 'config.json'), '--model', base, ...(teacher === null ? [] : ['--teacher', teacher])];
   return new Arguments(spec, ['--out', out, ...given, ...engine]);
 }
