@@ -53,7 +53,7 @@ beforeAll(async () => {
   await halfway;
   await lab.session.pause();
   teacher = (await lab.session.history(lessonsId)).checkpoints[0]!;
-});
+}, 60_000);
 
 async function distilled(config: RunConfig = distillation): Promise<string> {
   const rest = lab.probe.phase('finished', 'failed');
