@@ -1,38 +1,21 @@
 /** axe-core on the page at rest, after a run and with everything unfolded; narrow and wide, light and dark; and no sideways scrolling. */
-import { readFile } from 'node:fs/promises';
 import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeSmall, ready, untilState, visitLab } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
-import type { Page } from 'playwright';
 
 let browser: Browser;
 let server: StaticServer;
-let axe: string;
 
 beforeAll(async () => {
-  axe = await readFile('node_modules/axe-core/axe.min.js', 'utf8');
   [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
 });
 afterAll(async () => {
   await browser.close();
   await server.close();
 });
-
-/** What axe finds that keeps somebody from using the page. */
-async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe: tool } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const { violations } = await tool.run(document, { resultTypes: ['violations'] });
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-  });
-}
-
-const sideways = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 describe.each([
   { width: 360, theme: 'light' },
@@ -44,8 +27,7 @@ describe.each([
     const { page, context } = await visitLab(browser, server.url, { width, theme, height: width < 500 ? 780 : 900 });
     try {
       await ready(page);
-      expect(await serious(page)).toEqual([]);
-      expect(await sideways(page)).toBeLessThanOrEqual(0);
+      expect(await obstacles(page)).toEqual([]);
 
       await makeSmall(page, 2);
       await page.getByRole('button', { name: 'Train', exact: true }).click();
@@ -56,12 +38,11 @@ describe.each([
       for (const summary of await page.locator('summary').all()) {
         if (!(await summary.evaluate((element) => (element.parentElement as HTMLDetailsElement).open))) await summary.click();
       }
-      expect(await serious(page)).toEqual([]);
-      expect(await sideways(page)).toBeLessThanOrEqual(0);
+      expect(await obstacles(page)).toEqual([]);
 
       await page.getByRole('button', { name: /^Engine:/ }).click();
       await page.getByRole('dialog', { name: 'Engine' }).waitFor();
-      expect(await serious(page)).toEqual([]);
+      expect(await obstacles(page)).toEqual([]);
     } finally {
       await context.close();
     }

@@ -1,9 +1,9 @@
 /** Distillation on the page: it says what it needs, takes the best teacher there is, and goes on after a reload. The built page, without a GPU. */
-import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeSmall, ready, runState, untilState, untilStep, visitLab } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
 let browser: Browser;
@@ -18,15 +18,6 @@ afterAll(async () => {
 
 const train = (page: Page) => page.getByRole('button', { name: 'Train', exact: true });
 
-async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-    return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id);
-  });
-}
-
 it('needs a teacher, takes the best one, is continued after a reload, and misses it once it is deleted', async () => {
   const { page, context, complaints } = await visitLab(browser, server.url, { width: 360, height: 780 });
   await ready(page);
@@ -34,8 +25,7 @@ it('needs a teacher, takes the best one, is continued after a reload, and misses
   await setup.getByRole('radio', { name: 'Distillation' }).check();
   await setup.getByText('There is no teacher yet. Train a PerMix run first').waitFor();
   await expect.poll(() => train(page).isDisabled()).toBe(true);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await obstacles(page)).toEqual([]);
 
   await setup.getByRole('radio', { name: 'PerMix' }).check();
   await makeSmall(page, 3);
@@ -75,7 +65,7 @@ it('needs a teacher, takes the best one, is continued after a reload, and misses
     .getByText(/was deleted, so the run cannot go on\. What it learned is kept/)
     .first()
     .waitFor();
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await obstacles(page)).toEqual([]);
   expect(complaints).toEqual([]);
   await context.close();
 });

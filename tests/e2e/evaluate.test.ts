@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { bootMilliseconds, makeSmall, ready, untilState, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
 let browser: Browser;
@@ -48,20 +49,6 @@ async function download(page: Page, name: string): Promise<string> {
   const [file] = await Promise.all([page.waitForEvent('download'), view(page).getByRole('button', { name, exact: true }).click()]);
   expect(file.suggestedFilename()).toMatch(new RegExp(`^permix-evaluation-.*\\.${name.toLowerCase()}$`));
   return readFile(await file.path(), 'utf8');
-}
-
-/** What axe finds that keeps somebody from using the page, and whether it scrolls sideways. */
-async function obstacles(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-    const found = violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return scrollWidth > clientWidth ? [...found, `scrolls sideways by ${scrollWidth - clientWidth} px`] : found;
-  });
 }
 
 it('asks the base under every voice: map, chance, replies, files', async () => {

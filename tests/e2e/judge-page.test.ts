@@ -7,6 +7,7 @@ import { judgeTasks } from '../../src/evaluate/judge/benchmark.ts';
 import { judgeServer, status, type JudgeServer } from '../helpers/judge-server.ts';
 import { bootMilliseconds, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
 import { scratchFolder } from '../helpers/permix.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
@@ -64,19 +65,6 @@ async function download(page: Page, name: string): Promise<string> {
   return readFile(await file.path(), 'utf8');
 }
 
-/** What axe finds that keeps somebody from using the page, and whether it scrolls sideways. */
-async function obstacles(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-    const found = violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return scrollWidth > clientWidth ? [...found, `scrolls sideways by ${scrollWidth - clientWidth} px`] : found;
-  });
-}
 /** Everything the browser keeps of this page: IndexedDB and local storage, as text. */
 async function stored(page: Page): Promise<string> {
   return page.evaluate(async () => {

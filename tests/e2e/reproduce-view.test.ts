@@ -1,10 +1,12 @@
-/** The Reproduce view's recorded run: played, scrubbed, driven by keys, also without WebGPU and without an engine; and run here. */
+/** The Reproduce view: the committed study, told by its own numbers; the recorded run, played, scrubbed, driven by keys, without an engine too; and run here. */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { ClaimResult } from '../../src/evaluate/reproduction/claims.ts';
 import { readRecording, recordedMetrics } from '../../src/evaluate/reproduction/recorded.ts';
 import { bootMilliseconds, runState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
 let browser: Browser;
@@ -32,18 +34,34 @@ const step = (page: Page) => view(page).getByRole('slider', { name: 'Step on vie
 const run = (page: Page, name: string) => view(page).getByRole('article', { name: `${name}, recorded` });
 const recording = async () => readRecording(await readFile('public/runs/rlvr-permix/recording.json', 'utf8'));
 
-async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile('node_modules/axe-core/axe.min.js', 'utf8'));
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-    const found = violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return scrollWidth > clientWidth ? [...found, `scrolls sideways by ${scrollWidth - clientWidth} px`] : found;
-  });
-}
+it('tells the study by the numbers that are in the file', async () => {
+  const { page, complaints } = await open();
+  const { claims } = JSON.parse(await readFile('docs/reproduction/results.json', 'utf8')) as { claims: readonly ClaimResult[] };
+  const study = page.getByRole('region', { name: 'Does mixing personas in keep both?' });
+  const [first] = claims;
+  await study
+    .getByRole('region', { name: 'Does the persona matter less?' })
+    .getByText(`+${(100 * (first!.ratio! - 1)).toFixed(1)} %`)
+    .waitFor();
+  const setting = page.getByRole('radio', { name: /^β 0$/ });
+  const table = study.getByRole('table', { name: /claim/i }).first();
+  const told = async (beta: string) => {
+    const text = (await table.innerText()).replace(/\s+/g, ' ');
+    for (const claim of claims.filter(({ setting: of }) => of === beta)) expect(text).toContain(claim.statement);
+    return text;
+  };
+  expect(await told('β 0.02')).toMatch(/PerMix has a higher persona fidelity than RLVR .*? Reproduced/);
+  await setting.check();
+  expect(await told('β 0')).toMatch(/PerMix has a higher persona fidelity than RLVR [^]*?×1\.02 [^]*?Undecided/);
+  for (const summary of await study.locator('summary').all()) await summary.click();
+  expect(await study.innerText()).not.toMatch(/NaN|undefined|null|Infinity/);
+  expect(await obstacles(page)).toEqual([]);
+  expect(complaints).toEqual([]);
+
+  await page.route('**/runs/study.json', (route) => route.fulfill({ status: 404, body: 'no' }));
+  await page.reload();
+  await page.getByText('This page was built without a study.').waitFor();
+});
 
 it('shows the end, then any step: by button, slider, key and film', async () => {
   const { page, complaints } = await open();
@@ -128,5 +146,5 @@ it.each([
 ] as const)('nothing serious is found at %i px, %s', async (width, theme) => {
   const { page } = await open(width, theme);
   await step(page).waitFor();
-  expect(await serious(page)).toEqual([]);
+  expect(await obstacles(page)).toEqual([]);
 });
