@@ -1,6 +1,7 @@
 /** A policy, whole: configuration, weights and tokenizer, read from the files of a Hugging Face checkpoint. */
 import { LabError } from '../errors.ts';
 import { parsePolicyConfig, type PolicyConfig } from './config.ts';
+import { hashFiles, keepingFiles, type PolicyFiles } from './fingerprint.ts';
 import { readSafetensors, type SafeTensor } from './safetensors.ts';
 import type { PolicySource } from './source.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
@@ -12,10 +13,13 @@ export interface Policy {
   readonly weights: Weights;
   /** Null where the checkpoint has no tokenizer.json: such a policy reads and writes token ids only. */
   readonly tokenizer: Tokenizer | null;
+  /** What tells its files apart from others' (`fingerprint.ts`). */
+  readonly files: PolicyFiles;
 }
 
 /** @throws LabError `format` naming the file and what is wrong with it, `network` where a file could not be read */
-export async function loadPolicy(source: PolicySource): Promise<Policy> {
+export async function loadPolicy(from: PolicySource): Promise<Policy> {
+  const source = keepingFiles(from);
   const config = parsePolicyConfig(
     required(await readJson(source, 'config.json'), source, 'config.json'),
     await readJson(source, 'generation_config.json'),
@@ -29,7 +33,7 @@ export async function loadPolicy(source: PolicySource): Promise<Policy> {
     );
   }
   const weights = loadWeights(config, await readTensors(source));
-  return { id: source.id, config, weights, tokenizer };
+  return { id: source.id, config, weights, tokenizer, files: await hashFiles(source.files) };
 }
 
 async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {

@@ -9,7 +9,7 @@ import { IndexedStorage } from '../../src/storage/indexed.ts';
 import type { LabStorage } from '../../src/storage/storage.ts';
 import type { SessionPhase, TrainerEvent } from '../../src/worker/api.ts';
 import { Session, type SessionSetup } from '../../src/worker/session.ts';
-import { tinyConfig, tinyTokenizer } from './tiny-policy.ts';
+import { tinyConfig, tinyFiles, tinyTokenizer } from './tiny-policy.ts';
 
 /** A few rows of a few tokens; the entropy bonus gives every step a gradient, rewarded or not. */
 export const smallRun: RunConfig = {
@@ -38,7 +38,7 @@ export class SessionProbe {
       openStorage: async () => ({ storage, notice: null }),
       async loadPolicy(id) {
         if (id !== 'permix-tiny') throw new LabError('network', `There is no policy ${id}.`, 'Choose another.');
-        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer() };
+        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer(), files: tinyFiles };
       },
       ...setup,
     });

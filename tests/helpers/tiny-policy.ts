@@ -3,6 +3,7 @@
  * `\boxed{7}` is one token, and the shape of a random Llama to go with it.
  */
 import type { PolicyConfig } from '../../src/policy/config.ts';
+import type { PolicyFiles } from '../../src/policy/fingerprint.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/policy/tokenizer.ts';
 import type { Persona } from '../../src/persona/persona.ts';
 
@@ -59,6 +60,16 @@ export const tinyConfig: PolicyConfig = {
   bosId: null,
   eosIds: tinyEosIds,
   padId: null,
+};
+
+/** It comes from no files; a test that changes one says so here. */
+export const tinyFiles: PolicyFiles = {
+  config: 'none',
+  'generation-config': 'none',
+  tokenizer: 'none',
+  'tokenizer-config': 'none',
+  'special-tokens': 'none',
+  template: 'none',
 };
 
 function persona(id: string, heldOut: boolean): Persona {

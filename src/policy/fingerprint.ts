@@ -1,0 +1,79 @@
+/**
+ * A policy told apart from every other, part by part: its numbers, and the files that decide how it is asked and when it stops. Where the
+ * folder lies and how the weights are cut into files decides nothing and is not in it.
+ */
+import { sha256 } from './sha256.ts';
+import type { PolicySource } from './source.ts';
+import type { Weights } from './weights.ts';
+
+/** The parts that are files, or pieces of them. */
+type FilePart = 'config' | 'generation-config' | 'tokenizer' | 'tokenizer-config' | 'special-tokens' | 'template';
+
+/** SHA-256 by part; `none` where the policy has no such file. */
+export type PolicyFiles = Readonly<Record<FilePart, string>>;
+export type PolicyFingerprint = { readonly weights: string } & PolicyFiles;
+
+export const absent = 'none';
+
+/** The parts of this policy. Its weights are read through once: seconds for a gigabyte, so only where it is needed. */
+export async function fingerprintOf(policy: { readonly weights: Weights; readonly files: PolicyFiles }): Promise<PolicyFingerprint> {
+  return { weights: await weightsFingerprint(policy.weights), ...policy.files };
+}
+
+const known = new WeakMap<Weights, Promise<string>>();
+
+/** Of the numbers as they are computed with, by name; remembered for as long as they are. */
+export function weightsFingerprint(weights: Weights): Promise<string> {
+  let print = known.get(weights);
+  if (!print) {
+    print = hashTensors(weights);
+    known.set(weights, print);
+  }
+  return print;
+}
+
+/** Tensor by tensor, because `crypto.subtle` copies what it is given. */
+async function hashTensors(weights: Weights): Promise<string> {
+  const lines: string[] = [];
+  for (const name of Object.keys(weights).sort()) lines.push(`${name} ${await sha256(weights[name]!)}`);
+  return sha256(lines.join('\n'));
+}
+
+/** The same source, keeping the small files that are read from it. */
+export function keepingFiles(source: PolicySource): PolicySource & { readonly files: ReadonlyMap<string, Uint8Array> } {
+  const files = new Map<string, Uint8Array>();
+  return {
+    id: source.id,
+    files,
+    async read(path) {
+      const bytes = await source.read(path);
+      if (bytes && !path.endsWith('.safetensors')) files.set(path, bytes);
+      return bytes;
+    },
+  };
+}
+
+/** @param files whole files by name, of a policy that could be loaded */
+export async function hashFiles(files: ReadonlyMap<string, Uint8Array>): Promise<PolicyFiles> {
+  const whole = (name: string) => (files.has(name) ? sha256(files.get(name)!) : Promise.resolve(absent));
+  const { template, rest } = tokenizerSettings(files);
+  return {
+    config: await whole('config.json'),
+    'generation-config': await whole('generation_config.json'),
+    tokenizer: await whole('tokenizer.json'),
+    'tokenizer-config': rest === null ? absent : await sha256(rest),
+    'special-tokens': await whole('special_tokens_map.json'),
+    template: template === null ? absent : await sha256(template),
+  };
+}
+
+/** The chat template is a part of its own, wherever it stands: mostly in tokenizer_config.json. */
+function tokenizerSettings(files: ReadonlyMap<string, Uint8Array>): { readonly template: string | null; readonly rest: string | null } {
+  const text = (name: string) => (files.has(name) ? new TextDecoder().decode(files.get(name)) : null);
+  const beside = text('chat_template.jinja');
+  const settings = text('tokenizer_config.json');
+  if (settings === null) return { template: beside, rest: null };
+  const { chat_template: inside, ...rest } = JSON.parse(settings) as Record<string, unknown>;
+  const templates = [inside, beside].filter((template) => template !== undefined && template !== null);
+  return { template: templates.length > 0 ? JSON.stringify(templates) : null, rest: JSON.stringify(rest) };
+}

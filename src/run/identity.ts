@@ -1,0 +1,213 @@
+/**
+ * What decides the numbers of a long piece of work (a training, an evaluation, a judging, a pre-training), as a flat list of named parts.
+ * It is stored with the work, made anew when the work is continued, and compared: a part that differs is named, and the work goes on only
+ * where the reader has said that this part may differ. It stores nothing itself, and knows no option and no button.
+ */
+import type { EngineInfo } from '../engine/engine.ts';
+import { LabError } from '../errors.ts';
+import type { Persona, Voice } from '../persona/persona.ts';
+import { absent, fingerprintOf, type PolicyFiles } from '../policy/fingerprint.ts';
+import { sha256 } from '../policy/sha256.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { RunConfig } from '../rl/config.ts';
+
+/** Value by part: a SHA-256, a name or a number, as text; `none` for what is not there. */
+export type Identity = Readonly<Record<string, string>>;
+
+/**
+ * Raised by hand when files of an unfinished piece of work mean something else than they did: another draw for the same counter, another
+ * key for the same cell, a field that is read differently. Not when fields are added.
+ */
+export const formatVersion = 1;
+
+/**
+ * Raised by hand when the same work gives other numbers than before, beyond the last digits that machines differ in: a kernel, a loss, the
+ * sampler, the order of draws, how prompts are rendered, what the verifier counts as right. Not when it only gets faster.
+ */
+export const numericsVersion = 1;
+
+/** Every part, as a sentence calls it. `base.`, `teacher.` and `settings.` go before the parts of those. */
+const partNames = {
+  weights: 'the weights',
+  config: 'config.json',
+  'generation-config': 'generation_config.json',
+  tokenizer: 'tokenizer.json',
+  'tokenizer-config': 'tokenizer_config.json',
+  'special-tokens': 'special_tokens_map.json',
+  template: 'the chat template',
+  policies: 'the policies',
+  teacher: 'the teacher',
+  personas: 'the personas',
+  questions: 'the questions',
+  corpus: 'the corpus',
+  judge: 'the judge',
+  rubrics: 'the rubrics',
+  engine: 'the engine',
+  backend: 'the backend',
+  format: 'the format of stored work',
+  numerics: 'the version of the numerics',
+} as const;
+export type Part = keyof typeof partNames;
+
+type Named = Partial<Record<Part, string>>;
+
+export interface PolicyMaterial {
+  readonly weights: Weights;
+  readonly files: PolicyFiles;
+}
+
+/** The parts of a policy. @param of which policy, where it is not the one the work is about */
+export async function policyParts(policy: PolicyMaterial, of?: 'base' | 'teacher'): Promise<Identity> {
+  const print: Named = await fingerprintOf(policy);
+  return of === undefined ? print : prefixed(of, print);
+}
+
+/** Every setting by its path, `settings.optim.learningRate`. */
+export function settingParts(settings: object): Identity {
+  const parts: Record<string, string> = {};
+  const walk = (path: string, value: unknown) => {
+    if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) walk(`${path}.${key}`, inner);
+    else if (value !== undefined) parts[path] = value === null ? absent : String(value);
+  };
+  walk('settings', settings);
+  return parts;
+}
+
+/** Of the personas that are asked or trained under, and the voices they are recognised by. */
+export async function personaParts(personas: readonly Persona[], voices: readonly Voice[]): Promise<Identity> {
+  return named({ personas: await sha256(JSON.stringify([personas, voices])) });
+}
+
+/** What computes, and the versions of how. */
+export function programParts({ engine, backend }: Pick<EngineInfo, 'engine' | 'backend'>): Identity {
+  return named({ engine, backend, format: String(formatVersion), numerics: String(numericsVersion) });
+}
+
+/** For parts that a caller makes itself. */
+export const named = (parts: Named): Identity => parts as Identity;
+
+export interface RunMaterial {
+  readonly policy: PolicyMaterial;
+  readonly config: RunConfig;
+  readonly personas: readonly Persona[];
+  readonly voices: readonly Voice[];
+  /** Sequence distillation: the parts of who teaches. */
+  readonly teacher: Identity | null;
+  readonly engine: Pick<EngineInfo, 'engine' | 'backend'>;
+}
+
+/** Of a training run. Its length is no part of it, unless the learning rate follows it; nor is the name of the base's folder. */
+export async function runIdentity({ policy, config, personas, voices, teacher, engine }: RunMaterial): Promise<Identity> {
+  const { steps, policy: _folder, ...settings } = config;
+  return {
+    ...(await policyParts(policy)),
+    ...(await personaParts(personas, voices)),
+    ...settingParts(settings.optim.schedule === 'constant' ? settings : { ...settings, steps }),
+    ...(teacher ?? named({ teacher: absent })),
+    ...programParts(engine),
+  };
+}
+
+export interface Difference {
+  readonly part: string;
+  /** Null: nothing was recorded of this part. */
+  readonly was: string | null;
+  /** Null: there is no such part any more. */
+  readonly now: string | null;
+}
+
+/** A difference that the reader has allowed, and how far the work was then. */
+export interface TakenOver extends Difference {
+  readonly at: string;
+}
+
+/** What is stored with a piece of work. */
+export interface Origin {
+  readonly identity: Identity;
+  /** In the order in which it happened. */
+  readonly takenOver: readonly TakenOver[];
+}
+
+/** Of work that begins now. */
+export const begun = (identity: Identity): Origin => ({ identity, takenOver: [] });
+
+/** @param was null: stored by a version that recorded no identity */
+export function differences(was: Identity | null, now: Identity): readonly Difference[] {
+  return [...new Set([...Object.keys(now), ...Object.keys(was ?? {})])]
+    .map((part) => ({ part, was: was?.[part] ?? null, now: now[part] ?? null }))
+    .filter((difference) => difference.was !== difference.now);
+}
+
+/** Stands for every part of which nothing was recorded, among what the reader accepts. */
+export const unrecorded = 'unrecorded';
+
+/** What has to be accepted for this difference. */
+export const acceptedAs = ({ part, was }: Difference): string => (was === null ? unrecorded : part);
+
+export interface Continuation {
+  /** What is continued, the beginning of a sentence: `The run in DIR`. */
+  readonly what: string;
+  /** Null or undefined: it was stored by a version that recorded none. */
+  readonly origin: Origin | null | undefined;
+  readonly now: Identity;
+  /** What the reader says may differ: parts, or `unrecorded`. */
+  readonly accept: readonly string[];
+  /** Whether a part may be accepted at all: some differences make what is stored and what would be added another thing. */
+  readonly mayDiffer: (part: string) => boolean;
+  /** How far the work is: `step 40`. */
+  readonly at: string;
+  /** What to do, given what would have to be accepted; empty where it cannot be. */
+  readonly next: (accept: readonly string[]) => string;
+}
+
+/**
+ * What is to be stored from now on. Call it before anything of the work is changed.
+ * @throws LabError 'usage' that names every part that differs and was not accepted
+ */
+export function continued({ what, origin, now, accept, mayDiffer, at, next }: Continuation): Origin {
+  const found = differences(origin?.identity ?? null, now);
+  const refused = found.filter(
+    (difference) => !accept.includes(acceptedAs(difference)) || (difference.was !== null && !mayDiffer(difference.part)),
+  );
+  if (refused.length === 0) {
+    return { identity: now, takenOver: [...(origin?.takenOver ?? []), ...found.map((difference) => ({ ...difference, at }))] };
+  }
+  const lost = refused.some(({ part, was }) => was !== null && !mayDiffer(part));
+  throw new LabError('usage', `${what} ${sentence(found)}.`, next(lost ? [] : [...new Set(found.map(acceptedAs))]));
+}
+
+/** `began with something else: the chat template was 1f…, now 2e…` */
+export function sentence(found: readonly Difference[]): string {
+  const changed = found.filter(({ was }) => was !== null).map(changeOf);
+  const silent = found.filter(({ was }) => was === null).map(({ part }) => partName(part));
+  const told = changed.length > 0 ? [`began with something else: ${changed.join('; ')}`] : [];
+  if (silent.length > maxListed) told.push('was stored by a version that did not record what it depends on');
+  else if (silent.length > 0) told.push(`does not say with which it began: ${silent.join(', ')}`);
+  return told.join('; it ');
+}
+
+/** Beyond this a list of parts tells a reader nothing. */
+const maxListed = 4;
+
+/** `the backend was wasm, now cpu` */
+export function changeOf({ part, was, now }: Difference): string {
+  const name = partName(part);
+  const verb = /^the \w+s( of the \w+)?$/.test(name) ? 'were' : 'was';
+  return `${name} ${verb} ${was === null ? 'not recorded' : short(was)}, now ${short(now ?? absent)}`;
+}
+
+function partName(part: string): string {
+  if (part in partNames) return partNames[part as Part];
+  const [, owner, inner] = /^(base|teacher|settings)\.(.+)$/.exec(part) ?? [];
+  if (owner === undefined || inner === undefined) return part;
+  return owner === 'settings' ? `the setting ${inner}` : `${partName(inner)} of the ${owner}`;
+}
+
+/** Enough of a hash to tell it from another. */
+function short(value: string): string {
+  return /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : value;
+}
+
+function prefixed(owner: string, parts: Named): Identity {
+  return Object.fromEntries(Object.entries(parts).map(([part, value]) => [`${owner}.${part}`, value]));
+}
