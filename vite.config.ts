@@ -13,6 +13,7 @@ const workerPackages = [
   '@huggingface/tokenizers',
   '@tensorflow/tfjs',
   '@tensorflow/tfjs-backend-wasm',
+  '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js',
   '@tensorflow/tfjs-backend-webgpu',
   'comlink',
   'idb',

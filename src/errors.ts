@@ -10,6 +10,8 @@ export type LabErrorCode =
   | 'config' // a run, mix, persona or policy configuration that makes no sense
   | 'format' // a file that is broken, truncated or of an unsupported kind
   | 'webgpu' // no adapter, lost device, failed dispatch
+  | 'wasm' // the WebAssembly module failed: it aborted, ran out of its memory, or an operation in it was refused
+  | 'memory' // more than the machine or the backend can hold
   | 'storage' // quota, blocked or unavailable IndexedDB
   | 'numeric' // non-finite loss or gradient, repeatedly
   | 'network' // a file that could not be fetched

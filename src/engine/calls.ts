@@ -28,9 +28,20 @@ export class Calls {
       if (error instanceof LabError) throw error;
       await new Promise((resolve) => setTimeout(resolve, 0)); // a loss is announced after the reads it breaks
       this.check();
-      throw error;
+      throw toldOfMemory(error);
     }
     this.check();
     return result;
   }
+}
+
+/** An array that the machine has no room for is no bug. */
+export function toldOfMemory(error: unknown): unknown {
+  if (!(error instanceof RangeError) || !/allocation failed|array length|out of memory/i.test(error.message)) return error;
+  return new LabError(
+    'memory',
+    `This machine has no room for what is to be computed (${error.message}).`,
+    'Use a smaller policy, shorter or fewer rows, or close other programs; what was saved is intact.',
+    { cause: error },
+  );
 }

@@ -4,9 +4,11 @@ import { LabError } from '../errors.ts';
 import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Weights } from '../policy/weights.ts';
+import { toldOfMemory } from './calls.ts';
 import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
 import { acquireGpu } from './gpu/device.ts';
 import { PortableEngine } from './portable/engine.ts';
+import { acquireWasm, type WasmPath } from './portable/wasm.ts';
 
 export interface EngineOptions {
   readonly config: PolicyConfig;
@@ -22,10 +24,9 @@ export interface EngineOptions {
   readonly wasmPath?: WasmPath;
 }
 
-export type WasmPath = string | Readonly<Record<WasmBinary, string>>;
-type WasmBinary = 'tfjs-backend-wasm.wasm' | 'tfjs-backend-wasm-simd.wasm' | 'tfjs-backend-wasm-threaded-simd.wasm';
+export type { WasmPath };
 
-/** @throws LabError `usage` for an engine that is not there, `webgpu` or `network` when the backend does not start */
+/** @throws LabError `usage` for an engine that is not there, `webgpu`, `wasm` or `network` when the backend does not start */
 export async function createEngine(options: EngineOptions): Promise<PolicyEngine> {
   const { config, weights, backend } = options;
   if (backend === 'webgpu') {
@@ -39,21 +40,12 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
     const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
     return new PortableEngine(config, weights, info, gpu.check, gpu.release, options.lora, gpu.unlessLost);
   }
-  await startHostBackend(backend, options.wasmPath);
+  const module = backend === 'wasm' ? await acquireWasm(options.wasmPath) : null;
+  if (!(await tf.setBackend(backend))) throw new LabError('wasm', `The ${backend} backend did not start.`, 'Choose another backend.');
   const info: EngineInfo = { engine: 'portable', backend, adapter: null, software: false, features: [], limits: {}, precision: 'f32' };
-  return new PortableEngine(config, weights, info, undefined, undefined, options.lora);
-}
-
-async function startHostBackend(backend: 'wasm' | 'cpu', wasmPath?: WasmPath): Promise<void> {
-  if (tf.getBackend() === backend) return;
-  if (backend === 'wasm') {
-    const wasm = await import('@tensorflow/tfjs-backend-wasm');
-    // Helper threads gain nothing here, and hang minified builds on isolated pages.
-    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
-    if (wasmPath) wasm.setWasmPaths(wasmPath);
-  }
-  if (!(await tf.setBackend(backend))) {
-    // In practice its binary is not where it was looked for.
-    throw new LabError('network', `The ${backend} backend did not start.`, 'Reload the page, or choose another backend.');
+  try {
+    return new PortableEngine(config, weights, info, module ? () => module.check() : undefined, undefined, options.lora);
+  } catch (error) {
+    throw toldOfMemory(error);
   }
 }

@@ -110,11 +110,11 @@ export class Bench {
 
   /**
    * Whether a failure is the device's, so that a new one helps. On WebGPU a lost device shows first as whatever call met it, a buffer
-   * that cannot be mapped for one; what is no LabError there is taken for that.
+   * that cannot be mapped for one; what is no LabError there is taken for that. A WebAssembly module that failed is replaced likewise.
    */
   deviceFailed(error: unknown): boolean {
     const code = labErrorCode(error);
-    return code === 'webgpu' || (code === null && this.#choice?.backend === 'webgpu');
+    return code === 'webgpu' || code === 'wasm' || (code === null && this.#choice?.backend === 'webgpu');
   }
 
   /** After a loss: the old engine goes, the next one is built on a new device. */

@@ -328,19 +328,23 @@ export class Training {
   /** Null when training can go on; otherwise why it cannot. */
   async #recover(error: unknown): Promise<unknown> {
     if (!this.#tools.bench.deviceFailed(error)) return error;
+    const wasm = labErrorCode(error) === 'wasm';
+    const device = wasm ? 'WebAssembly module' : 'GPU';
     const now = Date.now();
     this.#losses = [...this.#losses.filter((time) => now - time < recoveryWindowMs), now];
     if (this.#losses.length > maxRecoveries) {
       return new LabError(
-        'webgpu',
-        `The GPU failed ${this.#losses.length} times within ten minutes (${sentenceOf(error)}); the run is saved up to step ${this.#saved}.`,
-        'Close other pages that use the GPU and resume, or go on without it: add ?backend=wasm to the address.',
+        wasm ? 'wasm' : 'webgpu',
+        `The ${device} failed ${this.#losses.length} times within ten minutes (${sentenceOf(error)}); the run is saved up to step ${this.#saved}.`,
+        wasm
+          ? 'Close other pages that take much memory, reload this one and continue the run.'
+          : 'Close other pages that use the GPU and resume, or go on without it: add ?backend=wasm to the address.',
         { cause: error },
       );
     }
     this.#steps = null;
     this.#trainer = null;
-    this.#tell('recovering', `The GPU failed; going back to step ${this.#saved}.`);
+    this.#tell('recovering', `The ${device} failed; going back to step ${this.#saved}.`);
     try {
       await this.#tools.turns.take(async () => {
         await this.#tools.bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
@@ -349,7 +353,11 @@ export class Training {
     } catch (again) {
       return this.#recover(again);
     }
-    this.#notice('warning', `The GPU failed. A new device was set up, and the run goes on from step ${this.#saved}, its last checkpoint.`);
+    const fresh = wasm ? 'module' : 'device';
+    this.#notice(
+      'warning',
+      `The ${device} failed. A new ${fresh} was set up, and the run goes on from step ${this.#saved}, its last checkpoint.`,
+    );
     this.#tell(this.#wish === 'run' || this.#wish === 'step' ? 'running' : 'pausing');
     return null;
   }
