@@ -11,6 +11,7 @@ const ranks = [
   ['evaluate', 'rl', 'pretrain'],
   ['engine', 'persona', 'tasks', 'verify'],
   ['policy'],
+  ['json.ts'],
   ['random', 'errors.ts', 'shaders'],
 ];
 
@@ -24,7 +25,7 @@ const arrows = ranks.flatMap((names, rank) =>
     .map((name) => ({
       name: `from-${name.replace('.ts', '')}`,
       comment:
-        'Imports go to the right only: ui > state > worker, cli > run > exchange, storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy > random, errors, shaders.',
+        'Imports go to the right only: ui > state > worker, cli > run > exchange, storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy > json > random, errors, shaders.',
       severity: 'error',
       from: { path: room(name) },
       to: {

@@ -1,5 +1,6 @@
 /** A policy, whole: configuration, weights and tokenizer, read from the files of a Hugging Face checkpoint. */
 import { LabError } from '../errors.ts';
+import { parseJsonBytes } from '../json.ts';
 import { parsePolicyConfig, type PolicyConfig } from './config.ts';
 import { hashFiles, keepingFiles, type PolicyFiles } from './fingerprint.ts';
 import { readSafetensors, type SafeTensor } from './safetensors.ts';
@@ -56,7 +57,8 @@ async function readTensors(source: PolicySource): Promise<Map<string, SafeTensor
     throw new LabError('format', `There is no model.safetensors in ${source.id}.`, 'Add the file; other weight formats are not read.');
   }
   const tensors = new Map<string, SafeTensor>();
-  for (const shard of new Set(Object.values(map as Record<string, unknown>))) {
+  const named = Object.entries(map as Record<string, unknown>);
+  for (const shard of new Set(named.map(([, file]) => file))) {
     if (typeof shard !== 'string' || !/^[\w.-]+\.safetensors$/.test(shard)) {
       throw new LabError(
         'format',
@@ -65,19 +67,20 @@ async function readTensors(source: PolicySource): Promise<Map<string, SafeTensor
       );
     }
     const bytes = required(await source.read(shard), source, shard);
-    for (const [name, tensor] of readSafetensors(bytes).tensors) tensors.set(name, tensor);
+    const found = readSafetensors(bytes).tensors;
+    for (const [name, file] of named) {
+      if (file !== shard) continue;
+      const tensor = found.get(name);
+      if (!tensor) throw new LabError('format', `There is no tensor ${name} in ${shard} of ${source.id}.`, 'Fetch index and shards again.');
+      tensors.set(name, tensor);
+    }
   }
   return tensors;
 }
 
 async function readJson(source: PolicySource, path: string): Promise<unknown> {
   const bytes = await source.read(path);
-  if (!bytes) return null;
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
-  } catch (error) {
-    throw new LabError('format', `${path} of ${source.id} is not valid JSON.`, 'Fetch the file again, or repair it.', { cause: error });
-  }
+  return bytes && parseJsonBytes(bytes, { file: `${path} of ${source.id}`, next: 'Fetch the file again, or repair it.' });
 }
 
 function required<T>(value: T | null, source: PolicySource, path: string): T {

@@ -41,12 +41,12 @@ export interface StoredTensor {
 
 /**
  * The tensors of a checkpoint as weights: every parameter there, in the right shape. Tensors a policy does not use are ignored
- * (a stored copy of a tied head, rotary tables of old checkpoints).
+ * (a stored copy of a tied head, rotary tables of old checkpoints), and not decoded; nothing is before all shapes have been compared.
  * @throws LabError `format` naming the tensor
  */
 export function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, StoredTensor>): Weights {
-  const weights: Record<string, Float32Array> = {};
-  for (const { name, shape } of parameterShapes(config)) {
+  checkClaims(config, tensors.size);
+  const found = parameterShapes(config).map(({ name, shape }) => {
     // Checkpoints of the bare decoder carry no `model.` prefix.
     const tensor = tensors.get(name) ?? tensors.get(name.replace(/^model\./, ''));
     if (!tensor) {
@@ -63,7 +63,30 @@ export function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, S
         'Check that model.safetensors and config.json belong to the same policy.',
       );
     }
-    weights[name] = tensor.data;
-  }
+    return { name, tensor };
+  });
+  const weights: Record<string, Float32Array> = {};
+  for (const { name, tensor } of found) weights[name] = finite(name, tensor.data);
   return weights;
+}
+
+/** What config.json claims is compared with what there is before a list of it is made: ten million layers would not fit into memory. */
+function checkClaims({ layers }: PolicyConfig, tensors: number): void {
+  if (layers <= tensors) return;
+  throw new LabError(
+    'format',
+    `config.json asks for ${layers} layers, the weights have ${tensors} tensors.`,
+    'Check that model.safetensors and config.json belong to the same policy.',
+  );
+}
+
+/** Weights that are not numbers are no policy. @throws LabError `format` naming the tensor and the place */
+export function finite(name: string, data: Float32Array): Float32Array {
+  const place = data.findIndex((value) => !Number.isFinite(value));
+  if (place < 0) return data;
+  throw new LabError(
+    'format',
+    `The weights are no policy: number ${place + 1} of the tensor ${name} is ${data[place]}.`,
+    'Fetch the file again; if it came out of a training run, take an earlier checkpoint of that run.',
+  );
 }

@@ -151,16 +151,50 @@ describe('safetensors', () => {
     ['a header cut off', file({ x: good }, new Float32Array(2)).subarray(0, 20), /claims/],
     ['data cut off', file({ x: good }, new Float32Array(1)), /tensor x ends at byte 8 of 4/],
     ['an absurd header length', Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 128, 1, 2), /too much/],
-    ['a header that is not JSON', Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 123, 123), /not JSON/],
+    ['a header that is not JSON', Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 123, 123), /header .* not valid JSON/],
     ['a header that is a list', file([], new Float32Array(0)), /not a JSON object/],
     ['overlapping tensors', file({ x: good, y: { ...good, data_offsets: [4, 12] } }, new Float32Array(3)), /x and y overlap/],
     ['a size that does not fit the shape', file({ x: { ...good, shape: [3] } }, new Float32Array(3)), /tensor x .* needs 12 bytes/],
     ['a negative offset', file({ x: { ...good, data_offsets: [-8, 0] } }, new Float32Array(3)), /x has no valid data_offsets/],
     ['a shape that is none', file({ x: { ...good, shape: [1.5] } }, new Float32Array(3)), /x has no valid shape/],
-    ['a quantised tensor', file({ x: { dtype: 'I8', shape: [8], data_offsets: [0, 8] } }, new Float32Array(2)), /x is stored as I8/],
+    [
+      'a hole between tensors',
+      file({ x: good, y: { ...good, data_offsets: [12, 20] } }, new Float32Array(5)),
+      /4 bytes before the tensor y/,
+    ],
+    ['a hole before the first', file({ x: { ...good, data_offsets: [4, 12] } }, new Float32Array(3)), /4 bytes before the tensor x/],
+    ['bytes after the last', file({ x: good }, new Float32Array(3)), /4 bytes at its end/],
+    ['bytes in a file without tensors', file({}, new Float32Array(1)), /4 bytes at its end/],
+    ['one tensor at two places', file({ x: good, y: good }, new Float32Array(2)), /x and y overlap/],
+    ['a dtype that is none', file({ x: { ...good, dtype: 'F7' } }, new Float32Array(2)), /x has the unknown dtype "F7"/],
+    ['a shape beyond all numbers', file({ x: { ...good, shape: [2 ** 40, 2 ** 40, 0] } }, new Float32Array(2)), /larger than any file/],
+    ['shapes of a thousand sizes', file({ x: { ...good, shape: Array(1000).fill(1) } }, new Float32Array(1)), /x has no valid shape/],
+    ['metadata that are no texts', file({ __metadata__: { step: 3 }, x: good }, new Float32Array(2)), /__metadata__/],
+    ['a key that is there twice', headed('{"x":{},"x":{}}'), /the key "x" is there twice/],
+    ['a byte order mark', headed('\ufeff{}'), /not a JSON object/],
+    ['a header of brackets', headed(`{"x":${'['.repeat(100_000)}`), /nested more than 100 deep/],
     ['an entry that is null', file({ x: null }, new Float32Array(2)), /x has no dtype/],
   ])('refuse %s', (_, bytes, sentence) => {
     expect(refusal(() => readSafetensors(bytes))).toMatch(sentence);
+  });
+
+  it('decode nothing that is not asked for: 400 claims on the same bytes cost nothing', () => {
+    const claims = Object.fromEntries(
+      Array.from({ length: 400 }, (_, i) => [`t${i}`, { ...good, shape: [2 ** 20], data_offsets: [0, 2 ** 22] }]),
+    );
+    const before = process.memoryUsage().arrayBuffers;
+    expect(refusal(() => readSafetensors(file(claims, new Float32Array(2 ** 20))))).toMatch(/overlap/);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 2 ** 20);
+  });
+
+  it('may hold numbers that no weights are read from', () => {
+    const bytes = file(
+      { flag: { dtype: 'BOOL', shape: [4], data_offsets: [0, 4] }, count: { dtype: 'I64', shape: [], data_offsets: [4, 12] } },
+      new Float32Array(3),
+    );
+    const { tensors: read } = readSafetensors(bytes);
+    expect(read.get('count')!.shape).toEqual([]);
+    expect(refusal(() => read.get('count')!.data)).toMatch(/tensor count is stored as I64/);
   });
 });
 
@@ -208,7 +242,7 @@ describe('a checkpoint', () => {
 
   it('says what is missing or broken', async () => {
     expect(await failure(files({ 'config.json': null }))).toMatch(/no config\.json/);
-    expect(await failure(files({ 'config.json': text('{"a":') }))).toMatch(/config\.json of test is not valid JSON/);
+    expect(await failure(files({ 'config.json': text('{"a":') }))).toMatch(/config\.json of test, line 1: this is not valid JSON/);
     expect(await failure(files({ 'model.safetensors': null }))).toMatch(/no model\.safetensors/);
     expect(await failure(files({ 'model.safetensors': writeSafetensors(stored.slice(1)) }))).toMatch(
       /no tensor model\.embed_tokens\.weight/,
@@ -217,12 +251,48 @@ describe('a checkpoint', () => {
     expect(await failure(files({ 'tokenizer.json': text({ model: 3 }) }))).toMatch(/tokenizer\.json/);
   });
 
+  it('may have other tensors beside its weights', async () => {
+    const weights = writeSafetensors(stored);
+    const end = weights.length - 8 - Number(new DataView(weights.buffer).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(weights.subarray(8, weights.length - end))) as Record<string, unknown>;
+    const more = { ...header, 'attention.bias': { dtype: 'BOOL', shape: [8], data_offsets: [end, end + 8] } };
+    const bytes = file(more, Uint8Array.of(...weights.subarray(weights.length - end), ...Array<number>(8).fill(1)));
+    expect((await loadPolicy(files({ 'model.safetensors': bytes }))).weights).toEqual(initialWeights(config, 4));
+  });
+
+  it('is refused for what it claims before anything is made of it', async () => {
+    for (const [change, sentence] of [
+      [{ num_hidden_layers: 1e7 }, /10000000 layers, the weights have \d+ tensors/],
+      [{ vocab_size: 1e12 }, /embed_tokens\.weight has the shape/],
+      [{ hidden_size: 2 ** 52, head_dim: 2 }, /embed_tokens\.weight has the shape/],
+    ] as const) {
+      expect(await failure(files({ 'config.json': text({ ...llama, ...change }) }))).toMatch(sentence);
+    }
+  });
+
+  it.each([NaN, Infinity, -Infinity])('with a weight of %d is no policy', async (value) => {
+    const changed = stored.map(({ name, shape, data }) => ({
+      name,
+      shape,
+      data: name.includes('layers.1.mlp.up') ? data.with(5, value) : data,
+    }));
+    expect(await failure(files({ 'model.safetensors': writeSafetensors(changed) }))).toMatch(
+      `number 6 of the tensor model.layers.1.mlp.up_proj.weight is ${value}`,
+    );
+  });
+
   it('must have the shapes of its configuration', () => {
     const tensors = new Map(stored.map(({ name, shape, data }) => [name, { shape, data }]));
     tensors.set('model.norm.weight', { shape: [4], data: new Float32Array(4) });
     expect(refusal(() => loadWeights(config, tensors))).toMatch(/model\.norm\.weight has the shape \[4\], config\.json asks for \[8\]/);
   });
 });
+
+/** A safetensors file of this header, word for word, and no data. */
+function headed(header: string): Uint8Array {
+  const json = new TextEncoder().encode(header);
+  return Uint8Array.of(...new Uint8Array(BigUint64Array.of(BigInt(json.length)).buffer), ...json);
+}
 
 /** A safetensors file of this header and this data. */
 function file(header: unknown, data: ArrayBufferView): Uint8Array {
