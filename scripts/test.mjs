@@ -83,27 +83,31 @@ async function vitestRing(name) {
   rings.push({ name, ...counts, seconds: secondsSince(start) });
 }
 
-/** The browser rings need a Chromium: the system's, or one that is installed now. */
-async function provideChromium() {
+/** The browser rings need a Chromium, and WebGPU in Node the Vulkan loader: the system's, or what is installed now. */
+async function provideSystem() {
   const { runnerImport } = await import('vite');
   /** @type {{ module: typeof import('./browser.ts') }} */
   const { module: browser } = await runnerImport(resolve(root, 'scripts/browser.ts'), { configFile: false });
-  const found = browser.findChromium();
-  if (found) return say(`Chromium: ${found}`);
-
-  if (process.getuid?.() === 0 && debian()) {
-    say('No Chrome or Chromium here; installing Debian’s: apt-get install chromium …');
+  /** @type {{ module: typeof import('../src/cli/vulkan.ts') }} */
+  const { module: vulkan } = await runnerImport(resolve(root, 'src/cli/vulkan.ts'), { configFile: false });
+  const lacking = [
+    ...(browser.findChromium() ? [] : ['chromium']),
+    ...(process.platform !== 'linux' || vulkan.vulkanLoader() ? [] : ['libvulkan1']),
+  ];
+  if (lacking.length > 0 && process.getuid?.() === 0 && debian()) {
+    say(`Not here yet; installing Debian’s: apt-get install ${lacking.join(' ')} …`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const quiet = { env, stdio: /** @type {const} */ (['ignore', 2, 2]).slice() };
     // A failed update is not the end: the lists that are there may do.
     await run('apt-get', ['update', '-qq'], quiet);
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], quiet);
-    const now = browser.findChromium();
-    if (now) return say(`Chromium: ${now}`);
-    say('That did not give a Chromium; trying Playwright’s.');
-  } else {
-    say('No Chrome or Chromium here; using Playwright’s: npx playwright install chromium …');
+    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...lacking], quiet);
   }
+  const missing = vulkan.missingVulkan();
+  if (missing && !vulkan.vulkanLoader()) say(`The tests of WebGPU in Node are skipped: ${missing}`);
+  const now = browser.findChromium();
+  if (now) return say(`Chromium: ${now}`);
+
+  say('No Chrome or Chromium here; using Playwright’s: npx playwright install chromium …');
   const code = await run(node, ['node_modules/playwright/cli.js', 'install', 'chromium']);
   if (code !== 0) say('No Chromium could be installed: the browser rings will fail. Install one, or set CHROMIUM_PATH to where it is.');
 }
@@ -118,7 +122,7 @@ function debian() {
 
 try {
   await install();
-  await provideChromium();
+  await provideSystem();
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   rings.push({ name: 'install', passed: 0, failed: 1, skipped: 0, seconds: 0 });

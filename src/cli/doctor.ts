@@ -1,25 +1,22 @@
 /** `permix doctor`: what this machine can compute with, which engine would be chosen, and why. */
-import { chooseEngine, probeAdapters } from '../engine/choose.ts';
+import { chooseEngine } from '../engine/choose.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
-import { hasWasmSimd, provideWebGpu } from './webgpu.ts';
+import { findAdapters, hasWasmSimd } from './webgpu.ts';
 
 /** The limits that a compute program runs into; --json has all of them. */
 const telling = /Buffer(Size|BindingSize)$|StorageBuffersPerShaderStage|^maxCompute/;
 
 export async function doctor(args: Arguments, out: Output): Promise<void> {
-  const missing = await provideWebGpu();
-  const found = await probeAdapters();
+  const found = await findAdapters();
   const { engine, backend, reason } = chooseEngine(args.wish, found);
   const wasm = { simd: hasWasmSimd() };
   const adapter = found.webgpu === null ? null : { description: found.webgpu, software: found.software, ...(await abilities()) };
-  const lack =
-    missing ?? (adapter ? null : `${found.reason} Dawn needs a Vulkan, Metal or D3D12 driver that it accepts, and this machine has none.`);
   out.object({
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     wasm,
-    webgpu: { available: adapter !== null, missing: lack },
+    webgpu: { available: adapter !== null, missing: found.reason },
     adapters: adapter ? [adapter] : [],
     engine,
     backend,
@@ -28,7 +25,7 @@ export async function doctor(args: Arguments, out: Output): Promise<void> {
 
   out.line(`Node      ${process.versions.node} on ${process.platform}-${process.arch}`);
   out.line(`wasm      ${wasm.simd ? 'with' : 'without'} SIMD`);
-  out.line(`WebGPU    ${adapter ? `${adapter.description}${adapter.software ? ' (software: correct, slow)' : ''}` : lack}`);
+  out.line(`WebGPU    ${adapter ? `${adapter.description}${adapter.software ? ' (software: correct, slow)' : ''}` : found.reason}`);
   if (adapter) {
     out.line(`features  ${adapter.features.join(', ') || 'none beyond the core'}`);
     for (const [name, value] of Object.entries(adapter.limits)) {

@@ -1,6 +1,6 @@
 /** Opens a policy folder and an engine for it, as the options of a command say. */
 import { enableProdMode } from '@tensorflow/tfjs';
-import { chooseEngine, probeAdapters } from '../engine/choose.ts';
+import { chooseEngine } from '../engine/choose.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
@@ -10,6 +10,7 @@ import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { Arguments } from './arguments.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
+import { findAdapters } from './webgpu.ts';
 
 /** tfjs's wasm binaries lie beside the bundle. */
 const wasmPath = `${import.meta.dirname}/`;
@@ -25,7 +26,7 @@ export interface EngineSetup {
 export async function openEngine({ config, weights, lora = null, wish }: EngineSetup): Promise<PolicyEngine> {
   // Without it tfjs recommends its own native backend on stderr.
   enableProdMode();
-  const { engine, backend } = chooseEngine(wish, await probeAdapters());
+  const { engine, backend } = chooseEngine(wish, await findAdapters(wish.backend));
   return createEngine({ config, weights, lora, engine, backend, wasmPath });
 }
 

@@ -3,6 +3,9 @@
  * time: without the package or a Vulkan, Metal or D3D12 driver the command line computes on wasm.
  */
 import { tmpdir } from 'node:os';
+import { probeAdapters, type Adapters } from '../engine/choose.ts';
+import type { BackendName } from '../engine/engine.ts';
+import { missingVulkan } from './vulkan.ts';
 
 /** Null: WebGPU is there (an adapter need not be). Otherwise a sentence about what is missing. */
 export async function provideWebGpu(): Promise<string | null> {
@@ -26,6 +29,21 @@ export async function provideWebGpu(): Promise<string | null> {
   Object.defineProperty(globalThis.navigator, 'gpu', { value: dawn.create([]), configurable: true });
   return null;
 }
+
+/**
+ * The adapter there is; where there is none, `reason` says what this machine lacks and what brings it.
+ * @param backend the one asked for: Dawn is not even loaded for wasm or cpu
+ */
+export async function findAdapters(backend?: BackendName): Promise<Adapters> {
+  if (backend && backend !== 'webgpu') return probeAdapters();
+  const lack = await provideWebGpu();
+  const found = await probeAdapters();
+  if (found.webgpu !== null) return found;
+  return { ...found, reason: lack ?? [found.reason, missingVulkan() ?? noDriver].join(' ') };
+}
+
+const noDriver =
+  'Dawn needs a Vulkan, Metal or D3D12 driver that it accepts, and found none; a GPU’s own driver, or Mesa’s (lavapipe) in a newer version, may be one.';
 
 /** A module that needs 128-bit SIMD: (func (result v128) i32.const 0 i8x16.splat). */
 const simdModule = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]);

@@ -1,12 +1,13 @@
 /**
  * The fused engine outside a browser: the command line on Dawn, which needs a Vulkan driver. Chromium brings a software one,
- * SwiftShader; where it is not found, these tests are skipped.
+ * SwiftShader; where it or the system's Vulkan loader is not found, these tests are skipped (`permix doctor` names the package).
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium } from '../../scripts/browser.ts';
+import { vulkanLoader } from '../../src/cli/vulkan.ts';
 import type { Weights } from '../../src/policy/weights.ts';
 import { expectClose } from '../helpers/numbers.ts';
 import { jsonLines, miniature, permix, scratchFolder, writePolicy } from '../helpers/permix.ts';
@@ -44,7 +45,7 @@ interface Reference {
   last_position_logits_first16: number[];
 }
 
-describe.skipIf(!driver)('permix on Dawn', () => {
+describe.skipIf(!driver || !vulkanLoader())('permix on Dawn', () => {
   it('computes the logits of the reference', async () => {
     const tokens = [7, 300, 0, 12, 12, 383, 41];
     const report = await one('logits', '--model', folder, '--tokens', tokens.join(','));
