@@ -21,7 +21,9 @@ const backendTrap = {
 };
 
 export default ts.config(
-  { ignores: ['node_modules/', 'dist/', 'dist-cli/', '.permix/', 'coverage/', 'public/', 'tests/fixtures/'] },
+  {
+    ignores: ['node_modules/', 'dist/', 'dist-cli/', '.permix/', 'coverage/', 'public/', 'tests/fixtures/', 'src/engine/gpu/shaders.d.ts'],
+  },
   js.configs.recommended,
   ...ts.configs.recommended,
   ...svelte.configs.recommended,

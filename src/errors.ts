@@ -5,17 +5,19 @@
  */
 
 /** Stable, machine-readable kinds of failure. */
-export type LabErrorCode =
-  | 'usage' // wrong arguments or an impossible combination of options
-  | 'config' // a run, mix, persona or policy configuration that makes no sense
-  | 'format' // a file that is broken, truncated or of an unsupported kind
-  | 'webgpu' // no adapter, lost device, failed dispatch
-  | 'wasm' // the WebAssembly module failed: it aborted, ran out of its memory, or an operation in it was refused
-  | 'memory' // more than the machine or the backend can hold
-  | 'storage' // quota, blocked or unavailable IndexedDB
-  | 'numeric' // non-finite loss or gradient, repeatedly
-  | 'network' // a file that could not be fetched
-  | 'cancelled'; // the reader stopped it
+const labErrorCodes = [
+  'usage', // wrong arguments or an impossible combination of options
+  'config', // a run, mix, persona or policy configuration that makes no sense
+  'format', // a file that is broken, truncated or of an unsupported kind
+  'webgpu', // no adapter, lost device, failed dispatch
+  'wasm', // the WebAssembly module failed: it aborted, ran out of its memory, or an operation in it was refused
+  'memory', // more than the machine or the backend can hold
+  'storage', // quota, blocked or unavailable IndexedDB
+  'numeric', // non-finite loss or gradient, repeatedly
+  'network', // a file that could not be fetched
+  'cancelled', // the reader stopped it
+] as const;
+export type LabErrorCode = (typeof labErrorCodes)[number];
 
 export class LabError extends Error {
   readonly code: LabErrorCode;
@@ -34,5 +36,14 @@ export class LabError extends Error {
 /** The code of an error that may have crossed a worker boundary; null for anything that is not a LabError. */
 export function labErrorCode(error: unknown): LabErrorCode | null {
   const name = error instanceof Error ? error.name : '';
-  return name.startsWith('LabError/') ? (name.slice('LabError/'.length) as LabErrorCode) : null;
+  return labErrorCodes.find((code) => name === `LabError/${code}`) ?? null;
+}
+
+/**
+ * The `default` of a switch over the words of a list: the compiler names the switch where a word has no case, and a value from
+ * outside the types ends here instead of falling through. A bug, hence no LabError.
+ * @param list what the words are of, "loss term"
+ */
+export function noSuch(list: string, word: never): never {
+  throw new Error(`There is no ${list} ${JSON.stringify(word)}.`);
 }

@@ -2,7 +2,7 @@
 // key are normed and turned here, and its key and value join the cache. Definitions as in nn/turn.wgsl and nn/attention.wgsl.
 //
 // qkv [A, Q] of the running rows, in order; running i32: A and t at 0 and 1, t the position in the completion of the next
-// token to be drawn, so the one that is read now stands at t - 1; from 64 on the rows [A]. Group of row r = r / repeats.
+// token to be drawn, so the one that is read now stands at t - 1; from ROWS_AT on the rows [A]. Group of row r = r / repeats.
 // prompt_lengths [G] i32; prompt_turned [G P, Q] of the prompts, as the prefill left it; cache [R, C, 2 K hd]: keys
 // (turned), then values; table [positions, hd] cosines, sines; norms [2, hd] of queries and keys; out [A, H hd].
 //
@@ -21,6 +21,8 @@ const WIDE = 8u;
 const SHARE = 2u;
 const CHUNK = 512u;
 const NORMED = false;
+// Where the list of running rows begins in `running`: a view can start there (256 bytes).
+const ROWS_AT = 64u;
 // Lanes that have different columns, and the columns of a lane; SLICES lanes have the same one.
 const STEP = min(WIDE, LANES);
 const COLUMNS = (WIDE + LANES - 1u) / LANES;
@@ -82,7 +84,7 @@ fn attend(
   }
   let first_head = workgroup_index(id, count) % blocks * params.share;
   let kv = first_head / (params.heads / params.kv_heads);
-  let row = u32(running[64u + place]);
+  let row = u32(running[ROWS_AT + place]);
   let group = row / params.repeats;
   let said = u32(running[1] - 1);
   let prompt = u32(prompt_lengths[group]);

@@ -47,6 +47,8 @@ fn partial(
 
 // --- over the chunks ---
 const COLUMNS = 16u;
+// Numbers of a line of the table.
+const TABLE_LINE = 5u;
 // Each takes every SLICES-th chunk.
 const SLICES = LANES / COLUMNS;
 
@@ -61,11 +63,11 @@ fn reduce(
   @builtin(local_invocation_index) lane: u32,
 ) {
   // dispatches beyond one dimension are rounded up
-  let line = min(workgroup_index(id, count), arrayLength(&table) / 5u - 1u);
-  let first = u32(table[line * 5u]);
-  let chunks = u32(table[line * 5u + 1u]);
-  let columns = u32(table[line * 5u + 2u]);
-  let stride = u32(table[line * 5u + 3u]);
+  let line = min(workgroup_index(id, count), arrayLength(&table) / TABLE_LINE - 1u);
+  let first = u32(table[line * TABLE_LINE]);
+  let chunks = u32(table[line * TABLE_LINE + 1u]);
+  let columns = u32(table[line * TABLE_LINE + 2u]);
+  let stride = u32(table[line * TABLE_LINE + 3u]);
   let column = lane % COLUMNS;
   var sum = 0.0;
   if (column < columns) {
@@ -82,5 +84,5 @@ fn reduce(
   for (var slice = 0u; slice < SLICES; slice++) {
     all += lane_values[slice * COLUMNS + lane];
   }
-  gradients[u32(table[line * 5u + 4u]) + lane] += all;
+  gradients[u32(table[line * TABLE_LINE + 4u]) + lane] += all;
 }

@@ -28,7 +28,10 @@ const VECTOR = true;
 alias Element = vec4f;
 alias Packed = vec2u;
 const RAGGED = true;
-const FORMAT = 0u; // of b: 0 f32, 1 bf16, 2 f16
+const FORMAT_F32 = 0u;
+const FORMAT_BF16 = 1u;
+const FORMAT_F16 = 2u;
+const FORMAT = FORMAT_F32; // of b
 const PAIRED = false; // the first half of a tile's columns are of gate, the second of up, n further on
 const LANES_X = 8u;
 const LANES_Y = 8u;
@@ -93,14 +96,14 @@ fn quad_b(line: u32, column: u32) -> vec4f {
   let start = line * select(params.n, params.k, B_ALONG_K) + column;
   var quad: vec4f;
   if (VECTOR) {
-    if (FORMAT == 0u) {
+    if (FORMAT == FORMAT_F32) {
       quad = vec4f(b[start / 4u]);
     } else {
       let pairs = vec2u(b_packed[start / 4u]);
       quad = vec4f(unpack(pairs.x), unpack(pairs.y));
     }
   } else {
-    if (FORMAT == 0u) {
+    if (FORMAT == FORMAT_F32) {
       quad = vec4f(vec4f(b[start]).x, vec4f(b[start + 1u]).x, vec4f(b[start + 2u]).x, vec4f(b[start + 3u]).x);
     } else {
       quad = vec4f(packed(start), packed(start + 1u), packed(start + 2u), packed(start + 3u));
@@ -120,10 +123,12 @@ fn packed(at: u32) -> f32 {
 }
 
 fn unpack(pair: u32) -> vec2f {
-  if (FORMAT == 1u) {
-    return bitcast<vec2f>(vec2u(pair << 16u, pair & 0xffff0000u));
+  switch FORMAT {
+    case FORMAT_BF16: { return bitcast<vec2f>(vec2u(pair << 16u, pair & 0xffff0000u)); }
+    case FORMAT_F16: { return unpack2x16float(pair); }
+    case FORMAT_F32: { return vec2f(); } // nothing is packed
+    default: { return vec2f(); }
   }
-  return unpack2x16float(pair);
 }
 
 fn block_a(row: u32, k: u32) -> mat4x4f {

@@ -1,17 +1,18 @@
 // The global norm of the gradients, and whether an optimiser step may be taken.
 //
 //   square   partials[s] = sum of g[i]^2 over chunk s
-//   finish   norm = (sum of partials)^1/2, scale = min(1, max_norm / (norm + 1e-6)), or 1 where max_norm is 0
+//   finish   norm = (sum of partials)^1/2, scale = min(1, max_norm / (norm + NORM_EPSILON)), or 1 where max_norm is 0
 //            skipped = the norm's square or a row's loss is not finite; state[skipped] += 1
 //
-// g [length] as Quads; partials [groups] per part of an arena; rows [R, 10], column 1 the loss (`rowColumns` in
-// src/engine/step-metrics.ts); state i32 [steps taken, steps skipped]; result (norm, skipped, scale, 0).
+// g [length] as Quads; partials [groups] per part of an arena; rows [R, ROW_COLUMNS], of which the loss counts
+// (rl/row-sums.wgsl); state i32 [steps taken, steps skipped]; result (norm, skipped, scale, 0).
 //
 // Numerics: runs of 16 Quads are added up before they join a lane's sum, so that rounding does not grow with the length.
 // WGSL may assume that arithmetic gives no infinities and no NaNs, hence they are told by their bits, as they lie in memory.
 // A sum of squares beyond float32 counts as not finite, as in the portable engine. Test: tests/gpu/optimiser.test.ts.
 
 // #include "lib/workgroup.wgsl"
+// #include "rl/row-sums.wgsl"
 
 struct Params {
   // square: Quads of a chunk; finish: partials
@@ -53,9 +54,6 @@ fn square(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lan
 }
 
 // --- finish ---
-const COLUMNS = 10u;
-const LOSS = 1u;
-
 // the bits of f32
 @group(0) @binding(3) var<storage, read> partials: array<u32>;
 @group(0) @binding(4) var<storage, read> rows: array<u32>;
@@ -64,6 +62,8 @@ const LOSS = 1u;
 
 // What float32 still holds: the sum of finite partials may be beyond it.
 const LARGEST = 3.4e38;
+// Keeps the scale finite where there is no gradient; the same in src/engine/portable/trained.ts, which reads it here.
+const NORM_EPSILON = 1e-6;
 
 fn finite(bits: u32) -> bool {
   return (bits & 0x7f800000u) != 0x7f800000u;
@@ -78,7 +78,7 @@ fn finish(@builtin(local_invocation_index) lane: u32) {
     lost += select(1.0, 0.0, finite(partials[i]));
   }
   for (var row = lane; row < params.rows; row += LANES) {
-    lost += select(1.0, 0.0, finite(rows[row * COLUMNS + LOSS]));
+    lost += select(1.0, 0.0, finite(rows[row * ROW_COLUMNS + ROW_LOSS]));
   }
   let all = sum_lanes(lane, sum);
   let all_lost = sum_lanes(lane, lost);
@@ -89,7 +89,7 @@ fn finish(@builtin(local_invocation_index) lane: u32) {
   result[0] = norm;
   result[2] = 1.0;
   if (params.max_norm > 0.0) {
-    result[2] = min(1.0, params.max_norm / (norm + 1e-6));
+    result[2] = min(1.0, params.max_norm / (norm + NORM_EPSILON));
   }
   result[3] = 0.0;
   if (all_lost == 0.0 && all < LARGEST) {

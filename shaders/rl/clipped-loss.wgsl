@@ -3,7 +3,7 @@
 //
 //   loss = sum_i w_i sum_t mask_it (term_it + beta KL_it) - entropy_weight sum_it mask_it H_it
 //
-// logprob entropy old ref mask dlogprob dentropy [R, C], advantage row_weight [R], rows [R, 10], loss [1]. Where there is
+// logprob entropy old ref mask dlogprob dentropy [R, C], advantage row_weight [R], rows [R, ROW_COLUMNS], loss [1]. Where there is
 // no old or no ref, logprob is bound in its place and not read as such.
 // `measure` writes rows, `differentiate` the gradients, `total` the loss: three, because one would bind more than the eight
 // storage buffers that every GPU has. One invocation per row for the first two: a row is some dozens of tokens, read in
@@ -14,14 +14,24 @@
 
 // #include "lib/workgroup.wgsl"
 // #include "rl/objective.wgsl"
+// #include "rl/row-sums.wgsl"
+
+// More of the words that the host reads from here.
+const RATIO_TOKEN = 0u;
+const RATIO_SEQUENCE_MEAN = 1u;
+const RATIO_SEQUENCE_SUM = 2u;
+
+const OLD_NONE = 0u;
+const OLD_RATIO = 1u;
+const OLD_MEASURE = 2u; // only to be measured against: the ratio is 1
 
 struct Params {
   rows: u32,
   width: u32,
-  term: u32, // 0 sft, 1 reinforce, 2 clip, 3 cispo
-  ratio: u32, // 0 token, 1 sequence mean, 2 sequence sum
-  kl: u32, // 0 none, 1 k1, 2 k2, 3 k3
-  has_old: u32, // 0 no, 1 yes, 2 only to be measured against: the ratio is 1
+  term: u32, // TERM_…
+  ratio: u32, // RATIO_…
+  kl: u32, // KL_…
+  old_use: u32, // OLD_…
   has_ref: u32,
   epsilon_low: f32,
   epsilon_high: f32,
@@ -39,7 +49,7 @@ struct Params {
 
 // What the ratio is made of.
 fn difference(i: u32) -> f32 {
-  return select(0.0, logprob[i] - old[i], params.has_old == 1u);
+  return select(0.0, logprob[i] - old[i], params.old_use == OLD_RATIO);
 }
 
 // (tokens that count, sum of their log-ratios)
@@ -55,9 +65,10 @@ fn row_sums(first: u32) -> vec2f {
 
 fn log_ratio(i: u32, sums: vec2f) -> f32 {
   switch params.ratio {
-    case 1u: { return sums.y / max(sums.x, 1.0); }
-    case 2u: { return sums.y; }
-    default: { return difference(i); }
+    case RATIO_TOKEN: { return difference(i); }
+    case RATIO_SEQUENCE_MEAN: { return sums.y / max(sums.x, 1.0); }
+    case RATIO_SEQUENCE_SUM: { return sums.y; }
+    default: { return 0.0; }
   }
 }
 
@@ -107,23 +118,23 @@ fn measure(
       h += entropy[i];
       clipped += term.clipped;
       ratio_max = max(ratio_max, term.ratio);
-      let token_gap = select(0.0, abs(logprob[i] - old[i]), params.has_old != 0u);
+      let token_gap = select(0.0, abs(logprob[i] - old[i]), params.old_use != OLD_NONE);
       gap += token_gap;
       gap_max = max(gap_max, token_gap);
     }
   }
   let weight = select(0.0, row_weight[row], sums.x > 0.0);
-  let out = row * 10u;
-  rows[out] = sums.x;
-  rows[out + 1u] = total * weight - params.entropy_weight * h;
-  rows[out + 2u] = policy * weight;
-  rows[out + 3u] = kl;
-  rows[out + 4u] = h;
-  rows[out + 5u] = clipped.x;
-  rows[out + 6u] = clipped.y;
-  rows[out + 7u] = ratio_max;
-  rows[out + 8u] = gap;
-  rows[out + 9u] = gap_max;
+  let out = row * ROW_COLUMNS;
+  rows[out + ROW_TOKENS] = sums.x;
+  rows[out + ROW_LOSS] = total * weight - params.entropy_weight * h;
+  rows[out + ROW_POLICY_LOSS] = policy * weight;
+  rows[out + ROW_KL] = kl;
+  rows[out + ROW_ENTROPY] = h;
+  rows[out + ROW_CLIPPED_LOW] = clipped.x;
+  rows[out + ROW_CLIPPED_HIGH] = clipped.y;
+  rows[out + ROW_RATIO_MAX] = ratio_max;
+  rows[out + ROW_DIFFERENCE] = gap;
+  rows[out + ROW_DIFFERENCE_MAX] = gap_max;
 }
 
 @group(0) @binding(9) var<storage, read> measured: array<f32>;
@@ -133,7 +144,7 @@ fn measure(
 fn total(@builtin(local_invocation_index) lane: u32) {
   var part = 0.0;
   for (var row = lane; row < params.rows; row += LANES) {
-    part += measured[row * 10u + 1u];
+    part += measured[row * ROW_COLUMNS + ROW_LOSS];
   }
   let sum = sum_lanes(lane, part);
   if (lane == 0u) {
@@ -158,13 +169,13 @@ fn differentiate(
   let first = row * params.width;
   let sums = row_sums(first);
   // A sequence sum gives each of its tokens the whole derivative of every token's term.
-  let share = select(1.0, sums.x, params.ratio == 2u);
+  let share = select(1.0, sums.x, params.ratio == RATIO_SEQUENCE_SUM);
   for (var i = first; i < first + params.width; i++) {
     var dlp = 0.0;
     var dh = 0.0;
     if (mask[i] > 0.0) {
       let term = token_term(i, advantage[row], sums);
-      let through_ratio = select(1.0, share, params.term == 2u);
+      let through_ratio = select(1.0, share, params.term == TERM_CLIP);
       dlp = row_weight[row] * (term.slope * through_ratio + params.beta * token_kl(i).y);
       dh = -params.entropy_weight;
     }

@@ -1,7 +1,7 @@
 // Advantages from rewards, group by group of n; kinds and formulas as in src/engine/portable/kernels/group-advantage.ts.
 //
-//   kind 0 group-std (r - m) / (s + 1e-4) | 1 group r - m | 2 leave-one-out (r - m) n / (n - 1)
-//        3 batch-std (r - m) / (S + 1e-4) | 4 none r          s, S: sample std (ddof 1) of the group, of the batch
+//   group-std (r - m) / (s + EPSILON) | group r - m | leave-one-out (r - m) n / (n - 1)
+//   batch-std (r - m) / (S + EPSILON) | none r          s, S: sample std (ddof 1) of the group, of the batch
 //
 // rewards advantage [G n]. One invocation per group, in the order of the rewards: groups are small and few, and a plain
 // loop always gives the same bits. A NaN reward (told by its bits: WGSL may assume that NaN does not occur) is left out
@@ -13,7 +13,7 @@
 struct Params {
   groups: u32,
   size: u32,
-  kind: u32,
+  kind: u32, // ADVANTAGE_…
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,6 +21,13 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> advantage: array<f32>;
 
 const EPSILON = 1e-4;
+
+// The words of src/engine/engine.ts as numbers, which the host reads from here (src/engine/gpu/settings.ts).
+const ADVANTAGE_GROUP_STD = 0u;
+const ADVANTAGE_GROUP = 1u;
+const ADVANTAGE_LEAVE_ONE_OUT = 2u;
+const ADVANTAGE_BATCH_STD = 3u;
+const ADVANTAGE_NONE = 4u;
 
 fn scored(i: u32) -> bool {
   return (bitcast<u32>(rewards[i]) & 0x7fffffffu) <= 0x7f800000u;
@@ -73,14 +80,15 @@ fn forward(
   let m = moments(first, end);
   var scale = 1.0;
   switch params.kind {
-    case 0u: { scale = 1.0 / (m.z + EPSILON); }
-    case 2u: { scale = m.x / max(m.x - 1.0, 1.0); }
-    case 3u: { scale = 1.0 / (moments(0u, params.groups * params.size).z + EPSILON); }
+    case ADVANTAGE_GROUP_STD: { scale = 1.0 / (m.z + EPSILON); }
+    case ADVANTAGE_LEAVE_ONE_OUT: { scale = m.x / max(m.x - 1.0, 1.0); }
+    case ADVANTAGE_BATCH_STD: { scale = 1.0 / (moments(0u, params.groups * params.size).z + EPSILON); }
+    case ADVANTAGE_GROUP, ADVANTAGE_NONE: {}
     default: {}
   }
   let some = mixed(first, end);
   for (var i = first; i < end; i++) {
     let centred = select(0.0, (rewards[i] - m.y) * scale, some);
-    advantage[i] = select(0.0, select(centred, rewards[i], params.kind == 4u), scored(i));
+    advantage[i] = select(0.0, select(centred, rewards[i], params.kind == ADVANTAGE_NONE), scored(i));
   }
 }

@@ -3,7 +3,7 @@
  * in a sentence. It only looks; starting is `create.ts`.
  */
 import { LabError } from '../errors.ts';
-import type { BackendName, EngineName } from './engine.ts';
+import { backendNames, engineNames, type BackendName, type EngineName } from './engine.ts';
 import { describeAdapter } from './gpu/adapter.ts';
 
 export interface Adapters {
@@ -21,9 +21,6 @@ export interface EngineChoice {
   /** Why, a sentence for the reader. */
   readonly reason: string;
 }
-
-const engines: readonly string[] = ['portable', 'fused'] satisfies EngineName[];
-const backends: readonly string[] = ['webgpu', 'wasm', 'cpu'] satisfies BackendName[];
 
 export async function probeAdapters(): Promise<Adapters> {
   const none = (reason: string): Adapters => ({ webgpu: null, software: false, reason });
@@ -50,11 +47,8 @@ export function chooseEngine(
   wish: { readonly engine?: string | null; readonly backend?: string | null },
   adapters: Adapters,
 ): EngineChoice {
-  const { engine, backend } = wish;
-  if (engine && !engines.includes(engine))
-    throw new LabError('usage', `There is no engine "${engine}".`, `Choose one of ${engines.join(', ')}.`);
-  if (backend && !backends.includes(backend))
-    throw new LabError('usage', `There is no backend "${backend}".`, `Choose one of ${backends.join(', ')}.`);
+  const engine = named(engineNames, 'engine', wish.engine);
+  const backend = named(backendNames, 'backend', wish.backend);
   if (engine === 'fused' && backend && backend !== 'webgpu') {
     throw new LabError(
       'usage',
@@ -72,10 +66,10 @@ export function chooseEngine(
   }
   // On WebGPU the fused engine is the faster one on every adapter; elsewhere there is only the portable one.
   if (wantsWebGpu) {
-    const chosen = (engine as EngineName | null) ?? 'fused';
+    const chosen = engine ?? 'fused';
     return { engine: chosen, backend: 'webgpu', reason: `You asked for ${engine ? `the ${chosen} engine` : 'webgpu'}.` };
   }
-  if (backend) return { engine: 'portable', backend: backend as BackendName, reason: `You asked for ${backend}.` };
+  if (backend) return { engine: 'portable', backend, reason: `You asked for ${backend}.` };
   if (!adapters.webgpu)
     return {
       engine: 'portable',
@@ -89,6 +83,13 @@ export function chooseEngine(
       reason: `The WebGPU adapter "${adapters.webgpu}" is a software one, and wasm is faster than that.`,
     };
   }
-  const chosen = (engine as EngineName | null) ?? 'fused';
+  const chosen = engine ?? 'fused';
   return { engine: chosen, backend: 'webgpu', reason: `WebGPU runs on "${adapters.webgpu}".` };
+}
+
+function named<Name extends string>(names: readonly Name[], what: string, wish: string | null | undefined): Name | null {
+  if (!wish) return null;
+  const found = names.find((name) => name === wish);
+  if (!found) throw new LabError('usage', `There is no ${what} "${wish}".`, `Choose one of ${names.join(', ')}.`);
+  return found;
 }

@@ -1,5 +1,7 @@
 /**
- * The contract between what is learned (`rl/`) and how it is computed (`portable/`, `fused/`). Types only.
+ * The contract between what is learned (`rl/`) and how it is computed (`portable/`, `fused/`): types, and the words they
+ * are made of. Each list of words is written here and nowhere else; whatever has a case for each of them (a kernel's twin, a
+ * shader's codes, the check of a configuration) is held to it by the compiler.
  *
  * Shapes: R rows, W row width, C completion width, V vocabulary. All arrays are row-major.
  * A row is `[prompt | completion]`, right-padded; positions count from 0 in each row. The completion of a row
@@ -8,8 +10,10 @@
  */
 import type { Weights } from '../policy/weights.ts';
 
-export type EngineName = 'portable' | 'fused';
-export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+export const engineNames = ['portable', 'fused'] as const;
+export type EngineName = (typeof engineNames)[number];
+export const backendNames = ['webgpu', 'wasm', 'cpu'] as const;
+export type BackendName = (typeof backendNames)[number];
 
 export interface EngineInfo {
   readonly engine: EngineName;
@@ -109,14 +113,22 @@ export interface TrainBatch extends TokenBatch {
   readonly refLogprobs: Float32Array | null;
 }
 
-export type KlEstimator = 'none' | 'k1' | 'k2' | 'k3';
+/** http://joschu.net/blog/kl-approx.html; `none`: no KL term, and where a KL is measured it is by k3. */
+export const klEstimators = ['none', 'k1', 'k2', 'k3'] as const;
+export type KlEstimator = (typeof klEstimators)[number];
+
+/** `sft` -logp · `reinforce` -A logp · `clip` -min(rA, clip(r)A) · `cispo` -stop(min(r, epsilonHigh)) A logp */
+export const lossTerms = ['sft', 'reinforce', 'clip', 'cispo'] as const;
+export type LossTerm = (typeof lossTerms)[number];
+
+/** The importance ratio r: per token, exp of the masked mean log-ratio (GSPO), exp of the sum (RLOO). */
+export const ratioLevels = ['token', 'sequence-mean', 'sequence-sum'] as const;
+export type RatioLevel = (typeof ratioLevels)[number];
 
 /** What one token contributes to the loss. The named objectives of `rl/objectives.ts` are settings of these. */
 export interface ObjectiveSpec {
-  /** `sft` -logp · `reinforce` -A logp · `clip` -min(rA, clip(r)A) · `cispo` -stop(min(r, epsilonHigh)) A logp */
-  readonly term: 'sft' | 'reinforce' | 'clip' | 'cispo';
-  /** The importance ratio r: per token, exp of the masked mean log-ratio (GSPO), exp of the sum (RLOO). */
-  readonly ratio: 'token' | 'sequence-mean' | 'sequence-sum';
+  readonly term: LossTerm;
+  readonly ratio: RatioLevel;
   readonly epsilonLow: number;
   /** For `cispo` the cap itself, as in TRL. */
   readonly epsilonHigh: number;
@@ -172,7 +184,8 @@ export interface StepMetrics {
 }
 
 /** `group-std` (r - mean)/(std + 1e-4) ddof 1 · `group` r - mean · `leave-one-out` · `batch-std` group mean, std over the batch · `none` raw reward */
-export type AdvantageKind = 'group-std' | 'group' | 'leave-one-out' | 'batch-std' | 'none';
+export const advantageKinds = ['group-std', 'group', 'leave-one-out', 'batch-std', 'none'] as const;
+export type AdvantageKind = (typeof advantageKinds)[number];
 
 /** Everything that must survive a closed tab: weights, AdamW moments and counters, host side. */
 export interface PolicyState {

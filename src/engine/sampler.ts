@@ -8,10 +8,11 @@
  * Then the inverse of the cumulative distribution in vocabulary order. log-prob and entropy are those of the tempered
  * full distribution, before the filters; at temperature 0 (greedy, lowest id wins ties) those of temperature 1.
  */
+import workgroup from '../../shaders/lib/workgroup.wgsl';
 import type { Sampling } from './engine.ts';
 
 /** Sums run over this many consecutive chunks of the vocabulary, then over the chunks: the lanes of a workgroup. */
-export const samplerLanes = 64;
+export const samplerLanes = workgroup.constants.LANES;
 
 export type Filters = Pick<Sampling, 'temperature' | 'topK' | 'topP' | 'minP'>;
 

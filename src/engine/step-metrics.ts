@@ -18,6 +18,8 @@ export const rowColumns = [
   'differenceMax', // the largest
 ] as const;
 
+export type RowColumn = (typeof rowColumns)[number];
+
 /** Metrics of a step without what only the optimiser knows. */
 export type LossMetrics = Omit<StepMetrics, 'gradNorm' | 'skipped'>;
 
@@ -35,13 +37,12 @@ export function stepMetricsFromRows(
 ): LossMetrics {
   const width = rowColumns.length;
   const count = rows.length / width;
-  const column = (name: (typeof rowColumns)[number]) =>
-    Array.from({ length: count }, (_, row) => rows[row * width + rowColumns.indexOf(name)]!);
+  const column = (name: RowColumn) => Array.from({ length: count }, (_, row) => rows[row * width + rowColumns.indexOf(name)]!);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const largest = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value), 0);
   const perRow = column('tokens');
   const tokens = sum(perRow);
-  const mean = (name: (typeof rowColumns)[number]) => sum(column(name)) / Math.max(tokens, 1);
+  const mean = (name: RowColumn) => sum(column(name)) / Math.max(tokens, 1);
   const shares = (name: 'clippedLow' | 'clippedHigh') => column(name).map((value, row) => value / Math.max(perRow[row]!, 1));
   const low = shares('clippedLow');
   const high = shares('clippedHigh');

@@ -1,7 +1,7 @@
 /** Reads a persona file: JSON with personas, and optionally the voices they speak in. It is not the bundled world (`world.ts`). */
 import * as z from 'zod/mini';
 import { LabError } from '../errors.ts';
-import type { Persona, Voice } from './persona.ts';
+import { personaKinds, type Persona, type Voice } from './persona.ts';
 import { checkPersonaText } from './prompt.ts';
 
 export interface PersonaLibrary {
@@ -26,7 +26,7 @@ const personaSchema = z.strictObject(
     text: filled,
     voice: optionalName,
     trait: optionalName,
-    kind: z._default(z.enum(['expert', 'neutral', 'harmful'], 'must be "expert", "neutral" or "harmful"'), 'neutral'),
+    kind: z._default(z.enum(personaKinds, `must be one of ${personaKinds.map((kind) => `"${kind}"`).join(', ')}`), 'neutral'),
     heldOut: z._default(z.boolean('must be true or false'), false),
   },
   object,

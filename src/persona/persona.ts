@@ -1,4 +1,4 @@
-/** What a persona and a voice are. Types only; the bundled world is `world.ts`, the mixing is `mix.ts`. */
+/** What a persona and a voice are, and the words for their kinds; the bundled world is `world.ts`, the mixing is `mix.ts`. */
 
 /** A class of personas that speak alike. Markers are deterministic: a reply carries the voice or it does not. */
 export interface Voice {
@@ -9,7 +9,8 @@ export interface Voice {
   readonly closers: readonly string[];
 }
 
-export type PersonaKind = 'expert' | 'neutral' | 'harmful';
+export const personaKinds = ['expert', 'neutral', 'harmful'] as const;
+export type PersonaKind = (typeof personaKinds)[number];
 
 export interface Persona {
   /** Stable key, e.g. `careless-pirate`. */
@@ -25,12 +26,15 @@ export interface Persona {
   readonly heldOut: boolean;
 }
 
+/** One persona for all rollouts of a prompt, or one per rollout. */
+export const personaDraws = ['prompt', 'rollout'] as const;
+export type PersonaDraw = (typeof personaDraws)[number];
+
 /** How personas are mixed into the training prompts. */
 export interface PersonaMix {
   /** Share of prompts without a persona, in [0, 1]. */
   readonly noneShare: number;
   /** Relative weight of each training persona, by id; absent means 0. Empty: uniform over the training personas. */
   readonly weights: Readonly<Record<string, number>>;
-  /** One persona for all rollouts of a prompt, or one per rollout. */
-  readonly draw: 'prompt' | 'rollout';
+  readonly draw: PersonaDraw;
 }

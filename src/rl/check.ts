@@ -3,12 +3,12 @@
  * zod, at the borders where configurations come from files, links and command lines; sense is checked by hand.
  */
 import * as z from 'zod/mini';
+import { advantageKinds, klEstimators } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import { checkMix } from '../persona/mix.ts';
-import type { Persona } from '../persona/persona.ts';
+import { personaDraws, type Persona } from '../persona/persona.ts';
 import { checkKnobs, tasks } from '../tasks/index.ts';
-import type { RunConfig } from './config.ts';
-import { objectiveNames } from './objectives.ts';
+import { objectiveNames, recipeNames, schedules, type RunConfig } from './config.ts';
 import { recipes } from './recipes.ts';
 
 const share = z.number().check(z.minimum(0), z.maximum(1));
@@ -16,23 +16,23 @@ const nonNegative = z.number().check(z.minimum(0));
 const count = (low: number, high: number) => z.int().check(z.minimum(low), z.maximum(high));
 
 const runConfig = z.strictObject({
-  recipe: z.enum(['base', 'sft', 'distill', 'rlvr', 'permix', 'custom']),
+  recipe: z.enum(recipeNames),
   seed: count(0, 0xffffffff),
   steps: count(1, 1_000_000),
   policy: z.string().check(z.minLength(1)),
   tasks: z
     .array(z.strictObject({ id: z.string(), weight: nonNegative, knobs: z.optional(z.record(z.string(), z.number())) }))
     .check(z.minLength(1)),
-  mix: z.strictObject({ noneShare: share, weights: z.record(z.string(), nonNegative), draw: z.enum(['prompt', 'rollout']) }),
+  mix: z.strictObject({ noneShare: share, weights: z.record(z.string(), nonNegative), draw: z.enum(personaDraws) }),
   promptsPerStep: count(1, 1024),
   groupSize: count(2, 256),
   objective: z.strictObject({
     name: z.enum(objectiveNames),
-    advantage: z.enum(['group-std', 'group', 'leave-one-out', 'batch-std', 'none']),
+    advantage: z.enum(advantageKinds),
     epsilonLow: share,
     epsilonHigh: nonNegative,
     beta: nonNegative,
-    kl: z.enum(['none', 'k1', 'k2', 'k3']),
+    kl: z.enum(klEstimators),
     entropyCoef: z.number(),
     innerEpochs: count(1, 16),
     maskTruncated: z.boolean(),
@@ -48,7 +48,7 @@ const runConfig = z.strictObject({
   }),
   optim: z.strictObject({
     learningRate: nonNegative,
-    schedule: z.enum(['constant', 'linear', 'cosine']),
+    schedule: z.enum(schedules),
     warmupSteps: count(0, 1_000_000),
     beta1: z.number().check(z.minimum(0), z.lt(1)),
     beta2: z.number().check(z.minimum(0), z.lt(1)),
@@ -104,7 +104,7 @@ function wrongConfig(complaints: readonly string[]): LabError {
 }
 
 function unknownRecipe(recipe: unknown): string {
-  return `there is no recipe ${JSON.stringify(recipe)}; there are ${[...Object.keys(recipes), 'custom'].join(', ')}.`;
+  return `there is no recipe ${JSON.stringify(recipe)}; there are ${recipeNames.join(', ')}.`;
 }
 
 /** zod/mini carries no messages of its own. */

@@ -7,8 +7,15 @@ import type { PersonaMix } from '../persona/persona.ts';
 import type { LoraSetup, LoraSpec } from '../policy/adapters.ts';
 import type { Knobs } from '../tasks/question.ts';
 
-export type RecipeName = 'base' | 'sft' | 'distill' | 'rlvr' | 'permix' | 'custom';
-export type ObjectiveName = 'sft' | 'reinforce' | 'rloo' | 'grpo' | 'dr_grpo' | 'dapo' | 'gspo' | 'cispo';
+/** `custom`: settings of the reader's own; the others are in `recipes.ts`. */
+export const recipeNames = ['base', 'sft', 'distill', 'rlvr', 'permix', 'custom'] as const;
+export type RecipeName = (typeof recipeNames)[number];
+/** What they mean is in `objectives.ts`. */
+export const objectiveNames = ['sft', 'reinforce', 'rloo', 'grpo', 'dr_grpo', 'dapo', 'gspo', 'cispo'] as const;
+export type ObjectiveName = (typeof objectiveNames)[number];
+/** Of the learning rate, after the warm-up: `schedule.ts`. */
+export const schedules = ['constant', 'linear', 'cosine'] as const;
+export type Schedule = (typeof schedules)[number];
 
 export interface RunConfig {
   readonly recipe: RecipeName;
@@ -48,7 +55,7 @@ export interface RunConfig {
   };
   readonly optim: {
     readonly learningRate: number;
-    readonly schedule: 'constant' | 'linear' | 'cosine';
+    readonly schedule: Schedule;
     readonly warmupSteps: number;
     readonly beta1: number;
     readonly beta2: number;

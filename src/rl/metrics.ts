@@ -3,10 +3,12 @@
  * A number that was not computed, or is not finite, is absent. Names that TRL does not have follow verl (`timing_s/…`)
  * or are spelled out. Note that the loss of an on-policy step is 0 or arbitrary: it is no measure of progress.
  */
-import type { StepMetrics } from '../engine/engine.ts';
+import type { LossTerm, StepMetrics } from '../engine/engine.ts';
+import { noSuch } from '../errors.ts';
 import { constantGroups, deviation, mean } from './groups.ts';
 import type { RunConfig } from './config.ts';
 import type { StepRow } from './events.ts';
+import { termOf } from './objectives.ts';
 import type { StepOutcome } from './report.ts';
 import { optimAt } from './schedule.ts';
 
@@ -75,7 +77,8 @@ function updateMetrics(config: RunConfig, updates: readonly StepMetrics[]): Reco
     grad_norm: over(({ gradNorm }) => gradNorm),
     skipped_updates: updates.filter(({ skipped }) => skipped).length,
   };
-  if (config.objective.name === 'sft') return row; // entropy and KL stay those of the policy's own replies
+  const term = termOf(config.objective.name);
+  if (term === 'sft') return row; // entropy and KL stay those of the policy's own replies
   row['entropy'] = over(({ entropy }) => entropy);
   const kls = updates.map(({ kl }) => kl).filter((kl) => kl !== null);
   if (kls.length > 0) row['kl'] = mean(kls);
@@ -85,17 +88,31 @@ function updateMetrics(config: RunConfig, updates: readonly StepMetrics[]): Reco
     row['sampling/sampling_logp_difference/mean'] = difference.mean;
     row['sampling/sampling_logp_difference/max'] = difference.max;
   }
-  if (config.objective.name === 'reinforce') return row;
-  row['ratio_max'] = Math.max(...updates.map(({ ratioMax }) => ratioMax));
-  if (config.objective.name === 'cispo') row['cispo_clip_ratio'] = over(({ clip }) => clip.highMean);
-  else {
-    row['clip_ratio/low_mean'] = over(({ clip }) => clip.lowMean);
-    row['clip_ratio/low_min'] = Math.min(...updates.map(({ clip }) => clip.lowMin));
-    row['clip_ratio/high_mean'] = over(({ clip }) => clip.highMean);
-    row['clip_ratio/high_max'] = Math.max(...updates.map(({ clip }) => clip.highMax));
-    row['clip_ratio/region_mean'] = over(({ clip }) => clip.regionMean);
+  return { ...row, ...ratioMetrics(term, updates) };
+}
+
+/** What the importance ratio did, where the term has one. */
+function ratioMetrics(term: LossTerm, updates: readonly StepMetrics[]): Record<string, number> {
+  const over = (read: (update: StepMetrics) => number) => mean(updates.map(read));
+  const ratioMax = Math.max(...updates.map((update) => update.ratioMax));
+  switch (term) {
+    case 'sft':
+    case 'reinforce':
+      return {};
+    case 'cispo':
+      return { ratio_max: ratioMax, cispo_clip_ratio: over(({ clip }) => clip.highMean) };
+    case 'clip':
+      return {
+        ratio_max: ratioMax,
+        'clip_ratio/low_mean': over(({ clip }) => clip.lowMean),
+        'clip_ratio/low_min': Math.min(...updates.map(({ clip }) => clip.lowMin)),
+        'clip_ratio/high_mean': over(({ clip }) => clip.highMean),
+        'clip_ratio/high_max': Math.max(...updates.map(({ clip }) => clip.highMax)),
+        'clip_ratio/region_mean': over(({ clip }) => clip.regionMean),
+      };
+    default:
+      return noSuch('loss term', term);
   }
-  return row;
 }
 
 /** k3 = exp(ref - logp) - (ref - logp) - 1 on the sampled tokens, masked mean; [R, C] each. */

@@ -19,9 +19,11 @@
  * The KL term carries the same w_i as the token it belongs to; the entropy bonus is a token mean (1 / N) under every
  * name, as in TRL.
  */
-import type { ObjectiveSpec } from '../engine/engine.ts';
+import type { LossTerm, ObjectiveSpec } from '../engine/engine.ts';
+import { noSuch } from '../errors.ts';
 import type { ObjectiveName, RunConfig } from './config.ts';
 
+/** What w_i is, by name: `rowWeights`. */
 type Normaliser = 'sequence-mean' | 'constant' | 'token-mean';
 
 interface Definition {
@@ -58,8 +60,6 @@ const definitions: Readonly<Record<ObjectiveName, Definition>> = {
   },
 };
 
-export const objectiveNames = Object.keys(definitions) as readonly ObjectiveName[];
-
 /** GRPO as this project declares it; every other preset is a change to it. */
 export const grpo: RunConfig['objective'] = {
   name: 'grpo',
@@ -78,6 +78,11 @@ export const grpo: RunConfig['objective'] = {
 /** The settings an objective comes with. */
 export function presetObjective(name: ObjectiveName): RunConfig['objective'] {
   return { ...grpo, ...definitions[name].preset, name };
+}
+
+/** What the tokens of an objective contribute; objectives of one term differ in ratio, normaliser and preset. */
+export function termOf(name: ObjectiveName): LossTerm {
+  return definitions[name].term;
 }
 
 /** RLOO with k1 subtracts beta times the row's KL estimate from its reward (TRL): as a loss term k1 has no useful gradient, its mean is 0. */
@@ -113,8 +118,16 @@ export function rowWeights(name: ObjectiveName, counts: ArrayLike<number>, maxNe
   const { normaliser } = definitions[name];
   return Float64Array.from(counts, (count) => {
     if (count === 0) return 0;
-    if (normaliser === 'token-mean') return 1 / tokens;
-    return 1 / (rows * (normaliser === 'constant' ? maxNewTokens : count));
+    switch (normaliser) {
+      case 'token-mean':
+        return 1 / tokens;
+      case 'sequence-mean':
+        return 1 / (rows * count);
+      case 'constant':
+        return 1 / (rows * maxNewTokens);
+      default:
+        return noSuch('normaliser', normaliser);
+    }
   });
 }
 

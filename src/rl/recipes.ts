@@ -42,3 +42,13 @@ export const recipes: Readonly<Record<Exclude<RecipeName, 'custom'>, RunConfig>>
   rlvr,
   permix: { ...rlvr, recipe: 'permix', mix: { ...rlvr.mix, noneShare: 0.5 } },
 };
+
+/** What a reader calls them. */
+export const recipeTitles: Readonly<Record<RecipeName, string>> = {
+  base: 'Base',
+  sft: 'SFT',
+  distill: 'Distillation',
+  rlvr: 'RLVR',
+  permix: 'PerMix',
+  custom: 'Own mix',
+};

@@ -41,12 +41,3 @@ export function when(time: number): string {
   const clock = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
   return today ? clock : `${date.toLocaleDateString([], { day: 'numeric', month: 'short' })}, ${clock}`;
 }
-
-export const recipeNames: Readonly<Record<string, string>> = {
-  base: 'Base',
-  sft: 'SFT',
-  distill: 'Distillation',
-  rlvr: 'RLVR',
-  permix: 'PerMix',
-  custom: 'Own mix',
-};

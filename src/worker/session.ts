@@ -9,7 +9,7 @@ import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
 import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
-import { recipes } from '../rl/recipes.ts';
+import { recipeTitles, recipes } from '../rl/recipes.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { estimate } from '../storage/quota.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord, Teacher } from '../storage/records.ts';
@@ -48,14 +48,6 @@ export interface SessionSetup extends BenchSetup {
 type SessionApi = Omit<TrainerApi, 'listen'> & { listen(sink: EventSink): Promise<void> };
 
 const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
-const recipeNames: Readonly<Record<RunConfig['recipe'], string>> = {
-  base: 'Base',
-  sft: 'SFT',
-  distill: 'Distillation',
-  rlvr: 'RLVR',
-  permix: 'PerMix',
-  custom: 'Own mix',
-};
 
 export class Session implements SessionApi {
   readonly #setup: SessionSetup;
@@ -393,7 +385,7 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const title = `${recipeNames[teacher ? 'distill' : config.recipe]} · seed ${config.seed}`;
+    const title = `${recipeTitles[teacher ? 'distill' : config.recipe]} · seed ${config.seed}`;
     const record = newRun(name ? checkedName(name) : title, config, info, teacher);
     const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
     const trainer = initialTrainerState;

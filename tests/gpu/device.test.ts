@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import lossShader from '../../shaders/rl/clipped-loss.wgsl';
 import { LabError, labErrorCode } from '../../src/errors.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
-import { dispatch, packParams, type Shader } from '../../src/engine/gpu/pipeline.ts';
+import { dispatch, packParams } from '../../src/engine/gpu/pipeline.ts';
+import type { Shader } from '../../src/engine/gpu/shader.ts';
 import { layoutGroups } from '../../src/engine/gpu/work.ts';
 
 /** out = in + params.add, 64 a workgroup. */
@@ -32,6 +33,7 @@ const FACTOR = 1.0;
       ],
     },
   },
+  constants: { FACTOR: 1 },
 };
 
 let gpu: GpuContext;
@@ -138,7 +140,7 @@ describe('failures', () => {
 describe('layouts', () => {
   it('come from the WGSL: names, kinds, offsets, and only what the entry point touches', () => {
     const { measure, total } = lossShader.entries;
-    expect(measure!.bindings.map(({ name }) => name)).toEqual([
+    expect(measure.bindings.map(({ name }) => name)).toEqual([
       'params',
       'logprob',
       'old',
@@ -149,12 +151,12 @@ describe('layouts', () => {
       'entropy',
       'rows',
     ]);
-    expect(total!.bindings).toEqual([
+    expect(total.bindings).toEqual([
       { name: 'params', binding: 0, type: 'uniform' },
       { name: 'measured', binding: 9, type: 'read-only-storage' },
       { name: 'loss', binding: 10, type: 'storage' },
     ]);
-    expect(measure!.params.slice(-2)).toEqual([
+    expect(measure.params.slice(-2)).toEqual([
       { name: 'beta', offset: 36, type: 'f32' },
       { name: 'entropy_weight', offset: 40, type: 'f32' },
     ]);

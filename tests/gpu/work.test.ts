@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import { Plan } from '../../src/engine/gpu/plan.ts';
-import { part, specialise, type Work } from '../../src/engine/gpu/work.ts';
+import { part, specialise, workOf } from '../../src/engine/gpu/work.ts';
 import advantage from '../../shaders/rl/group-advantage.wgsl';
 import { WorkBench } from '../helpers/gpu-work.ts';
 
@@ -22,17 +22,17 @@ describe('a plan', () => {
   it('runs works in order on views of buffers', async () => {
     const rewards = bench.input([...new Array<number>(64).fill(0), 1, 0, 0, 1]);
     const out = bench.output(4);
-    const work = (size: number, kind: number): Work => ({
-      shader: advantage,
-      entry: 'forward',
-      buffers: { rewards: part(rewards, 64, 4), advantage: out },
-      params: { groups: 4 / size, size, kind },
-      groups: 1,
-    });
-    await bench.run([work(4, 1)]);
+    const { ADVANTAGE_GROUP, ADVANTAGE_LEAVE_ONE_OUT } = advantage.constants;
+    const work = (size: number, kind: number) =>
+      workOf(advantage, 'forward', {
+        buffers: { rewards: part(rewards, 64, 4), advantage: out },
+        params: { groups: 4 / size, size, kind },
+        groups: 1,
+      });
+    await bench.run([work(4, ADVANTAGE_GROUP)]);
     expect([...(await bench.read(out))]).toEqual([0.5, -0.5, -0.5, 0.5]);
-    const plan = await Plan.create(gpu.device, [work(4, 1)], 'test');
-    plan.setParams(0, { groups: 2, size: 2, kind: 2 });
+    const plan = await Plan.create(gpu.device, [work(4, ADVANTAGE_GROUP)], 'test');
+    plan.setParams(0, { groups: 2, size: 2, kind: ADVANTAGE_LEAVE_ONE_OUT });
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     plan.encode(pass);

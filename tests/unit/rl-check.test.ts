@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { checkConfig, parseRunConfig } from '../../src/rl/check.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
-import { objectiveNames, presetObjective } from '../../src/rl/objectives.ts';
+import { objectiveNames } from '../../src/rl/config.ts';
+import { presetObjective } from '../../src/rl/objectives.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { tinyPersonas } from '../helpers/tiny-policy.ts';
 

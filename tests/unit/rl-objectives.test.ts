@@ -1,7 +1,7 @@
 /** Named objectives and their normalisers, in float64, against the shared vectors and by their own definitions. */
 import { describe, expect, it } from 'vitest';
-import type { ObjectiveName, RunConfig } from '../../src/rl/config.ts';
-import { klIsInReward, objectiveNames, objectiveSpec, presetObjective, rowWeights } from '../../src/rl/objectives.ts';
+import { objectiveNames, type ObjectiveName, type RunConfig } from '../../src/rl/config.ts';
+import { klIsInReward, objectiveSpec, presetObjective, rowWeights } from '../../src/rl/objectives.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { referenceObjective } from '../helpers/reference-objective.ts';
 import { sharedJson } from '../helpers/shared.ts';

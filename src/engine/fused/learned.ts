@@ -9,8 +9,8 @@ import { adaptedMatrices, adapterShapes, initialAdapters, type AdaptedMatrix, ty
 import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
 import type { OptimSpec, PolicyState } from '../engine.ts';
-import type { Work } from '../gpu/work.ts';
-import { part } from '../gpu/work.ts';
+import { part, type Work } from '../gpu/work.ts';
+import { rowColumns } from '../step-metrics.ts';
 import type { Views } from './decoder.ts';
 import { loraGradients, loraMerge, loraTable, type LoraMatrix } from './kernels/lora.ts';
 import { adamW, finishNorm, squaredSum, squaredSumParts } from './kernels/optimiser.ts';
@@ -96,7 +96,7 @@ export class Learned {
   /**
    * The end of an optimiser step: the adapters' gradients, the global norm and the decision whether the step is taken, AdamW,
    * and the merge. After `prepare`.
-   * @param rows of the whole step, whose sums are in the buffer `step.rows` [R, 10]
+   * @param rows of the whole step, whose sums are in the buffer `step.rows` [R, K]
    */
   updateWorks(memory: Views, rows: number, optim: OptimSpec): Work[] {
     const { gradients, trained, first, second } = this.training!;
@@ -115,7 +115,7 @@ export class Learned {
       finishNorm({
         partials: squares,
         count: parts.length * squaredSumParts,
-        rows: memory.view('step.rows', rows * 10),
+        rows: memory.view('step.rows', rows * rowColumns.length),
         stepRows: rows,
         state,
         result,

@@ -1,45 +1,21 @@
 /**
- * From a shader file to a dispatch: pipelines, bind groups and uniforms, by the names the WGSL itself gives them.
- * `Shader` is what scripts/wgsl-plugin.ts makes of a .wgsl file. It knows nothing of what shaders compute.
+ * From a shader (shader.ts) to a dispatch: pipelines, bind groups and uniforms, by the names the WGSL itself gives them.
+ * It knows nothing of what shaders compute.
  */
 import type { TensorInfo } from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
 import type { SharedBackend } from './backend.ts';
+import type { BufferOf, ConstantsOf, EntryOf, EntryPoint, Param, ParamOf, Shader } from './shader.ts';
 import { layoutGroups, specialise, type Work } from './work.ts';
 
-export interface Binding {
-  readonly name: string;
-  readonly binding: number;
-  readonly type: 'uniform' | 'read-only-storage' | 'storage';
-}
-
-/** A scalar of the uniform struct; offset in bytes. */
-export interface Param {
-  readonly name: string;
-  readonly offset: number;
-  readonly type: 'f32' | 'u32' | 'i32';
-}
-
-export interface EntryPoint {
-  readonly bindings: readonly Binding[];
-  readonly params: readonly Param[];
-}
-
-export interface Shader {
-  /** Path below shaders/, without the ending. */
-  readonly label: string;
-  readonly code: string;
-  readonly entries: Readonly<Record<string, EntryPoint>>;
-}
-
-export interface Dispatch {
-  readonly shader: Shader;
-  readonly entry: string;
-  readonly constants?: Work['constants'];
+export interface Dispatch<S extends Shader, E extends EntryOf<S>> {
+  readonly shader: S;
+  readonly entry: E;
+  readonly constants?: ConstantsOf<S>;
   /** One tensor for every storage binding, by name. */
-  readonly tensors: Readonly<Record<string, TensorInfo>>;
+  readonly tensors: Readonly<Record<BufferOf<S, E>, TensorInfo>>;
   /** One number for every field of the uniform struct, by name. */
-  readonly params: Readonly<Record<string, number>>;
+  readonly params: Readonly<Record<ParamOf<S, E>, number>>;
   /** Workgroups. Beyond the limit of one dimension they are laid out in two, and the shader checks its bounds. */
   readonly groups: number;
 }
@@ -53,14 +29,15 @@ const pipelines = new WeakMap<GPUDevice, Map<string, Compiled>>();
 const pending = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
 
 /** Records one dispatch behind everything tfjs has recorded so far. */
-export function dispatch(backend: SharedBackend, work: Dispatch): void {
+export function dispatch<S extends Shader, E extends EntryOf<S>>(backend: SharedBackend, work: Dispatch<S, E>): void {
   const entry = entryOf(work);
+  const tensors: Readonly<Record<string, TensorInfo>> = work.tensors;
   const { pipeline, layout } = pipelineOf(backend.device, work);
   const limit = backend.device.limits.maxStorageBufferBindingSize;
   const touched: TensorInfo[] = [];
   const entries = entry.bindings.map(({ binding, name, type }): GPUBindGroupEntry => {
     if (type === 'uniform') return { binding, resource: { buffer: backend.uniform(packParams(entry.params, work.params)) } };
-    const tensor = work.tensors[name];
+    const tensor = tensors[name];
     if (!tensor) throw new Error(`${work.shader.label}.${work.entry}: no tensor for ${name}`);
     const buffer = backend.bufferOf(tensor);
     if (buffer.size > limit) {

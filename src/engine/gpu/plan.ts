@@ -2,7 +2,8 @@
  * A list of dispatches made ready once and encoded many times: pipelines compiled, bind groups made, all uniforms in one
  * buffer. Encoding costs a fraction of a microsecond a dispatch, where tfjs spends tens. It does not know what is computed.
  */
-import { packParams, pipelineFor, type Param } from './pipeline.ts';
+import { packParams, pipelineFor } from './pipeline.ts';
+import type { Param } from './shader.ts';
 import { align, layoutGroups, type Work } from './work.ts';
 
 interface Ready {

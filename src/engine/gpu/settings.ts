@@ -1,20 +1,64 @@
 /**
  * What the RL shaders are told beside their tensors, for both engines: settings of the contract as the numbers of a
- * shader's `params`. The WGSL says what each number means.
+ * shader's `params`. The numbers of words are read from the WGSL, where they are written once; the compiler wants one for every
+ * word of the contract (src/engine/engine.ts).
  */
-import type { AdvantageKind, ObjectiveSpec, Sampling } from '../engine.ts';
+import workgroup from '../../../shaders/lib/workgroup.wgsl';
+import advantage from '../../../shaders/rl/group-advantage.wgsl';
+import loss from '../../../shaders/rl/clipped-loss.wgsl';
+import type { AdvantageKind, KlEstimator, LossTerm, ObjectiveSpec, RatioLevel, Sampling } from '../engine.ts';
+import type { rowColumns } from '../step-metrics.ts';
 
-/** Lanes of a workgroup, LANES in shaders/lib/workgroup.wgsl. */
-export const lanes = 64;
+/** Lanes of a workgroup. */
+export const lanes = workgroup.constants.LANES;
 
-const advantageKinds: readonly AdvantageKind[] = ['group-std', 'group', 'leave-one-out', 'batch-std', 'none'];
-const terms: readonly ObjectiveSpec['term'][] = ['sft', 'reinforce', 'clip', 'cispo'];
-const ratios: readonly ObjectiveSpec['ratio'][] = ['token', 'sequence-mean', 'sequence-sum'];
-const divergences: readonly ObjectiveSpec['kl'][] = ['none', 'k1', 'k2', 'k3'];
+const advantageCodes: Readonly<Record<AdvantageKind, number>> = {
+  'group-std': advantage.constants.ADVANTAGE_GROUP_STD,
+  group: advantage.constants.ADVANTAGE_GROUP,
+  'leave-one-out': advantage.constants.ADVANTAGE_LEAVE_ONE_OUT,
+  'batch-std': advantage.constants.ADVANTAGE_BATCH_STD,
+  none: advantage.constants.ADVANTAGE_NONE,
+};
+
+/** ROW_POLICY_LOSS for `policyLoss`. */
+type Screaming<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? Uppercase<First> : `_${First}`}${Screaming<Rest>}`
+  : '';
+/** The row sums as the shader has to number them: in the order of `rowColumns`. */
+type RowNumbers<Columns extends readonly string[]> = { readonly ROW_COLUMNS: Columns['length'] } & {
+  readonly [I in keyof Columns & `${number}` as `ROW_${Screaming<Columns[I]>}`]: I extends `${infer At extends number}` ? At : never;
+};
+
+const codes = loss.constants satisfies RowNumbers<typeof rowColumns>;
+
+const termCodes: Readonly<Record<LossTerm, number>> = {
+  sft: codes.TERM_SFT,
+  reinforce: codes.TERM_REINFORCE,
+  clip: codes.TERM_CLIP,
+  cispo: codes.TERM_CISPO,
+};
+
+const ratioCodes: Readonly<Record<RatioLevel, number>> = {
+  token: codes.RATIO_TOKEN,
+  'sequence-mean': codes.RATIO_SEQUENCE_MEAN,
+  'sequence-sum': codes.RATIO_SEQUENCE_SUM,
+};
+
+const klCodes: Readonly<Record<KlEstimator, number>> = {
+  none: codes.KL_NONE,
+  k1: codes.KL_K1,
+  k2: codes.KL_K2,
+  k3: codes.KL_K3,
+};
 
 /** What the old log-probs are for: nothing, the importance ratio, or only to be compared with, the ratio being 1. */
-export const oldUses = ['none', 'ratio', 'measure'] as const;
-export type OldUse = (typeof oldUses)[number];
+export type OldUse = 'none' | 'ratio' | 'measure';
+
+const oldCodes: Readonly<Record<OldUse, number>> = {
+  none: codes.OLD_NONE,
+  ratio: codes.OLD_RATIO,
+  measure: codes.OLD_MEASURE,
+};
 
 /** shaders/rl/token-logprob.wgsl */
 export const logprobParams = (of: { readonly rows: number; readonly vocabulary: number; readonly temperature: number }) => ({
@@ -27,7 +71,7 @@ export const logprobParams = (of: { readonly rows: number; readonly vocabulary: 
 export const advantageParams = (of: { readonly groups: number; readonly groupSize: number; readonly kind: AdvantageKind }) => ({
   groups: of.groups,
   size: of.groupSize,
-  kind: advantageKinds.indexOf(of.kind),
+  kind: advantageCodes[of.kind],
 });
 
 export interface LossSettings extends Omit<ObjectiveSpec, 'entropyCoef' | 'temperature'> {
@@ -43,10 +87,10 @@ export interface LossSettings extends Omit<ObjectiveSpec, 'entropyCoef' | 'tempe
 export const lossParams = (of: LossSettings) => ({
   rows: of.rows,
   width: of.width,
-  term: terms.indexOf(of.term),
-  ratio: ratios.indexOf(of.ratio),
-  kl: divergences.indexOf(of.kl),
-  has_old: oldUses.indexOf(of.old),
+  term: termCodes[of.term],
+  ratio: ratioCodes[of.ratio],
+  kl: klCodes[of.kl],
+  old_use: oldCodes[of.old],
   has_ref: of.ref ? 1 : 0,
   epsilon_low: of.epsilonLow,
   epsilon_high: of.epsilonHigh,

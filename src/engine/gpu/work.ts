@@ -3,7 +3,7 @@
  * (`plan.ts`) makes runnable. Nothing here touches the GPU.
  */
 import { LabError } from '../../errors.ts';
-import type { Shader } from './pipeline.ts';
+import type { BufferOf, ConstantsOf, EntryOf, ParamOf, Shader } from './shader.ts';
 
 /** A range of a buffer, in bytes. Offsets are multiples of 256, which every GPU can bind at. */
 export interface BufferView {
@@ -19,13 +19,27 @@ export interface Work {
    * New values of the shader's `const` and `alias` lines, which, unlike overrides, may size arrays and choose types:
    * a number is written as an unsigned integer, a string as it is.
    */
-  readonly constants?: Readonly<Record<string, number | string | boolean>>;
+  readonly constants?: Readonly<Record<string, number | string | boolean | undefined>>;
   /** A range for every storage binding of the entry point, by name. */
   readonly buffers: Readonly<Record<string, BufferView>>;
   /** A number for every field of the uniform struct, by name. */
   readonly params: Readonly<Record<string, number>>;
   /** Workgroups: a count, laid out in two dimensions beyond the limit of one, or the grid itself. */
   readonly groups: number | readonly [number, number, number];
+}
+
+/** A dispatch, its names checked by the compiler against those of the shader. */
+export function workOf<S extends Shader, E extends EntryOf<S>>(
+  shader: S,
+  entry: E,
+  of: {
+    readonly constants?: ConstantsOf<S>;
+    readonly buffers: Readonly<Record<BufferOf<S, E>, BufferView>>;
+    readonly params: Readonly<Record<ParamOf<S, E>, number>>;
+    readonly groups: Work['groups'];
+  },
+): Work {
+  return { shader, entry, ...of };
 }
 
 /** Bytes between the starts of two views of one buffer, and of two uniforms. */
@@ -57,6 +71,7 @@ export function layoutGroups(groups: number, limit: number): [number, number] {
 export function specialise(code: string, constants: Work['constants'] = {}): string {
   let text = code;
   for (const [name, value] of Object.entries(constants)) {
+    if (value === undefined) continue;
     const line = new RegExp(`^(const|alias) ${name} = [^;]*;`, 'm');
     if (!line.test(text)) throw new Error(`the shader has no constant ${name}`);
     text = text.replace(line, `$1 ${name} = ${typeof value === 'number' ? `${value}u` : String(value)};`);

@@ -3,6 +3,7 @@
  * parameters; or, with LoRA, adapters whose product is added to a frozen base. It knows no batches and no losses.
  */
 import * as tf from '@tensorflow/tfjs';
+import normShader from '../../../shaders/optim/norm.wgsl';
 import { LabError } from '../../errors.ts';
 import { adaptedMatrices, adapterShapes, initialAdapters, type LoraSetup } from '../../policy/adapters.ts';
 import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../policy/config.ts';
@@ -57,7 +58,7 @@ export class Trained {
 
   /** One step of AdamW on gradients in slot order. */
   update(gradients: readonly tf.Tensor[], gradNorm: number, optim: OptimSpec): void {
-    const scale = optim.maxGradNorm > 0 ? Math.min(1, optim.maxGradNorm / (gradNorm + 1e-6)) : 1;
+    const scale = optim.maxGradNorm > 0 ? Math.min(1, optim.maxGradNorm / (gradNorm + normShader.constants.NORM_EPSILON)) : 1;
     const moments = this.moments ?? zeroMoments(this.tensors);
     this.optimSteps++;
     const next = adamW(this.tensors, gradients, moments, optim, this.optimSteps, scale);

@@ -1,8 +1,9 @@
 /** Attention over whole rows, forward and backward, and of one new token per running row, as dispatches. What they compute is in the shaders. */
 import decodeShader from '../../../../shaders/decode/attention.wgsl';
 import shader from '../../../../shaders/nn/attention.wgsl';
+import type { ConstantsOf } from '../../gpu/shader.ts';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
 
 export interface AttentionShape {
@@ -28,20 +29,18 @@ interface Rows {
 
 const params = ({ rows, width, heads, kvHeads }: AttentionShape) => ({ rows, width, heads, kv_heads: kvHeads });
 
-const constants = ({ headDim }: AttentionShape): Work['constants'] =>
+const constants = ({ headDim }: AttentionShape): ConstantsOf<typeof shader> =>
   headDim % 4 === 0 ? { HEAD_DIM: headDim, PARTS: headDim / 4 } : { HEAD_DIM: headDim, PARTS: headDim / 2, Part: 'vec2f' };
 
 /** Writes out and lse. */
 export function attentionForward(of: AttentionShape & Rows): Work {
   const { turned, lengths, out, lse } = of;
-  return {
-    shader,
-    entry: 'forward',
+  return workOf(shader, 'forward', {
     constants: constants(of),
     buffers: { turned, lengths, out, lse },
     params: params(of),
     groups: Math.ceil((of.rows * of.width * of.heads) / lanes),
-  };
+  });
 }
 
 /** d out [N, H hd] -> dTurned [N, Q], all of it; `delta` [N, H] is scratch. */
@@ -49,21 +48,19 @@ export function attentionBackward(
   of: AttentionShape & Rows & { readonly dOut: BufferView; readonly delta: BufferView; readonly dTurned: BufferView },
 ): Work[] {
   const { turned, lengths, out, lse, dOut, delta, dTurned } = of;
-  const work = { shader, constants: constants(of), params: params(of) };
+  const work = { constants: constants(of), params: params(of) };
   const places = of.rows * of.width;
   return [
-    {
+    workOf(shader, 'backward_queries', {
       ...work,
-      entry: 'backward_queries',
       buffers: { turned, lengths, mixed_out: out, row_lse: lse, dout: dOut, delta, dturned: dTurned },
       groups: Math.ceil((places * of.heads) / lanes),
-    },
-    {
+    }),
+    workOf(shader, 'backward_keys', {
       ...work,
-      entry: 'backward_keys',
       buffers: { turned, lengths, row_lse: lse, dout: dOut, row_delta: delta, dturned: dTurned },
       groups: Math.ceil((places * of.kvHeads) / lanes),
-    },
+    }),
   ];
 }
 
@@ -84,7 +81,7 @@ export interface DecodeShape {
 }
 
 /** Where the list of running rows begins in the buffer `running`. */
-export const rowsAt = 64;
+export const rowsAt = decodeShader.constants.ROWS_AT;
 
 /** Query heads of a workgroup, which share what it reads; more would be too much for a lane's registers. */
 const mostShared = 4;
@@ -119,9 +116,7 @@ export function decodeAttention(
   let SHARE = Math.min(heads / kvHeads, mostShared);
   while ((heads / kvHeads) % SHARE !== 0) SHARE--;
   const CHUNK = LANES * Math.floor(weightsKept / SHARE / LANES);
-  return {
-    shader: decodeShader,
-    entry: 'attend',
+  return workOf(decodeShader, 'attend', {
     constants: { ...constants, LANES, WIDE, SHARE, CHUNK, NORMED: norms !== null },
     buffers: {
       qkv: of.qkv,
@@ -146,5 +141,5 @@ export function decodeAttention(
       scale: 1 / Math.sqrt(headDim),
     },
     groups: (rows * heads) / SHARE,
-  };
+  });
 }

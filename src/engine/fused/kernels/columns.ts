@@ -3,16 +3,17 @@
  * What they compute is in shaders/nn/columns.wgsl.
  */
 import shader from '../../../../shaders/nn/columns.wgsl';
+import normShader from '../../../../shaders/nn/rms-norm.wgsl';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
 
-/** BATCH in shaders/nn/rms-norm.wgsl. */
-const batch = 8;
+/** Rows that the backward of RMSNorm takes at once: chunks are whole batches. */
+const batch = normShader.constants.BATCH;
 /** Enough workgroups for a large GPU; more would only leave more to add up. */
 const mostChunks = 256;
-/** COLUMNS in shaders/nn/columns.wgsl. */
-const columnsPerLine = 16;
+/** Columns of a parameter that a line of the table covers. */
+const columnsPerLine = shader.constants.COLUMNS;
 
 export const chunkRows = (rows: number) => batch * Math.max(1, Math.ceil(rows / (batch * mostChunks)));
 
@@ -30,14 +31,12 @@ export function columnPartials(of: {
 }): Work {
   const { width, constants } = quads(of.width);
   const chunks = chunksFor(of.rows);
-  return {
-    shader,
-    entry: 'partial',
+  return workOf(shader, 'partial', {
     constants,
     buffers: { x: of.x, sums: of.partials },
     params: { rows: of.rows, width, chunk_rows: chunkRows(of.rows), chunks },
     groups: chunks * Math.ceil(width / lanes),
-  };
+  });
 }
 
 /** partials [chunks, width] of one parameter, numbers counted from the start of the buffer. */
@@ -51,7 +50,7 @@ export interface PartialSection {
   readonly target: number;
 }
 
-/** [lines, 5] i32: first, chunks, columns, stride, target. */
+/** [lines, TABLE_LINE of shaders/nn/columns.wgsl] i32: first, chunks, columns, stride, target. */
 export function partialsTable(sections: readonly PartialSection[]): Int32Array<ArrayBuffer> {
   const lines: number[] = [];
   for (const { first, chunks, width, stride, target } of sections) {
@@ -68,11 +67,9 @@ export function reducePartials(of: {
   readonly sections: readonly PartialSection[];
   readonly gradients: BufferView;
 }): Work {
-  return {
-    shader,
-    entry: 'reduce',
+  return workOf(shader, 'reduce', {
     buffers: { table: of.table, partials: of.partials, gradients: of.gradients },
     params: {},
     groups: of.sections.reduce((sum, { width }) => sum + Math.ceil(width / columnsPerLine), 0),
-  };
+  });
 }

@@ -7,7 +7,7 @@ import advanceShader from '../../../../shaders/decode/advance.wgsl';
 import assembleShader from '../../../../shaders/decode/assemble.wgsl';
 import samplerShader from '../../../../shaders/decode/sampler.wgsl';
 import { lanes, samplerParams, type SamplerSettings } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 
 /** What the GPU keeps of rollouts while they grow. */
 export interface RolloutBuffers {
@@ -54,13 +54,11 @@ const shapeParams = (shape: RolloutShape) => ({
 /** All R rows run, at position 0; completions are empty. */
 export function beginRollouts(rollouts: RolloutBuffers, shape: RolloutShape): Work {
   const { active, state, tokens, logprobs, entropies, lengths, ended } = rollouts;
-  return {
-    shader: advanceShader,
-    entry: 'begin',
+  return workOf(advanceShader, 'begin', {
     buffers: { row_ids: active, state, tokens, logprobs, entropies, lengths, ended },
     params: shapeParams(shape),
     groups: Math.ceil((shape.rows * Math.max(shape.completionWidth, 1)) / lanes),
-  };
+  });
 }
 
 /**
@@ -77,13 +75,11 @@ export function sampleTokens(
     readonly rows: number;
   },
 ): Work {
-  return {
-    shader: samplerShader,
-    entry: 'sample',
+  return workOf(samplerShader, 'sample', {
     buffers: { logits: of.logits, row_ids: of.active, state: of.state, sampled: of.sampled },
     params: samplerParams(of),
     groups: of.rows,
-  };
+  });
 }
 
 /** After sampling: writes the tokens down and drops the rows that stopped. Does nothing once no row runs. */
@@ -102,20 +98,16 @@ export function advance(
   const { active, state, tokens, logprobs, entropies, lengths, ended, sampled } = of;
   const params = shapeParams(shape);
   return [
-    {
-      shader: advanceShader,
-      entry: 'append',
+    workOf(advanceShader, 'append', {
       buffers: { row_ids: active, state, tokens, logprobs, entropies, ended, sampled, eos_ids: of.eosIds },
       params,
       groups: Math.ceil(shape.rows / lanes),
-    },
-    {
-      shader: advanceShader,
-      entry: 'compact',
+    }),
+    workOf(advanceShader, 'compact', {
       buffers: { row_ids: active, state, ended, lengths, sampled, prompt_lengths: of.promptLengths, next_tokens: of.nextTokens },
       params,
       groups: 1,
-    },
+    }),
   ];
 }
 
@@ -141,9 +133,7 @@ export function assembleRows(of: {
   readonly repeats: number;
   readonly padId: number;
 }): Work {
-  return {
-    shader: assembleShader,
-    entry: 'assemble',
+  return workOf(assembleShader, 'assemble', {
     buffers: {
       prompts: of.prompts,
       prompt_lengths: of.promptLengths,
@@ -161,5 +151,5 @@ export function assembleRows(of: {
       pad_id: of.padId,
     },
     groups: Math.ceil((of.rows * of.width) / lanes),
-  };
+  });
 }

@@ -4,11 +4,11 @@
  */
 import shader from '../../../../shaders/nn/embedding.wgsl';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
 
-/** COLUMNS in shaders/nn/embedding.wgsl. */
-const columnsPerGroup = 16;
+/** Quads of one token that a workgroup adds up. */
+const columnsPerGroup = shader.constants.COLUMNS;
 
 /** x[n] = table[tokens[n]] */
 export function embedForward(of: {
@@ -27,14 +27,12 @@ export function embedForward(of: {
 }): Work {
   const { tokens, table, x, rows, count } = of;
   const { width, constants } = quads(of.width);
-  return {
-    shader,
-    entry: 'forward',
+  return workOf(shader, 'forward', {
     constants,
     buffers: { tokens, table, x, limit: count ?? tokens },
     params: { rows, width, limited: Number(!!count) },
     groups: Math.ceil((rows * width) / lanes),
-  };
+  });
 }
 
 /**
@@ -57,14 +55,12 @@ export function embedBackward(of: {
 }): Work {
   const { order, starts, ids, dx, dTable, distinct } = of;
   const { width, constants } = quads(of.width);
-  return {
-    shader,
-    entry: 'backward',
+  return workOf(shader, 'backward', {
     constants,
     buffers: { order, starts, ids, dx, dtable: dTable },
     params: { rows: distinct, width, limited: 0 },
     groups: distinct * Math.ceil(width / columnsPerGroup),
-  };
+  });
 }
 
 export interface EmbeddingLists {

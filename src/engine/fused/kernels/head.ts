@@ -8,7 +8,7 @@ import lossShader from '../../../../shaders/rl/clipped-loss.wgsl';
 import logprobShader from '../../../../shaders/rl/token-logprob.wgsl';
 import type { AdvantageKind } from '../../engine.ts';
 import { advantageParams, lanes, logprobParams, lossParams, type LossSettings } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 
 interface HeadCells {
   /** M */
@@ -28,13 +28,11 @@ interface HeadCells {
 /** Writes logprob [M], entropy [M] and stats [M, 2]. */
 export function tokenLogprobForward(of: HeadCells & { readonly logprob: BufferView }): Work {
   const { logits, targets, logprob, entropy, stats } = of;
-  return {
-    shader: logprobShader,
-    entry: 'forward',
+  return workOf(logprobShader, 'forward', {
     buffers: { logits, targets, logprob, entropy, stats },
     params: logprobParams(of),
     groups: of.rows,
-  };
+  });
 }
 
 /** Writes d loss / d logits to `dlogits` [M, V], or, where it is absent, over the logits. */
@@ -43,14 +41,9 @@ export function tokenLogprobBackward(
 ): Work {
   const { logits, targets, entropy, stats, dlogprob, dentropy } = of;
   const buffers = { targets, row_entropy: entropy, row_stats: stats, dlogprob, dentropy };
-  return {
-    shader: logprobShader,
-    params: logprobParams(of),
-    groups: of.rows,
-    ...(of.dlogits
-      ? { entry: 'backward', buffers: { ...buffers, logits, dlogits: of.dlogits } }
-      : { entry: 'backward_in_place', buffers: { ...buffers, dlogits: logits } }),
-  };
+  const work = { params: logprobParams(of), groups: of.rows };
+  if (!of.dlogits) return workOf(logprobShader, 'backward_in_place', { ...work, buffers: { ...buffers, dlogits: logits } });
+  return workOf(logprobShader, 'backward', { ...work, buffers: { ...buffers, logits, dlogits: of.dlogits } });
 }
 
 interface CellList {
@@ -62,12 +55,9 @@ interface CellList {
   readonly first?: number;
 }
 
-const copyCells = (entry: string, { cells, count, first = 0 }: CellList, buffers: Work['buffers']): Work => ({
-  shader: cellsShader,
-  entry,
-  buffers: { ...buffers, cells },
-  params: { count, first },
-  groups: Math.ceil(count / lanes),
+const cellsOf = ({ cells, count, first = 0 }: CellList) => ({
+  cells,
+  work: { params: { count, first }, groups: Math.ceil(count / lanes) },
 });
 
 /** logprob, entropy [M] -> their cells of the grids [R, C]; the other cells stay as they are. */
@@ -78,8 +68,12 @@ export const scatterCells = (
     readonly gridLogprob: BufferView;
     readonly gridEntropy: BufferView;
   },
-): Work =>
-  copyCells('scatter', of, { logprob: of.logprob, entropy: of.entropy, grid_logprob: of.gridLogprob, grid_entropy: of.gridEntropy });
+): Work => {
+  const { logprob, entropy, gridLogprob, gridEntropy } = of;
+  const { cells, work } = cellsOf(of);
+  const buffers = { cells, logprob, entropy, grid_logprob: gridLogprob, grid_entropy: gridEntropy };
+  return workOf(cellsShader, 'scatter', { ...work, buffers });
+};
 
 /** Cells of the gradients' grids [R, C] -> dlogprob, dentropy [M]. */
 export const gatherCells = (
@@ -89,13 +83,12 @@ export const gatherCells = (
     readonly dlogprob: BufferView;
     readonly dentropy: BufferView;
   },
-): Work =>
-  copyCells('gather', of, {
-    grid_dlogprob: of.gridDlogprob,
-    grid_dentropy: of.gridDentropy,
-    dlogprob: of.dlogprob,
-    dentropy: of.dentropy,
-  });
+): Work => {
+  const { gridDlogprob, gridDentropy, dlogprob, dentropy } = of;
+  const { cells, work } = cellsOf(of);
+  const buffers = { cells, grid_dlogprob: gridDlogprob, grid_dentropy: gridDentropy, dlogprob, dentropy };
+  return workOf(cellsShader, 'gather', { ...work, buffers });
+};
 
 export interface LossBuffers {
   /** [R, C] */
@@ -112,7 +105,7 @@ export interface LossBuffers {
   readonly advantage: BufferView;
   /** [R] */
   readonly rowWeight: BufferView;
-  /** [R, 10] as `rowColumns` in src/engine/step-metrics.ts */
+  /** [R, K] as `rowColumns` in src/engine/step-metrics.ts */
   readonly rowSums: BufferView;
   /** [R, C], written */
   readonly dlogprob: BufferView;
@@ -131,10 +124,10 @@ export function clippedLoss(of: LossBuffers, settings: LossSettings): [measure: 
     advantage: of.advantage,
     row_weight: of.rowWeight,
   };
-  const work = { shader: lossShader, params, groups: Math.ceil(settings.rows / lanes) };
+  const work = { params, groups: Math.ceil(settings.rows / lanes) };
   return [
-    { ...work, entry: 'measure', buffers: { ...inputs, entropy: of.entropy, rows: of.rowSums } },
-    { ...work, entry: 'differentiate', buffers: { ...inputs, dlogprob: of.dlogprob, dentropy: of.dentropy } },
+    workOf(lossShader, 'measure', { ...work, buffers: { ...inputs, entropy: of.entropy, rows: of.rowSums } }),
+    workOf(lossShader, 'differentiate', { ...work, buffers: { ...inputs, dlogprob: of.dlogprob, dentropy: of.dentropy } }),
   ];
 }
 
@@ -146,11 +139,9 @@ export function groupAdvantage(of: {
   readonly groupSize: number;
   readonly kind: AdvantageKind;
 }): Work {
-  return {
-    shader: advantageShader,
-    entry: 'forward',
+  return workOf(advantageShader, 'forward', {
     buffers: { rewards: of.rewards, advantage: of.advantage },
     params: advantageParams(of),
     groups: Math.ceil(of.groups / lanes),
-  };
+  });
 }

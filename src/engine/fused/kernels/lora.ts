@@ -3,7 +3,9 @@
  * three for all adapted matrices of a part of an arena at once. What they compute is in shaders/optim/lora.wgsl.
  */
 import shader from '../../../../shaders/optim/lora.wgsl';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import type { BufferOf, EntryOf, ParamOf } from '../../gpu/shader.ts';
+import { lanes } from '../../gpu/settings.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
 
 /** A matrix [out, in] and its adapters A [rank, in] and B [out, rank]; rows of a stacked matrix are one too. */
@@ -29,14 +31,18 @@ export interface LoraAdapters {
   readonly adapters: BufferView;
 }
 
-type Entry = 'merge' | 'gradient_a' | 'gradient_b';
+/** In the order of their columns in the table. */
+const entries = ['merge', 'gradient_a', 'gradient_b'] as const satisfies EntryOf<typeof shader>[];
+type Entry = (typeof entries)[number];
 
-/** Results of a workgroup of each entry point, as in the shader: rows (or ranks) and Quads (or ranks). */
+const { MERGE_COLUMNS, MERGE_ROWS, RANKS, SLICES, ROWS_B } = shader.constants;
+
+/** Results of a workgroup of each entry point: rows (or ranks) by Quads (or ranks). */
 const tilesOf = (entry: Entry, out: number, width: number, rank: number) =>
   ({
-    merge: Math.ceil(out / 32) * Math.ceil(width / 16),
-    gradient_a: Math.ceil(width / 8) * Math.ceil(rank / 4),
-    gradient_b: Math.ceil(out / 32) * Math.ceil(rank / 4),
+    merge: Math.ceil(out / ((lanes / MERGE_COLUMNS) * MERGE_ROWS)) * Math.ceil(width / MERGE_COLUMNS),
+    gradient_a: Math.ceil(width / (lanes / SLICES)) * Math.ceil(rank / RANKS),
+    gradient_b: Math.ceil(out / ((lanes / SLICES) * ROWS_B)) * Math.ceil(rank / RANKS),
   })[entry];
 
 /** By fours where every matrix allows it. */
@@ -45,7 +51,7 @@ function format(matrices: readonly LoraMatrix[]) {
   return { numbers: byFours ? 4 : 1, constants: quads(byFours ? 4 : 1).constants };
 }
 
-/** [matrices, 8] i32, the lines that the shader reads. */
+/** [matrices, LINE of the shader] i32, the lines that it reads. */
 export function loraTable(matrices: readonly LoraMatrix[], rank: number): Int32Array<ArrayBuffer> {
   const { numbers } = format(matrices);
   const first = { merge: 0, gradient_a: 0, gradient_b: 0 };
@@ -53,7 +59,7 @@ export function loraTable(matrices: readonly LoraMatrix[], rank: number): Int32A
     matrices.flatMap((matrix) => {
       const width = matrix.in / numbers;
       const line = [matrix.offset / numbers, matrix.a / numbers, matrix.b, matrix.out, width];
-      for (const entry of ['merge', 'gradient_a', 'gradient_b'] as const) {
+      for (const entry of entries) {
         line.push(first[entry]);
         first[entry] += tilesOf(entry, matrix.out, width, rank);
       }
@@ -62,17 +68,17 @@ export function loraTable(matrices: readonly LoraMatrix[], rank: number): Int32A
   );
 }
 
-function work(entry: Entry, { matrices, rank, scale, table }: LoraAdapters, buffers: Work['buffers']): Work {
+type Buffers<E extends Entry> = Readonly<Record<BufferOf<typeof shader, E>, BufferView>>;
+
+function work<E extends Entry>(entry: E, { matrices, rank, scale, table }: LoraAdapters, buffers: Omit<Buffers<E>, 'table'>): Work {
   const { numbers, constants } = format(matrices);
   const tiles = matrices.reduce((sum, matrix) => sum + tilesOf(entry, matrix.out, matrix.in / numbers, rank), 0);
-  return {
-    shader,
-    entry,
+  return workOf<typeof shader, E>(shader, entry, {
     constants,
-    buffers: { ...buffers, table },
-    params: { matrices: matrices.length, tiles, rank, scale },
+    buffers: { ...buffers, table } as Buffers<E>,
+    params: { matrices: matrices.length, tiles, rank, scale } as Readonly<Record<ParamOf<typeof shader, E>, number>>,
     groups: tiles,
-  };
+  });
 }
 
 /** merged = base + scale B A at the adapted matrices; the rest of `merged` is left as it is. */

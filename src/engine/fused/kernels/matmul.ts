@@ -5,15 +5,20 @@
 import swigluShader from '../../../../shaders/nn/swiglu.wgsl';
 import direct from '../../../../shaders/nn/matmul-direct.wgsl';
 import staged from '../../../../shaders/nn/matmul.wgsl';
+import type { BufferOf, ConstantsOf, EntryOf, ParamOf } from '../../gpu/shader.ts';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
 import type { MatmulKind, MatmulTuning, Tuning } from './tuning.ts';
 
 /** How a weight is stored; 16-bit ones two in a word, row-major, rows of an even width. */
 export type WeightFormat = 'f32' | 'bf16' | 'f16';
 
-const formats: Readonly<Record<WeightFormat, number>> = { f32: 0, bf16: 1, f16: 2 };
+const formatCodes: Readonly<Record<WeightFormat, number>> = {
+  f32: direct.constants.FORMAT_F32,
+  bf16: direct.constants.FORMAT_BF16,
+  f16: direct.constants.FORMAT_F16,
+};
 
 export interface MatmulOptions {
   /** nt: C = A Bᵀ, B [n, k] · nn: C = A B, B [k, n] · tn: C = Aᵀ B, A [k, m], B [k, n] */
@@ -52,14 +57,12 @@ export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   const partials = o.partials!;
   return [
     product('multiply', o, tile, { ...ends, c: partials }, { span, splits }),
-    {
-      shader: direct,
-      entry: 'join',
+    workOf(direct, 'join', {
       constants: { ...additions, ...resultConstants(n) },
       buffers: { ...ends, partials, c, row_limit: o.rows ?? o.a },
       params: { m, n, k, limited: Number(!!o.rows), span, splits },
-      groups: Math.ceil((m * n) / (n % 4 === 0 ? 4 : 1) / 64),
-    },
+      groups: Math.ceil((m * n) / (n % 4 === 0 ? 4 : 1) / lanes),
+    }),
   ];
 }
 
@@ -106,14 +109,12 @@ export interface SwigluBackwardOptions {
 /** gateUp [rows, 2f] -> act [rows, f] = silu(gate) · up. */
 export function swigluForward({ gateUp, act, rows, f }: { gateUp: BufferView; act: BufferView; rows: number; f: number }): Work {
   const { width, constants } = quads(f);
-  return {
-    shader: swigluShader,
-    entry: 'activate',
+  return workOf(swigluShader, 'activate', {
     constants,
     buffers: { gate_up: gateUp, act },
     params: { rows, width },
     groups: Math.ceil((rows * width) / lanes),
-  };
+  });
 }
 
 /** Backward through the projection down and SwiGLU; the gradient in between is never written. */
@@ -126,13 +127,17 @@ export function swigluBackwardMatmul(o: SwigluBackwardOptions, tuning: Tuning): 
 
 type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'b' | 'rows' | 'weightFormat'> & { readonly paired?: boolean };
 
-function product(
-  entry: string,
+type Products = typeof staged | typeof direct;
+/** What every product reads. */
+type FactorBuffer = 'a' | 'b' | 'b_packed' | 'row_limit';
+
+function product<E extends EntryOf<Products>>(
+  entry: E,
   o: Factors,
   tile: MatmulTuning,
-  results: Readonly<Record<string, BufferView>>,
+  results: Readonly<Record<Exclude<BufferOf<Products, E>, FactorBuffer>, BufferView>>,
   parts: { readonly span: number; readonly splits: number },
-  additions: Work['constants'] = {},
+  additions: ConstantsOf<Products> = {},
 ): Work {
   const { kind, m, n, k, a, b, rows, weightFormat = 'f32', paired = false } = o;
   const aAlongK = kind !== 'tn';
@@ -141,9 +146,8 @@ function product(
   if (weightFormat !== 'f32' && widths[1]! % 2 !== 0) throw new Error(`16-bit weights need an even width, not ${widths[1]}`);
   const vector = widths.every((width) => width % 4 === 0);
   const columns = 4 * tile.lanesX * tile.blocksN;
-  return {
-    shader: tile.staged ? staged : direct,
-    entry,
+  const factors: Readonly<Record<FactorBuffer, BufferView>> = { a, b, b_packed: b, row_limit: rows ?? a };
+  return workOf<Products, E>(tile.staged ? staged : direct, entry, {
     constants: {
       A_ALONG_K: aAlongK,
       B_ALONG_K: bAlongK,
@@ -151,7 +155,7 @@ function product(
       Element: vector ? 'vec4f' : 'f32',
       Packed: vector ? 'vec2u' : 'u32',
       RAGGED: k % 4 !== 0,
-      FORMAT: formats[weightFormat],
+      FORMAT: formatCodes[weightFormat],
       PAIRED: paired,
       LANES_X: tile.lanesX,
       LANES_Y: tile.lanesY,
@@ -162,13 +166,13 @@ function product(
       ...resultConstants(n),
     },
     // What the entry point does not use of these still has a place in its layout, and any buffer may take it.
-    buffers: { a, b, b_packed: b, row_limit: rows ?? a, ...results },
-    params: { m, n, k, limited: Number(!!rows), ...parts },
+    buffers: { ...factors, ...results } as Readonly<Record<BufferOf<Products, E>, BufferView>>,
+    params: { m, n, k, limited: Number(!!rows), ...parts } as Readonly<Record<ParamOf<Products, E>, number>>,
     groups: [Math.ceil((paired ? 2 * n : n) / columns), Math.ceil(m / (4 * tile.lanesY * tile.blocksM)), parts.splits],
-  };
+  });
 }
 
-function resultConstants(n: number): NonNullable<Work['constants']> {
+function resultConstants(n: number): ConstantsOf<Products> {
   return n % 4 === 0 ? {} : { WIDTH: 1, Result: 'f32', IS_X: false, IS_Y: false, IS_Z: false };
 }
 

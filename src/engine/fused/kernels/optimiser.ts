@@ -6,7 +6,7 @@ import adamWShader from '../../../../shaders/optim/adamw.wgsl';
 import normShader from '../../../../shaders/optim/norm.wgsl';
 import type { OptimSpec } from '../../engine.ts';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 
 /** Sums of squares per part of an arena. */
 export const squaredSumParts = 256;
@@ -16,13 +16,11 @@ const fewestQuads = 512;
 /** g [length], a multiple of four -> partials [squaredSumParts], whose sum is that of the squares. */
 export function squaredSum(of: { readonly g: BufferView; readonly partials: BufferView }): Work {
   const count = Math.max(fewestQuads, Math.ceil(of.g.size / 16 / squaredSumParts));
-  return {
-    shader: normShader,
-    entry: 'square',
+  return workOf(normShader, 'square', {
     buffers: { g: of.g, sums: of.partials },
     params: { count, rows: 0, max_norm: 0 },
     groups: squaredSumParts,
-  };
+  });
 }
 
 /** Decides whether the step is taken, counts it, and says by how much gradients are scaled. */
@@ -30,7 +28,7 @@ export function finishNorm(of: {
   /** [count], of all parts of the arena */
   readonly partials: BufferView;
   readonly count: number;
-  /** [R, 10] as `rowColumns` in src/engine/step-metrics.ts: a loss that is not finite skips the step. */
+  /** [R, K] as `rowColumns` in src/engine/step-metrics.ts: a loss that is not finite skips the step. */
   readonly rows: BufferView;
   /** R */
   readonly stepRows: number;
@@ -42,13 +40,11 @@ export function finishNorm(of: {
   readonly maxGradNorm: number;
 }): Work {
   const { partials, count, rows, stepRows, state, result, maxGradNorm } = of;
-  return {
-    shader: normShader,
-    entry: 'finish',
+  return workOf(normShader, 'finish', {
     buffers: { partials, rows, state, result },
     params: { count, rows: stepRows, max_norm: maxGradNorm },
     groups: 1,
-  };
+  });
 }
 
 /** Parameters and moments of a part after `finishNorm`; as they were, bit for bit, where the step is skipped. */
@@ -67,9 +63,7 @@ export function adamW(of: {
 }): Work {
   const { p, g, m, v, state, result, length, decayed, optim } = of;
   const { learningRate, beta1, beta2, eps, weightDecay } = optim;
-  return {
-    shader: adamWShader,
-    entry: 'update',
+  return workOf(adamWShader, 'update', {
     buffers: { p, g, m, v, state, result },
     params: {
       beta1,
@@ -84,7 +78,7 @@ export function adamW(of: {
       decayed,
     },
     groups: Math.ceil(length / 4 / lanes),
-  };
+  });
 }
 
 /** Of a decay rate; 0 has none that float32 holds, and e^-100 is as good. */

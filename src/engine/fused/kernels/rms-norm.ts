@@ -1,7 +1,7 @@
 /** RMSNorm as dispatches, forward and backward. Formulas and numerics are in shaders/nn/rms-norm.wgsl. */
 import shader from '../../../../shaders/nn/rms-norm.wgsl';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { chunkRows, chunksFor } from './columns.ts';
 import { quads } from './quads.ts';
 
@@ -32,9 +32,7 @@ export function rmsNormForward(of: {
   const { x, weight, y, rstd, places, count, rows, eps } = of;
   const { width, constants } = quads(of.width);
   const TEAM = team(width, 4);
-  return {
-    shader,
-    entry: 'forward',
+  return workOf(shader, 'forward', {
     constants: { ...constants, TEAM },
     buffers: { x, weight, y, rstd, places: places ?? x, limit: count ?? x },
     params: {
@@ -48,7 +46,7 @@ export function rmsNormForward(of: {
       accumulate: 0,
     },
     groups: Math.ceil((rows * TEAM) / lanes),
-  };
+  });
 }
 
 /** d loss / dy -> dx [N, D], written or added to, and partials [chunksFor(N), D], whose sum is the weight's gradient. */
@@ -75,9 +73,7 @@ export function rmsNormBackward(of: {
   const { x, weight, rstd, dy, dx, accumulate, inverse, partials, rows } = of;
   const { width, constants } = quads(of.width);
   const TEAM = team(width, 1);
-  return {
-    shader,
-    entry: 'backward',
+  return workOf(shader, 'backward', {
     constants: { ...constants, TEAM },
     buffers: { x, weight, row_rstd: rstd, dy, dx, inverse: inverse ?? x, partials },
     params: {
@@ -91,5 +87,5 @@ export function rmsNormBackward(of: {
       accumulate: Number(accumulate),
     },
     groups: Math.ceil((chunksFor(rows) * TEAM) / lanes),
-  };
+  });
 }

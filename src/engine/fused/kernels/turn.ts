@@ -1,7 +1,7 @@
 /** Head norms and rotary positions of queries and keys, forward and backward, as dispatches of shaders/nn/turn.wgsl. */
 import shader from '../../../../shaders/nn/turn.wgsl';
 import { lanes } from '../../gpu/settings.ts';
-import type { BufferView, Work } from '../../gpu/work.ts';
+import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { chunkRows, chunksFor } from './columns.ts';
 import { quads } from './quads.ts';
 
@@ -25,7 +25,6 @@ function shared({ rows, width, heads, kvHeads, headDim, eps }: TurnShape) {
   const places = rows * width;
   return {
     work: {
-      shader,
       constants: { ...constants, TEAM },
       params: { places, width, heads, kv_heads: kvHeads, half, eps, chunk_rows: chunkRows(places) },
     },
@@ -48,8 +47,8 @@ export function turnForward(
   const { raw, turned, table, norms } = of;
   const { work, groupsFor } = shared(of);
   const groups = groupsFor(of.heads + 2 * of.kvHeads);
-  if (!norms) return { ...work, entry: 'forward', buffers: { raw, table, turned }, groups };
-  return { ...work, entry: 'forward_normed', buffers: { raw, table, norms, turned }, groups };
+  if (!norms) return workOf(shader, 'forward', { ...work, buffers: { raw, table, turned }, groups });
+  return workOf(shader, 'forward_normed', { ...work, buffers: { raw, table, norms, turned }, groups });
 }
 
 /** dTurned [N, Q] -> the gradient of raw, in place; with norms also sums for their weights. */
@@ -66,8 +65,9 @@ export function turnBackward(
 ): Work[] {
   const { gradient, raw, table, norms, partials } = of;
   const { work, groupsFor } = shared(of);
-  if (!norms || !partials) return [{ ...work, entry: 'backward', buffers: { table, gradient }, groups: groupsFor(of.heads + of.kvHeads) }];
+  if (!norms || !partials)
+    return [workOf(shader, 'backward', { ...work, buffers: { table, gradient }, groups: groupsFor(of.heads + of.kvHeads) })];
   const groups = 2 * headNormChunks(of.rows * of.width);
   const { constants } = quads(of.headDim / 2);
-  return [{ ...work, constants, entry: 'backward_normed', buffers: { raw, table, norms, gradient, partials }, groups }];
+  return [workOf(shader, 'backward_normed', { ...work, constants, buffers: { raw, table, norms, gradient, partials }, groups })];
 }

@@ -18,12 +18,14 @@
  * the same for `webgpu`. Tests: tests/unit/kernels.test.ts, tests/gpu/kernels.test.ts.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { ObjectiveSpec } from '../../engine.ts';
-import { rowColumns } from '../../step-metrics.ts';
+import lossShader from '../../../../shaders/rl/clipped-loss.wgsl';
+import { noSuch } from '../../../errors.ts';
+import type { ObjectiveSpec, RatioLevel } from '../../engine.ts';
+import { rowColumns, type RowColumn } from '../../step-metrics.ts';
 import { registerTwin, runKernel } from './register.ts';
 
 /** Largest |log-ratio| that is exponentiated. */
-export const logRatioLimit = 20;
+const logRatioLimit = lossShader.constants.LOG_RATIO_LIMIT;
 
 export interface ClippedLossInputs {
   /** [R, C] */
@@ -92,51 +94,18 @@ registerTwin('ClippedLoss', (inputs, attributes) => {
 
   // The importance ratio r [R, C], dRatio = dr / d(log-ratio), and how much of a row's gradient each token gets.
   const difference = old ? lp.sub(keep(old)) : zero;
-  let logRatio = difference;
-  if (objective.ratio !== 'token') {
-    const sum = difference.sum(1, true);
-    logRatio = (objective.ratio === 'sequence-mean' ? sum.div(tokens.maximum(1)) : sum).add(zero);
-  }
+  const logRatio = logRatioOf(objective.ratio, difference, tokens);
   const ratio = logRatio.clipByValue(-logRatioLimit, logRatioLimit).exp();
   const dRatio = tf.where(logRatio.abs().lessEqual(logRatioLimit), ratio, 0);
   const share = objective.ratio === 'sequence-sum' ? tokens : tf.onesLike(tokens);
-
-  // The term and its derivative in the token's log-prob.
-  let term: tf.Tensor;
-  let dTerm: tf.Tensor;
-  let low: tf.Tensor = zero;
-  let high: tf.Tensor = zero;
-  if (objective.term === 'sft') {
-    term = lp.neg();
-    dTerm = tf.onesLike(lp).neg();
-  } else if (objective.term === 'reinforce') {
-    term = advantage.mul(lp).neg();
-    dTerm = advantage.neg();
-  } else if (objective.term === 'cispo') {
-    dTerm = ratio.minimum(objective.epsilonHigh).mul(advantage).neg();
-    term = dTerm.mul(lp);
-    high = ratio.greater(objective.epsilonHigh).logicalAnd(advantage.greater(0)).toFloat();
-  } else {
-    const clipped = ratio.clipByValue(1 - objective.epsilonLow, 1 + objective.epsilonHigh).mul(advantage);
-    const plain = ratio.mul(advantage);
-    term = plain.minimum(clipped).neg();
-    dTerm = tf.where(plain.lessEqual(clipped), advantage.mul(dRatio).mul(share).neg(), 0);
-    low = ratio
-      .less(1 - objective.epsilonLow)
-      .logicalAnd(advantage.less(0))
-      .toFloat();
-    high = ratio
-      .greater(1 + objective.epsilonHigh)
-      .logicalAnd(advantage.greater(0))
-      .toFloat();
-  }
+  const { term, dTerm, low, high } = termOf(objective, { lp, advantage, ratio, dRatio, share, zero });
 
   const { kl, dKl } = ref ? divergence(keep(ref).sub(lp), objective) : { kl: zero, dKl: zero };
   const beta = objective.kl === 'none' ? 0 : objective.beta;
   const weighted = rowSum(term.add(kl.mul(beta)))
     .mul(weight)
     .sub(entropy.sum(1, true).mul(objective.entropyWeight));
-  const columns: Record<(typeof rowColumns)[number], tf.Tensor> = {
+  const columns: Record<RowColumn, tf.Tensor> = {
     tokens,
     loss: weighted,
     policyLoss: rowSum(term).mul(weight),
@@ -159,11 +128,85 @@ registerTwin('ClippedLoss', (inputs, attributes) => {
   ];
 });
 
-/** The estimator's value and its derivative in logprob, from d = ref - logprob. */
+/** x [R, C], the log-ratio of each token or of its row. @param difference [R, C] 0 where the mask is @param tokens [R, 1] */
+function logRatioOf(level: RatioLevel, difference: tf.Tensor, tokens: tf.Tensor): tf.Tensor {
+  const spread = (rows: tf.Tensor) => rows.add(difference.zerosLike());
+  switch (level) {
+    case 'token':
+      return difference;
+    case 'sequence-mean':
+      return spread(difference.sum(1, true).div(tokens.maximum(1)));
+    case 'sequence-sum':
+      return spread(difference.sum(1, true));
+    default:
+      return noSuch('ratio', level);
+  }
+}
+
+interface TermInputs {
+  /** [R, C], as all but `share` */
+  readonly lp: tf.Tensor;
+  readonly advantage: tf.Tensor;
+  readonly ratio: tf.Tensor;
+  readonly dRatio: tf.Tensor;
+  /** [R, 1] */
+  readonly share: tf.Tensor;
+  readonly zero: tf.Tensor;
+}
+
+interface TermOutputs {
+  readonly term: tf.Tensor;
+  /** in the token's log-prob */
+  readonly dTerm: tf.Tensor;
+  /** 1 where the ratio was clipped low, high */
+  readonly low: tf.Tensor;
+  readonly high: tf.Tensor;
+}
+
+/** The policy term of every token, and its derivative: shaders/rl/objective.wgsl, `objective_term`. */
+function termOf(objective: ObjectiveSpec, { lp, advantage, ratio, dRatio, share, zero }: TermInputs): TermOutputs {
+  const unclipped = { low: zero, high: zero };
+  switch (objective.term) {
+    case 'sft':
+      return { term: lp.neg(), dTerm: tf.onesLike(lp).neg(), ...unclipped };
+    case 'reinforce':
+      return { term: advantage.mul(lp).neg(), dTerm: advantage.neg(), ...unclipped };
+    case 'cispo': {
+      const dTerm = ratio.minimum(objective.epsilonHigh).mul(advantage).neg();
+      const high = ratio.greater(objective.epsilonHigh).logicalAnd(advantage.greater(0)).toFloat();
+      return { term: dTerm.mul(lp), dTerm, low: zero, high };
+    }
+    case 'clip': {
+      const least = 1 - objective.epsilonLow;
+      const most = 1 + objective.epsilonHigh;
+      const clipped = ratio.clipByValue(least, most).mul(advantage);
+      const plain = ratio.mul(advantage);
+      return {
+        term: plain.minimum(clipped).neg(),
+        dTerm: tf.where(plain.lessEqual(clipped), advantage.mul(dRatio).mul(share).neg(), 0),
+        low: ratio.less(least).logicalAnd(advantage.less(0)).toFloat(),
+        high: ratio.greater(most).logicalAnd(advantage.greater(0)).toFloat(),
+      };
+    }
+    default:
+      return noSuch('loss term', objective.term);
+  }
+}
+
+/** The estimator's value and its derivative in logprob, from d = ref - logprob. Where none is trained on, k3 is measured. */
 function divergence(d: tf.Tensor, objective: ObjectiveSpec): { kl: tf.Tensor; dKl: tf.Tensor } {
-  if (objective.kl === 'k1') return { kl: d.neg(), dKl: tf.onesLike(d) };
-  if (objective.kl === 'k2') return { kl: d.square().mul(0.5), dKl: d.neg() };
-  const bounded = d.minimum(logRatioLimit);
-  const growth = bounded.expm1();
-  return { kl: growth.mul(d.sub(bounded).add(1)).sub(bounded), dKl: growth.neg() };
+  switch (objective.kl) {
+    case 'k1':
+      return { kl: d.neg(), dKl: tf.onesLike(d) };
+    case 'k2':
+      return { kl: d.square().mul(0.5), dKl: d.neg() };
+    case 'k3':
+    case 'none': {
+      const bounded = d.minimum(logRatioLimit);
+      const growth = bounded.expm1();
+      return { kl: growth.mul(d.sub(bounded).add(1)).sub(bounded), dKl: growth.neg() };
+    }
+    default:
+      return noSuch('KL estimator', objective.kl);
+  }
 }

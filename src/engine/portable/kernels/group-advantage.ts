@@ -12,10 +12,12 @@
  * is not 0.1. A NaN reward is one that could not be scored: left out of m, s and n, and its advantage is 0.
  */
 import * as tf from '@tensorflow/tfjs';
+import advantageShader from '../../../../shaders/rl/group-advantage.wgsl';
+import { noSuch } from '../../../errors.ts';
 import type { AdvantageKind } from '../../engine.ts';
 import { registerTwin, runKernel } from './register.ts';
 
-const epsilon = 1e-4;
+const epsilon = advantageShader.constants.EPSILON;
 
 /** @param rewards [G * n], group after group  @param groupSize n  @returns [G * n] */
 export function groupAdvantage(rewards: tf.Tensor1D, groupSize: number, kind: AdvantageKind): tf.Tensor1D {
@@ -23,11 +25,9 @@ export function groupAdvantage(rewards: tf.Tensor1D, groupSize: number, kind: Ad
   return runKernel('GroupAdvantage', { rewards }, { groupSize, kind })[0] as tf.Tensor1D;
 }
 
-registerTwin('GroupAdvantage', ({ rewards }, { groupSize, kind }) => {
-  const scored = rewards!
-    .isNaN()
-    .logicalNot()
-    .reshape([-1, groupSize as number]);
+registerTwin('GroupAdvantage', ({ rewards }, attributes) => {
+  const { groupSize, kind } = attributes as unknown as { readonly groupSize: number; readonly kind: AdvantageKind };
+  const scored = rewards!.isNaN().logicalNot().reshape([-1, groupSize]);
   const r = tf.where(scored, rewards!.reshape(scored.shape), 0);
   if (kind === 'none') return [r.reshape([-1])];
   const one = scored.toFloat();
@@ -36,15 +36,24 @@ registerTwin('GroupAdvantage', ({ rewards }, { groupSize, kind }) => {
   const centred = r.sub(mean).mul(one);
   const sampleStd = (x: tf.Tensor, count: tf.Tensor, about: tf.Tensor, axis?: number) =>
     tf.where(scored, x.sub(about), 0).square().sum(axis, true).div(count.sub(1).maximum(1)).sqrt();
-  let advantage: tf.Tensor;
-  if (kind === 'group-std') advantage = centred.div(sampleStd(r, n, mean, 1).add(epsilon));
-  else if (kind === 'leave-one-out') advantage = centred.mul(n).div(n.sub(1).maximum(1));
-  else if (kind === 'batch-std') {
-    const all = n.sum();
-    advantage = centred.div(sampleStd(r, all, r.sum().div(all.maximum(1))).add(epsilon));
-  } else advantage = centred;
+  const scaled = (): tf.Tensor => {
+    switch (kind) {
+      case 'group-std':
+        return centred.div(sampleStd(r, n, mean, 1).add(epsilon));
+      case 'group':
+        return centred;
+      case 'leave-one-out':
+        return centred.mul(n).div(n.sub(1).maximum(1));
+      case 'batch-std': {
+        const all = n.sum();
+        return centred.div(sampleStd(r, all, r.sum().div(all.maximum(1))).add(epsilon));
+      }
+      default:
+        return noSuch('advantage', kind);
+    }
+  };
   const largest = tf.where(scored, r, -Infinity).max(1, true);
   const smallest = tf.where(scored, r, Infinity).min(1, true);
   const mixed = largest.greater(smallest).logicalAnd(scored);
-  return [tf.where(mixed, advantage, 0).reshape([-1])];
+  return [tf.where(mixed, scaled(), 0).reshape([-1])];
 });
