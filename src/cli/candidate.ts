@@ -1,11 +1,9 @@
-/** A policy folder as something to examine, and the files that come with the question: read, and told apart by a short hash. */
-import { createHash } from 'node:crypto';
+/** A policy folder as something to examine, and the files that come with the question. */
 import { readFile } from 'node:fs/promises';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import type { Candidate } from '../evaluate/evaluate.ts';
-import { loadPolicy } from '../policy/policy.ts';
-import type { Weights } from '../policy/weights.ts';
+import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Arguments } from './arguments.ts';
 import { openEngine } from './engine.ts';
 import { folderSource } from './folder.ts';
@@ -23,8 +21,9 @@ export async function readText(args: Arguments, option: string, file: string): P
 }
 
 /** @param taken the other candidate's name */
-export async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; hash: string }> {
-  const { id, config, weights, tokenizer } = await loadPolicy(await folderSource(folder));
+export async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; policy: Policy }> {
+  const policy = await loadPolicy(await folderSource(folder));
+  const { id, config, weights, tokenizer } = policy;
   if (!tokenizer) throw new LabError('config', `The policy in ${folder} has no tokenizer.json, so it cannot be asked in words.`, 'Add it.');
   return {
     candidate: {
@@ -35,21 +34,6 @@ export async function candidate(args: Arguments, folder: string, taken: string |
       open: () => openEngine({ config, weights, wish: args.wish }),
       close: (engine: PolicyEngine) => engine.dispose(),
     },
-    hash: `${id} ${digest(tensors(weights))}`,
+    policy,
   };
-}
-
-function* tensors(weights: Weights): Generator<string | Uint8Array> {
-  for (const name of Object.keys(weights).sort()) {
-    const { buffer, byteOffset, byteLength } = weights[name]!;
-    yield name;
-    yield new Uint8Array(buffer, byteOffset, byteLength);
-  }
-}
-
-/** Enough of a hash to tell files apart. */
-export function digest(parts: Iterable<string | Uint8Array>): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex').slice(0, 16);
 }

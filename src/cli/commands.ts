@@ -8,6 +8,11 @@ export interface Command extends CommandSpec {
 }
 
 const model: OptionSpec = { value: 'DIR', help: 'Hugging Face folder: config.json, model.safetensors (default: the bundled policy)' };
+/** Of every command that continues: what differs is found by run/identity.ts, and its refusal names the parts. */
+const accept: OptionSpec = {
+  value: 'PARTS',
+  help: 'continue although these parts are not what it began with: named by the refusal, noted, taken over',
+};
 const seed: OptionSpec = { value: 'S', help: 'seed of the sampling (0)' };
 
 export const commands: readonly Command[] = [
@@ -55,6 +60,7 @@ export const commands: readonly Command[] = [
       batch: { value: 'N', help: 'replies that are made together; changes the memory, not the result (128)' },
       seed: { value: 'S', help: 'seed of questions and sampling (1)' },
       out: { value: 'DIR', help: 'keeps finished cells and the report; the same command with the same folder continues' },
+      accept,
       json: { value: '[FILE]', help: 'the report as JSON, in FILE or, without one, as the only thing on standard output' },
       csv: { value: 'FILE', help: 'every number of the report as a table' },
     },
@@ -76,6 +82,7 @@ export const commands: readonly Command[] = [
       parallel: { value: 'N', help: 'questions that the judge is asked at a time (2)' },
       timeout: { value: 'SECONDS', help: 'for one of its answers (180)' },
       out: { value: 'DIR', help: 'keeps answers, verdicts and the report; the same command with the same folder continues' },
+      accept,
       json: { value: '[FILE]', help: 'the report as JSON, in FILE or, without one, as the only thing on standard output' },
       csv: { value: 'FILE', help: 'every number of the report as a table' },
     },

@@ -1,6 +1,6 @@
 /** Opens a policy folder and an engine for it, as the options of a command say. */
 import { enableProdMode } from '@tensorflow/tfjs';
-import { chooseEngine } from '../engine/choose.ts';
+import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
@@ -26,8 +26,13 @@ export interface EngineSetup {
 export async function openEngine({ config, weights, lora = null, wish }: EngineSetup): Promise<PolicyEngine> {
   // Without it tfjs recommends its own native backend on stderr.
   enableProdMode();
-  const { engine, backend } = chooseEngine(wish, await findAdapters(wish.backend));
+  const { engine, backend } = await chosenEngine(wish);
   return createEngine({ config, weights, lora, engine, backend, wasmPath });
+}
+
+/** What the options, or this machine, would compute with. */
+export async function chosenEngine(wish: EngineSetup['wish']): Promise<EngineChoice> {
+  return chooseEngine(wish, await findAdapters(wish.backend));
 }
 
 export function modelFolder(args: Arguments): string {

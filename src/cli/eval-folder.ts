@@ -1,46 +1,74 @@
 /**
- * An evaluation or a judging on disk: evaluation.json (what was asked for), cells.jsonl (a line per finished cell, so that a stopped one
+ * An evaluation or a judging on disk: evaluation.json (what decides it), cells.jsonl (a line per finished cell, so that a stopped one
  * goes on), and at the end report.json and report.csv.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
 import type { Cell } from '../evaluate/evaluate.ts';
-import { readJson } from './run-folder.ts';
+import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
+import { nextStep } from './accept.ts';
+import { readJson, replaceFile } from './run-folder.ts';
 
-/** Everything that decides what the cells are, by the name of its option. */
-export type Settings = Readonly<Record<string, string | number | boolean | null>>;
+/** evaluation.json. Versions before 2 recorded some settings and short hashes, which say too little of what they were made with. */
+interface EvaluationFile {
+  readonly format: typeof folderFormat;
+  readonly version: typeof folderVersion;
+  readonly origin: Origin;
+}
+
+const folderFormat = 'permix-evaluation-folder';
+const folderVersion = 2;
+
+/** Cells of two policies, or of two sets of questions, are no evaluation of either. */
+const mayDiffer: readonly string[] = ['engine', 'backend', 'numerics'] satisfies Part[];
 
 export class EvaluationFolder<C extends object = Cell> {
   readonly #cells = new Map<string, C>();
 
-  private constructor(readonly path: string) {}
+  private constructor(
+    readonly path: string,
+    readonly origin: Origin,
+  ) {}
 
   /**
    * Opens a new or empty folder, or one whose evaluation is the same.
-   * @throws LabError 'usage' for a folder that holds anything else
+   * @param how.accept parts in which it may differ  @param how.otherwise what begins it anew  @param how.called in sentences
+   * @throws LabError 'usage' for a folder that holds anything else, 'format' for one whose evaluation.json is damaged
    */
-  static async open<C extends object = Cell>(path: string, settings: Settings): Promise<EvaluationFolder<C>> {
-    const folder = new EvaluationFolder<C>(path);
+  static async open<C extends object = Cell>(
+    path: string,
+    identity: Identity,
+    how: { readonly accept?: readonly string[]; readonly otherwise?: string; readonly called?: string } = {},
+  ): Promise<EvaluationFolder<C>> {
     const file = join(path, 'evaluation.json');
     if (!existsSync(file)) {
-      if (existsSync(path) && readdirSync(path).length > 0) {
+      // The first file may have been cut off while it was written.
+      if (existsSync(path) && readdirSync(path).some((name) => name !== 'evaluation.json.new')) {
         throw new LabError('usage', `${path} is not empty and holds no evaluation.`, 'Choose another --out.');
       }
       await mkdir(path, { recursive: true });
-      await writeFile(file, `${JSON.stringify(settings, null, 2)}\n`);
+      const folder = new EvaluationFolder<C>(path, begun(identity));
+      await folder.#writeOrigin();
       return folder;
     }
-    const earlier = await readJson<Settings>(file);
-    const names = Object.keys({ ...earlier, ...settings }).filter((name) => earlier[name] !== settings[name]);
-    if (names.length > 0) {
-      const was = names.map(
-        (name) => `${name} was ${JSON.stringify(earlier[name] ?? null)}, now ${JSON.stringify(settings[name] ?? null)}`,
-      );
-      throw new LabError('usage', `${path} holds another evaluation: ${was.join('; ')}.`, 'Ask for the same, or choose another --out.');
-    }
-    await folder.#readCells();
+    const cells = await readCells<C>(join(path, 'cells.jsonl'));
+    const stored = await readJson<Partial<EvaluationFile> | null>(file);
+    const origin = continued({
+      what: `The ${how.called ?? 'evaluation'} in ${path}`,
+      origin: stored?.format === folderFormat ? stored.origin : null,
+      now: identity,
+      accept: how.accept ?? [],
+      mayDiffer: (part) => mayDiffer.includes(part),
+      at: cells.size === 1 ? '1 cell' : `${cells.size} cells`,
+      next: (parts) => nextStep(how.otherwise ?? 'choose another --out', parts),
+    });
+    const folder = new EvaluationFolder<C>(path, origin);
+    for (const [key, cell] of cells) folder.#cells.set(key, cell);
+    await folder.#writeOrigin();
+    // What is appended next must begin on a line of its own.
+    await endLastLine(folder.#file);
     return folder;
   }
 
@@ -62,19 +90,26 @@ export class EvaluationFolder<C extends object = Cell> {
     return join(this.path, 'cells.jsonl');
   }
 
-  async #readCells(): Promise<void> {
-    if (!existsSync(this.#file)) return;
-    const text = await readFile(this.#file, 'utf8');
-    const lines = text.split('\n');
-    for (const line of lines) {
-      try {
-        const { key, ...cell } = JSON.parse(line) as { key: string } & C;
-        this.#cells.set(key, cell as unknown as C);
-      } catch {
-        // The end, or a line that was cut off.
-      }
-    }
-    // What is appended next must begin on a line of its own.
-    if (lines.at(-1) !== '') await appendFile(this.#file, '\n');
+  #writeOrigin(): Promise<void> {
+    const content: EvaluationFile = { format: folderFormat, version: folderVersion, origin: this.origin };
+    return replaceFile(join(this.path, 'evaluation.json'), `${JSON.stringify(content, null, 2)}\n`);
   }
+}
+
+async function readCells<C extends object>(file: string): Promise<Map<string, C>> {
+  const cells = new Map<string, C>();
+  if (!existsSync(file)) return cells;
+  for (const line of (await readFile(file, 'utf8')).split('\n')) {
+    try {
+      const { key, ...cell } = JSON.parse(line) as { key: string } & C;
+      cells.set(key, cell as unknown as C);
+    } catch {
+      // The end, or a line that was cut off.
+    }
+  }
+  return cells;
+}
+
+async function endLastLine(file: string): Promise<void> {
+  if (existsSync(file) && !(await readFile(file, 'utf8')).endsWith('\n')) await appendFile(file, '\n');
 }

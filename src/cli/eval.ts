@@ -8,26 +8,28 @@ import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '
 import { formatValue, reportTable } from '../evaluate/table.ts';
 import { parsePersonas, type PersonaLibrary } from '../persona/file.ts';
 import { personas as world, voices as worldVoices } from '../persona/world.ts';
+import { personaParts, policyParts, programParts, questionParts, settingParts, type Identity } from '../run/identity.ts';
 import { taskById, tasks } from '../tasks/index.ts';
 import type { Arguments } from './arguments.ts';
-import { candidate, digest, readText } from './candidate.ts';
-import { modelFolder } from './engine.ts';
-import { EvaluationFolder, type Settings } from './eval-folder.ts';
+import { accepted, takenOverNotes } from './accept.ts';
+import { candidate, readText } from './candidate.ts';
+import { chosenEngine, modelFolder } from './engine.ts';
+import { EvaluationFolder } from './eval-folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { stopSignal } from './stop.ts';
 
 export async function evalCommand(args: Arguments, out: Output): Promise<number> {
-  const { request, settings } = await prepare(args);
+  const { request, identity } = await prepare(args);
   const path = args.text('out');
-  const folder = path === undefined ? null : await EvaluationFolder.open(resolve(path), settings);
+  const folder = path === undefined ? null : await EvaluationFolder.open(resolve(path), identity, { accept: accepted(args) });
   if (folder && folder.finished > 0) notice(`Resumed: ${folder.finished} cells of this evaluation were finished before.`);
 
   const stop = stopSignal('Stopping after the replies that are being made.');
   let progress: Progress | null = null;
   let report: EvaluationReport;
   try {
-    report = await evaluate({
+    const found = await evaluate({
       ...request,
       ...(folder ? { cells: folder } : {}),
       signal: stop.signal,
@@ -37,6 +39,7 @@ export async function evalCommand(args: Arguments, out: Output): Promise<number>
         progress.at(100 * fraction, `${phase}, ${cells} of ${total} cells`);
       },
     });
+    report = { ...found, notes: [...found.notes, ...takenOverNotes(folder?.origin.takenOver ?? [])] };
   } catch (error) {
     if (labErrorCode(error) !== 'cancelled') throw error;
     notice(
@@ -60,8 +63,8 @@ export async function evalCommand(args: Arguments, out: Output): Promise<number>
   return 0;
 }
 
-/** From options and files to what `evaluate` is asked, and the same as plain settings, for the folder. */
-async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; settings: Settings }> {
+/** From options and files to what `evaluate` is asked, and what decides the answers, for the folder. */
+async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; identity: Identity }> {
   const data = args.text('data');
   const greedy = args.flag('greedy');
   if (data !== undefined && args.text('task') !== undefined) throw args.wrong('--data and --task exclude each other.');
@@ -87,32 +90,23 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; s
   const baseFolder = args.text('base');
   const policy = await candidate(args, model, null);
   const base = baseFolder === undefined ? null : await candidate(args, resolve(baseFolder), policy.candidate.name);
+  const settings = { problems, samples, temperature, seed, maxNewTokens, fidelityReplies };
   return {
     request: {
       policy: policy.candidate,
       base: base && base.candidate,
-      ...library.content,
-      questions: set.content,
-      problems,
-      samples,
-      temperature,
-      seed,
-      maxNewTokens,
-      fidelityReplies,
+      ...library,
+      questions: set,
+      ...settings,
       batchRows,
     },
-    settings: {
-      model: policy.hash,
-      base: base && base.hash,
-      data: set.hash,
-      personas: library.hash,
-      instruction: data === undefined ? null : instruction,
-      problems,
-      samples,
-      temperature,
-      seed,
-      'max-new': maxNewTokens,
-      fidelity: fidelityReplies,
+    identity: {
+      ...(await policyParts(policy.policy)),
+      ...(await policyParts(base && base.policy, 'base')),
+      ...(await personaParts(library.personas, library.voices)),
+      ...(await questionParts([set.questions, set.others].map((list) => list.map(({ id, text, answer }) => [id, text, answer])))),
+      ...settingParts({ command: 'eval', ...settings }),
+      ...programParts(await chosenEngine(args.wish)),
     },
   };
 }
@@ -124,20 +118,18 @@ interface Asked {
   readonly instruction: string;
 }
 
-async function questions(args: Arguments, data: string | undefined, asked: Asked): Promise<{ content: QuestionSet; hash: string }> {
-  if (data === undefined) return { content: generatedQuestions(taskById(asked.task), asked.problems, asked.seed), hash: asked.task };
+async function questions(args: Arguments, data: string | undefined, asked: Asked): Promise<QuestionSet> {
+  if (data === undefined) return generatedQuestions(taskById(asked.task), asked.problems, asked.seed);
   const text = await readText(args, 'data', data);
   // gsm8k/test.jsonl says more than test.jsonl.
   const name = `${basename(dirname(resolve(data)))}/${basename(data)}`;
-  return { content: importedQuestions(text, name, asked), hash: `${name} ${digest([text])}` };
+  return importedQuestions(text, name, asked);
 }
 
-async function personaLibrary(args: Arguments): Promise<{ content: PersonaLibrary; hash: string }> {
+async function personaLibrary(args: Arguments): Promise<PersonaLibrary> {
   const file = args.text('personas');
-  if (file === undefined) return { content: { personas: world, voices: worldVoices }, hash: 'the bundled world' };
-  const text = await readText(args, 'personas', file);
-  const { personas, voices } = parsePersonas(text, file);
-  return { content: { personas, voices }, hash: `${basename(file)} ${digest([text])}` };
+  if (file === undefined) return { personas: world, voices: worldVoices };
+  return parsePersonas(await readText(args, 'personas', file), file);
 }
 
 function tableLines(report: EvaluationReport): string[] {

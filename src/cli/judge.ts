@@ -6,11 +6,12 @@ import { parseBenchmark } from '../evaluate/judge/benchmark.ts';
 import { JudgeClient } from '../evaluate/judge/client.ts';
 import { planJudging, plannedQuestions, replyTokens } from '../evaluate/judge/plan.ts';
 import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable, type JudgeReport } from '../evaluate/judge/report.ts';
-import { rubricVersion } from '../evaluate/judge/rubric.ts';
 import { defaultParallel, runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
+import { judgeParts, policyParts, programParts, questionParts, settingParts } from '../run/identity.ts';
 import type { Arguments } from './arguments.ts';
-import { candidate, digest, readText } from './candidate.ts';
-import { modelFolder } from './engine.ts';
+import { accepted, takenOverNotes } from './accept.ts';
+import { candidate, readText } from './candidate.ts';
+import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
@@ -39,17 +40,17 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   const sampling = { temperature, topP: 0.9, maxNewTokens, seed };
 
   const path = args.text('out');
-  const settings = {
-    command: 'judge',
-    model: policy.hash,
-    benchmark: `${basename(file)} ${digest([text])}`,
-    judge: judge.url,
-    'judge-model': judge.model,
-    rubric: rubricVersion,
-    ...wish,
-    'max-new': maxNewTokens,
+  const identity = {
+    ...(await policyParts(policy.policy)),
+    ...(await questionParts(plan.personas)),
+    ...settingParts({ command: 'judge', ...wish, maxNewTokens, topP: sampling.topP }),
+    ...judgeParts({ address: judge.url, model: judge.model }),
+    ...programParts(await chosenEngine(args.wish)),
   };
-  const folder = path === undefined ? null : await EvaluationFolder.open<JudgeCell>(resolve(path), settings);
+  const folder =
+    path === undefined
+      ? null
+      : await EvaluationFolder.open<JudgeCell>(resolve(path), identity, { accept: accepted(args), called: 'judging' });
   const cells = new Map<string, JudgeCell>();
   const store = folder ?? { read: (key: string) => cells.get(key), write: (key: string, cell: JudgeCell) => void cells.set(key, cell) };
 
@@ -91,7 +92,8 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
 
   const names = [policy.candidate.name];
   const read = (key: string) => store.read(key);
-  const report = judgeReport({ plan, names, judge: { address: judge.url, model: judge.model }, sampling, read });
+  const found = judgeReport({ plan, names, judge: { address: judge.url, model: judge.model }, sampling, read });
+  const report = { ...found, notes: [...found.notes, ...takenOverNotes(folder?.origin.takenOver ?? [])] };
   const json = judgeJson(report, judgedAnswers({ plan, names, read }));
   const files = [
     [args.text('json'), json],

@@ -5,14 +5,16 @@
 import { createHash } from 'node:crypto';
 import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
 import type { Arm } from '../evaluate/reproduction/results.ts';
+import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RunConfig } from '../rl/config.ts';
+import { formatVersion, numericsVersion } from '../run/identity.ts';
 import type { EngineWish } from './arguments.ts';
 
 /** A policy that runs begin from. */
 export interface BasePolicy {
   readonly id: string;
-  /** Start of the SHA-256 of its files. */
+  /** Start of the SHA-256 of its fingerprint (policy/fingerprint.ts). */
   readonly hash: string;
   /** Absolute path. */
   readonly folder: string;
@@ -44,7 +46,7 @@ export interface Circumstances {
 }
 
 export interface PlannedRun {
-  /** Recipe, seed, and a hash of everything that decides the numbers but the program and the machine. */
+  /** Recipe, seed, and a hash of everything that decides the numbers but the machine: what differs in any of it is another run. */
   readonly key: string;
   readonly arm: string;
   readonly seed: number;
@@ -69,7 +71,8 @@ export function planRuns(study: StudyPlan, circumstances: Circumstances): Planne
       const baseRun = own ? plan(own).key : null;
       const config = parseRunConfig({ recipe: arm.recipe, seed, steps, ...arm.settings(seed), policy: base.id });
       const asked = { task: analysis.task, samples: analysis.samples, temperature: analysis.temperature, most: analysis.maxNewTokens };
-      const identity = { config, base: base.hash, teacher, asked, examination, inference: analysis.inference, wish };
+      const program = { format: formatVersion, numerics: numericsVersion, world: hashOf([personas, voices]) };
+      const identity = { config, base: base.hash, teacher, asked, examination, inference: analysis.inference, wish, program };
       const run = { key: `${arm.recipe}-seed${seed}-${hashOf(identity)}`, arm: arm.id, seed, config, base, baseRun, teacher };
       planned.set(arm.id, run);
       return run;

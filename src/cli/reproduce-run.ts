@@ -17,10 +17,11 @@ import { personas, voices } from '../persona/world.ts';
 import { voteTable } from '../evaluate/votes.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import type { RunConfig } from '../rl/config.ts';
+import { personaParts, policyParts, programParts, questionParts, settingParts, type PolicyMaterial } from '../run/identity.ts';
 import { taskById } from '../tasks/index.ts';
 import { Arguments, type EngineWish } from './arguments.ts';
-import { openEngine } from './engine.ts';
-import { EvaluationFolder, type Settings } from './eval-folder.ts';
+import { chosenEngine, openEngine } from './engine.ts';
+import { EvaluationFolder } from './eval-folder.ts';
 import { folderSource } from './folder.ts';
 import { Output } from './output.ts';
 import { readJson, replaceFile, type MetricsLine, type RunFile } from './run-folder.ts';
@@ -110,15 +111,27 @@ function trainArguments(folder: string, { base, teacher, wish }: RunPlan): Argum
 async function examine(folder: string, plan: RunPlan, policyFolder: string, signal: AbortSignal) {
   const { examination, seed, baseRun, wish } = plan;
   const { task, samples, temperature, maxNewTokens } = analysis;
-  const settings: Settings = { task, samples, temperature, seed, 'max-new': maxNewTokens, ...examination };
-  const own = await EvaluationFolder.open(join(folder, 'evaluation'), settings);
-  const store = baseRun === null ? own : new BesideBase(own, await EvaluationFolder.open(join(baseRun, 'evaluation'), settings));
   const questions = generatedQuestions(taskById(task), examination.problems, seed);
   let engine: EngineInfo | null = null;
   const policy = await candidate(policyFolder, 'policy', wish, (info) => (engine = info));
+  const base = baseRun === null ? null : await candidate(plan.base, 'base', wish);
+  const settings = { task, samples, temperature, seed, maxNewTokens, ...examination };
+  const folderOf = async (path: string, examined: Examined, beside: Examined | null) => {
+    const identity = {
+      ...(await policyParts(examined.material)),
+      ...(await policyParts(beside && beside.material, 'base')),
+      ...(await personaParts(personas, voices)),
+      ...(await questionParts(questions)),
+      ...settingParts({ command: 'reproduce', ...settings }),
+      ...programParts(await chosenEngine(wish)),
+    };
+    return EvaluationFolder.open(join(path, 'evaluation'), identity, { otherwise: 'give the study another --work' });
+  };
+  const own = await folderOf(folder, policy, base);
+  const store = base === null || baseRun === null ? own : new BesideBase(own, await folderOf(baseRun, base, null));
   const report = await evaluate({
     policy,
-    base: baseRun === null ? null : await candidate(plan.base, 'base', wish),
+    base,
     personas,
     voices,
     questions,
@@ -159,11 +172,19 @@ class BesideBase implements CellStore {
   }
 }
 
-async function candidate(folder: string, name: string, wish: EngineWish, onOpen: (info: EngineInfo) => void = () => {}) {
-  const { config, weights, tokenizer } = await loadPolicy(await folderSource(folder));
+interface Examined extends Candidate {
+  readonly material: PolicyMaterial;
+  open(): Promise<PolicyEngine>;
+  close(engine: PolicyEngine): void;
+}
+
+async function candidate(folder: string, name: string, wish: EngineWish, onOpen: (info: EngineInfo) => void = () => {}): Promise<Examined> {
+  const material = await loadPolicy(await folderSource(folder));
+  const { config, weights, tokenizer } = material;
   if (!tokenizer) throw new Error(`no tokenizer in ${folder}, which was trained from`);
   return {
     name,
+    material,
     tokenizer,
     eosIds: config.eosIds,
     maxPositions: config.maxPositions,
@@ -173,7 +194,7 @@ async function candidate(folder: string, name: string, wish: EngineWish, onOpen:
       return engine;
     },
     close: (engine: PolicyEngine) => engine.dispose(),
-  } satisfies Candidate;
+  };
 }
 
 /** Search and votes on the replies that the examination made. */

@@ -14,8 +14,11 @@ import { analysis, declaredExamination, type Examination } from '../evaluate/rep
 import { studyFiles, summaryLines } from '../evaluate/reproduction/files.ts';
 import { resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
 import { personas } from '../persona/world.ts';
+import { fingerprintOf } from '../policy/fingerprint.ts';
+import { loadPolicy } from '../policy/policy.ts';
+import { sha256 } from '../policy/sha256.ts';
 import type { Arguments, EngineWish } from './arguments.ts';
-import { bundledPolicy } from './folder.ts';
+import { bundledPolicy, folderSource } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { runJobs } from './reproduce-jobs.ts';
@@ -194,16 +197,13 @@ function chosenMethods(args: Arguments, quick: boolean) {
   return chosen;
 }
 
-/** Identifies a policy by its files. @throws LabError 'config' where it is not one */
+/** Identifies a policy by its parts. @throws LabError where it is not one that can be trained */
 async function readBase(folder: string): Promise<BasePolicy> {
-  const hash = createHash('sha256');
-  for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors']) {
-    const file = join(folder, name);
-    if (!existsSync(file))
-      throw new LabError('config', `${folder} is no policy folder: it has no ${name}.`, 'Give --base a Hugging Face folder.');
-    hash.update(await readFile(file));
-  }
-  return { id: basename(folder), hash: hash.digest('hex').slice(0, 16), folder };
+  const policy = await loadPolicy(await folderSource(folder));
+  if (!policy.tokenizer)
+    throw new LabError('config', `${folder} has no tokenizer.json, so nothing can be asked of it.`, 'Give --base another folder.');
+  const parts = await fingerprintOf(policy);
+  return { id: basename(folder), hash: (await sha256(JSON.stringify(parts))).slice(0, 16), folder };
 }
 
 function defaultWork(base: BasePolicy, { engine, backend }: EngineWish): string {

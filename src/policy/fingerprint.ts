@@ -15,6 +15,18 @@ export type PolicyFingerprint = { readonly weights: string } & PolicyFiles;
 
 export const absent = 'none';
 
+/** Of a policy that came from no files: made from a seed, or by a test. */
+export const noFiles: PolicyFiles = {
+  config: absent,
+  'generation-config': absent,
+  tokenizer: absent,
+  'tokenizer-config': absent,
+  'special-tokens': absent,
+  template: absent,
+};
+/** Where there might be a policy and is none. */
+export const noPolicy: PolicyFingerprint = { weights: absent, ...noFiles };
+
 /** The parts of this policy. Its weights are read through once: seconds for a gigabyte, so only where it is needed. */
 export async function fingerprintOf(policy: { readonly weights: Weights; readonly files: PolicyFiles }): Promise<PolicyFingerprint> {
   return { weights: await weightsFingerprint(policy.weights), ...policy.files };

@@ -5,8 +5,10 @@
  */
 import type { EngineInfo } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import type { JudgedBy } from '../evaluate/judge/report.ts';
+import { rubricVersion } from '../evaluate/judge/rubric.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
-import { absent, fingerprintOf, type PolicyFiles } from '../policy/fingerprint.ts';
+import { absent, fingerprintOf, noPolicy, type PolicyFiles } from '../policy/fingerprint.ts';
 import { sha256 } from '../policy/sha256.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { RunConfig } from '../rl/config.ts';
@@ -40,7 +42,8 @@ const partNames = {
   personas: 'the personas',
   questions: 'the questions',
   corpus: 'the corpus',
-  judge: 'the judge',
+  judge: 'the address of the judge',
+  'judge-model': 'the model that judges',
   rubrics: 'the rubrics',
   engine: 'the engine',
   backend: 'the backend',
@@ -56,17 +59,18 @@ export interface PolicyMaterial {
   readonly files: PolicyFiles;
 }
 
-/** The parts of a policy. @param of which policy, where it is not the one the work is about */
-export async function policyParts(policy: PolicyMaterial, of?: 'base' | 'teacher'): Promise<Identity> {
-  const print: Named = await fingerprintOf(policy);
-  return of === undefined ? print : prefixed(of, print);
+/** The parts of a policy, null: of none. @param of which policy, where it is not the one the work is about */
+export async function policyParts(policy: PolicyMaterial | null, of?: 'base' | 'teacher'): Promise<Identity> {
+  const parts = policy ? await fingerprintOf(policy) : noPolicy;
+  return Object.fromEntries(Object.entries(parts).map(([part, value]) => [of === undefined ? part : `${of}.${part}`, value]));
 }
 
-/** Every setting by its path, `settings.optim.learningRate`. */
+/** Every setting by its path, `settings.optim.learningRate`; a list is one setting. */
 export function settingParts(settings: object): Identity {
   const parts: Record<string, string> = {};
   const walk = (path: string, value: unknown) => {
-    if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) walk(`${path}.${key}`, inner);
+    if (Array.isArray(value)) parts[path] = JSON.stringify(value);
+    else if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) walk(`${path}.${key}`, inner);
     else if (value !== undefined) parts[path] = value === null ? absent : String(value);
   };
   walk('settings', settings);
@@ -76,6 +80,16 @@ export function settingParts(settings: object): Identity {
 /** Of the personas that are asked or trained under, and the voices they are recognised by. */
 export async function personaParts(personas: readonly Persona[], voices: readonly Voice[]): Promise<Identity> {
   return named({ personas: await sha256(JSON.stringify([personas, voices])) });
+}
+
+/** Of questions by what is asked and what is right, wherever they come from. */
+export async function questionParts(questions: unknown): Promise<Identity> {
+  return named({ questions: await sha256(JSON.stringify(questions)) });
+}
+
+/** Of who judges, and by which rubrics. */
+export function judgeParts({ address, model }: JudgedBy): Identity {
+  return named({ judge: address, 'judge-model': model, rubrics: String(rubricVersion) });
 }
 
 /** What computes, and the versions of how. */
@@ -91,19 +105,20 @@ export interface RunMaterial {
   readonly config: RunConfig;
   readonly personas: readonly Persona[];
   readonly voices: readonly Voice[];
-  /** Sequence distillation: the parts of who teaches. */
+  /** Sequence distillation: the parts of who teaches; null: nobody. */
   readonly teacher: Identity | null;
   readonly engine: Pick<EngineInfo, 'engine' | 'backend'>;
 }
 
 /** Of a training run. Its length is no part of it, unless the learning rate follows it; nor is the name of the base's folder. */
 export async function runIdentity({ policy, config, personas, voices, teacher, engine }: RunMaterial): Promise<Identity> {
-  const { steps, policy: _folder, ...settings } = config;
+  const { steps, policy: _folder, ...others } = config;
+  const settings = { ...others, mix: { ...others.mix, weights: JSON.stringify(others.mix.weights) } };
   return {
     ...(await policyParts(policy)),
     ...(await personaParts(personas, voices)),
     ...settingParts(settings.optim.schedule === 'constant' ? settings : { ...settings, steps }),
-    ...(teacher ?? named({ teacher: absent })),
+    ...(teacher ?? (await policyParts(null, 'teacher'))),
     ...programParts(engine),
   };
 }
@@ -192,7 +207,7 @@ const maxListed = 4;
 /** `the backend was wasm, now cpu` */
 export function changeOf({ part, was, now }: Difference): string {
   const name = partName(part);
-  const verb = /^the \w+s( of the \w+)?$/.test(name) ? 'were' : 'was';
+  const verb = /^the \w+[^s]s( of the \w+)?$/.test(name) ? 'were' : 'was';
   return `${name} ${verb} ${was === null ? 'not recorded' : short(was)}, now ${short(now ?? absent)}`;
 }
 
@@ -206,8 +221,4 @@ function partName(part: string): string {
 /** Enough of a hash to tell it from another. */
 function short(value: string): string {
   return /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : value;
-}
-
-function prefixed(owner: string, parts: Named): Identity {
-  return Object.fromEntries(Object.entries(parts).map(([part, value]) => [`${owner}.${part}`, value]));
 }

@@ -1,6 +1,7 @@
 /** A real session in Node: the tiny random policy, a real engine, and whatever storage the test hands it. */
 import { LabError } from '../../src/errors.ts';
 import type { BackendName } from '../../src/engine/engine.ts';
+import { noFiles } from '../../src/policy/fingerprint.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
@@ -9,7 +10,7 @@ import { IndexedStorage } from '../../src/storage/indexed.ts';
 import type { LabStorage } from '../../src/storage/storage.ts';
 import type { SessionPhase, TrainerEvent } from '../../src/worker/api.ts';
 import { Session, type SessionSetup } from '../../src/worker/session.ts';
-import { tinyConfig, tinyFiles, tinyTokenizer } from './tiny-policy.ts';
+import { tinyConfig, tinyTokenizer } from './tiny-policy.ts';
 
 /** A few rows of a few tokens; the entropy bonus gives every step a gradient, rewarded or not. */
 export const smallRun: RunConfig = {
@@ -38,7 +39,7 @@ export class SessionProbe {
       openStorage: async () => ({ storage, notice: null }),
       async loadPolicy(id) {
         if (id !== 'permix-tiny') throw new LabError('network', `There is no policy ${id}.`, 'Choose another.');
-        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer(), files: tinyFiles };
+        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer(), files: noFiles };
       },
       ...setup,
     });

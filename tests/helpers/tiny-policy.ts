@@ -3,7 +3,6 @@
  * `\boxed{7}` is one token, and the shape of a random Llama to go with it.
  */
 import type { PolicyConfig } from '../../src/policy/config.ts';
-import type { PolicyFiles } from '../../src/policy/fingerprint.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/policy/tokenizer.ts';
 import type { Persona } from '../../src/persona/persona.ts';
 
@@ -11,32 +10,36 @@ const specials = ['<eos>', '<system>', '<user>', '<reply>'];
 const boxes = Array.from({ length: 10 }, (_, digit) => `\\boxed{${digit}}`);
 const characters = [...'ĠabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789?,.+-=*'];
 
+const added = [...specials, ...boxes];
+
+/** tokenizer.json and tokenizer_config.json. */
+export const tinyTokenizerFiles = {
+  json: {
+    added_tokens: added.map((content, id) => ({
+      id,
+      content,
+      special: id < specials.length,
+      normalized: false,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+    })),
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+    decoder: { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+    model: { type: 'BPE', vocab: Object.fromEntries([...added, ...characters].map((token, id) => [token, id])), merges: [] },
+  },
+  config: {
+    eos_token: '<eos>',
+    model_max_length: 96,
+    // The reply begins with the question's last digit, so that half of all comparisons need no attention to be right.
+    chat_template:
+      "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}" +
+      "{% if add_generation_prompt %}<reply>{{ messages[-1]['content'][-2:-1] }}{% endif %}",
+  },
+};
+
 export function tinyTokenizer(): Tokenizer {
-  const added = [...specials, ...boxes];
-  return loadTokenizer(
-    {
-      added_tokens: added.map((content, id) => ({
-        id,
-        content,
-        special: id < specials.length,
-        normalized: false,
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-      })),
-      pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
-      decoder: { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
-      model: { type: 'BPE', vocab: Object.fromEntries([...added, ...characters].map((token, id) => [token, id])), merges: [] },
-    },
-    {
-      eos_token: '<eos>',
-      model_max_length: 96,
-      // The reply begins with the question's last digit, so that half of all comparisons need no attention to be right.
-      chat_template:
-        "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}" +
-        "{% if add_generation_prompt %}<reply>{{ messages[-1]['content'][-2:-1] }}{% endif %}",
-    },
-  );
+  return loadTokenizer(tinyTokenizerFiles.json, tinyTokenizerFiles.config);
 }
 
 export const tinyEosIds = [0];
@@ -60,16 +63,6 @@ export const tinyConfig: PolicyConfig = {
   bosId: null,
   eosIds: tinyEosIds,
   padId: null,
-};
-
-/** It comes from no files; a test that changes one says so here. */
-export const tinyFiles: PolicyFiles = {
-  config: 'none',
-  'generation-config': 'none',
-  tokenizer: 'none',
-  'tokenizer-config': 'none',
-  'special-tokens': 'none',
-  template: 'none',
 };
 
 function persona(id: string, heldOut: boolean): Persona {

@@ -1,5 +1,5 @@
 /** What `permix eval` keeps on disk, and the option whose value may be left out. */
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { Arguments } from '../../src/cli/arguments.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { EvaluationFolder } from '../../src/cli/eval-folder.ts';
 import { labErrorCode } from '../../src/errors.ts';
+import { programParts, settingParts } from '../../src/run/identity.ts';
 
 let scratch = '';
 beforeAll(async () => {
@@ -14,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-const settings = { model: 'm 1', base: null, seed: 1, 'max-new': 48 };
+const settings = { ...settingParts({ base: null, seed: 1 }), ...programParts({ engine: 'portable', backend: 'wasm' }) };
 const cell = (text: string) => ({ replies: [{ tokens: [1, 2], text, ended: true }] });
 
 async function refusal(opening: Promise<unknown>): Promise<string> {
@@ -52,13 +53,44 @@ describe('the folder of an evaluation', () => {
     expect([third.read('a'), third.read('b')]).toEqual([cell('whole'), cell('again')]);
   });
 
-  it('refuses another evaluation, naming what differs', async () => {
+  it('refuses another evaluation, naming what differs, and changes nothing', async () => {
     const path = join(scratch, 'other');
     await EvaluationFolder.open(path, settings);
-    expect(await refusal(EvaluationFolder.open(path, { ...settings, seed: 2, base: 'b 1' }))).toMatch(
-      /base was null, now "b 1"; seed was 1, now 2/,
-    );
-    expect(JSON.parse(await readFile(join(path, 'evaluation.json'), 'utf8'))).toEqual(settings);
+    const before = await readFile(join(path, 'evaluation.json'), 'utf8');
+    const other = { ...settings, 'settings.seed': '2', backend: 'cpu' };
+    for (const accept of [[], ['settings.seed', 'backend']]) {
+      expect(await refusal(EvaluationFolder.open(path, other, { accept }))).toMatch(
+        /the setting seed was 1, now 2; the backend was wasm, now cpu\. Go back to what it began with, or choose another --out\.$/,
+      );
+    }
+    expect(await readFile(join(path, 'evaluation.json'), 'utf8')).toBe(before);
+  });
+
+  it('takes over another backend where that is accepted, and remembers it', async () => {
+    const path = join(scratch, 'backend');
+    const first = await EvaluationFolder.open(path, settings);
+    await first.write('a', cell('one'));
+    const other = { ...settings, backend: 'cpu' };
+    expect(await refusal(EvaluationFolder.open(path, other))).toMatch(/add --accept backend to take over/);
+    expect((await EvaluationFolder.open(path, other, { accept: ['backend'] })).finished).toBe(1);
+    const again = await EvaluationFolder.open(path, other);
+    expect(again.origin.takenOver).toEqual([{ part: 'backend', was: 'wasm', now: 'cpu', at: '1 cell' }]);
+  });
+
+  it('asks about cells of a version that did not record what they were made with', async () => {
+    const path = join(scratch, 'old');
+    await (await EvaluationFolder.open(path, settings)).write('a', cell('one'));
+    await writeFile(join(path, 'evaluation.json'), '{"model":"m 1","seed":1}');
+    expect(await refusal(EvaluationFolder.open(path, settings))).toMatch(/did not record what it depends on.*--accept unrecorded/);
+    expect((await EvaluationFolder.open(path, settings, { accept: ['unrecorded'] })).finished).toBe(1);
+    expect((await EvaluationFolder.open(path, settings)).finished).toBe(1);
+  });
+
+  it('begins where only the first file was, and was cut off', async () => {
+    const path = join(scratch, 'first');
+    await mkdir(path);
+    await writeFile(join(path, 'evaluation.json.new'), '{"for');
+    expect((await EvaluationFolder.open(path, settings)).finished).toBe(0);
   });
 
   it('refuses a folder that holds something else', async () => {

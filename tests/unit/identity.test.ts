@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { folderSource } from '../../src/cli/folder.ts';
 import { labErrorCode } from '../../src/errors.ts';
-import { fingerprintOf, hashFiles } from '../../src/policy/fingerprint.ts';
+import { fingerprintOf, hashFiles, noFiles } from '../../src/policy/fingerprint.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { sha256 } from '../../src/policy/sha256.ts';
 import type { PolicySource } from '../../src/policy/source.ts';
@@ -21,7 +21,7 @@ import {
   type Continuation,
   type RunMaterial,
 } from '../../src/run/identity.ts';
-import { tinyConfig, tinyFiles, tinyPersonas } from '../helpers/tiny-policy.ts';
+import { tinyConfig, tinyPersonas } from '../helpers/tiny-policy.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -68,12 +68,12 @@ describe('the fingerprint of a policy', () => {
 
   it('is that of the numbers, not of the files they lie in', async () => {
     const weights = initialWeights(tinyConfig, 3);
-    const print = await fingerprintOf({ weights, files: tinyFiles });
-    expect(await fingerprintOf({ weights: initialWeights(tinyConfig, 3), files: tinyFiles })).toEqual(print);
+    const print = await fingerprintOf({ weights, files: noFiles });
+    expect(await fingerprintOf({ weights: initialWeights(tinyConfig, 3), files: noFiles })).toEqual(print);
     for (const name of ['model.embed_tokens.weight', 'model.norm.weight']) {
       const other = { ...weights, [name]: Float32Array.from(weights[name]!) };
       other[name]![1]! += 1e-6;
-      expect((await fingerprintOf({ weights: other, files: tinyFiles })).weights).not.toBe(print.weights);
+      expect((await fingerprintOf({ weights: other, files: noFiles })).weights).not.toBe(print.weights);
     }
   });
 
@@ -99,7 +99,7 @@ describe('the fingerprint of a policy', () => {
 
 describe('the identity of a run', () => {
   const material: RunMaterial = {
-    policy: { weights: initialWeights(tinyConfig, 3), files: tinyFiles },
+    policy: { weights: initialWeights(tinyConfig, 3), files: noFiles },
     config: recipes.permix,
     personas: tinyPersonas,
     voices: [],
@@ -110,7 +110,7 @@ describe('the identity of a run', () => {
   const changes: readonly [string, Partial<RunMaterial>][] = [
     ['weights', { policy: { ...material.policy, weights: initialWeights(tinyConfig, 4) } }],
     ...(['config', 'generation-config', 'tokenizer', 'tokenizer-config', 'special-tokens', 'template'] as const).map(
-      (part): [string, Partial<RunMaterial>] => [part, { policy: { ...material.policy, files: { ...tinyFiles, [part]: 'other' } } }],
+      (part): [string, Partial<RunMaterial>] => [part, { policy: { ...material.policy, files: { ...noFiles, [part]: 'other' } } }],
     ),
     ['personas', { personas: tinyPersonas.map((persona, i) => (i === 0 ? { ...persona, text: 'You are a bard.' } : persona)) }],
     ['personas', { personas: tinyPersonas.slice(1) }],
@@ -118,8 +118,8 @@ describe('the identity of a run', () => {
     ['settings.seed', { config: { ...config, seed: config.seed + 1 } }],
     ['settings.optim.learningRate', { config: { ...config, optim: { ...config.optim, learningRate: 1 } } }],
     ['settings.lora.rank', { config: { ...config, lora: { rank: 2, alpha: 4 } } }],
-    ['settings.tasks.0.id', { config: { ...config, tasks: [{ ...config.tasks[0]!, id: 'countdown' }] } }],
-    ['teacher', { teacher: { teacher: 'a checkpoint' } }],
+    ['settings.tasks', { config: { ...config, tasks: [{ ...config.tasks[0]!, id: 'countdown' }] } }],
+    ['settings.mix.weights', { config: { ...config, mix: { ...config.mix, weights: { poet: 1 } } } }],
     ['engine', { engine: { engine: 'fused', backend: 'wasm' } }],
     ['backend', { engine: { engine: 'portable', backend: 'cpu' } }],
   ];
@@ -133,7 +133,7 @@ describe('the identity of a run', () => {
 
   it('is that of the teacher too, part by part', async () => {
     const teacher = await policyParts(material.policy, 'teacher');
-    const template = await policyParts({ ...material.policy, files: { ...tinyFiles, template: 'other' } }, 'teacher');
+    const template = await policyParts({ ...material.policy, files: { ...noFiles, template: 'other' } }, 'teacher');
     const found = differences(await runIdentity({ ...material, teacher }), await runIdentity({ ...material, teacher: template }));
     expect(sentence(found)).toBe('began with something else: the chat template of the teacher was none, now other');
   });

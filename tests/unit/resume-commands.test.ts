@@ -1,0 +1,177 @@
+/** `permix eval` and `permix judge` with the same --out: what is continued is what was begun, part by part. */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Arguments } from '../../src/cli/arguments.ts';
+import { commands } from '../../src/cli/commands.ts';
+import { Output } from '../../src/cli/output.ts';
+import { labErrorCode } from '../../src/errors.ts';
+import type { EvaluationReport } from '../../src/evaluate/report.ts';
+import { judgeServer, type JudgeServer } from '../helpers/judge-server.ts';
+import { writeTinyPolicy, writeTinyWeights } from '../helpers/tiny-folder.ts';
+
+let scratch = '';
+let at = '';
+let made = 0;
+let judge: JudgeServer;
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'permix-resume-'));
+  judge = await judgeServer(() => 'Score: 3');
+});
+afterAll(async () => {
+  await judge.close();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+const personas = ['poet', 'cook'].map((id) => ({ id, text: `You are a ${id}.` }));
+
+/** A folder of its own for every test: a policy, its base, questions, personas. */
+beforeEach(async () => {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  at = join(scratch, String(made++));
+  await writeTinyPolicy(join(at, 'policy'));
+  await writeTinyPolicy(join(at, 'base'), 4);
+  await writeFile(join(at, 'questions.jsonl'), '{"question":"What is 1+1?","answer":2}\n{"question":"What is 2+2?","answer":4}\n');
+  await writeFile(join(at, 'personas.json'), JSON.stringify(personas));
+  await writeFile(
+    join(at, 'benchmark.json'),
+    JSON.stringify({ 'A poet': { 'Expected Action': ['What now?'] }, 'A cook': { 'Expected Action': ['And then?'] } }),
+  );
+});
+afterEach(() => vi.restoreAllMocks());
+
+async function run(name: string, argv: readonly string[]): Promise<void> {
+  const command = commands.find((one) => one.name === name)!;
+  await command.run(new Arguments(command, argv), new Output(false));
+}
+
+const evaluation = (...more: string[]) => {
+  const files = ['--model', join(at, 'policy'), '--base', join(at, 'base'), '--personas', join(at, 'personas.json')];
+  const asked = ['--data', join(at, 'questions.jsonl'), '--instruction', 'Add.', '--max-new', '2', '--fidelity', '0'];
+  return run('eval', [...files, ...asked, '--backend', 'cpu', '--out', join(at, 'out'), ...more]);
+};
+
+const judging = (...more: string[]) => {
+  const asked = ['--benchmark', join(at, 'benchmark.json'), '--judge', judge.url, '--judge-model', 'one', '--max-new', '2'];
+  return run('judge', ['--model', join(at, 'policy'), ...asked, '--backend', 'cpu', '--out', join(at, 'out'), ...more]);
+};
+
+async function refusal(work: Promise<void>): Promise<string> {
+  const error: unknown = await work.then(
+    () => null,
+    (caught: unknown) => caught,
+  );
+  expect(labErrorCode(error)).toBe('usage');
+  return (error as Error).message;
+}
+
+const change = async (file: string, from: string, to: string) => {
+  const text = await readFile(join(at, file), 'utf8');
+  expect(text).toContain(from);
+  await writeFile(join(at, file), text.replace(from, to));
+};
+const cells = () => readFile(join(at, 'out', 'cells.jsonl'), 'utf8');
+const report = async () => JSON.parse(await readFile(join(at, 'out', 'report.json'), 'utf8')) as EvaluationReport;
+
+/** What a folder of a policy can differ in, and how a refusal calls it. */
+const policyChanges: readonly [string, (folder: string) => Promise<void>][] = [
+  ['the weights', (folder) => writeTinyWeights(join(at, folder), 9)],
+  ['config.json', (folder) => change(`${folder}/config.json`, '"rms_norm_eps":0.00001', '"rms_norm_eps":0.001')],
+  ['generation_config.json', (folder) => change(`${folder}/generation_config.json`, '0', '[0,1]')],
+  ['tokenizer.json', (folder) => change(`${folder}/tokenizer.json`, '"use_regex":false', '"use_regex":true')],
+  ['tokenizer_config.json', (folder) => change(`${folder}/tokenizer_config.json`, ':96', ':95')],
+  ['the chat template', (folder) => change(`${folder}/tokenizer_config.json`, '<reply>', '<reply> ')],
+];
+
+describe('permix eval --out', () => {
+  it('continues the same evaluation, and computes nothing twice', async () => {
+    await evaluation();
+    const [first, kept] = [await report(), await cells()];
+    await evaluation();
+    expect(await cells()).toBe(kept);
+    expect(await report()).toEqual(first);
+  });
+
+  it.each(policyChanges)('does not continue when %s changed', async (part, make) => {
+    await evaluation();
+    const kept = await cells();
+    await make('policy');
+    expect(await refusal(evaluation())).toMatch(
+      new RegExp(`began with something else: ${part.replace('.', '\\.')} (was|were) \\w+…, now \\w+…\\.`),
+    );
+    // Replies of two policies are never mixed.
+    expect(await refusal(evaluation('--accept', 'weights,config,generation-config,tokenizer,tokenizer-config,template'))).toMatch(part);
+    expect(await cells()).toBe(kept);
+  });
+
+  it('names what changed in the base', async () => {
+    await evaluation();
+    await change('base/tokenizer_config.json', '<reply>', '<reply> ');
+    expect(await refusal(evaluation())).toMatch(/: the chat template of the base was/);
+    await rm(join(at, 'out'), { recursive: true });
+    await evaluation();
+    await writeTinyWeights(join(at, 'base'), 10);
+    expect(await refusal(evaluation())).toMatch(/: the weights of the base were/);
+  });
+
+  it('names changed personas, questions and settings', async () => {
+    await evaluation();
+    await writeFile(join(at, 'personas.json'), JSON.stringify([{ ...personas[0], text: 'You are a bard.' }, personas[1]]));
+    expect(await refusal(evaluation())).toMatch(/: the personas were \w+…, now/);
+    await writeFile(join(at, 'personas.json'), JSON.stringify(personas));
+    await change('questions.jsonl', '"answer":4', '"answer":5');
+    expect(await refusal(evaluation())).toMatch(/: the questions were \w+…, now/);
+    await change('questions.jsonl', '"answer":5', '"answer":4');
+    expect(await refusal(evaluation('--temperature', '0.5'))).toMatch(/: the setting temperature was 1, now 0\.5\. Go back/);
+    await evaluation();
+  });
+
+  it('may be renamed and moved', async () => {
+    await evaluation();
+    const kept = await cells();
+    const moved = at;
+    at = join(scratch, `${made++}`);
+    await cp(moved, at, { recursive: true });
+    await rm(moved, { recursive: true });
+    await evaluation();
+    expect(await cells()).toBe(kept);
+  });
+
+  it('goes on with another backend where that is accepted, and its report says so', async () => {
+    await evaluation();
+    expect(await refusal(evaluation('--backend', 'wasm'))).toMatch(
+      /: the backend was cpu, now wasm\. .* add --accept backend to take over/,
+    );
+    await evaluation('--backend', 'wasm', '--accept', 'backend');
+    expect((await report()).notes.join('\n')).toMatch(/Continued with something else at \d+ cells: the backend was cpu, now wasm\./);
+    await evaluation('--backend', 'wasm');
+    expect((await report()).notes.join('\n')).toMatch(/the backend was cpu, now wasm/);
+  });
+});
+
+describe('permix judge --out', () => {
+  it('continues the same judging, asking nobody anything', async () => {
+    await judging();
+    const asked = judge.asked.length;
+    await judging();
+    expect(judge.asked.length).toBe(asked);
+  });
+
+  it.each(policyChanges)('does not continue when %s changed', async (part, make) => {
+    await judging();
+    await make('policy');
+    expect(await refusal(judging())).toMatch(new RegExp(`began with something else: ${part.replace('.', '\\.')} (was|were)`));
+  });
+
+  it('does not continue with another judge, benchmark or temperature', async () => {
+    await judging();
+    expect(await refusal(judging('--judge-model', 'two'))).toMatch(/: the model that judges was one, now two\. Go back/);
+    expect(await refusal(judging('--judge', judge.url.replace('127.0.0.1', 'localhost')))).toMatch(/: the address of the judge was/);
+    expect(await refusal(judging('--temperature', '0.5'))).toMatch(/: the setting temperature was 0\.9, now 0\.5/);
+    await change('benchmark.json', 'What now?', 'What then?');
+    expect(await refusal(judging())).toMatch(/: the questions were/);
+    expect(await refusal(judging('--accept', 'questions'))).toMatch(/: the questions were/);
+  });
+});
