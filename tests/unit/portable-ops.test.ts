@@ -24,7 +24,7 @@ type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
 const operations: Record<string, { shapes: number[][]; op: (config: typeof grouped) => Op }> = {
   'linear, wide output': { shapes: [[7, 3], [3, 5], [5]], op: () => (x, w, b) => linear(x as tf.Tensor2D, w as tf.Tensor2D, b as tf.Tensor1D) }, // prettier-ignore
   'linear, narrow output': { shapes: [[7, 5], [5, 3]], op: () => (x, w) => linear(x as tf.Tensor2D, w as tf.Tensor2D) }, // prettier-ignore
-  'tied head': { shapes: [[7, 3], [5, 3]], op: () => (x, e) => tiedHead(x as tf.Tensor2D, e as tf.Tensor2D) }, // prettier-ignore
+  'tied head': { shapes: [[7, 3], [5, 3]], op: () => (x, e) => tiedHead(x as tf.Tensor2D, e as tf.Tensor2D, transpose(e as tf.Tensor2D)) }, // prettier-ignore
   'rms norm': { shapes: [[5, 7], [7]], op: () => (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-2) }, // prettier-ignore
   swiglu: { shapes: [[5, 6]], op: () => (x) => swiglu(x as tf.Tensor2D) },
   embedding: { shapes: [[6, 3]], op: () => (table) => embed(table as tf.Tensor2D, Int32Array.of(4, 1, 4, 0, 4)) },

@@ -16,14 +16,15 @@ export function zeroMoments(parameters: readonly tf.Tensor[]): Moments {
 
 /** The global L2 norm, accumulated in double precision over the tensors; NaN or infinite where a gradient is. */
 export async function globalNorm(gradients: readonly tf.Tensor[]): Promise<number> {
-  const squares = tf.tidy(() => tf.stack(gradients.map((g) => tf.sum(tf.square(g)))));
+  const squares = tf.tidy(() => tf.stack(gradients.map((g) => tf.tidy(() => tf.sum(tf.square(g))))));
   const values = (await squares.data()) as Float32Array;
   squares.dispose();
   return Math.sqrt(values.reduce((sum, value) => sum + value, 0));
 }
 
 /**
- * One update. The old tensors are left to the caller to dispose.
+ * One update, parameter by parameter: the old tensors and the gradient of each are disposed as soon as the new ones are there, so that
+ * an update takes no more memory than its largest parameter needs.
  * @param step optimiser steps taken, this one included  @param gradientScale the clip factor
  */
 export function adamW(
@@ -50,13 +51,16 @@ export function adamW(
     const shrink = tf.scalar(1 - learningRate * weightDecay);
     parameters.forEach((p, i) => {
       const g = gradients[i]!;
-      const m = tf.add(tf.mul(moments.first[i]!, decay1), tf.mul(g, gain1));
-      const v = tf.add(tf.mul(moments.second[i]!, decay2), tf.mul(tf.square(g), gain2));
-      const update = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), rate);
-      const kept = weightDecay !== 0 && p.rank > 1 ? tf.mul(p, shrink) : p;
-      updated.push(tf.keep(tf.sub(kept, update)));
-      first.push(tf.keep(m));
-      second.push(tf.keep(v));
+      tf.tidy(() => {
+        const m = tf.add(tf.mul(moments.first[i]!, decay1), tf.mul(g, gain1));
+        const v = tf.add(tf.mul(moments.second[i]!, decay2), tf.mul(tf.square(g), gain2));
+        const update = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), rate);
+        const kept = weightDecay !== 0 && p.rank > 1 ? tf.mul(p, shrink) : p;
+        updated.push(tf.keep(tf.sub(kept, update)));
+        first.push(tf.keep(m));
+        second.push(tf.keep(v));
+      });
+      tf.dispose([p, g, moments.first[i]!, moments.second[i]!]);
     });
   });
   return { parameters: updated, moments: { first, second } };

@@ -52,7 +52,8 @@ export class Decoder {
   /** [N, D] -> [N, V] */
   head(parameters: Parameters, x: tf.Tensor2D): tf.Tensor2D {
     const normed = rmsNorm(x, parameters.norm, this.config.rmsNormEps);
-    return parameters.head ? linear(normed, parameters.head) : tiedHead(normed, parameters.embedding);
+    if (parameters.head) return linear(normed, parameters.head);
+    return tiedHead(normed, parameters.embedding, parameters.turned!.get(parameters.embedding));
   }
 
   private attentionBlock(

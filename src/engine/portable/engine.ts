@@ -32,8 +32,9 @@ import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';
 import { clippedLoss, groupAdvantage, tokenLogprob } from './kernels/index.ts';
+import { TurnedEmbedding } from './ops/linear.ts';
 import { placeRows } from './ops/rows.ts';
-import { arrange, policySlots, upload } from './parameters.ts';
+import { arrange, policySlots, upload, type Parameters } from './parameters.ts';
 import { packRows } from './rows.ts';
 import { disposeAll, Trained } from './trained.ts';
 
@@ -44,7 +45,7 @@ const maxSoftmaxRows = 65535;
 
 export class PortableEngine implements PolicyEngine {
   private readonly trained: Trained;
-  private reference: tf.Tensor[] | null = null;
+  private reference: { readonly tensors: tf.Tensor[]; readonly turned: TurnedEmbedding } | null = null;
   private disposed = false;
   private readonly decoder: Decoder;
   private readonly calls: Calls;
@@ -70,7 +71,7 @@ export class PortableEngine implements PolicyEngine {
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
-    return this.inTurn(() => generate(this.decoder, arrange(this.config, this.trained.parameters), request, this.maxPlaces(), onProgress));
+    return this.inTurn(() => generate(this.decoder, this.current(), request, this.maxPlaces(), onProgress));
   }
 
   async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {
@@ -78,9 +79,8 @@ export class PortableEngine implements PolicyEngine {
     // As in the sampler: the log-probs of greedy decoding are those of temperature 1.
     const temperature = options.temperature > 0 ? options.temperature : 1;
     return this.inTurn(async () => {
-      const tensors = options.policy === 'reference' ? this.reference : this.trained.parameters;
-      if (!tensors) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
-      const parameters = arrange(this.config, tensors);
+      const parameters = options.policy === 'reference' ? this.reference && this.frozen(this.reference) : this.current();
+      if (!parameters) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
       const { rows, completionWidth } = batch;
       const logprobs = new Float32Array(rows * completionWidth);
       const entropies = new Float32Array(rows * completionWidth);
@@ -163,7 +163,7 @@ export class PortableEngine implements PolicyEngine {
       tf.tensor2d(Float32Array.from(values).subarray(first * width, last * width), [count, width]);
     let sums: tf.Tensor2D | null = null;
     const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
-      const logits = this.decoder.logits(arrange(this.config, this.trained.policy(tensors)), packed, places);
+      const logits = this.decoder.logits(arrange(this.config, this.trained.policy(tensors), this.trained.turned), packed, places);
       const scored = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), objective.temperature);
       const onGrid = (x: tf.Tensor1D) => tf.reshape(placeRows(tf.reshape(x, [-1, 1]), cells, count * width), [count, width]) as tf.Tensor2D;
       const { loss, rows } = clippedLoss(
@@ -199,9 +199,7 @@ export class PortableEngine implements PolicyEngine {
     };
     checkBatch(batch, this.config);
     return this.inTurn(async () => {
-      const logits = tf.tidy(() =>
-        this.decoder.logits(arrange(this.config, this.trained.parameters), packRows([tokens]), Int32Array.of(tokens.length - 1)),
-      );
+      const logits = tf.tidy(() => this.decoder.logits(this.current(), packRows([tokens]), Int32Array.of(tokens.length - 1)));
       const values = (await logits.data()) as Float32Array;
       logits.dispose();
       return values;
@@ -210,9 +208,9 @@ export class PortableEngine implements PolicyEngine {
 
   async setReference(weights?: Weights): Promise<void> {
     return this.inTurn(async () => {
-      const next = weights ? upload(policySlots(this.config), weights) : this.trained.parameters.map((p) => tf.clone(p));
-      disposeAll(this.reference ?? []);
-      this.reference = next;
+      this.forgetReference();
+      const tensors = weights ? upload(policySlots(this.config), weights) : this.trained.parameters.map((p) => tf.clone(p));
+      this.reference = { tensors, turned: new TurnedEmbedding() };
     });
   }
 
@@ -228,9 +226,23 @@ export class PortableEngine implements PolicyEngine {
     if (this.disposed) return;
     this.disposed = true;
     this.trained.dispose();
-    disposeAll(this.reference ?? []);
-    this.reference = null;
+    this.forgetReference();
     this.release();
+  }
+
+  private forgetReference(): void {
+    if (!this.reference) return;
+    disposeAll(this.reference.tensors);
+    this.reference.turned.dispose();
+    this.reference = null;
+  }
+
+  private current(): Parameters {
+    return arrange(this.config, this.trained.parameters, this.trained.turned);
+  }
+
+  private frozen({ tensors, turned }: { readonly tensors: tf.Tensor[]; readonly turned: TurnedEmbedding }): Parameters {
+    return arrange(this.config, tensors, turned);
   }
 
   /** One call at a time: a step disposes the parameters that a generation would still be reading. */
@@ -244,7 +256,9 @@ export class PortableEngine implements PolicyEngine {
 }
 
 function accumulate(total: tf.Tensor[], part: tf.Tensor[]): tf.Tensor[] {
-  const sums = total.map((sum, i) => tf.add(sum, part[i]!));
-  disposeAll(total, part);
-  return sums;
+  return total.map((sum, i) => {
+    const both = tf.add(sum, part[i]!);
+    disposeAll([sum, part[i]!]);
+    return both;
+  });
 }

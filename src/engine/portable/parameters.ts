@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
+import type { TurnedEmbedding } from './ops/linear.ts';
 
 export interface LayerParameters {
   readonly attentionNorm: tf.Tensor1D; // [D]
@@ -24,6 +25,7 @@ export interface Parameters {
   readonly layers: readonly LayerParameters[];
   readonly norm: tf.Tensor1D; // [D]
   readonly head?: tf.Tensor2D; // [D, V]; absent: the embedding is the head
+  readonly turned?: TurnedEmbedding; // where the embedding is the head
 }
 
 /** One device tensor and the Hugging Face tensors it is made of, side by side along the last axis. */
@@ -70,8 +72,11 @@ export function policySlots(config: PolicyConfig): Slot[] {
   return list;
 }
 
-/** Names the tensors of a flat list; the order of `policySlots`. */
-export function arrange(config: PolicyConfig, tensors: readonly tf.Tensor[]): Parameters {
+/**
+ * Names the tensors of a flat list; the order of `policySlots`.
+ * @param turned of the policy that these are the tensors of
+ */
+export function arrange(config: PolicyConfig, tensors: readonly tf.Tensor[], turned: TurnedEmbedding): Parameters {
   let next = 0;
   const take = <T extends tf.Tensor>() => tensors[next++]! as T;
   const embedding = take<tf.Tensor2D>();
@@ -88,7 +93,7 @@ export function arrange(config: PolicyConfig, tensors: readonly tf.Tensor[]): Pa
       down: take(),
     });
   }
-  return { embedding, layers, norm: take(), ...(config.tied ? {} : { head: take<tf.Tensor2D>() }) };
+  return { embedding, layers, norm: take(), ...(config.tied ? { turned } : { head: take<tf.Tensor2D>() }) };
 }
 
 /** Host weights (or moments) to device tensors, in slot order. The caller disposes them. */

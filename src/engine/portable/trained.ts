@@ -10,7 +10,7 @@ import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../p
 import type { Weights } from '../../policy/weights.ts';
 import type { OptimSpec, PolicyState } from '../engine.ts';
 import { adamW, zeroMoments, type Moments } from './adamw.ts';
-import { linear } from './ops/linear.ts';
+import { linear, TurnedEmbedding } from './ops/linear.ts';
 import { download, policySlots, upload, type Slot } from './parameters.ts';
 
 export class Trained {
@@ -18,6 +18,7 @@ export class Trained {
   tensors: tf.Tensor[];
   /** What computes: the policy in the order of `policySlots`. Without LoRA the same tensors. */
   parameters: tf.Tensor[];
+  readonly turned = new TurnedEmbedding();
   optimSteps = 0;
   skippedSteps = 0;
   private moments: Moments | null = null;
@@ -56,13 +57,15 @@ export class Trained {
     });
   }
 
-  /** One step of AdamW on gradients in slot order. */
+  /** One step of AdamW on gradients in slot order, which are disposed. */
   update(gradients: readonly tf.Tensor[], gradNorm: number, optim: OptimSpec): void {
     const scale = optim.maxGradNorm > 0 ? Math.min(1, optim.maxGradNorm / (gradNorm + normShader.constants.NORM_EPSILON)) : 1;
     const moments = this.moments ?? zeroMoments(this.tensors);
     this.optimSteps++;
+    // Adapters leave the embedding alone.
+    if (!this.lora) this.turned.dispose();
+    this.disposeMerged();
     const next = adamW(this.tensors, gradients, moments, optim, this.optimSteps, scale);
-    disposeAll(this.tensors, this.lora ? this.parameters : [], moments.first, moments.second);
     this.tensors = next.parameters;
     this.moments = next.moments;
     this.parameters = this.computing();
@@ -103,13 +106,19 @@ export class Trained {
 
   dispose(): void {
     this.disposeState();
+    this.turned.dispose();
     disposeAll(this.own);
   }
 
-  /** The policy of the present tensors, to be disposed with `disposeState`. */
+  /** The matrices of base and adapters together; the rest of `parameters` is the base's own, or what is trained. */
+  private disposeMerged(): void {
+    if (this.lora) disposeAll(this.parameters.filter((tensor) => !this.base.includes(tensor)));
+  }
+
+  /** The policy of the present tensors, to be disposed with `disposeMerged`. */
   private computing(): tf.Tensor[] {
     if (!this.lora) return this.tensors;
-    return tf.tidy(() => this.policy(this.tensors).map((tensor) => tf.keep(tf.clone(tensor))));
+    return tf.tidy(() => this.policy(this.tensors).map((tensor) => (this.base.includes(tensor) ? tensor : tf.keep(tensor))));
   }
 
   private async checkAdapters(weights: Weights, adapters: Weights): Promise<void> {
@@ -138,7 +147,9 @@ export class Trained {
   }
 
   private disposeState(): void {
-    disposeAll(this.tensors, this.lora ? this.parameters : [], this.moments?.first ?? [], this.moments?.second ?? []);
+    if (!this.lora || this.base !== this.own) this.turned.dispose();
+    this.disposeMerged();
+    disposeAll(this.tensors, this.moments?.first ?? [], this.moments?.second ?? []);
     if (this.base !== this.own) disposeAll(this.base);
     this.base = this.own;
     this.tensors = [];

@@ -33,14 +33,47 @@ const addBias = tf.customGrad((x, b) => ({
   gradFunc: (dy) => [dy as tf.Tensor2D, tf.matMul(tf.ones([1, dy.shape[0]!]), dy as tf.Tensor2D).as1D()],
 })) as (x: tf.Tensor2D, b: tf.Tensor1D) => tf.Tensor2D;
 
-/** The head that shares the embedding matrix: x [N, D] · embeddingᵀ, embedding [V, D] -> [N, V] */
-export const tiedHead = tf.customGrad((x, embedding, save) => {
-  (save as tf.GradSaveFunc)([x as tf.Tensor, embedding as tf.Tensor]);
-  return {
-    value: tf.matMul(x as tf.Tensor2D, transpose(embedding as tf.Tensor2D)),
-    gradFunc: (dy, saved) => {
-      const [x, embedding] = saved as [tf.Tensor2D, tf.Tensor2D];
-      return [tf.matMul(dy as tf.Tensor2D, embedding), transpose(weightGradient(x, dy as tf.Tensor2D))];
-    },
-  };
-}) as (x: tf.Tensor2D, embedding: tf.Tensor2D) => tf.Tensor2D;
+/**
+ * The head that shares the embedding matrix: x [N, D] · embeddingᵀ -> [N, V]
+ * @param embedding [V, D], whose gradient this is  @param turned [D, V] the same numbers, kept from call to call (`TurnedEmbedding`)
+ */
+export function tiedHead(x: tf.Tensor2D, embedding: tf.Tensor2D, turned: tf.Tensor2D): tf.Tensor2D {
+  const op = tf.customGrad((x, _, save) => {
+    // What outlives the tape is not saved, because on wasm that is a copy.
+    (save as tf.GradSaveFunc)([x as tf.Tensor]);
+    return {
+      value: tf.matMul(x as tf.Tensor2D, turned),
+      gradFunc: (dy, saved) => [
+        tf.matMul(dy as tf.Tensor2D, embedding),
+        transpose(weightGradient(saved[0] as tf.Tensor2D, dy as tf.Tensor2D)),
+      ],
+    };
+  });
+  return op(x, embedding) as tf.Tensor as tf.Tensor2D;
+}
+
+/**
+ * The embedding as the head multiplies by it, for as long as it is the same tensor. To turn it, and to pack what was turned for the
+ * matrix product, costs five times as much as a decoded token of a 135M policy.
+ */
+export class TurnedEmbedding {
+  private of: tf.Tensor2D | null = null;
+  private turned: tf.Tensor2D | null = null;
+
+  /** [V, D] -> [D, V], to be left to this object */
+  get(embedding: tf.Tensor2D): tf.Tensor2D {
+    if (this.of !== embedding || this.turned === null) {
+      this.dispose();
+      this.turned = tf.keep(tf.tidy(() => transpose(embedding)));
+      this.of = embedding;
+    }
+    return this.turned;
+  }
+
+  /** Before the embedding changes, so that the memory is free for what replaces it. */
+  dispose(): void {
+    this.turned?.dispose();
+    this.turned = null;
+    this.of = null;
+  }
+}
