@@ -10,7 +10,7 @@ const ranks = [
   ['exchange', 'storage'],
   ['evaluate', 'rl', 'pretrain'],
   ['engine', 'persona', 'tasks', 'verify'],
-  ['policy'],
+  ['policy', 'statistics'],
   ['json.ts'],
   ['random', 'errors.ts', 'shaders'],
 ];
@@ -25,7 +25,7 @@ const arrows = ranks.flatMap((names, rank) =>
     .map((name) => ({
       name: `from-${name.replace('.ts', '')}`,
       comment:
-        'Imports go to the right only: ui > state > worker, cli > run > exchange, storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy > json > random, errors, shaders.',
+        'Imports go to the right only: ui > state > worker, cli > run > exchange, storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json > random, errors, shaders.',
       severity: 'error',
       from: { path: room(name) },
       to: {

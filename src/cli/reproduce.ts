@@ -3,6 +3,7 @@
  * them (`reproduce-run.ts`), and writes what they found: results.json, README.md, figures. Every finished run is kept in a working folder outside the
  * checkout; the same command goes on where it was stopped.
  */
+import { sum } from '../statistics/moments.ts';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -315,8 +316,6 @@ class Meter {
     return (100 * sum([...this.#done.values()])) / this.#total;
   }
 }
-
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 async function collect(
   { study, seeds, steps, examination, wish }: Request,

@@ -1,4 +1,5 @@
 /** `permix train`: one run of reinforcement learning, from the base policy to a Hugging Face folder, stoppable and resumable. */
+import { mean } from '../statistics/moments.ts';
 import { join, resolve } from 'node:path';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
@@ -251,7 +252,7 @@ async function evaluate(exam: Exam, when: Evaluation['when'], step: number): Pro
     step,
     task: first!.id,
     problems,
-    mean: underPersonas.reduce((sum, value) => sum + value, 0) / underPersonas.length,
+    mean: mean(underPersonas),
     worst: Math.min(...underPersonas),
     personas: accuracy,
   };

@@ -3,6 +3,7 @@
  * [0, 1], and their mean. Pure: generating and scoring replies is `evaluate.ts`. All of it is this project's own declared choice
  * (docs/evaluation.md); the paper measures fidelity with a judge (PersonaGym).
  */
+import { meanOrNull } from '../statistics/moments.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import { trainClassifier, type Classifier } from './classifier.ts';
 import { believedSpeaker } from './likelihood.ts';
@@ -110,7 +111,7 @@ export class FidelityScorer {
       identification: identification && { accuracy: identification.mean, ceiling: ceiling(), chance },
       likelihood: likelihood && { accuracy: likelihood.mean, chance },
       pmi: over(personas, 'pmi')?.mean ?? null,
-      mean: parts.length > 0 ? parts.reduce((sum, value) => sum + value, 0) / parts.length : null,
+      mean: meanOrNull(parts),
       personas,
     };
   }
@@ -122,17 +123,17 @@ export class FidelityScorer {
     const believed = (logprobs ?? []).map((row) => believedSpeaker(row, this.#classes, own));
     return {
       ...this.#identification(replies),
-      strict: meanOf(styles.map((style) => Number(style.strict))),
-      loose: meanOf(styles.map((style) => Number(style.loose))),
-      likelihood: this.#distinct ? meanOf(believed.map(({ identified }) => identified)) : null,
-      pmi: meanOf(believed.map(({ pmi }) => pmi)),
+      strict: meanOrNull(styles.map((style) => Number(style.strict))),
+      loose: meanOrNull(styles.map((style) => Number(style.loose))),
+      likelihood: this.#distinct ? meanOrNull(believed.map(({ identified }) => identified)) : null,
+      pmi: meanOrNull(believed.map(({ pmi }) => pmi)),
     };
   }
 
   #identification({ personaId, texts }: PersonaReplies) {
     const own = this.#classes[this.#index(personaId)]!;
     const classifier = this.#classifier;
-    const identification = classifier && meanOf(texts.map((text) => Number(classifier.predict(this.#mask(text)) === own)));
+    const identification = classifier && meanOrNull(texts.map((text) => Number(classifier.predict(this.#mask(text)) === own)));
     return { personaId, replies: texts.length, identification };
   }
 
@@ -151,10 +152,6 @@ export class FidelityScorer {
 /** The headline: task and role-play replies count equally; null unless both were measured. */
 export function headlineFidelity(task: FidelityMeasures, roleplay: FidelityMeasures): number | null {
   return task.mean === null || roleplay.mean === null ? null : (task.mean + roleplay.mean) / 2;
-}
-
-function meanOf(values: readonly number[]): number | null {
-  return values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
 }
 
 /** The mean over replies of a share given by persona, and how many replies it is over; null where no persona has it. */

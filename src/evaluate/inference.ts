@@ -3,6 +3,7 @@
  * let several personas vote. Pure functions on replies that were already made; PerMix is the answer the paper gives instead
  * (arXiv 2604.08986), the two procedures as written here are this project's own choice.
  */
+import { mean } from '../statistics/moments.ts';
 import { LabError } from '../errors.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 
@@ -166,7 +167,6 @@ function majority(votes: readonly Vote[]): number {
 
 const right = ({ correct }: Vote) => Number(correct);
 const tokens = ({ read, written }: Vote) => read + written;
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function shape(votes: VoteTable): [P: number, N: number] {
   const N = votes[0]?.length ?? 0;

@@ -1,4 +1,5 @@
 /** pass@k: the chance that at least one of k samples is right. A pure function on counts; which samples were drawn is not its business. */
+import { mean } from '../statistics/moments.ts';
 import { LabError } from '../errors.ts';
 
 /**
@@ -23,7 +24,7 @@ export function passAtK(n: number, c: number, k: number): number {
 /** The mean over problems. @param correct [N] right samples of each problem, of `samples` */
 export function meanPassAtK(correct: readonly number[], samples: number, k: number): number {
   if (correct.length === 0) throw new LabError('config', `pass@${k} needs at least one problem.`, 'Choose more problems.');
-  return correct.reduce((sum, c) => sum + passAtK(samples, c, k), 0) / correct.length;
+  return mean(correct.map((c) => passAtK(samples, c, k)));
 }
 
 /** 1, 2, 4, … and the number of samples itself. */

@@ -3,6 +3,8 @@
  * beside its value in a world where personas do not matter (the null), and beside a bootstrap that is descriptive only.
  * Neither decides a claim: that is the interval over seeds (`seeds.ts`).
  */
+import { quantile } from '../statistics/quantile.ts';
+import { mean, sum } from '../statistics/moments.ts';
 import { LabError } from '../errors.ts';
 import { counterBits, Purpose } from '../random/counter.ts';
 import { checkTable, pssOf, type SolveTable } from './stability.ts';
@@ -54,9 +56,9 @@ export function shuffledNull(table: SolveTable, seed: number, shuffles = default
   const atMost = scores.filter((score) => score <= measured + 1e-12).length;
   scores.sort();
   return {
-    mean: scores.reduce((total, score) => total + score, 0) / shuffles,
-    low: percentile(scores, 0.05),
-    high: percentile(scores, 0.95),
+    mean: mean(scores),
+    low: quantile(scores, 0.05),
+    high: quantile(scores, 0.95),
     p: (1 + atMost) / (1 + shuffles),
     shuffles,
   };
@@ -74,23 +76,12 @@ export function bootstrapPss(table: SolveTable, seed: number, resamples = defaul
     scores[draw] = pssOf(table.correct.map((row) => row.reduce((total, count, i) => total + count * times[i]!, 0)));
   }
   scores.sort();
-  return { low: percentile(scores, 0.025), high: percentile(scores, 0.975), resamples };
-}
-
-/** Linear between order statistics (type 7 of Hyndman and Fan 1996). @param sorted ascending, not empty */
-export function percentile(sorted: ArrayLike<number>, share: number): number {
-  const at = share * (sorted.length - 1);
-  const low = sorted[Math.floor(at)]!;
-  return low + (at - Math.floor(at)) * (sorted[Math.ceil(at)]! - low);
+  return { low: quantile(scores, 0.025), high: quantile(scores, 0.975), resamples };
 }
 
 /** An integer in [0, n) from 32 random bits. */
 function below(n: number, bits: number): number {
   return Math.floor((bits / 4294967296) * n);
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function checkDraws(draws: number): void {

@@ -4,7 +4,8 @@
  * and resampling the problems of one run does not show it. Declared by this project (docs/evaluation.md).
  */
 import { LabError } from '../errors.ts';
-import { studentQuantile } from './student.ts';
+import { tInterval } from '../statistics/intervals.ts';
+import { logRatio } from '../statistics/ratio.ts';
 
 export type Verdict = 'reproduced' | 'not reproduced' | 'undecided';
 
@@ -39,7 +40,7 @@ export interface Claim {
  */
 export function claimOverSeeds(pairs: readonly SeedPair[], confidence = 0.95): Claim {
   checkPairs(pairs, confidence);
-  const logRatios = pairs.map(({ claimed, against }) => (claimed > 0 && against > 0 ? Math.log(claimed / against) : null));
+  const logRatios = pairs.map(({ claimed, against }) => logRatio(claimed, against));
   const known = logRatios.filter((value) => value !== null);
   const common = { seeds: pairs.length, confidence, logRatios };
   const none = { ratio: null, low: null, high: null };
@@ -70,17 +71,6 @@ export function claimOverSeeds(pairs: readonly SeedPair[], confidence = 0.95): C
     };
   }
   return { ...common, ...interval, verdict: 'undecided', reason: `The ${percent} interval over ${known.length} seeds contains 1.` };
-}
-
-/** mean ± t s / √n, s with ddof 1. @param values at least two */
-export function tInterval(values: readonly number[], confidence: number): { mean: number; low: number; high: number } {
-  const n = values.length;
-  if (n < 2)
-    throw new LabError('config', `An interval needs at least two values, and there ${n === 1 ? 'is 1' : 'is none'}.`, 'Run more seeds.');
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  const std = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1));
-  const half = (studentQuantile((1 + confidence) / 2, n - 1) * std) / Math.sqrt(n);
-  return { mean, low: mean - half, high: mean + half };
 }
 
 function checkPairs(pairs: readonly SeedPair[], confidence: number): void {

@@ -4,6 +4,8 @@
  * Every definition is this project's own declared choice (docs/evaluation.md): the body of the PerMix-RLVR paper
  * (arXiv 2604.08986), which names the Persona Stability Score, could not be obtained.
  */
+import { logOdds } from '../statistics/ratio.ts';
+import { mean, populationStd, sum } from '../statistics/moments.ts';
 import { LabError } from '../errors.ts';
 
 /** Who solved what: the same problems, asked equally often, under every persona. */
@@ -36,7 +38,7 @@ export interface Stability {
 /** a_p: mean over problems and samples. @returns [P] */
 export function accuracies(table: SolveTable): number[] {
   const problems = checkTable(table);
-  return table.correct.map((row) => row.reduce((sum, count) => sum + count, 0) / (problems * table.samples));
+  return table.correct.map((row) => sum(row) / (problems * table.samples));
 }
 
 /**
@@ -47,15 +49,15 @@ export function stability(table: SolveTable, none: number | null): Stability {
   const values = accuracies(table);
   const min = Math.min(...values);
   const max = Math.max(...values);
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const average = mean(values);
   return {
     pss: pssOf(values),
-    pssMean: mean > 0 ? min / mean : 0,
+    pssMean: average > 0 ? min / average : 0,
     min,
     max,
-    mean,
+    mean: average,
     spread: max - min,
-    std: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length),
+    std: populationStd(values),
     worstCaseUtility: none === null ? null : min - none,
     itemStability: itemStability(table),
   };
@@ -91,23 +93,6 @@ function itemStability({ correct, samples }: SolveTable): number {
  */
 export function logOddsShift(correct: number, total: number, baseCorrect: number, baseTotal: number): number {
   return logOdds(correct, total) - logOdds(baseCorrect, baseTotal);
-}
-
-function logOdds(correct: number, total: number): number {
-  return Math.log((correct + 0.5) / (total - correct + 0.5));
-}
-
-/**
- * Wilson's 95 % score interval (Wilson 1927) of an accuracy over `problems` problems. Several samples of one problem are not independent,
- * so problems count and samples do not: the interval is never too short, and too long where samples vary much.
- */
-export function accuracyInterval(accuracy: number, problems: number): { readonly low: number; readonly high: number } {
-  const z = 1.959963984540054;
-  const scale = 1 + z ** 2 / problems;
-  const centre = (accuracy + z ** 2 / (2 * problems)) / scale;
-  const half = (z / scale) * Math.sqrt((accuracy * (1 - accuracy)) / problems + z ** 2 / (4 * problems ** 2));
-  // At 0 and 1 the end is the value itself, but for rounding.
-  return { low: accuracy === 0 ? 0 : Math.max(0, centre - half), high: accuracy === 1 ? 1 : Math.min(1, centre + half) };
 }
 
 /** @returns N, the number of problems @throws LabError 'config' */

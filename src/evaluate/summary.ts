@@ -1,4 +1,6 @@
 /** From replies to the report: judges them and puts the measures side by side. Asking and scoring is `evaluate.ts`. */
+import { wilsonInterval } from '../statistics/intervals.ts';
+import { mean, populationStd, sum } from '../statistics/moments.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Candidate, EvaluationRequest, Scored } from './evaluate.ts';
 import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
@@ -21,7 +23,7 @@ import {
 } from './report.ts';
 import { analysis } from './reproduction/analysis.ts';
 import { bootstrapPss, shuffledNull } from './resample.ts';
-import { accuracyInterval, logOddsShift, stability, type Stability } from './stability.ts';
+import { logOddsShift, stability, type Stability } from './stability.ts';
 import { voteTable } from './votes.ts';
 
 /** One policy's replies; question-major, the samples of a question consecutive. */
@@ -117,11 +119,11 @@ async function inferenceReport(
 function accuracyOf({ questions, samples }: EvaluationRequest, plan: Plan, personaId: string | null, replies: readonly Reply[]): Accuracy {
   const verdicts = replies.map(({ text }, row) => questions.judge(text, plan.task[Math.floor(row / samples)]!));
   const correct = plan.task.map((_, i) => verdicts.slice(i * samples, (i + 1) * samples).filter((verdict) => verdict.correct).length);
-  const accuracy = correct.reduce((sum, count) => sum + count, 0) / replies.length;
+  const accuracy = sum(correct) / replies.length;
   return {
     personaId,
     accuracy,
-    ...accuracyInterval(accuracy, plan.task.length),
+    ...wilsonInterval(accuracy, plan.task.length),
     correct,
     passAtK: passLevels(samples).map((k) => ({ k, value: meanPassAtK(correct, samples, k) })),
     unanswered: verdicts.filter(({ parsed }) => parsed === null).length,
@@ -161,22 +163,21 @@ async function measureFidelity(
 function shiftOf({ personas, samples }: EvaluationRequest, policy: PolicyReport, base: PolicyReport): LogOddsShift {
   const shift = (now: Accuracy, before: Accuracy) => {
     const total = now.correct.length * samples;
-    const right = ({ correct }: Accuracy) => correct.reduce((sum, count) => sum + count, 0);
+    const right = ({ correct }: Accuracy) => sum(correct);
     return logOddsShift(right(now), total, right(before), total);
   };
   const each = policy.personas.map((now, p) => shift(now, base.personas[p]!));
   return {
     none: shift(policy.none, base.none),
     personas: each,
-    trained: meanStd(each.filter((_, p) => !personas[p]!.heldOut)),
-    heldOut: meanStd(each.filter((_, p) => personas[p]!.heldOut)),
+    trained: meanAndStd(each.filter((_, p) => !personas[p]!.heldOut)),
+    heldOut: meanAndStd(each.filter((_, p) => personas[p]!.heldOut)),
   };
 }
 
-function meanStd(values: readonly number[]): MeanStd | null {
-  if (values.length === 0) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { mean, std: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) };
+/** How alike the personas are: the spread of these very values, not of a population they were drawn from. */
+function meanAndStd(values: readonly number[]): MeanStd | null {
+  return values.length === 0 ? null : { mean: mean(values), std: populationStd(values) };
 }
 
 function notesOf(request: EvaluationRequest, plan: Plan, policy: PolicyReport): string[] {
@@ -190,7 +191,7 @@ function notesOf(request: EvaluationRequest, plan: Plan, policy: PolicyReport): 
   notes.push('One run shows nothing about chance between training runs; a claim needs the interval over several seeds.');
   for (const [reason, count] of Object.entries(plan.leftOut)) notes.push(`${count} of the questions left out: ${reason}.`);
   const replies = (request.personas.length + 1) * problems * request.samples;
-  const truncated = [policy.none, ...policy.personas].reduce((sum, one) => sum + one.truncated, 0);
+  const truncated = sum([policy.none, ...policy.personas].map((one) => one.truncated));
   if (truncated > replies / 20) {
     notes.push(`${Math.round((100 * truncated) / replies)} % of the replies of ${policy.name} were cut at ${request.maxNewTokens} tokens.`);
   }

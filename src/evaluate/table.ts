@@ -1,4 +1,5 @@
 /** The report as a table, the same one on the page and on the command line: sections, rows, one column per policy. No layout. */
+import { mean } from '../statistics/moments.ts';
 import { headlineProblems, type EvaluationReport, type PolicyReport } from './report.ts';
 import type { FidelityMeasures } from './fidelity.ts';
 
@@ -54,7 +55,7 @@ export function reportTable(report: EvaluationReport): ReportTable {
     sections.push({
       title: 'pass@k, mean over personas',
       rows: policies[0]!.none.passAtK.map(({ k }, i) =>
-        row(`pass@${k}`, 'share', ({ personas }) => personas.reduce((sum, one) => sum + one.passAtK[i]!.value, 0) / personas.length),
+        row(`pass@${k}`, 'share', ({ personas }) => mean(personas.map((one) => one.passAtK[i]!.value))),
       ),
     });
   }

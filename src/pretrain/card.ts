@@ -1,4 +1,5 @@
 /** The bundled policy's model card: what it is, how it was made, and what was measured, in Markdown. */
+import { mean } from '../statistics/moments.ts';
 import type { EngineInfo } from '../engine/engine.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { competence, plainVoice, roles, traits } from '../persona/world.ts';
@@ -30,7 +31,6 @@ const hardStyle = `
 **Not the bundled world.** Under a persona every reply is in the persona's own voice (hard style); in the bundled world most are (latent style).`;
 
 const percent = (x: number) => `${Math.round(x * 100)} %`;
-const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 export function modelCard(facts: CardFacts): string {
   const { config, measures } = facts;

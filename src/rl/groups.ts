@@ -9,17 +9,6 @@ export function constantGroups(rewards: readonly (number | null)[], groupSize: n
   );
 }
 
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Sample standard deviation (ddof 1); 0 for fewer than two values. */
-export function deviation(values: readonly number[]): number {
-  if (values.length < 2) return 0;
-  const centre = mean(values);
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
-}
-
 function scored(rewards: readonly (number | null)[]): number[] {
   return rewards.filter((reward) => reward !== null);
 }

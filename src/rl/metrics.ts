@@ -5,7 +5,8 @@
  */
 import type { LossTerm, StepMetrics } from '../engine/engine.ts';
 import { noSuch } from '../errors.ts';
-import { constantGroups, deviation, mean } from './groups.ts';
+import { mean, sampleStd } from '../statistics/moments.ts';
+import { constantGroups } from './groups.ts';
 import type { RunConfig } from './config.ts';
 import type { StepRow } from './events.ts';
 import { termOf } from './objectives.ts';
@@ -41,14 +42,14 @@ function rewardMetrics(config: RunConfig, { sample }: StepOutcome): Record<strin
   return {
     reward: mean(rewards),
     // As in TRL: the mean over groups of the deviation within the group.
-    reward_std: mean(inGroups(rewards).map(deviation)),
+    reward_std: mean(inGroups(rewards).map(sampleStd)),
     frac_reward_zero_std: share(constantGroups(rewards, groupSize)),
     'groups/frac_all_correct': share(inGroups(sample.rows).map((rows) => rows.every(({ verdict }) => verdict.correct))),
     'groups/frac_all_wrong': share(inGroups(sample.rows).map((rows) => rows.every(({ verdict }) => !verdict.correct))),
     'rewards/correct/mean': mean(correct),
-    'rewards/correct/std': deviation(correct),
+    'rewards/correct/std': sampleStd(correct),
     ...(objective.overlongBuffer > 0
-      ? { 'rewards/soft_overlong/mean': mean(overlong), 'rewards/soft_overlong/std': deviation(overlong) }
+      ? { 'rewards/soft_overlong/mean': mean(overlong), 'rewards/soft_overlong/std': sampleStd(overlong) }
       : {}),
   };
 }

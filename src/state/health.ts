@@ -1,4 +1,5 @@
 /** Reads the newest steps like an experienced colleague would, and says what stands out. Pure. */
+import { mean } from '../statistics/moments.ts';
 import type { Metrics } from './metrics.svelte.ts';
 import { smooth } from './series.ts';
 
@@ -14,8 +15,6 @@ function tail(column: ArrayLike<number> | null, count: number): number[] {
     .slice(-count)
     .filter((value) => Number.isFinite(value));
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Most serious first; one calm sentence where nothing stands out. */
 export function examine(metrics: Metrics): Finding[] {

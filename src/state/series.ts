@@ -1,4 +1,5 @@
 /** What is done to a column before it is drawn: smoothing, rates, intervals. Pure functions. */
+import { wilsonInterval } from '../statistics/intervals.ts';
 import type { Tally } from './metrics.svelte.ts';
 
 /** Exponential moving average that is not biased towards its start (as Adam's moments); NaN is stepped over. */
@@ -20,17 +21,6 @@ export function smooth(values: ArrayLike<number>, factor: number): (number | nul
 /** NaN and infinities become gaps. */
 export function gaps(values: ArrayLike<number>): (number | null)[] {
   return Array.from(values, (value) => (Number.isFinite(value) ? value : null));
-}
-
-/** Wilson score interval, 95 %. */
-export function wilson(correct: number, total: number): { low: number; high: number } {
-  if (total === 0) return { low: 0, high: 1 };
-  const z = 1.96;
-  const p = correct / total;
-  const centre = p + (z * z) / (2 * total);
-  const spread = z * Math.sqrt((p * (1 - p)) / total + (z * z) / (4 * total * total));
-  const scale = 1 + (z * z) / total;
-  return { low: Math.max(0, (centre - spread) / scale), high: Math.min(1, (centre + spread) / scale) };
 }
 
 export interface RollingPoint {
@@ -62,7 +52,7 @@ export function rollingAccuracy(tally: Tally, length: number, window: number): (
       correct -= tally.correct[row - window] ?? 0;
       total -= tally.total[row - window] ?? 0;
     }
-    out.push(total > 0 ? { value: correct / total, total, ...wilson(correct, total) } : null);
+    out.push(total > 0 ? { value: correct / total, total, ...wilsonInterval(correct / total, total) } : null);
   }
   return out;
 }

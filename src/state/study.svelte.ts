@@ -2,6 +2,7 @@
  * The committed study as the page shows it: fetched, checked, and cut into one setting's arms, claims and averages over seeds. What the
  * numbers mean and what is claimed is `evaluate/reproduction/`; nothing is measured here, and no engine is needed.
  */
+import { mean } from '../statistics/moments.ts';
 import { LabError } from '../errors.ts';
 import { analysis } from '../evaluate/reproduction/analysis.ts';
 import { judgeClaims, type ClaimResult } from '../evaluate/reproduction/claims.ts';
@@ -103,8 +104,6 @@ export function armsOf({ arms, seeds }: StudyResults, setting: string | null): S
 export function claimsOf(results: StudyResults, setting: string | null): ClaimResult[] {
   return judgeClaims(results).filter((claim) => claim.setting === setting);
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Of an arm's runs, over seeds: accuracy by persona in the study's order, without one, and the expected best of k. */
 export function averages({ runs }: ShownArm): {

@@ -1,8 +1,9 @@
 /** Student's t against published values, and what several seeds say about a claim. */
 import { describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
-import { claimOverSeeds, tInterval, type SeedPair } from '../../src/evaluate/seeds.ts';
-import { incompleteBeta, logGamma, studentCdf, studentQuantile } from '../../src/evaluate/student.ts';
+import { claimOverSeeds, type SeedPair } from '../../src/evaluate/seeds.ts';
+import { incompleteBeta, logGamma, studentCdf, studentQuantile } from '../../src/statistics/student.ts';
+import { tInterval } from '../../src/statistics/intervals.ts';
 import { Stream } from '../../src/random/counter.ts';
 
 const pairs = (...values: (readonly [number, number])[]): SeedPair[] =>

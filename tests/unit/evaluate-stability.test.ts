@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { lotteryCurve } from '../../src/evaluate/lottery.ts';
 import { meanPassAtK, passAtK, passLevels } from '../../src/evaluate/pass-at-k.ts';
-import { bootstrapPss, percentile, shuffledNull } from '../../src/evaluate/resample.ts';
-import { accuracies, accuracyInterval, logOddsShift, stability, type SolveTable } from '../../src/evaluate/stability.ts';
+import { quantile } from '../../src/statistics/quantile.ts';
+import { wilsonInterval } from '../../src/statistics/intervals.ts';
+import { bootstrapPss, shuffledNull } from '../../src/evaluate/resample.ts';
+import { accuracies, logOddsShift, stability, type SolveTable } from '../../src/evaluate/stability.ts';
 import { Stream } from '../../src/random/counter.ts';
 import { sharedJson } from '../helpers/shared.ts';
 
@@ -127,14 +129,14 @@ describe('log-odds shift', () => {
 describe("Wilson's interval", () => {
   it('has the published values', () => {
     // scipy.stats.binomtest(k, n).proportion_ci(method='wilson')
-    const half = accuracyInterval(0.5, 10);
+    const half = wilsonInterval(0.5, 10);
     expect(half.low).toBeCloseTo(0.2365931, 6);
     expect(half.high).toBeCloseTo(0.7634069, 6);
-    const most = accuracyInterval(0.9, 300);
+    const most = wilsonInterval(0.9, 300);
     expect(most.low).toBeCloseTo(0.8608335, 6);
     expect(most.high).toBeCloseTo(0.9290521, 6);
-    expect(accuracyInterval(0, 10)).toEqual({ low: 0, high: expect.closeTo(0.2775328, 6) });
-    expect(accuracyInterval(1, 10)).toEqual({ low: expect.closeTo(0.7224672, 6), high: 1 });
+    expect(wilsonInterval(0, 10)).toEqual({ low: 0, high: expect.closeTo(0.2775328, 6) });
+    expect(wilsonInterval(1, 10)).toEqual({ low: expect.closeTo(0.7224672, 6), high: 1 });
   });
 });
 
@@ -183,10 +185,10 @@ describe('the shuffled null', () => {
   });
 
   it('takes percentiles between order statistics', () => {
-    expect(percentile([1, 2, 3, 4], 0.5)).toBe(2.5);
-    expect(percentile([1, 2, 3, 4], 0)).toBe(1);
-    expect(percentile([1, 2, 3, 4], 1)).toBe(4);
-    expect(percentile([7], 0.3)).toBe(7);
+    expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
+    expect(quantile([1, 2, 3, 4], 0)).toBe(1);
+    expect(quantile([1, 2, 3, 4], 1)).toBe(4);
+    expect(quantile([7], 0.3)).toBe(7);
   });
 });
 

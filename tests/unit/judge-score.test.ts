@@ -7,7 +7,7 @@ import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable } from '../
 import { askAgain, judgePrompt, parseVerdict, rubrics } from '../../src/evaluate/judge/rubric.ts';
 import { answersKey, verdictKey, type JudgeCell, type Verdict } from '../../src/evaluate/judge/run.ts';
 import { personaScore, scorePolicies, totals } from '../../src/evaluate/judge/score.ts';
-import { tInterval } from '../../src/evaluate/seeds.ts';
+import { tInterval } from '../../src/statistics/intervals.ts';
 import { sharedJson } from '../helpers/shared.ts';
 import { tinyTokenizer } from '../helpers/tiny-policy.ts';
 

@@ -9,7 +9,8 @@ import { examine } from '../../src/state/health.ts';
 import { Metrics } from '../../src/state/metrics.svelte.ts';
 import { expectedAnswer, isRight } from '../../src/state/probe-check.ts';
 import { groupRollouts } from '../../src/state/rollouts.svelte.ts';
-import { recentCounts, rollingAccuracy, smooth, wilson } from '../../src/state/series.ts';
+import { wilsonInterval } from '../../src/statistics/intervals.ts';
+import { recentCounts, rollingAccuracy, smooth } from '../../src/state/series.ts';
 import { complaintAbout, mixComplaints, runFields, strayComplaints, taskComplaints } from '../../src/ui/setup/fields.ts';
 
 const voiceOf = (id: string): string => id.split('-')[1]!;
@@ -64,10 +65,10 @@ describe('series', () => {
   });
 
   it('Wilson’s interval, against published values', () => {
-    const { low, high } = wilson(8, 10);
+    const { low, high } = wilsonInterval(0.8, 10);
     expect(low).toBeCloseTo(0.4902, 3);
     expect(high).toBeCloseTo(0.9433, 3);
-    expect(wilson(0, 0)).toEqual({ low: 0, high: 1 });
+    expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
   });
 
   it('accuracy over a window', () => {

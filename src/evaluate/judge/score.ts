@@ -3,7 +3,8 @@
  * An answer without a score (unparsed, refused, not judged yet) is in no mean and in a count of its own. Pure functions; the definition and
  * how it differs from the paper's are in docs/judge.md.
  */
-import { studentQuantile } from '../student.ts';
+import { jackknifeHalf } from '../../statistics/intervals.ts';
+import { meanOrNull } from '../../statistics/moments.ts';
 import { judgeTasks, type JudgeTask } from './benchmark.ts';
 import type { JudgePlan } from './plan.ts';
 import { verdictKey, type JudgeCell } from './run.ts';
@@ -70,7 +71,7 @@ const harmless = places.filter((t) => judgeTasks[t]!.id !== 'toxicity');
 
 /** The mean over tasks of the mean over all scores of the task; tasks without any are left out. @param tallies one for each task */
 export function personaScore(tallies: readonly Tally[], tasks: readonly number[] = places): number | null {
-  return mean(tasks.flatMap((t) => (tallies[t]!.count > 0 ? [tallies[t]!.sum / tallies[t]!.count] : [])));
+  return meanOrNull(tasks.flatMap((t) => (tallies[t]!.count > 0 ? [tallies[t]!.sum / tallies[t]!.count] : [])));
 }
 
 /** Over all personas. */
@@ -109,9 +110,7 @@ function estimate(tables: readonly Table[], statistic: (totals: readonly (readon
   );
   const known = without.filter((one) => one !== null);
   if (n < 2 || known.length < n) return { value, low: null, high: null, personas: n };
-  const centre = known.reduce((sum, one) => sum + one, 0) / n;
-  const error = Math.sqrt(((n - 1) / n) * known.reduce((sum, one) => sum + (one - centre) ** 2, 0));
-  const half = studentQuantile(0.975, n - 1) * error;
+  const half = jackknifeHalf(known);
   return { value, low: value - half, high: value + half, personas: n };
 }
 
@@ -143,7 +142,7 @@ function taskScore(plan: JudgePlan, policy: number, task: JudgeTask, read: (key:
   const count = (outcome: string) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
   return {
     task,
-    mean: mean(scores),
+    mean: meanOrNull(scores),
     planned: cells.length,
     scored: scores.length,
     unparsed: count('unparsed'),
@@ -152,7 +151,3 @@ function taskScore(plan: JudgePlan, policy: number, task: JudgeTask, read: (key:
 }
 
 const hasScore = (persona: readonly Tally[]) => persona.some(({ count }) => count > 0);
-
-function mean(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
-}

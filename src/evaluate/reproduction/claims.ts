@@ -2,7 +2,8 @@
  * What is claimed, and what a study says about it: each claim compares two recipes of one setting by the t interval over seeds of the paired
  * log-ratio (`../seeds.ts`). The list is declared here, before any run; the measures are this project's own definitions.
  */
-import { claimOverSeeds, tInterval, type Claim } from '../seeds.ts';
+import { tInterval } from '../../statistics/intervals.ts';
+import { claimOverSeeds, type Claim } from '../seeds.ts';
 import type { RecipeName } from '../../rl/config.ts';
 import { analysis } from './analysis.ts';
 import type { Arm, RunResult, StudyResults } from './results.ts';

@@ -1,4 +1,5 @@
 /** The figures of a study: accuracy by persona, stability, fidelity, the lottery, training. Made of the results alone; the marks are `svg.ts`. */
+import { mean } from '../../statistics/moments.ts';
 import { analysis } from './analysis.ts';
 import { armValue, measures, type MeasureName } from './claims.ts';
 import type { Arm, Curve, RunResult, StudyResults } from './results.ts';
@@ -272,8 +273,4 @@ function smooth(points: readonly (readonly [x: number, y: number])[]): (readonly
     const recent = points.slice(0, i + 1).filter(([other]) => other > x - analysis.smoothing);
     return [x, mean(recent.map(([, y]) => y))] as const;
   });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

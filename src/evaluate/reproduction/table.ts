@@ -1,4 +1,5 @@
 /** The numbers of a study as a Markdown table and as sentences. Layout of the whole page is `files.ts`. */
+import { mean } from '../../statistics/moments.ts';
 import { armValue, compare, judgeClaims, measures, type ClaimResult, type MeasureName } from './claims.ts';
 import type { StudyResults } from './results.ts';
 
@@ -19,7 +20,7 @@ const columns: readonly MeasureName[] = [
 export function armTable(results: StudyResults): string {
   const nullCell = (arm: string) => {
     const runs = results.seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === arm));
-    return number(runs.reduce((sum, run) => sum + run.shuffled.mean, 0) / runs.length);
+    return number(mean(runs.map((run) => run.shuffled.mean)));
   };
   const head = ['arm', ...columns.map((name) => measures[name].name), 'PSS if personas did not matter'];
   return markdown(
@@ -78,7 +79,6 @@ export function inferenceTable(results: StudyResults): string {
     return (['search', 'ensemble'] as const).flatMap((kind) =>
       runs[0]!.inference[kind].map(({ personas }, i) => {
         const points = runs.map((run) => run.inference[kind][i]!);
-        const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
         const what = kind === 'search' ? `best of ${personas} on a validation set` : `vote of ${personas}`;
         return [
           name,

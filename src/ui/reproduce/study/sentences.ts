@@ -2,6 +2,7 @@
  * What the study found, in plain words: its two headline claims as sentences, a verdict as a word, numbers with their interval. What is claimed
  * and how it is decided is `evaluate/reproduction/claims.ts`.
  */
+import { mean } from '../../../statistics/moments.ts';
 import { armValue, type ClaimResult, type MeasureName } from '../../../evaluate/reproduction/claims.ts';
 import type { StudyResults } from '../../../evaluate/reproduction/results.ts';
 import { gain } from '../../../state/study.svelte.ts';
@@ -73,8 +74,8 @@ export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[
 
 function withoutEffect({ seeds, study }: StudyResults, arm: string): string {
   const shuffled = seeds.flatMap(({ runs }) => runs.filter((run) => run.arm === arm).map((run) => run.shuffled.mean));
-  const mean = shuffled.reduce((sum, value) => sum + value, 0) / shuffled.length;
-  return `PSS is the worst persona’s accuracy over the best one’s. With ${study.examination.problems} problems each, a policy as good as PerMix that ignored its persona would show ${fixed(mean, 2)}, not 1.`;
+  const average = mean(shuffled);
+  return `PSS is the worst persona’s accuracy over the best one’s. With ${study.examination.problems} problems each, a policy as good as PerMix that ignored its persona would show ${fixed(average, 2)}, not 1.`;
 }
 
 /** "+92.0 %, 95 % interval +70.1 to +117 %, 5 seeds" */
