@@ -23,6 +23,7 @@ export async function folderSource(path: string): Promise<PolicySource> {
   }
   return {
     id: basename(folder),
+    local: true,
     async read(file) {
       try {
         const bytes = await readFile(join(folder, file));

@@ -5,7 +5,7 @@ import { parsePolicyConfig, type PolicyConfig } from './config.ts';
 import { hashFiles, keepingFiles, type PolicyFiles } from './fingerprint.ts';
 import { readSafetensors, type SafeTensor } from './safetensors.ts';
 import type { PolicySource } from './source.ts';
-import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
+import { loadTokenizer, wantsSpecialTokens, type Tokenizer } from './tokenizer.ts';
 import { loadWeights, type Weights } from './weights.ts';
 
 export interface Policy {
@@ -41,10 +41,13 @@ async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {
   const json = await readJson(source, 'tokenizer.json');
   if (json === null) return null;
   const settings = await readJson(source, 'tokenizer_config.json');
-  // Only where it is needed: to ask for a file that is not there puts an error into a browser's console.
+  // From a server only where it is needed: to ask for a file that is not there puts an error into a browser's console.
   const inside = typeof settings === 'object' && settings !== null && 'chat_template' in settings;
-  const template = inside ? null : await source.read('chat_template.jinja');
-  return loadTokenizer(json, settings, template && new TextDecoder().decode(template));
+  const template = inside && !source.local ? null : await source.read('chat_template.jinja');
+  const chatTemplate = template && new TextDecoder().decode(template);
+  const specialTokens =
+    source.local || wantsSpecialTokens(settings, chatTemplate) ? await readJson(source, 'special_tokens_map.json') : null;
+  return loadTokenizer(json, settings, { chatTemplate, specialTokens });
 }
 
 /** One file, or the shards that model.safetensors.index.json names. */

@@ -4,6 +4,8 @@ import { LabError } from '../errors.ts';
 export interface PolicySource {
   /** A name for the reader: "permix-tiny", a folder, a hub id. */
   readonly id: string;
+  /** To ask for a file that is not there costs nothing: no request, and no error in a browser's console. */
+  readonly local?: boolean;
   /** The whole file, null where there is none. @throws LabError `network` */
   read(path: string): Promise<Uint8Array | null>;
 }

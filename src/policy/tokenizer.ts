@@ -2,42 +2,80 @@
  * Text to token ids and back, and messages to text: a policy's own `tokenizer.json` and chat template, read by
  * @huggingface/tokenizers and @huggingface/jinja. It is not where a vocabulary is learned (`pretrain/bpe.ts`).
  */
-import { Template } from '@huggingface/jinja';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { LabError } from '../errors.ts';
+import { ChatTemplate, defaultTemplateSettings, type Message, type TemplateSettings } from './chat-template.ts';
+import { checkTokenizerJson } from './tokenizer-json.ts';
 
-export interface Message {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
+export type { Message, TemplateSettings } from './chat-template.ts';
 
 type Json = Record<string, unknown>;
+
+/** What templates may refer to by name, and where a policy may keep it. */
+const namedTokens = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'sep_token', 'cls_token', 'mask_token'] as const;
+type NamedTokens = Readonly<Partial<Record<(typeof namedTokens)[number], string>>>;
+
+interface Parts {
+  readonly inner: HuggingFaceTokenizer;
+  /** `model_max_length` of tokenizer_config.json; null where it sets none. */
+  readonly maxLength: number | null;
+  readonly tokens: NamedTokens;
+  readonly template: ChatTemplate | null;
+  readonly settings: TemplateSettings;
+}
 
 export class Tokenizer {
   /** Largest id plus one, added tokens included. The policy's embedding may have more rows than that. */
   readonly vocabSize: number;
-  /** `model_max_length` of tokenizer_config.json; null where it sets none. */
-  readonly maxLength: number | null;
+  /** `bos_token`, `eos_token`, … as far as the files name them. */
+  readonly tokens: NamedTokens;
+  readonly template: TemplateSettings;
+  readonly #parts: Parts;
   readonly #inner: HuggingFaceTokenizer;
   readonly #special: ReadonlySet<number>;
-  readonly #template: Template | null;
-  /** What templates may refer to by name: `bos_token`, `eos_token`, … */
-  readonly #names: Readonly<Record<string, string | null>>;
 
   /** Use `loadTokenizer`, which checks the files. */
-  constructor(inner: HuggingFaceTokenizer, config: Json, template: Template | null) {
-    this.#inner = inner;
-    this.#template = template;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#inner = parts.inner;
+    this.tokens = parts.tokens;
+    this.template = parts.settings;
     let largest = -1;
-    for (const id of inner.get_vocab().values()) largest = Math.max(largest, id);
+    for (const id of parts.inner.get_vocab().values()) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
-    const limit = config['model_max_length'];
-    // Hugging Face writes 1e30 for "unknown".
-    this.maxLength = typeof limit === 'number' && limit > 0 && limit < 1e9 ? limit : null;
-    this.#special = new Set([...inner.get_added_tokens_decoder()].filter(([, token]) => token.special).map(([id]) => id));
-    this.#names = Object.fromEntries(
-      ['bos_token', 'eos_token', 'pad_token', 'unk_token'].map((name) => [name, tokenContent(config[name])]),
-    );
+    this.#special = new Set([...parts.inner.get_added_tokens_decoder()].filter(([, token]) => token.special).map(([id]) => id));
+  }
+
+  /** Most tokens of a row, prompt and completion together; null where no file sets a limit. */
+  get maxLength(): number | null {
+    return this.#parts.maxLength;
+  }
+
+  /** The same, for a policy that reads no more than `positions` tokens. */
+  within(positions: number): Tokenizer {
+    return new Tokenizer({ ...this.#parts, maxLength: Math.min(this.maxLength ?? Infinity, positions) });
+  }
+
+  /** The same with a template that is told this. @throws LabError 'config' for what the template does not know */
+  withTemplate(settings: TemplateSettings): Tokenizer {
+    const complaint = this.#parts.template?.complaint(settings);
+    if (complaint) throw new LabError('config', complaint, 'Correct it in the settings of the template, or leave it out.');
+    return new Tokenizer({ ...this.#parts, settings });
+  }
+
+  /** The id of a token by its exact text, null where there is none. */
+  idOf(token: string): number | null {
+    return this.#inner.token_to_id(token) ?? null;
+  }
+
+  /** The text of one token, special tokens by name; null for an id without one. */
+  tokenOf(id: number): string | null {
+    return this.#inner.id_to_token(id) ?? null;
+  }
+
+  /** Texts of the added tokens: those that are found in a text before it is split, special ones among them. */
+  get addedTokens(): readonly string[] {
+    return [...this.#inner.get_added_tokens_decoder().values()].map(({ content }) => content);
   }
 
   /** Special tokens written in the text become their ids; none are added. */
@@ -80,20 +118,11 @@ export class Tokenizer {
 
   /** The messages as the policy was trained to see them. @throws LabError 'format' where there is no usable chat template. */
   chat(messages: readonly Message[], options: { readonly addGenerationPrompt?: boolean } = {}): string {
-    if (!this.#template) {
+    const { template, settings } = this.#parts;
+    if (!template) {
       throw new LabError('format', 'The policy has no chat template.', 'Add one to tokenizer_config.json or as chat_template.jinja.');
     }
-    try {
-      return this.#template.render({
-        ...this.#names,
-        messages,
-        add_generation_prompt: options.addGenerationPrompt ?? false,
-        // Llama 3 templates print today's date unless they are told one; a run must not depend on the day.
-        date_string: '26 Jul 2024',
-      });
-    } catch (cause) {
-      throw new LabError('format', `The policy's chat template failed: ${reasonOf(cause)}.`, 'Correct the template.', { cause });
-    }
+    return template.render(messages, options.addGenerationPrompt ?? false, settings);
   }
 
   /** The library throws on an empty list and on ids it does not know. */
@@ -104,71 +133,54 @@ export class Tokenizer {
   }
 }
 
+/** The files beside tokenizer.json. */
+export interface TokenizerFiles {
+  /** The text of chat_template.jinja, which goes before the template of tokenizer_config.json. */
+  readonly chatTemplate?: string | null;
+  /** The parsed special_tokens_map.json: names the tokens that tokenizer_config.json does not. */
+  readonly specialTokens?: unknown;
+}
+
 /**
  * @param tokenizerJson the parsed tokenizer.json
  * @param tokenizerConfig the parsed tokenizer_config.json; null where there is none
- * @param chatTemplate the text of chat_template.jinja, which goes before the template in `tokenizerConfig`
  * @throws LabError 'format' where the files are broken or of an unsupported kind
  */
-export function loadTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, chatTemplate?: string | null): Tokenizer {
+export function loadTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, files: TokenizerFiles = {}): Tokenizer {
   const config = tokenizerConfig === null || tokenizerConfig === undefined ? {} : tokenizerConfig;
   if (!isObject(config)) throw broken('tokenizer_config.json is not a JSON object.');
-  const json = checkTokenizerJson(tokenizerJson);
+  const map = files.specialTokens === null || files.specialTokens === undefined ? {} : files.specialTokens;
+  if (!isObject(map)) throw broken('special_tokens_map.json is not a JSON object.');
   let inner: HuggingFaceTokenizer;
   try {
-    inner = new HuggingFaceTokenizer(json, config);
+    inner = new HuggingFaceTokenizer(checkTokenizerJson(tokenizerJson), config);
   } catch (cause) {
+    if (cause instanceof LabError) throw cause;
     throw broken(`tokenizer.json cannot be read: ${reasonOf(cause)}.`, cause);
   }
-  const source = chatTemplate ?? templateOf(config['chat_template']);
-  let template: Template | null = null;
-  if (source !== null) {
-    try {
-      template = new Template(source);
-    } catch (cause) {
-      throw broken(`The chat template is not valid Jinja: ${reasonOf(cause)}.`, cause);
-    }
-  }
-  return new Tokenizer(inner, config, template);
+  const tokens = Object.fromEntries(
+    namedTokens.flatMap((name) => {
+      const content = tokenContent(config[name]) ?? tokenContent(map[name]);
+      return content === null ? [] : [[name, content]];
+    }),
+  ) as NamedTokens;
+  const source = files.chatTemplate ?? templateOf(config['chat_template']);
+  const limit = config['model_max_length'];
+  return new Tokenizer({
+    inner,
+    // Hugging Face writes 1e30 for "unknown".
+    maxLength: typeof limit === 'number' && limit > 0 && limit < 1e9 ? limit : null,
+    tokens,
+    template: source === null ? null : new ChatTemplate(source, tokens),
+    settings: defaultTemplateSettings,
+  });
 }
 
-const modelTypes = ['BPE', 'Unigram', 'WordPiece'];
-
-/** The library trusts its input; a truncated or foreign file has to be told apart before. */
-function checkTokenizerJson(json: unknown): Json {
-  if (!isObject(json)) throw broken('tokenizer.json is not a JSON object.');
-  const model = json['model'];
-  if (!isObject(model)) throw broken('tokenizer.json has no "model".');
-  const type = model['type'] ?? 'BPE';
-  if (!modelTypes.includes(String(type))) {
-    throw broken(`tokenizer.json has a model of type "${String(type)}"; supported are ${modelTypes.join(', ')}.`);
-  }
-  const vocab = model['vocab'];
-  if (type === 'Unigram') {
-    if (!Array.isArray(vocab) || vocab.length === 0) throw broken('tokenizer.json has no list "model.vocab".');
-  } else {
-    if (!isObject(vocab)) throw broken('tokenizer.json has no "model.vocab".');
-    for (const [token, id] of Object.entries(vocab)) {
-      if (!Number.isInteger(id) || (id as number) < 0) throw broken(`tokenizer.json gives the token ${JSON.stringify(token)} no valid id.`);
-    }
-  }
-  if (type === 'BPE' && !Array.isArray(model['merges'])) throw broken('tokenizer.json has no list "model.merges".');
-  const added = json['added_tokens'] ?? [];
-  if (
-    !Array.isArray(added) ||
-    !added.every((token) => isObject(token) && typeof token['content'] === 'string' && Number.isInteger(token['id']))
-  ) {
-    throw broken('"added_tokens" of tokenizer.json is not a list of tokens with "id" and "content".');
-  }
-  return {
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: null,
-    ...json,
-    model: { ...model, type },
-    added_tokens: added,
-  };
+/** Whether special_tokens_map.json could say something that tokenizer_config.json does not: an end token, or a token that the template names. */
+export function wantsSpecialTokens(tokenizerConfig: unknown, chatTemplate: string | null): boolean {
+  const config = isObject(tokenizerConfig) ? tokenizerConfig : {};
+  const source = chatTemplate ?? templateOf(config['chat_template']) ?? '';
+  return namedTokens.some((name) => tokenContent(config[name]) === null && (name === 'eos_token' || source.includes(name)));
 }
 
 /** A string, or a list of named templates of which `default` is taken. */

@@ -76,8 +76,28 @@ describe('config.json', () => {
     [{ model_type: 'constructor' }, /constructor/],
     [{ model_type: undefined, architectures: ['MambaForCausalLM'] }, /Mamba/],
     [{ architectures: ['LlamaForSequenceClassification'] }, /SequenceClassification/],
-    [{ model_type: 'qwen2', architectures: [], use_sliding_window: true }, /sliding-window/],
-    [{ layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention/],
+    [
+      { model_type: 'qwen2', architectures: [], use_sliding_window: true, max_position_embeddings: 8192, max_window_layers: 1 },
+      /sliding-window/,
+    ],
+    [{ model_type: 'qwen3', architectures: [], use_sliding_window: true, sliding_window: 8, max_window_layers: 0 }, /sliding-window/],
+    [{ sliding_window: 8 }, /sliding-window/],
+    [{ layer_types: ['full_attention', 'sliding_attention'] }, /sliding-window/],
+    [{ layer_types: ['linear_attention'] }, /linear_attention/],
+    [{ rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.25 } }, /partial_rotary_factor 0.25/],
+    [{ rope_parameters: { sliding_attention: { rope_type: 'default' } } }, /nothing for full_attention/],
+    [{ rope_parameters: { rope_type: 'longrope' } }, /longrope/],
+    [{ rope_parameters: [] }, /must be an object/],
+    [{ rope_interleaved: true }, /rope_interleaved/],
+    [{ no_rope_layers: [1, 0] }, /no_rope_layers/],
+    [{ no_rope_layer_interval: 4 }, /no_rope_layer_interval/],
+    [{ logit_scale: 0.0625 }, /logit_scale 0.0625/],
+    [{ final_logit_softcapping: 30 }, /capped logits/],
+    [{ is_causal: false }, /is_causal/],
+    [{ use_qk_norm: true }, /use_qk_norm/],
+    [{ clip_qkv: 8 }, /clip_qkv/],
+    [{ tie_word_embeddings: 'yes' }, /tie_word_embeddings must be true or false/],
+    [{ rms_norm_eps: 0 }, /rms_norm_eps/],
     [{ num_local_experts: 8 }, /experts/],
     [{ partial_rotary_factor: 0.5 }, /partial rotary/],
     [{ hidden_act: 'gelu' }, /gelu/],
@@ -93,6 +113,70 @@ describe('config.json', () => {
     [{ num_attention_heads: 3 }, /head_dim/],
   ])('refuses %j by name', (change, sentence) => {
     expect(refusal(() => parsePolicyConfig({ ...llama, ...change }))).toMatch(sentence);
+  });
+
+  it.each([
+    [{ model_type: 'qwen2', architectures: [], use_sliding_window: false, sliding_window: 8, max_window_layers: 1 }],
+    // No row is longer than the window, no layer has it, there is none: nothing slides.
+    [{ model_type: 'qwen2', architectures: [], use_sliding_window: true, sliding_window: 64 }],
+    [{ model_type: 'qwen2', architectures: [], use_sliding_window: true, sliding_window: 8, max_window_layers: 2 }],
+    [{ model_type: 'qwen3', architectures: [], use_sliding_window: true, sliding_window: null, max_window_layers: 0 }],
+    [{ model_type: 'qwen2', architectures: [], attention_bias: false }],
+    [
+      {
+        layer_types: ['full_attention', 'full_attention'],
+        num_experts: 0,
+        mlp_bias: false,
+        no_rope_layers: [1, 1],
+        rope_interleaved: false,
+      },
+    ],
+    [
+      {
+        attention_dropout: 0.1,
+        initializer_range: 0.1,
+        use_cache: false,
+        pretraining_tp: 2,
+        torch_dtype: 'bfloat16',
+        is_llama_config: true,
+      },
+    ],
+  ])('reads %j, which changes nothing', (change) => expect(() => parsePolicyConfig({ ...llama, ...change })).not.toThrow());
+
+  // What LlamaConfig and LlamaRotaryEmbedding of transformers 5.24 make of the same keys (`rope_parameters`, `inv_freq`).
+  const linear = { type: 'linear', factor: 2 };
+  const llama3 = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+  const scaled = (originalMaxPositions: number) => ({
+    type: 'llama3',
+    factor: 8,
+    lowFreqFactor: 1,
+    highFreqFactor: 4,
+    originalMaxPositions,
+  });
+  it.each<[object, number, object | null]>([
+    [{}, 10000, null],
+    [{ rope_theta: 500000 }, 500000, null],
+    [{ rope_theta: 500000, rope_parameters: { rope_type: 'default' } }, 500000, null],
+    [{ rope_theta: 500000, rope_parameters: { rope_type: 'default', rope_theta: 1000 } }, 1000, null],
+    [{ rope_scaling: linear }, 10000, linear],
+    [{ rope_scaling: linear, rope_parameters: { rope_type: 'default', rope_theta: 1000 } }, 10000, linear],
+    [{ rope_theta: 500000, rope_scaling: { ...linear, rope_theta: 777 } }, 777, linear],
+    [{ rope_theta: 5000, rope_scaling: linear, rope_parameters: null }, 5000, linear],
+    [{ rope_theta: 5000, rope_scaling: {}, rope_parameters: {} }, 5000, null],
+    [{ rope_parameters: { type: 'linear', rope_type: 'default', factor: 2, rope_theta: 1000 } }, 1000, null],
+    [{ rope_parameters: { type: 'linear', factor: 2, rope_theta: 1000 } }, 1000, linear],
+    [{ rope_parameters: { ...llama3, rope_theta: 500000 } }, 500000, scaled(64)],
+    [{ rope_scaling: { ...llama3, original_max_position_embeddings: 32 } }, 10000, scaled(32)],
+    [{ rope_scaling: { ...llama3, original_max_position_embeddings: 32 }, original_max_position_embeddings: 16 }, 10000, scaled(16)],
+    // By layer type: all layers of these families are of one.
+    [{ rope_parameters: { full_attention: { rope_type: 'default', rope_theta: 1000 } } }, 1000, null],
+    [{ rope_theta: 2000, rope_parameters: { full_attention: { ...linear }, sliding_attention: { rope_theta: 10 } } }, 2000, linear],
+  ])('reads %j as transformers does', (change, theta, scaling) => {
+    const { rope_theta: _, ...plain } = llama;
+    expect(parsePolicyConfig({ ...plain, max_position_embeddings: 64, ...change })).toMatchObject({
+      ropeTheta: theta,
+      ropeScaling: scaling,
+    });
   });
 
   it.each([null, [], 'llama', 3])('refuses %j', (json) => {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { maxPersonaCharacters, renderPrompt } from '../../src/persona/prompt.ts';
-import { loadTokenizer, type Tokenizer } from '../../src/policy/tokenizer.ts';
+import { loadTokenizer, type Message, type Tokenizer } from '../../src/policy/tokenizer.ts';
 import { trainTokenizer } from '../../src/pretrain/bpe.ts';
 
 const texts = ['What is 17 + 25?', 'You are a careless pirate.', 'Arr, matey, it is \\boxed{42}. Yo ho ho!', 'Sort 4 7 2.'];
@@ -78,12 +78,9 @@ describe('Tokenizer', () => {
       eos_token: { content: '<|end|>' },
     };
     expect(loadTokenizer(files.tokenizer, config).chat([])).toBe('A<|end|>');
-    expect(loadTokenizer(files.tokenizer, config, '{{ messages[0].content }}!').chat([{ role: 'user', content: 'Hi' }])).toBe('Hi!');
-  });
-
-  it('does not let a template read the clock', () => {
-    const llama = "{% if not date_string is defined %}{% set date_string = strftime_now('%Y') %}{% endif %}{{ date_string }}";
-    expect(loadTokenizer(files.tokenizer, null, llama).chat([])).toBe('26 Jul 2024');
+    expect(
+      loadTokenizer(files.tokenizer, config, { chatTemplate: '{{ messages[0].content }}!' }).chat([{ role: 'user', content: 'Hi' }]),
+    ).toBe('Hi!');
   });
 });
 
@@ -119,7 +116,9 @@ describe('broken tokenizer files', () => {
 
   it('says so when there is no template, or when it fails', () => {
     expect(() => loadTokenizer(files.tokenizer, {}).chat([])).toThrow(/no chat template/);
-    expect(() => loadTokenizer(files.tokenizer, null, "{{ raise_exception('system role') }}").chat([])).toThrow(/failed: system role/);
+    expect(() => loadTokenizer(files.tokenizer, null, { chatTemplate: "{{ raise_exception('system role') }}" }).chat([])).toThrow(
+      /failed: system role/,
+    );
   });
 });
 
@@ -149,21 +148,52 @@ describe('renderPrompt', () => {
 const assets = fileURLToPath(new URL('../../../shared/assets/tokenizers/', import.meta.url));
 const readJson = (path: string): unknown => JSON.parse(readFileSync(assets + path, 'utf8'));
 
+interface Reference {
+  readonly text: string;
+  readonly ids: number[];
+  /** Where decoding does not give the text back. */
+  readonly decoded?: string;
+}
+interface RenderedChat {
+  readonly tokenizer: string;
+  readonly messages: readonly Message[];
+  readonly add_generation_prompt: boolean;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly rendered: string;
+  readonly ids: number[];
+}
+
 describe.skipIf(!existsSync(assets)).each([
   ['smollm2', 'smollm2-computed.json'],
   ['qwen3', 'qwen2.json'],
-])('shared tokenizer %s (../shared/assets/tokenizers)', (name, vectors) => {
-  const load = () => loadTokenizer(readJson(`${name}/tokenizer.json`), readJson(`${name}/tokenizer_config.json`));
+])('shared tokenizer %s (../shared/assets/tokenizers)', (name, older) => {
+  let subject: Tokenizer;
+  beforeAll(() => {
+    subject = loadTokenizer(readJson(`${name}/tokenizer.json`), readJson(`${name}/tokenizer_config.json`));
+  }, 60_000);
 
-  it('encodes as the test vectors say', () => {
-    const subject = load();
-    for (const { text, ids } of readJson(`testvectors/${vectors}`) as { text: string; ids: number[] }[]) {
+  it('encodes and decodes as the reference library does', { timeout: 60_000 }, () => {
+    const { rows } = readJson(`testvectors/${name}.json`) as { rows: readonly Reference[] };
+    for (const { text, ids, decoded } of [...rows, ...(readJson(`testvectors/${older}`) as Reference[])]) {
       expect([text, [...subject.encode(text)]]).toEqual([text, ids]);
+      // The older set has no such field, and none of its texts needs one but those that are not in Unicode's normal form.
+      if (rows.some((row) => row.text === text)) expect(subject.pieces(ids).join('')).toBe(decoded ?? text);
     }
   });
 
-  it('gives back any text and renders a chat', () => {
-    const subject = load();
+  it('renders chats as transformers does, with the arguments it is given', () => {
+    const { rows } = readJson('testvectors/chat-templates.json') as { rows: readonly RenderedChat[] };
+    const own = rows.filter((row) => row.tokenizer === name);
+    expect(own.length).toBeGreaterThan(10);
+    for (const { messages, add_generation_prompt: addGenerationPrompt, rendered, ids, ...row } of own) {
+      const text = subject.withTemplate({ ...subject.template, arguments: row.arguments }).chat(messages, { addGenerationPrompt });
+      expect(text).toBe(rendered);
+      // transformers 5 makes another tokenizer of SmolLM2's files, which cuts at no digit; tokenizer.json does, and so does its own library.
+      if (!/[^\P{N}0-9]/u.test(text)) expect([...subject.encode(text)]).toEqual(ids);
+    }
+  });
+
+  it('gives back any text and renders a chat', { timeout: 60_000 }, () => {
     roundTrips(subject, name === 'qwen3' ? (text) => text.normalize('NFC') : undefined);
     const { text, tokens } = renderPrompt(subject, 'You are a pirate.', 'What is 17 + 25?');
     expect(text).toBe(

@@ -1,0 +1,71 @@
+/**
+ * How a tokenizer.json cuts text before its merges, put into the words that @huggingface/tokenizers 0.2.0 reads as the reference library
+ * (Rust, 0.23) does. Its own Digits, Punctuation and Whitespace know ASCII or runs only (½, ², ٤, ① and Ⅳ are digits of SmolLM2), and its
+ * Split knows two of five behaviours; a Split over the right pattern says all of them. It cuts nothing itself.
+ */
+type Json = Record<string, unknown>;
+
+const numeric = '\\p{N}';
+const word = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
+const punctuation = '[\\p{P}\\u0021-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u007E]';
+
+/** @throws Error naming a behaviour that the reference library does not have either */
+export function referencePreTokenizer(json: unknown): unknown {
+  if (!isObject(json)) return json;
+  switch (json['type']) {
+    case 'Sequence': {
+      const parts = json['pretokenizers'];
+      return { ...json, pretokenizers: Array.isArray(parts) ? parts.map(referencePreTokenizer) : parts };
+    }
+    case 'Digits':
+      return split(numeric, json['individual_digits'] === true ? 'Isolated' : 'Contiguous');
+    case 'Punctuation':
+      return split(punctuation, json['behavior'] ?? 'Isolated');
+    case 'Whitespace':
+      return split(`[${word}]+|[^${word}\\s]+`, 'Removed', true);
+    case 'Split': {
+      const source = sourceOf(json['pattern']);
+      return source === null ? json : split(source, json['behavior'] ?? 'Isolated', json['invert'] === true);
+    }
+    default:
+      return json;
+  }
+}
+
+/** @param invert the text between the matches is what is meant */
+function split(source: string, behavior: unknown, invert = false): Json {
+  const named = (pattern: string, kind: 'Isolated' | 'Removed', matchesOnly = false) => ({
+    type: 'Split',
+    pattern: { Regex: pattern },
+    behavior: kind,
+    invert: matchesOnly,
+  });
+  const other = `(?:(?!${source})[\\s\\S])`;
+  const [match, rest] = invert ? [`${other}+`, `(?:${source})`] : [`(?:${source})`, `${other}+`];
+  switch (String(behavior).toLowerCase()) {
+    case 'isolated':
+      return named(source, 'Isolated');
+    case 'removed':
+      return named(source, 'Removed', invert);
+    case 'contiguous':
+      return named(`(?:${source})+`, 'Isolated');
+    // `matchesOnly` gives the pieces that a pattern over the whole text names one after the other.
+    case 'mergedwithprevious':
+      return named(`(?:${rest})?${match}|${rest}`, 'Isolated', true);
+    case 'mergedwithnext':
+      return named(`${match}(?:${rest})?|${rest}`, 'Isolated', true);
+    default:
+      throw new Error(`there is no split behaviour ${JSON.stringify(behavior)}`);
+  }
+}
+
+/** The regular expression of a pattern; null for what the library has to complain about. */
+function sourceOf(pattern: unknown): string | null {
+  if (!isObject(pattern)) return null;
+  if (typeof pattern['Regex'] === 'string') return pattern['Regex'];
+  return typeof pattern['String'] === 'string' ? pattern['String'].replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : null;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

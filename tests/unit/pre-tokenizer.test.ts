@@ -1,0 +1,76 @@
+/** Where a text is cut, against the reference library (`tokenizers` 0.23.3): the pieces below are its own. */
+import { SplitPreTokenizer } from '@huggingface/tokenizers';
+import { describe, expect, it } from 'vitest';
+import { referencePreTokenizer } from '../../src/policy/pre-tokenizer.ts';
+import { loadTokenizer } from '../../src/policy/tokenizer.ts';
+
+function cut(json: object, text: string): string[] {
+  const split = referencePreTokenizer(json) as ConstructorParameters<typeof SplitPreTokenizer>[0];
+  return new SplitPreTokenizer(split).pre_tokenize_text(text);
+}
+const digits = { type: 'Digits' };
+const punctuation = { type: 'Punctuation' };
+const marks = (behavior: string, invert: boolean) => ({ type: 'Split', pattern: { Regex: '[.,!?]' }, behavior, invert });
+
+describe('referencePreTokenizer', () => {
+  it.each<[object, string, string[]]>([
+    [{ ...digits, individual_digits: true }, 'a1½b٤٢, Ⅳ!?c', ['a', '1', '½', 'b', '٤', '٢', ', ', 'Ⅳ', '!?c']],
+    [{ ...digits, individual_digits: true }, 'été²_w_①', ['été', '²', '_w_', '①']],
+    [{ ...digits, individual_digits: false }, 'a1½b٤٢, Ⅳ!?c', ['a', '1½', 'b', '٤٢', ', ', 'Ⅳ', '!?c']],
+    [{ type: 'Whitespace' }, 'a1½b٤٢, Ⅳ!?c', ['a1', '½', 'b٤٢', ',', 'Ⅳ', '!?', 'c']],
+    [{ type: 'Whitespace' }, 'été²_w_①', ['été', '²', '_w_', '①']],
+    [punctuation, 'x..y  z-', ['x', '.', '.', 'y  z', '-']],
+    [{ ...punctuation, behavior: 'Removed' }, 'x..y  z-', ['x', 'y  z']],
+    [{ ...punctuation, behavior: 'Contiguous' }, 'x..y  z-', ['x', '..', 'y  z', '-']],
+    [{ ...punctuation, behavior: 'MergedWithPrevious' }, 'x..y  z-', ['x.', '.', 'y  z-']],
+    [{ ...punctuation, behavior: 'MergedWithNext' }, 'x..y  z-', ['x', '.', '.y  z', '-']],
+    [marks('Isolated', false), 'x..y  z-', ['x', '.', '.', 'y  z-']],
+    [marks('Isolated', true), 'x..y  z-', ['x', '.', '.', 'y  z-']],
+    [marks('Removed', false), 'x..y  z-', ['x', 'y  z-']],
+    [marks('Removed', true), 'x..y  z-', ['.', '.']],
+    [marks('Contiguous', false), 'x..y  z-', ['x', '..', 'y  z-']],
+    [marks('MergedWithPrevious', false), 'x..y  z-', ['x.', '.', 'y  z-']],
+    [marks('MergedWithPrevious', true), 'x..y  z-', ['x', '.', '.y  z-']],
+    [marks('MergedWithNext', false), 'x..y  z-', ['x', '.', '.y  z-']],
+    [marks('MergedWithNext', true), 'x..y  z-', ['x.', '.', 'y  z-']],
+    [{ type: 'Split', pattern: { String: '.' }, behavior: 'Removed' }, 'x..y  z-', ['x', 'y  z-']],
+  ])('%j cuts %s', (json, text, pieces) => expect(cut(json, text)).toEqual(pieces));
+
+  it('leaves what the library reads rightly as it is, within a sequence too', () => {
+    const bytes = { type: 'ByteLevel', use_regex: true };
+    expect(referencePreTokenizer(null)).toBe(null);
+    expect(referencePreTokenizer({ type: 'Sequence', pretokenizers: [bytes, digits] })).toEqual({
+      type: 'Sequence',
+      pretokenizers: [bytes, { type: 'Split', pattern: { Regex: '(?:\\p{N})+' }, behavior: 'Isolated', invert: false }],
+    });
+  });
+
+  it('is what a loaded tokenizer cuts with: no merge reaches across a digit of any script', () => {
+    const vocab = ['Â', '²', 'x', 'Ù', '¤', '¢', 'xÂ', 'Â²', 'Ù¤', 'Ù¢', '²x'];
+    const tokenizer = loadTokenizer(
+      {
+        pre_tokenizer: {
+          type: 'Sequence',
+          pretokenizers: [
+            { ...digits, individual_digits: true },
+            { type: 'ByteLevel', use_regex: false },
+          ],
+        },
+        decoder: { type: 'ByteLevel' },
+        model: {
+          type: 'BPE',
+          vocab: Object.fromEntries(vocab.map((token, id) => [token, id])),
+          merges: ['x Â', 'Â ²', 'Ù ¤', 'Ù ¢', '² x'],
+        },
+      },
+      {},
+    );
+    // Without the cut "x²" would begin with the merge "xÂ".
+    expect([...tokenizer.encode('x²x٤٢')]).toEqual([2, 7, 2, 8, 9]);
+    expect(tokenizer.decode(tokenizer.encode('x²x٤٢'))).toBe('x²x٤٢');
+  });
+
+  it('knows no other behaviour', () => {
+    expect(() => referencePreTokenizer(marks('Glued', false))).toThrow(/"Glued"/);
+  });
+});
