@@ -13,6 +13,7 @@ import type { ChildProcess } from 'node:child_process';
 import { LabError } from '../errors.ts';
 import { analysis, declaredExamination, type Examination } from '../evaluate/reproduction/analysis.ts';
 import { studyFiles, summaryLines } from '../evaluate/reproduction/files.ts';
+import { parseOthers, together } from '../evaluate/reproduction/together.ts';
 import { resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
 import { personas } from '../persona/world.ts';
 import { fingerprintOf } from '../policy/fingerprint.ts';
@@ -111,8 +112,8 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
         'Correct what is said above; the same command does the rest.',
       );
     }
-    const results = await collect(request, runs, folderOf, bench.bases[0]!, bases[0]!, commandOf());
     const folder = request.out ?? join(work, 'quick');
+    const results = await withOthers(folder, await collect(request, runs, folderOf, bench.bases[0]!, bases[0]!, commandOf()));
     await writeStudy(folder, results);
     out.object(results);
     for (const line of summaryLines(results)) out.line(line);
@@ -368,17 +369,35 @@ async function redraw(args: Arguments, out: Output): Promise<number> {
   const folder = resolve(args.text('out') ?? join('docs', 'reproduction'));
   const file = join(folder, 'results.json');
   if (!existsSync(file)) throw args.wrong(`There is no ${file} to redraw.`);
-  const results = await readJson<StudyResults>(file);
-  if (results.format !== resultsFormat || results.version !== resultsVersion) {
-    throw new LabError('format', `${file} is not a result of permix reproduce that this version reads.`, 'Run the study again.');
-  }
-  await writeStudy(folder, results);
-  out.object(results);
-  for (const line of summaryLines(results)) out.line(line);
+  const results = await readResults(file);
+  const complete = await withOthers(folder, results);
+  await writeStudy(folder, complete);
+  out.object(complete);
+  for (const line of summaryLines(complete)) out.line(line);
   return 0;
+}
+
+/** With what others.json beside the study tells of other seeds, where there is such a file. */
+async function withOthers(folder: string, { together: _, ...results }: StudyResults): Promise<StudyResults> {
+  const file = join(folder, 'others.json');
+  if (!existsSync(file)) return results;
+  const { setting, sources } = parseOthers(await readJson<unknown>(file), file);
+  const read = await Promise.all(
+    sources.map(async (source) => ({ source, results: source.results ? await readResults(join(folder, source.results)) : null })),
+  );
+  return { ...results, together: together(results, setting, read) };
+}
+
+async function readResults(file: string): Promise<StudyResults> {
+  const results = await readJson<StudyResults>(file);
+  if (results.format === resultsFormat && results.version === resultsVersion) return results;
+  throw new LabError('format', `${file} is not a result of permix reproduce that this version reads.`, 'Run the study again.');
 }
 
 function commandOf(): string {
   const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-  return ['npm run reproduce --', ...process.argv.slice(3).map(quoted)].join(' ');
+  // Where the working files lay and how many runs went at once decides nothing.
+  const words = process.argv.slice(3);
+  const told = words.filter((word, i) => !/^--(work|jobs)(=|$)/.test(word) && !/^--(work|jobs)$/.test(words[i - 1] ?? ''));
+  return ['npm run reproduce --', ...told.map(quoted)].join(' ');
 }

@@ -97,7 +97,7 @@ describe('tables', () => {
   it('carry the numbers', () => {
     expect(armTable(three)).toMatch(/\| PerMix, β 0\.02 \|.*\| 0\.750 ± 0\.000 \|.*\| 0\.910 \|/);
     expect(claimTable(three)).toMatch(
-      /PerMix has a higher Persona Stability Score than RLVR \|.*×1\.47 \(\+47\.1 %\) \| ×1\.4\d … ×1\.5\d \| \*\*reproduced in the model world\*\*/,
+      /PerMix has a higher Persona Stability Score than RLVR \|.*×1\.47 \(\+47\.1 %\) \| ×1\.4\d … ×1\.5\d \| larger \(×1\.4\d … ×1\.5\d\) \| \*\*reproduced in the model world\*\*/,
     );
     expect(inferenceTable(three)).toMatch(/\| Base \| vote of 4 \| 0\.654 \| 0 \| 12,345 \|/);
     expect(contrastTable(three)).toBeNull();

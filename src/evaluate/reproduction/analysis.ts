@@ -22,6 +22,8 @@ export const analysis = {
   fidelityReplies: 12,
   /** Of the t interval over seeds of the paired log-ratio, which decides a claim. */
   confidence: 0.95,
+  /** The smallest effect of interest, ±3 %: the equivalence reading that stands beside a verdict asks whether an effect is shown to be within it. */
+  smallestEffect: 0.03,
   /** "Keeps" is at least this share of the other policy's value. */
   keeps: 0.95,
   /** The KL weight of the headline claims; others are reported beside it. */

@@ -3,6 +3,7 @@
  * log-ratio (`../seeds.ts`). The list is declared here, before any run; the measures are this project's own definitions.
  */
 import { tInterval } from '../../statistics/intervals.ts';
+import { equivalence, summarise, type Equivalence } from '../../statistics/equivalence.ts';
 import { claimOverSeeds, type Claim } from '../seeds.ts';
 import type { RecipeName } from '../../rl/config.ts';
 import { analysis } from './analysis.ts';
@@ -34,7 +35,7 @@ export const measures = {
 
 export type MeasureName = keyof typeof measures;
 
-interface Declared {
+export interface Declared {
   readonly id: string;
   readonly statement: string;
   /** Who says so: the paper's abstract, its theory as reconstructed here, or this project for comparison. */
@@ -178,6 +179,8 @@ export interface ClaimResult {
   readonly high: number | null;
   readonly threshold: number;
   readonly seeds: number;
+  /** Whether the ratio is shown to be too small to matter; null where something is only to be kept, and with fewer than two seeds. */
+  readonly equivalence: Equivalence | null;
   readonly verdict: string;
   readonly reason: string;
 }
@@ -201,7 +204,7 @@ function armOf(arms: readonly Arm[], recipe: RecipeName, setting: string | null)
 
 function judge(results: StudyResults, claim: Declared, setting: string | null, more: Arm, less: Arm): ClaimResult {
   const threshold = claim.keeps ?? 1;
-  const { verdict, reason, ratio, low, high, seeds } = compare(results, claim.measure, more.id, less.id, threshold);
+  const { verdict, reason, ratio, low, high, seeds, equivalence: small } = compare(results, claim.measure, more.id, less.id, threshold);
   return {
     id: claim.id,
     statement: claim.statement,
@@ -215,6 +218,7 @@ function judge(results: StudyResults, claim: Declared, setting: string | null, m
     high,
     threshold,
     seeds,
+    equivalence: threshold === 1 ? small : null,
     verdict: verdict === 'reproduced' ? `reproduced ${where(results)}` : verdict,
     reason,
   };
@@ -225,7 +229,7 @@ export function where({ study }: Pick<StudyResults, 'study'>): string {
   return study.base.bundled ? 'in the model world' : `with the base ${study.base.id}`;
 }
 
-type Comparison = Pick<Claim, 'verdict' | 'reason' | 'ratio' | 'low' | 'high' | 'seeds'>;
+type Comparison = Pick<Claim, 'verdict' | 'reason' | 'ratio' | 'low' | 'high' | 'seeds'> & Pick<ClaimResult, 'equivalence'>;
 
 /** Two arms over the seeds both were run with. @param threshold the ratio that has to be exceeded */
 export function compare(results: StudyResults, name: MeasureName, more: string, less: string, threshold = 1): Comparison {
@@ -238,11 +242,21 @@ export function compare(results: StudyResults, name: MeasureName, more: string, 
   );
   if (known.length < pairs.length) {
     const reason = `${measures[name].name} was not measured.`;
-    return { verdict: 'undecided', reason, ratio: null, low: null, high: null, seeds: pairs.length };
+    return { verdict: 'undecided', reason, ratio: null, low: null, high: null, seeds: pairs.length, equivalence: null };
   }
-  const { verdict, reason, ratio, low, high, seeds } = claimOverSeeds(known, analysis.confidence);
+  const { verdict, reason, ratio, low, high, seeds, logRatios } = claimOverSeeds(known, analysis.confidence);
+  const logs = logRatios.filter((value) => value !== null);
+  const small = logs.length === pairs.length ? equivalence(summarise(logs), analysis.smallestEffect, analysis.confidence) : null;
   const scaled = (value: number | null) => value && value * threshold;
-  return { verdict, reason: reason.replace(/1\.$/, `${threshold}.`), ratio: scaled(ratio), low: scaled(low), high: scaled(high), seeds };
+  return {
+    verdict,
+    reason: reason.replace(/1\.$/, `${threshold}.`),
+    ratio: scaled(ratio),
+    low: scaled(low),
+    high: scaled(high),
+    seeds,
+    equivalence: small,
+  };
 }
 
 /** One arm's value over seeds: mean and half the t interval; null half with one seed, null where nothing was measured. */

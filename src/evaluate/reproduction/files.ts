@@ -1,10 +1,11 @@
 /** A finished study as the files a reader finds: results.json, README.md and figures, all made of the results and nothing else. */
 import type { EngineInfo } from '../../engine/engine.ts';
+import { analysis } from './analysis.ts';
 import { headlineProblems } from '../report.ts';
 import { judgeClaims, where } from './claims.ts';
 import { studyFigures } from './figures.ts';
 import type { RunResult, StudyResults } from './results.ts';
-import { armTable, claimLines, claimTable, contrastTable, inferenceTable, summaryTable } from './table.ts';
+import { armTable, claimLines, claimTable, togetherLines, togetherTable, contrastTable, inferenceTable, summaryTable } from './table.ts';
 
 /** Name → content. */
 export function studyFiles(results: StudyResults): Readonly<Record<string, string>> {
@@ -18,7 +19,7 @@ export function studyFiles(results: StudyResults): Readonly<Record<string, strin
 
 /** What is printed at the end. */
 export function summaryLines(results: StudyResults): string[] {
-  return [...summaryTable(results), '', ...claimLines(results), '', ...caveats(results)];
+  return [...summaryTable(results), '', ...claimLines(results), ...togetherLines(results), '', ...caveats(results)];
 }
 
 const captions: Readonly<Record<string, string>> = {
@@ -44,7 +45,9 @@ function readme(results: StudyResults, figures: readonly string[]): string {
     'Effect and interval are of the ratio of the two arms: the mean over seeds of the paired log-ratio and its 95 % t interval. *Reproduced*: the ' +
       'whole interval is above 1 (where something is kept: above the share named). *Not reproduced*: the whole interval is at or below it. ' +
       '*Undecided*: neither, or fewer than two seeds.',
+    equivalenceNote,
     claimTable(results),
+    ...(results.together?.length ? ['## All seeds together', togetherNote, togetherTable(results.together)] : []),
     ...(contrasts ? ['## Against the reference', contrasts] : []),
     '## All arms',
     `Means over ${seeds.length} seed${seeds.length === 1 ? '' : 's'} ± half of the 95 % t interval.`,
@@ -66,6 +69,14 @@ function readme(results: StudyResults, figures: readonly string[]): string {
   ];
   return `${parts.join('\n\n')}\n`;
 }
+
+const equivalenceNote =
+  `*Within ±${100 * analysis.smallestEffect} %* asks the other way round whether an effect is shown to be too small to matter: *yes* where the 90 % t interval lies wholly ` +
+  'inside (two one-sided tests at 5 %), *larger* where the whole 95 % interval lies outside, *open* where neither was shown. An effect can be there and too small to matter.';
+
+const togetherNote =
+  'Other seeds that were run with the same setting, by us and by others, beside those of this study. The study’s own seeds are the ones that suggested a claim; the fresh ones ' +
+  'are the independent test, and all together are what is known. Of seeds whose values were not told, mean and standard deviation are taken from the interval that was.';
 
 function provenance(results: StudyResults): string {
   const { study, seeds } = results;

@@ -3,6 +3,7 @@ import type { EngineInfo } from '../../engine/engine.ts';
 import type { RecipeName, RunConfig } from '../../rl/config.ts';
 import type { Fidelity, LogOddsShift, PolicyReport, ReportedPersona } from '../report.ts';
 import type { InferenceAnswers } from '../inference.ts';
+import type { Together } from './together.ts';
 import type { analysis, Examination } from './analysis.ts';
 
 export const resultsFormat = 'permix-reproduction';
@@ -69,6 +70,8 @@ export interface StudyResults {
   readonly arms: readonly Arm[];
   readonly personas: readonly ReportedPersona[];
   readonly seeds: readonly { readonly seed: number; readonly runs: readonly RunResult[] }[];
+  /** What other seeds of the same setting say, and all together; absent where none were declared beside the study. */
+  readonly together?: readonly Together[];
 }
 
 export interface Study {

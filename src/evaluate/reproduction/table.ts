@@ -1,5 +1,8 @@
 /** The numbers of a study as a Markdown table and as sentences. Layout of the whole page is `files.ts`. */
 import { mean } from '../../statistics/moments.ts';
+import type { Equivalence } from '../../statistics/equivalence.ts';
+import { analysis } from './analysis.ts';
+import type { Together } from './together.ts';
 import { armValue, compare, judgeClaims, measures, type ClaimResult, type MeasureName } from './claims.ts';
 import type { StudyResults } from './results.ts';
 
@@ -38,7 +41,7 @@ export function claimTable(results: StudyResults): string {
     .flatMap((setting) => [
       ...(settings.length > 1 ? [`### ${setting}`] : []),
       markdown(
-        ['claim', 'from', 'compared', 'effect', '95 % interval', 'verdict'],
+        ['claim', 'from', 'compared', 'effect', '95 % interval', `within ±${margin}`, 'verdict'],
         claims
           .filter((claim) => claim.setting === setting)
           .map((claim) => [
@@ -47,11 +50,51 @@ export function claimTable(results: StudyResults): string {
             `${claim.measure}: ${label(results, claim.more)} / ${label(results, claim.less)}`,
             effect(claim),
             interval(claim),
+            within(claim.equivalence),
             `**${claim.verdict}**`,
           ]),
       ),
     ])
     .join('\n\n');
+}
+
+const margin = `${100 * analysis.smallestEffect} %`;
+
+/** "yes (×0.98 … ×1.02)": whether an effect is shown to be too small to matter, with the 90 % interval that decides it. */
+function within(found: Equivalence | null, digits = 2): string {
+  if (!found) return '–';
+  return `${{ equivalent: 'yes', larger: 'larger', open: 'open' }[found.reading]} (${interval(found, digits)})`;
+}
+
+/** Each claim of which other seeds say something: a table for every claim, a row for every source. */
+export function togetherTable(claims: readonly Together[]): string {
+  return claims
+    .map(({ statement, setting, sources, fresh, all }) =>
+      [
+        `### ${statement}, ${setting}`,
+        markdown(
+          ['seeds', 'number', 'effect', '95 % interval', `within ±${margin}`],
+          [...sources, fresh, all].map((one, i) => {
+            const cells = [one.label, String(one.seeds), effect(one, 3), interval(one, 3), within(one.equivalence, 3)];
+            return i < sources.length ? cells : cells.map((cell) => `**${cell}**`);
+          }),
+        ),
+      ].join('\n\n'),
+    )
+    .join('\n\n');
+}
+
+/** For the terminal. */
+export function togetherLines({ together }: StudyResults): string[] {
+  if (!together?.length) return [];
+  return [
+    '',
+    'All seeds together:',
+    ...together.map(
+      ({ statement, all }) =>
+        `  ${statement}: ${effect(all, 3)}, ${interval(all, 3)}; within ±${margin}: ${within(all.equivalence, 3)}; ${all.seeds} seeds`,
+    ),
+  ];
 }
 
 /** Where one thing is varied: every arm against the reference. */
@@ -130,17 +173,17 @@ function valueCell(results: StudyResults, arm: string, name: MeasureName): strin
 function effectSentence(claim: ClaimResult): string {
   if (claim.ratio === null) return claim.reason;
   const above = claim.threshold === 1 ? '' : `, to exceed ${claim.threshold}`;
-  return `${effect(claim)}${claim.low === null ? '' : `, ${interval(claim)}`}${above}; ${claim.seeds} seed${claim.seeds === 1 ? '' : 's'}`;
+  return `${effect(claim)}${claim.low === null ? '' : `, ${interval(claim)}`}${above}; ${claim.seeds} seed${claim.seeds === 1 ? '' : 's'}${claim.equivalence ? `; within ±${margin}: ${within(claim.equivalence)}` : ''}`;
 }
 
 /** "×1.21 (+21 %)"; of several times nobody thinks in per cent. */
-function effect({ ratio }: { readonly ratio: number | null }): string {
+function effect({ ratio }: { readonly ratio: number | null }, digits = 2): string {
   if (ratio === null) return '–';
-  return ratio >= 5 ? `×${ratio.toFixed(1)}` : `×${ratio.toFixed(2)} (${percent(ratio)})`;
+  return ratio >= 5 ? `×${ratio.toFixed(1)}` : `×${ratio.toFixed(digits)} (${percent(ratio)})`;
 }
 
-function interval({ low, high }: { readonly low: number | null; readonly high: number | null }): string {
-  return low === null || high === null ? '–' : `×${low.toFixed(2)} … ×${high.toFixed(2)}`;
+function interval({ low, high }: { readonly low: number | null; readonly high: number | null }, digits = 2): string {
+  return low === null || high === null ? '–' : `×${low.toFixed(digits)} … ×${high.toFixed(digits)}`;
 }
 
 function percent(ratio: number): string {

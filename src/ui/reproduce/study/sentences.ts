@@ -4,6 +4,7 @@
  */
 import { mean } from '../../../statistics/moments.ts';
 import { armValue, type ClaimResult, type MeasureName } from '../../../evaluate/reproduction/claims.ts';
+import type { SeedGroup, Together } from '../../../evaluate/reproduction/together.ts';
 import type { StudyResults } from '../../../evaluate/reproduction/results.ts';
 import { gain } from '../../../state/study.svelte.ts';
 import { fixed } from '../../format.ts';
@@ -55,6 +56,8 @@ export interface Headline {
   readonly numbers: string;
   readonly ruling: Ruling;
   readonly verdict: string;
+  /** What this study's seeds and all others together say; null where there are no others. */
+  readonly together: string | null;
   /** What the number would be if there were nothing to find. */
   readonly scale: string | null;
 }
@@ -68,8 +71,34 @@ export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[
     const values = more && less ? `${name} ${fixed(more.mean, 2)} against ${fixed(less.mean, 2)} (${change(claim)})` : change(claim);
     const ruling = rulingOf(claim);
     const scale = measure === 'pss' ? withoutEffect(results, claim.more) : null;
-    return [{ id, question, answer: answer[ruling], numbers: values, ruling, verdict: claim.verdict, scale }];
+    const all = results.together?.find((one) => one.id === id && one.setting === claim.setting);
+    return [
+      {
+        id,
+        question,
+        answer: answer[ruling],
+        numbers: values,
+        ruling,
+        verdict: claim.verdict,
+        together: all ? allSeeds(all) : null,
+        scale,
+      },
+    ];
   });
+}
+
+/** "All 14 seeds, these 5 and 9 run later: +1.4 % (95 % interval −0.3 to +3.0 %). The 9 later ones alone: …" */
+function allSeeds({ sources, fresh, all }: Together): string {
+  const part = ({ ratio, low, high }: SeedGroup) =>
+    low === null || high === null ? gain(ratio) : `${gain(ratio)} (95 % interval ${gain(low).replace(' %', '')} to ${gain(high)})`;
+  const margin = `${100 * (all.equivalence?.margin ?? 0)} %`;
+  const reading = {
+    equivalent: `That is shown to be smaller than ${margin}.`,
+    larger: `That is shown to be larger than ${margin}.`,
+    open: '',
+  }[all.equivalence?.reading ?? 'open'];
+  const text = `All ${all.seeds} seeds of this setting, these ${sources[0]!.seeds} and ${fresh.seeds} run later: ${part(all)}; the later ones alone ${part(fresh)}. ${reading}`;
+  return text.trim().replaceAll(' %', '\u00a0%');
 }
 
 function withoutEffect({ seeds, study }: StudyResults, arm: string): string {
