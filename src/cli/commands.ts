@@ -24,7 +24,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'train',
-    summary: 'trains a policy by reinforcement learning; writes run.json, metrics.jsonl, checkpoint and policy/',
+    summary: 'trains a policy by reinforcement learning; writes run.json, metrics.jsonl, checkpoints/ and policy/',
     options: {
       out: { value: 'DIR', help: 'where the run is written; must be new or empty, unless --resume' },
       recipe: { value: 'NAME', help: 'base, sft, distill, rlvr or permix (permix)' },
@@ -37,7 +37,9 @@ export const commands: readonly Command[] = [
       'lora-alpha': { value: 'A', help: 'with --lora-rank: scale of the adapters, over the rank (twice the rank)' },
       model,
       eval: { value: 'N', help: 'accuracy under every persona before and after, on N held-out questions each, greedy' },
-      resume: { help: 'continue the run in --out from its checkpoint; exact on the same engine and machine' },
+      resume: { help: 'continue the run in --out from its newest checkpoint; exact on the same engine and machine' },
+      from: { value: 'RUN[@STEP]', help: 'begin at a checkpoint of another run (its newest), with what --config and options change' },
+      accept,
     },
     run: async (args, out) => (await import('./train.ts')).trainCommand(args, out),
   },

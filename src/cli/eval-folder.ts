@@ -9,7 +9,7 @@ import { LabError } from '../errors.ts';
 import type { Cell } from '../evaluate/evaluate.ts';
 import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
 import { nextStep } from './accept.ts';
-import { readJson, replaceFile } from './run-folder.ts';
+import { readJson, replaceFile } from './files.ts';
 
 /** evaluation.json. Versions before 2 recorded some settings and short hashes, which say too little of what they were made with. */
 interface EvaluationFile {

@@ -19,7 +19,7 @@ import { openEngine } from './engine.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
-import { replaceFile } from './run-folder.ts';
+import { replaceFile } from './files.ts';
 import { stopSignal } from './stop.ts';
 
 const file = 'public/runs/rlvr-permix/recording.json';

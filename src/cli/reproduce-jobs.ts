@@ -64,16 +64,17 @@ async function start(setup: JobSetup, run: PlannedRun, children: Set<ChildProces
   const folder = setup.folderOf(run.key);
   await setup.prepare(run);
   const child = spawn(process.execPath, [setup.program, 'reproduce', '--run', folder, ...setup.options], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // Over the last of these it learns that we are gone, however we went.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A group of its own: Ctrl-C reaches it through us, once, and it saves what it has.
     detached: process.platform !== 'win32',
   });
   children.add(child);
   if (child.pid !== undefined) lowerPriority(child.pid);
   const log = join(folder, 'log.txt');
-  child.stderr.pipe(createWriteStream(log, { flags: 'a' }));
+  child.stderr!.pipe(createWriteStream(log, { flags: 'a' }));
   let rest = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop()!;
     for (const line of lines) setup.onEvent(run, JSON.parse(line) as Record<string, unknown>);

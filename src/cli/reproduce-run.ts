@@ -2,17 +2,16 @@
  * One run of a study in a process of its own: trains, examines, writes result.json. It goes on where an earlier sitting stopped. What is run
  * is in the folder's plan.json; who starts it, and what follows from the results, is `reproduce.ts`.
  */
-import { existsSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineInfo, PolicyEngine } from '../engine/engine.ts';
-import { labErrorCode } from '../errors.ts';
+import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate, type Candidate, type Cell, type CellStore } from '../evaluate/evaluate.ts';
 import { inferenceAnswers, type InferenceAnswers } from '../evaluate/inference.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import type { EvaluationReport, Fidelity } from '../evaluate/report.ts';
 import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
-import type { Curve, FidelitySummary, RunResult } from '../evaluate/reproduction/results.ts';
+import { isWholeCurve, type Curve, type FidelitySummary, type RunResult } from '../evaluate/reproduction/results.ts';
 import { personas, voices } from '../persona/world.ts';
 import { voteTable } from '../evaluate/votes.ts';
 import { loadPolicy } from '../policy/policy.ts';
@@ -24,7 +23,11 @@ import { chosenEngine, openEngine } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
 import { folderSource } from './folder.ts';
 import { Output } from './output.ts';
-import { readJson, replaceFile, type MetricsLine, type RunFile } from './run-folder.ts';
+import { holdFolder } from './folder-lock.ts';
+import { readJson, replaceFile, sealedJson } from './files.ts';
+import type { MetricsLine } from './metrics-log.ts';
+import { RunFolder } from './run-folder.ts';
+import { StoredRun } from './stored-run.ts';
 import { stopSignal } from './stop.ts';
 import { trainCommand } from './train.ts';
 
@@ -51,8 +54,32 @@ export interface RunEvent {
 /** All but the arm, which is the study's affair. */
 export type StoredResult = Omit<RunResult, 'arm' | 'base' | 'teacher'>;
 
+/** How long a process whose parent is gone may take to end: it cannot be interrupted in the middle of a batch. */
+const dyingMs = 120_000;
+
 /** @returns the exit code */
 export async function runOne(folder: string): Promise<number> {
+  endWithParent();
+  const lock = await holdFolder(folder, { waitMs: dyingMs, otherwise: 'give the study another --work' });
+  try {
+    return await runAlone(folder);
+  } catch (error) {
+    if (labErrorCode(error) !== 'format') throw error;
+    throw new LabError('format', (error as Error).message, `If you delete ${folder}, the study does this run again.`, { cause: error });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** The study holds the other end of a channel; where that is let go, nobody waits for this run any more, or somebody else will do it. */
+function endWithParent(): void {
+  if (process.send === undefined) return;
+  const end = () => process.exit(1);
+  process.on('disconnect', end);
+  if (!process.connected) end();
+}
+
+async function runAlone(folder: string): Promise<number> {
   const plan = await readJson<RunPlan>(join(folder, 'plan.json'));
   const clock = await Clock.open(folder);
   const trained = plan.config.recipe !== 'base';
@@ -63,6 +90,7 @@ export async function runOne(folder: string): Promise<number> {
     if (code !== 0) return code;
     await replaceFile(join(folder, 'trained'), '');
   }
+  const training = trained ? await readTraining(join(folder, 'train'), plan.config) : null;
   const stop = stopSignal('Stopping after the replies that are being made.');
   try {
     const { report, inference, engine } = await examine(folder, plan, policy, stop.signal);
@@ -71,7 +99,7 @@ export async function runOne(folder: string): Promise<number> {
       key: plan.key,
       seed: plan.seed,
       config: plan.config,
-      engine: trained ? (await readJson<RunFile>(join(folder, 'train', 'run.json'))).engine : engine!,
+      engine: training ? training.engine : engine!,
       finished: new Date().toISOString(),
       build: plan.build,
       seconds: clock.seconds,
@@ -82,9 +110,9 @@ export async function runOne(folder: string): Promise<number> {
       fidelity: report.policy.fidelity && summaryOf(report.policy.fidelity),
       shift: report.shift,
       inference,
-      curve: trained ? await curveOf(join(folder, 'train', 'metrics.jsonl')) : null,
+      curve: training ? training.curve : null,
     };
-    await replaceFile(join(folder, 'result.json'), `${JSON.stringify(result)}\n`);
+    await replaceFile(join(folder, 'result.json'), await sealedJson(result));
     return 0;
   } catch (error) {
     if (labErrorCode(error) !== 'cancelled') throw error;
@@ -101,9 +129,7 @@ function trainArguments(folder: string, { base, teacher, wish }: RunPlan): Argum
   const spec = { name: 'train', summary: '', options: { out: value, config: value, model: value, teacher: value, resume: { help: '' } } };
   const out = join(folder, 'train');
   const engine = ['--engine', wish.engine!, '--backend', wish.backend!];
-  if (existsSync(join(out, 'run.json'))) return new Arguments(spec, ['--out', out, '--resume', ...engine]);
-  // A run that was stopped before its first file was whole begins anew.
-  rmSync(out, { recursive: true, force: true });
+  if (!RunFolder.fresh(out)) return new Arguments(spec, ['--out', out, '--resume', ...engine]);
   const given = ['--config', join(folder, 'config.json'), '--model', base, ...(teacher === null ? [] : ['--teacher', teacher])];
   return new Arguments(spec, ['--out', out, ...given, ...engine]);
 }
@@ -222,11 +248,19 @@ function summaryOf({ headline, task, roleplay }: Fidelity): FidelitySummary {
   return { headline, task: taskMeasures, roleplay: roleplayMeasures };
 }
 
-async function curveOf(file: string): Promise<Curve> {
-  const lines = (await readFile(file, 'utf8'))
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as MetricsLine);
+/** @throws LabError 'format' where not every step is there, once */
+async function readTraining(path: string, { steps }: RunConfig): Promise<{ engine: EngineInfo; curve: Curve }> {
+  const stored = new StoredRun(path);
+  const run = await stored.readRun('');
+  const { lines } = await stored.metrics(run);
+  const curve = curveOf(lines);
+  if (!isWholeCurve(curve, steps)) {
+    throw new LabError('format', `${stored.in('metrics.jsonl')} does not hold the steps 1 to ${steps}, each once.`, '');
+  }
+  return { engine: run.engine, curve };
+}
+
+function curveOf(lines: readonly MetricsLine[]): Curve {
   const short = (value: unknown) => (typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : null);
   const column = (name: string) => lines.map((line) => short(line[name]) ?? 0);
   return {

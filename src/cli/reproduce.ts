@@ -6,7 +6,7 @@
 import { sum } from '../statistics/moments.ts';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism, homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
@@ -14,12 +14,14 @@ import { LabError } from '../errors.ts';
 import { analysis, declaredExamination, type Examination } from '../evaluate/reproduction/analysis.ts';
 import { studyFiles, summaryLines } from '../evaluate/reproduction/files.ts';
 import { parseOthers, together } from '../evaluate/reproduction/together.ts';
-import { resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
+import { isWholeCurve, resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
 import { personas } from '../persona/world.ts';
 import { fingerprintOf } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
 import type { Arguments, EngineWish } from './arguments.ts';
+import { openSealedJson, readJson, replaceFile } from './files.ts';
+import { holdFolder } from './folder-lock.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
@@ -27,7 +29,6 @@ import { runJobs } from './reproduce-jobs.ts';
 import { hashOf, planRuns, workOf, type BasePolicy, type PlannedRun, type StudyPlan } from './reproduce-plan.ts';
 import type { RunPlan, StoredResult } from './reproduce-run.ts';
 import { ablations, comparison, methods, sweep, worldNeeds } from './reproduce-studies.ts';
-import { readJson, replaceFile } from './run-folder.ts';
 import { stopSignal } from './stop.ts';
 import { version } from '../../package.json';
 
@@ -54,15 +55,15 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
 
   const bases = await Promise.all(request.bases.map(readBase));
   const work = request.work ?? defaultWork(bases[0]!, wish);
-  await mkdir(work, { recursive: true });
-  const held = await holdFolder(work);
+  const held = await holdFolder(work, { otherwise: 'give this study another --work' });
   const stop = stopSignal('Stopping; every run saves what it has.', () => children.forEach((child) => child.kill('SIGINT')));
   const children = new Set<ChildProcess>();
   try {
     const bench = await prepareBench(work, bases, wish);
     const runs = planRuns(study, { seeds, steps, examination, bases: bench.bases, wish });
     const folderOf = (key: string) => join(work, 'runs', key);
-    const before = new Set(runs.filter(({ key }) => existsSync(join(folderOf(key), 'result.json'))).map(({ key }) => key));
+    const before = new Set<string>();
+    for (const run of runs) if (await storedResult(run, folderOf(run.key))) before.add(run.key);
     const jobs = Math.min(request.jobs, runs.length);
     const together = jobs === 1 ? 'one at a time' : `${jobs} at a time`;
     notice(`${study.title}: ${runs.length} runs, ${before.size} of them finished before, ${together}. Working files: ${work}`);
@@ -89,7 +90,7 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
             wish,
             build: bench.build,
           };
-          await writeFile(join(folderOf(planned.key), 'config.json'), JSON.stringify(planned.config));
+          await replaceFile(join(folderOf(planned.key), 'config.json'), JSON.stringify(planned.config));
           await replaceFile(join(folderOf(planned.key), 'plan.json'), JSON.stringify(plan));
         },
         onEvent: (planned, event) => meter.event(planned, event),
@@ -247,26 +248,6 @@ async function prepareBench(work: string, bases: readonly BasePolicy[], { backen
   return { program: join(work, 'builds', build, 'permix.js'), build, bases: copies };
 }
 
-/** One study at a time in a working folder. @throws LabError 'usage' while another process holds it */
-async function holdFolder(work: string): Promise<{ release(): Promise<void> }> {
-  const file = join(work, 'held-by');
-  const holder = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (holder > 0 && holder !== process.pid && alive(holder)) {
-    throw new LabError('usage', `Process ${holder} is working in ${work}.`, 'Wait for it, or give this study another --work.');
-  }
-  await writeFile(file, String(process.pid));
-  return { release: () => rm(file, { force: true }) };
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 /** How far the study is, in the time a machine takes for it. */
 class Meter {
   readonly #done = new Map<string, number>();
@@ -327,12 +308,12 @@ async function collect(
   command: string,
 ): Promise<StudyResults> {
   const stored = await Promise.all(
-    runs.map(async ({ key, arm, base: from, teacher }) => ({
-      ...(await readJson<StoredResult>(join(folderOf(key), 'result.json'))),
-      arm,
-      base: from.id,
-      teacher,
-    })),
+    runs.map(async (run) => {
+      const result = await storedResult(run, folderOf(run.key));
+      if (!result)
+        throw new LabError('format', `There is no whole result in ${folderOf(run.key)}.`, 'The same command does that run again.');
+      return { ...result, arm: run.arm, base: run.base.id, teacher: run.teacher };
+    }),
   );
   return {
     format: resultsFormat,
@@ -357,6 +338,19 @@ async function collect(
       runs: study.arms.map(({ id }) => stored.find((one) => one.arm === id && one.seed === seed)!),
     })),
   };
+}
+
+/** What a finished run found; null for one that is not finished, or whose result is not whole, which is then done again. */
+async function storedResult({ key, config }: PlannedRun, folder: string): Promise<StoredResult | null> {
+  const file = join(folder, 'result.json');
+  if (!existsSync(file)) return null;
+  const text = await readFile(file, 'utf8');
+  // Results of before there were seals are good as well.
+  const content = text.includes('"seal"') ? await openSealedJson(text) : await readJson<object>(file).catch(() => null);
+  const result = content as StoredResult | null;
+  if (result?.key === key && (config.recipe === 'base' || (result.curve && isWholeCurve(result.curve, config.steps)))) return result;
+  notice(`${file} does not hold the whole of its run, which is examined again.`);
+  return null;
 }
 
 async function writeStudy(folder: string, results: StudyResults): Promise<void> {

@@ -1,124 +1,221 @@
 /**
- * A run on disk: run.json (what was asked for), metrics.jsonl (a line a step), checkpoint (all that a resumed run needs),
- * evaluation.json and, at the end, policy/ (a Hugging Face folder).
+ * The folder of a run while a process trains it: locked, begun whole or not at all, continued from its newest good checkpoint. What is in it
+ * is `stored-run.ts`. Which checkpoints stay is the page's rule (storage/retention.ts), and the one the run began with always does.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { appendFile, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { EngineInfo } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
-import type { RunConfig } from '../rl/config.ts';
-import { parseRunConfig } from '../rl/check.ts';
-import type { PersonaAccuracy, StepRow } from '../rl/events.ts';
-import { packCheckpoint, unpackCheckpoint } from '../storage/pack.ts';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { LabError, labErrorCode } from '../errors.ts';
 import type { CheckpointContent } from '../storage/records.ts';
+import { retiredCheckpoints } from '../storage/retention.ts';
+import { writeCheckpointFile } from './checkpoint-file.ts';
+import { makeFolder, replaceFile, sealedJson, unfinished } from './files.ts';
+import { holdFolder, isLockFile, type FolderLock } from './folder-lock.ts';
+import { MetricsLog, type MetricsLine } from './metrics-log.ts';
+import { files, runFormat, runVersion, StoredRun, type Evaluation, type RunFile } from './stored-run.ts';
 
-export interface RunFile {
-  readonly config: RunConfig;
-  /** Absolute path of the base policy. */
-  readonly model: string;
-  /** Absolute path of the policy it is distilled from; absent for every other recipe. */
-  readonly teacher?: string;
-  readonly engine: EngineInfo;
-  readonly created: string;
-}
+export class RunFolder extends StoredRun {
+  #run: RunFile | null;
+  /** Mean reward by step, for the retention. */
+  readonly #rewards = new Map<number, number>();
+  #log: MetricsLog | null = null;
 
-export type MetricsLine = { readonly step: number; readonly personas: PersonaAccuracy } & StepRow;
-
-export interface Evaluation {
-  readonly when: 'before' | 'after';
-  readonly step: number;
-  readonly task: string;
-  /** Questions per persona. */
-  readonly problems: number;
-  /** Over the personas; "none" is not one. */
-  readonly mean: number;
-  readonly worst: number;
-  /** Accuracy by persona id, "none" included. */
-  readonly personas: Readonly<Record<string, number>>;
-}
-
-export class RunFolder {
-  constructor(readonly path: string) {}
-
-  get empty(): boolean {
-    return !existsSync(this.path) || readdirSync(this.path).length === 0;
+  private constructor(
+    path: string,
+    private readonly lock: FolderLock,
+    run: RunFile | null,
+  ) {
+    super(path);
+    this.#run = run;
   }
 
-  async readRun(): Promise<RunFile> {
-    const file = join(this.path, 'run.json');
-    if (!existsSync(file)) {
-      throw new LabError('usage', `There is no run to resume in ${this.path}: it has no run.json.`, 'Leave out --resume to start one.');
-    }
-    const run = await readJson<RunFile>(file);
-    return { ...run, config: parseRunConfig(run.config) };
-  }
-
-  async writeRun(run: RunFile): Promise<void> {
-    await mkdir(this.path, { recursive: true });
-    await this.#replace('run.json', `${JSON.stringify(run, null, 2)}\n`);
-  }
-
-  /** Null before the first checkpoint. */
-  async readCheckpoint(): Promise<CheckpointContent | null> {
-    const file = join(this.path, 'checkpoint');
-    if (!existsSync(file)) return null;
-    const bytes = await readFile(file);
-    return unpackCheckpoint(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
-  }
-
-  async writeCheckpoint(content: CheckpointContent): Promise<void> {
-    await this.#replace('checkpoint', new Uint8Array(packCheckpoint(content)));
-  }
-
-  /** Steps after the checkpoint will be done again, so their lines go. */
-  async keepMetrics(upTo: number): Promise<void> {
-    const file = join(this.path, 'metrics.jsonl');
-    if (!existsSync(file)) return;
-    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => {
-      try {
-        return (JSON.parse(line) as MetricsLine).step <= upTo;
-      } catch {
-        return false; // the end, or a line that was cut off
-      }
+  /** Whether a run can be begun in it: it is not there, or holds at most what a process left that was killed before its first checkpoint. */
+  static fresh(path: string): boolean {
+    if (!existsSync(path)) return true;
+    const own: readonly string[] = [files.run, unfinished(files.run)];
+    const stored = new StoredRun(path);
+    return readdirSync(path).every((name) => {
+      if (name === files.checkpoints) return readdirSync(stored.in(name)).every((file) => file.endsWith(unfinished('')));
+      return own.includes(name) || isLockFile(name);
     });
-    await this.#replace('metrics.jsonl', lines.map((line) => `${line}\n`).join(''));
   }
 
-  appendMetrics(line: MetricsLine): Promise<void> {
-    return appendFile(join(this.path, 'metrics.jsonl'), `${JSON.stringify(line)}\n`);
+  /** For a run that is to `begin`. @throws LabError 'usage' for a folder that is not fresh, or that another process holds */
+  static async create(path: string): Promise<RunFolder> {
+    const lock = await lockOf(path);
+    if (RunFolder.fresh(path)) return new RunFolder(path, lock, null);
+    await lock.release();
+    throw new LabError('usage', `${path} is not empty.`, 'Choose another --out.');
   }
 
-  async readEvaluations(): Promise<Evaluation[]> {
-    const file = join(this.path, 'evaluation.json');
-    return existsSync(file) ? readJson<Evaluation[]>(file) : [];
+  /** @throws LabError 'usage' where there is no run or another process holds it, 'format' where run.json or evaluation.json is damaged */
+  static async open(path: string): Promise<RunFolder> {
+    const read = () => new StoredRun(path).readRun('Leave out --resume to start one there.');
+    if (!existsSync(path)) await read();
+    const lock = await lockOf(path);
+    try {
+      const folder = new RunFolder(path, lock, await read());
+      await folder.readEvaluations();
+      return folder;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
-  writeEvaluations(evaluations: readonly Evaluation[]): Promise<void> {
-    return this.#replace('evaluation.json', `${JSON.stringify(evaluations, null, 2)}\n`);
+  get run(): RunFile {
+    if (!this.#run) throw new Error('a run that has not begun');
+    return this.#run;
   }
 
-  #replace(name: string, data: string | Uint8Array): Promise<void> {
-    return replaceFile(join(this.path, name), data);
+  get begun(): boolean {
+    return this.#run !== null;
+  }
+
+  /** What a fork goes on saying of its origin. */
+  get from(): Pick<RunFile, 'from'> {
+    return this.#run?.from ? { from: this.#run.from } : {};
+  }
+
+  /** run.json. */
+  async write(run: Omit<RunFile, 'format' | 'version' | 'created'>): Promise<void> {
+    const created = this.#run?.created ?? new Date().toISOString();
+    this.#run = { format: runFormat, version: runVersion, ...run, created };
+    await replaceFile(this.in(files.run), await sealedJson(this.#run));
+  }
+
+  /** The newest step that anything is kept of. */
+  async reached(): Promise<number> {
+    const [[checkpoint], { lines }] = [await this.steps(), await this.metrics(this.run)];
+    return Math.max(checkpoint ?? 0, lines.at(-1)?.step ?? 0);
+  }
+
+  /**
+   * The newest checkpoint that is whole; null for a run that was killed before its first. One that is damaged is set aside, and `say` is
+   * told so; steps after the one that is returned will be done again, so their lines go.
+   * @throws LabError 'format' where no checkpoint is whole, or the metrics are not all there
+   */
+  async goBack(say: (sentence: string) => void): Promise<CheckpointContent | null> {
+    const steps = await this.steps();
+    const { from } = this.run;
+    for (const step of steps) {
+      const content = await this.#whole(step, say);
+      if (!content) continue;
+      await this.#openLog(step, say);
+      return content;
+    }
+    if (steps.length > 0) {
+      throw new LabError('format', `No checkpoint of the run in ${this.path} is whole.`, 'Start it again in another folder.');
+    }
+    if (from) {
+      const what = `The run in ${this.path}, forked from step ${from.step} of ${from.run}, was stopped before it began.`;
+      throw new LabError('usage', what, 'Give the command that forked it once more.');
+    }
+    if (existsSync(this.in(files.metrics))) {
+      throw new LabError(
+        'format',
+        `The run in ${this.path} has lost its checkpoints.`,
+        'Restore them, or start it again in another folder.',
+      );
+    }
+    return null;
+  }
+
+  /** After `write`, before the first step of a run that is new or could not be continued from a checkpoint: from now on it can be. */
+  async begin(first: CheckpointContent): Promise<void> {
+    await makeFolder(this.in(files.checkpoints));
+    await writeCheckpointFile(this.checkpointFile(first.trainer.step), first);
+    this.#log = await MetricsLog.open(this.in(files.metrics), []);
+  }
+
+  /** Resolves when it is on the disk. */
+  async appendMetrics(line: MetricsLine): Promise<void> {
+    this.#learn(line);
+    await this.#log!.append(line);
+  }
+
+  /**
+   * The checkpoint that answered best, as far as is known: rewards of a step are those of the policy of the step before. The earliest of
+   * equals, because the later ones may be spoilt already.
+   */
+  async bestStep(): Promise<number> {
+    const steps = (await this.steps()).sort((a, b) => a - b);
+    const worth = (step: number) => this.#rewards.get(step + 1) ?? -Infinity;
+    return steps.reduce((best, step) => (worth(step) > worth(best) ? step : best), steps[0] ?? 0);
+  }
+
+  /** The checkpoint, then retention. */
+  async saveCheckpoint(content: CheckpointContent): Promise<void> {
+    await writeCheckpointFile(this.checkpointFile(content.trainer.step), content);
+    const first = this.run.from?.step ?? 0;
+    const all = (await this.steps()).map((step) => ({ step, created: 0, kept: step === first, reward: this.#rewards.get(step) ?? null }));
+    for (const { step } of retiredCheckpoints(all)) await rm(this.checkpointFile(step), { force: true });
+  }
+
+  async writeEvaluations(evaluations: readonly Evaluation[]): Promise<void> {
+    await replaceFile(this.in(files.evaluation), await sealedJson({ evaluations }));
+  }
+
+  /** Fills a folder beside policy/ and puts it in its place, whole. */
+  async writePolicy(fill: (folder: string) => Promise<void>): Promise<void> {
+    const [policy, fresh] = [this.in(files.policy), this.in(unfinished(files.policy))];
+    await rm(fresh, { recursive: true, force: true });
+    await fill(fresh);
+    await rm(policy, { recursive: true, force: true });
+    await rename(fresh, policy);
+  }
+
+  async close(): Promise<void> {
+    await this.#log?.close();
+    await this.lock.release();
+  }
+
+  /** Null where it is damaged. */
+  async #whole(step: number, say: (sentence: string) => void): Promise<CheckpointContent | null> {
+    try {
+      return await this.checkpoint(step, this.run);
+    } catch (error) {
+      if (labErrorCode(error) !== 'format') throw error;
+      const aside = await this.#asideName(step);
+      await rename(this.checkpointFile(step), this.in(files.checkpoints, aside));
+      say(`${(error as Error).message.trim()} It is kept as ${aside}, and the run goes back to the checkpoint before it.`);
+      return null;
+    }
+  }
+
+  async #asideName(step: number): Promise<string> {
+    const names = await readdir(this.in(files.checkpoints));
+    let name = `step-${step}.damaged`;
+    for (let n = 2; names.includes(name); n++) name = `step-${step}.damaged-${n}`;
+    return name;
+  }
+
+  /** The lines up to `step`, every one of which must be there. */
+  async #openLog(step: number, say: (sentence: string) => void): Promise<void> {
+    const first = (this.run.from?.step ?? 0) + 1;
+    const { lines, brokenLine, cutOff } = await this.metrics(this.run);
+    const kept = lines.slice(0, step - first + 1);
+    if (kept.length < step - first + 1) {
+      const file = this.in(files.metrics);
+      const what =
+        brokenLine === null
+          ? `${file} ends with step ${first + lines.length - 1}, before the checkpoint of step ${step}`
+          : `${file} is damaged in line ${brokenLine}, that of step ${first + lines.length}`;
+      const next = `The checkpoints are whole: permix train --from ${this.path}@${step} --out DIR goes on from there in a new folder.`;
+      throw new LabError('format', `${what}.`, next);
+    }
+    if (brokenLine !== null && !cutOff) {
+      say(`${this.in(files.metrics)} is damaged in line ${brokenLine}; the steps from ${step + 1} on are done again, this one among them.`);
+    }
+    kept.forEach((line) => this.#learn(line));
+    this.#log = await MetricsLog.open(this.in(files.metrics), kept);
+  }
+
+  #learn(line: MetricsLine): void {
+    const reward = line['reward'];
+    if (typeof reward === 'number') this.#rewards.set(line.step, reward);
   }
 }
 
-/** Written beside and moved over: whoever reads finds the old file or the new one, whole, even after a power cut. */
-export async function replaceFile(file: string, data: string | Uint8Array): Promise<void> {
-  const fresh = `${file}.new`;
-  await writeFile(fresh, data);
-  const handle = await open(fresh, 'r+');
-  await handle.sync();
-  await handle.close();
-  await rename(fresh, file);
-}
-
-/** @throws LabError 'format' for a file that is not JSON */
-export async function readJson<T>(file: string): Promise<T> {
-  const text = await readFile(file, 'utf8');
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new LabError('format', `${file} is not valid JSON.`, 'Correct it or restore it.', { cause });
-  }
+function lockOf(path: string): Promise<FolderLock> {
+  return holdFolder(path, { otherwise: 'choose another --out' });
 }

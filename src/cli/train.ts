@@ -1,64 +1,85 @@
-/** `permix train`: one run of reinforcement learning, from the base policy to a Hugging Face folder, stoppable and resumable. */
+/** `permix train`: one run of reinforcement learning, from the base policy, or a checkpoint of another run, to a Hugging Face folder; stoppable and resumable. */
 import { mean } from '../statistics/moments.ts';
-import { join, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { accuracyByPersona } from '../evaluate/accuracy.ts';
-import { personas } from '../persona/world.ts';
+import { personas, voices } from '../persona/world.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import { checkConfig, parseRunConfig } from '../rl/check.ts';
+import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import type { TrainerState } from '../rl/events.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
-import { taskById, tasks } from '../tasks/index.ts';
+import { policyParts, runIdentity, type Identity } from '../run/identity.ts';
+import type { CheckpointContent } from '../storage/records.ts';
+import { taskById } from '../tasks/index.ts';
 import type { Arguments, EngineWish } from './arguments.ts';
-import { modelFolder, openEngine } from './engine.ts';
+import { openEngine } from './engine.ts';
 import { folderSource, writePolicyFolder } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
-import { readJson, RunFolder, type Evaluation, type MetricsLine } from './run-folder.ts';
+import type { MetricsLine } from './metrics-log.ts';
+import { RunFolder } from './run-folder.ts';
 import { stopSignal } from './stop.ts';
+import type { Evaluation } from './stored-run.ts';
+import { forkedPlan, newPlan, resumedPlan, type Plan } from './train-plan.ts';
 
 /** The same held-out questions for every run, whatever its seed. */
 const evaluationSeed = 1;
 
-interface Plan {
-  readonly config: RunConfig;
-  /** Absolute path of the base policy. */
-  readonly model: string;
-  /** Absolute path of the teacher; null for every recipe but distillation. */
-  readonly teacher: string | null;
-  readonly wish: EngineWish;
-}
-
 export async function trainCommand(args: Arguments, out: Output): Promise<number> {
-  const folder = new RunFolder(resolve(args.required('out')));
+  const path = resolve(args.required('out'));
   const problems = args.integer('eval', 1, 100_000);
   const resume = args.flag('resume');
-  if (!resume && !folder.empty)
-    throw args.wrong(`${folder.path} is not empty. Add --resume to continue the run in it, or choose another --out.`);
-  const { config, model, teacher, wish } = resume ? await resumedPlan(args, folder) : await newPlan(args);
-  const complaints = checkConfig(config, personas);
-  if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
+  const forks = args.text('from') !== undefined;
+  if (resume && forks) throw args.wrong('--resume continues the run in --out, --from begins another one: give one of them.');
+  if (!resume && !RunFolder.fresh(path))
+    throw args.wrong(`${path} is not empty. Add --resume to continue the run in it, or choose another --out.`);
+  const existing = resume ? await RunFolder.open(path) : null;
+  let folder = existing;
+  try {
+    const plan = existing ? await resumedPlan(args, existing) : forks ? await forkedPlan(args) : await newPlan(args);
+    const complaints = checkConfig(plan.config, personas);
+    if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
+    const policy = await loadPolicy(await folderSource(plan.model));
+    if (!policy.tokenizer) throw new LabError('config', `The policy in ${plan.model} has no tokenizer.json.`, 'Training needs one.');
+    folder ??= await RunFolder.create(path);
+    return await trainIn(folder, plan, { policy, tokenizer: policy.tokenizer, problems, out });
+  } finally {
+    await folder?.close();
+  }
+}
 
-  const policy = await loadPolicy(await folderSource(model));
-  const { tokenizer } = policy;
-  if (!tokenizer) throw new LabError('config', `The policy in ${model} has no tokenizer.json.`, 'Training needs one.');
-  const saved = resume ? await folder.readCheckpoint() : null;
+interface Material {
+  readonly policy: Policy;
+  readonly tokenizer: Tokenizer;
+  /** Of --eval. */
+  readonly problems: number | undefined;
+  readonly out: Output;
+}
+
+/** @returns the exit code */
+async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, problems, out }: Material): Promise<number> {
+  const { config, model, teacher, wish } = plan;
   const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), wish });
   await engine.setReference();
   const taught = teacher === null ? null : await openTeacher(teacher, policy, wish);
-  if (saved) await engine.importState(saved.state);
-  let state = saved?.trainer ?? initialTrainerState;
-  await folder.writeRun({
+  const material = { policy, config, personas, voices, teacher: taught?.identity ?? null, engine: engine.info };
+  const origin = plan.originOf(await runIdentity(material));
+  const saved = folder.begun ? await folder.goBack(notice) : null;
+  const start = saved ?? plan.fork?.start ?? beginning(config, policy);
+  await engine.importState(start.state);
+  let state = start.trainer;
+  await folder.write({
     config,
-    model,
-    ...(teacher === null ? {} : { teacher }),
+    model: relative(folder.path, model),
+    ...(teacher === null ? {} : { teacher: relative(folder.path, teacher) }),
     engine: engine.info,
-    created: new Date().toISOString(),
+    origin,
+    ...(plan.fork ? { from: { ...plan.fork.from, run: relative(folder.path, plan.fork.from.run) } } : folder.from),
   });
-  await folder.keepMetrics(state.step);
+  if (!saved) await folder.begin({ ...start, config });
   notice(
     `${config.recipe}: step ${state.step} to ${config.steps}, seed ${config.seed}, ${engine.info.engine} engine on ${engine.info.backend}`,
   );
@@ -68,16 +89,16 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
   try {
     if (exam && state.step === 0) await evaluate(exam, 'before', 0);
     const progress = new Progress('training', config.steps, state.step);
-    let savedAt = saved ? state.step : -1;
+    let savedAt = state.step;
     const save = async () => {
       if (savedAt === state.step) return;
-      await folder.writeCheckpoint({ config, trainer: state, state: await engine.exportState() });
+      await folder.saveCheckpoint({ config, trainer: state, state: await engine.exportState() });
       savedAt = state.step;
     };
     try {
       const setup = {
         engine,
-        ...(taught ? { teacher: taught } : {}),
+        ...(taught ? { teacher: taught.engine } : {}),
         tokenizer,
         eosIds: policy.config.eosIds,
         personas,
@@ -101,23 +122,44 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
       progress.done();
     }
     await save();
-    await writePolicyFolder(join(folder.path, 'policy'), policy.config, (await engine.exportState()).weights, model);
+    const { weights } = await engine.exportState();
+    await folder.writePolicy((fresh) => writePolicyFolder(fresh, policy.config, weights, model));
     notice(`Wrote the run to ${folder.path}; the policy is in its folder policy/.`);
     if (exam) await evaluate(exam, 'after', state.step);
   } catch (error) {
+    if (labErrorCode(error) === 'numeric') notice(await wayBack(folder, config));
     if (labErrorCode(error) !== 'cancelled') throw error;
-    notice(`Stopped after step ${state.step} of ${config.steps}; permix train --out ${args.required('out')} --resume continues.`);
+    notice(`Stopped after step ${state.step} of ${config.steps}; permix train --out ${folder.path} --resume continues.`);
     return 130;
   } finally {
     stop.release();
     engine.dispose();
-    taught?.dispose();
+    taught?.engine.dispose();
   }
   return 0;
 }
 
+/** The base as it is, as the page's first checkpoint has it. */
+function beginning(config: RunConfig, { weights }: Policy): CheckpointContent {
+  return { config, trainer: initialTrainerState, state: { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 } };
+}
+
+/** A command that can be given as it stands, for a run that diverged. */
+async function wayBack(folder: RunFolder, { optim }: RunConfig): Promise<string> {
+  const learningRate = Number((optim.learningRate / 10).toPrecision(2));
+  return (
+    `The run in ${folder.path} has checkpoints of steps ${(await folder.steps()).join(', ')}. With {"optim": {"learningRate": ${learningRate}}} in FILE.json, ` +
+    `permix train --from ${folder.path}@${await folder.bestStep()} --config FILE.json --out DIR goes on from one of them in a new folder.`
+  );
+}
+
+interface Taught {
+  readonly engine: PolicyEngine;
+  readonly identity: Identity;
+}
+
 /** @throws LabError 'config' for a teacher whose tokens are not the policy's */
-async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: EngineWish): Promise<PolicyEngine> {
+async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: EngineWish): Promise<Taught> {
   const teacher = await loadPolicy(await folderSource(folder));
   const sample = 'You are a careful teacher. What is 12 + 30? \\boxed{42}';
   const same =
@@ -125,77 +167,8 @@ async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: 
   if (!same) {
     throw new LabError('config', `The teacher in ${folder} has another tokenizer than the policy.`, 'Take one that was trained from it.');
   }
-  return openEngine({ config: teacher.config, weights: teacher.weights, wish });
-}
-
-/** Recipe, then the file of --config, then the options. */
-async function newPlan(args: Arguments): Promise<Plan> {
-  const file = args.text('config');
-  const settings = file ? await readJson<unknown>(file) : {};
-  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) throw args.wrong(`${file} must hold a JSON object.`);
-  const given = givenSettings(args);
-  const model = resolve(modelFolder(args));
-  const teacher = args.text('teacher');
-  try {
-    const config = parseRunConfig({ ...settings, ...given, policy: (await folderSource(model)).id });
-    if ((config.recipe === 'distill') !== (teacher !== undefined)) throw args.wrong('--recipe distill and --teacher belong together.');
-    return { config, model, teacher: teacher === undefined ? null : resolve(teacher), wish: args.wish };
-  } catch (error) {
-    // What came by an option is wrong usage; what came by a file is a wrong file.
-    if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
-    throw error;
-  }
-}
-
-/** The run as it was started; only its length may change. */
-async function resumedPlan(args: Arguments, folder: RunFolder): Promise<Plan> {
-  const run = await folder.readRun();
-  const { steps, ...fixed } = givenSettings(args);
-  for (const [name, value] of Object.entries(fixed)) {
-    const was = run.config[name as keyof RunConfig];
-    if (JSON.stringify(was) !== JSON.stringify(value)) {
-      throw args.wrong(`The run in ${folder.path} has another ${name} (${JSON.stringify(was)}); a resumed run keeps its own.`);
-    }
-  }
-  if (args.text('config') !== undefined) throw args.wrong('A resumed run keeps its own configuration; leave out --config.');
-  if (args.text('model') !== undefined && resolve(args.required('model')) !== run.model) {
-    throw args.wrong(`The run in ${folder.path} trains ${run.model}; a resumed run keeps its own model.`);
-  }
-  if (args.text('teacher') !== undefined && resolve(args.required('teacher')) !== run.teacher) {
-    throw args.wrong(`The run in ${folder.path} has ${run.teacher ?? 'no teacher'}; a resumed run keeps its own teacher.`);
-  }
-  const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
-  if (backend !== run.engine.backend || engine !== run.engine.engine) {
-    notice(
-      `The run was on ${run.engine.engine}/${run.engine.backend}; on ${engine}/${backend} its numbers will differ in the last digits.`,
-    );
-  }
-  return {
-    config: { ...run.config, steps: steps ?? run.config.steps },
-    model: run.model,
-    teacher: run.teacher ?? null,
-    wish: { engine, backend },
-  };
-}
-
-function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> {
-  const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix', 'distill'] as const);
-  const seed = args.integer('seed', 0, 0xffffffff);
-  const steps = args.integer('steps', 1, 1_000_000);
-  const task = args.choice(
-    'task',
-    tasks.map(({ id }) => id),
-  );
-  const rank = args.integer('lora-rank', 0, 1024);
-  const alpha = args.number('lora-alpha', 0, 1e6);
-  if (alpha !== undefined && !rank) throw args.wrong('--lora-alpha needs --lora-rank.');
-  return {
-    ...(recipe !== undefined ? { recipe } : {}),
-    ...(seed !== undefined ? { seed } : {}),
-    ...(steps !== undefined ? { steps } : {}),
-    ...(task !== undefined ? { tasks: [{ id: task, weight: 1 }] } : {}),
-    ...(rank !== undefined ? { lora: rank > 0 ? { rank, alpha: alpha ?? 2 * rank } : null } : {}),
-  };
+  const engine = await openEngine({ config: teacher.config, weights: teacher.weights, wish });
+  return { engine, identity: await policyParts(teacher, 'teacher') };
 }
 
 function within(progress: Progress, state: () => TrainerState): (phase: string, fraction: number) => void {

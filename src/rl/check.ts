@@ -71,7 +71,7 @@ export function parseRunConfig(json: unknown): RunConfig {
   const recipe = json['recipe'] ?? 'permix';
   const base = recipe === 'custom' ? recipes.permix : Object.entries(recipes).find(([name]) => name === recipe)?.[1];
   if (!base) throw wrongConfig([unknownRecipe(recipe)]);
-  const result = runConfig.safeParse(merge({ ...base }, { ...json, recipe }));
+  const result = runConfig.safeParse(mergeSettings({ ...base }, { ...json, recipe }));
   if (!result.success) throw wrongConfig(result.error.issues.map(issueSentence));
   return result.data;
 }
@@ -133,11 +133,14 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** `changes` over `base`, section by section. Weights are a whole: half of another mix is no mix. */
-function merge(base: Record<string, unknown>, changes: Record<string, unknown>): Record<string, unknown> {
+export function mergeSettings(
+  base: Readonly<Record<string, unknown>>,
+  changes: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const merged = { ...base };
   for (const [key, value] of Object.entries(changes)) {
     const old = merged[key];
-    merged[key] = key !== 'weights' && isRecord(old) && isRecord(value) ? merge(old, value) : value;
+    merged[key] = key !== 'weights' && isRecord(old) && isRecord(value) ? mergeSettings(old, value) : value;
   }
   return merged;
 }

@@ -113,6 +113,6 @@ function diverged(step: number): LabError {
   return new LabError(
     'numeric',
     `The last ${patience} updates up to step ${step} were not finite, so none of them was applied.`,
-    'Resume from the last checkpoint with a smaller learning rate, a smaller clip range or a larger beta.',
+    'Go on from an earlier checkpoint with a smaller learning rate, a smaller clip range or a larger beta.',
   );
 }

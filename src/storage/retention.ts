@@ -8,9 +8,9 @@ export const keptRolloutSteps = 50;
 export const keptRolloutInterval = 10;
 
 /** The autosaves that may go: all but the newest three and the one with the highest reward. */
-export function retiredCheckpoints(checkpoints: readonly CheckpointInfo[]): readonly CheckpointInfo[] {
+export function retiredCheckpoints<T extends Dated & Pick<CheckpointInfo, 'kept' | 'reward'>>(checkpoints: readonly T[]): readonly T[] {
   const autosaves = checkpoints.filter((checkpoint) => !checkpoint.kept).sort(newestFirst);
-  let best: CheckpointInfo | null = null;
+  let best: T | null = null;
   for (const checkpoint of autosaves) {
     if (checkpoint.reward !== null && checkpoint.reward > (best?.reward ?? -Infinity)) best = checkpoint;
   }
@@ -23,6 +23,8 @@ export function retiredRolloutStep(step: number): number | null {
   return old > 0 && old % keptRolloutInterval !== 0 ? old : null;
 }
 
-export function newestFirst(a: CheckpointInfo, b: CheckpointInfo): number {
+type Dated = Pick<CheckpointInfo, 'step' | 'created'>;
+
+export function newestFirst(a: Dated, b: Dated): number {
   return b.step - a.step || b.created - a.created;
 }

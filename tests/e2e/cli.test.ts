@@ -132,7 +132,7 @@ describe('permix train', () => {
     const resumed = await train(halted, '--resume', '--steps', '2');
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(jsonLines(resumed.stdout).map(({ step }) => step)).toEqual([2]);
-    for (const file of ['checkpoint', 'policy/model.safetensors']) {
+    for (const file of ['checkpoints/step-2', 'policy/model.safetensors']) {
       expect((await readFile(join(halted, file))).equals(await readFile(join(straight, file))), file).toBe(true);
     }
     const lines = (await readFile(join(halted, 'metrics.jsonl'), 'utf8')).trim().split('\n');
@@ -172,14 +172,14 @@ describe('permix train', () => {
   it('does not overwrite what is there, nor mix two runs', async () => {
     const out = join(scratch, 'taken');
     expect((await train(out, '--steps', '1', '--seed', '3')).code).toBe(0);
-    const before = await readFile(join(out, 'checkpoint'));
+    const before = await readFile(join(out, 'checkpoints', 'step-1'));
     const again = await train(out, '--steps', '1');
     expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--resume')]);
     const other = await train(out, '--resume', '--seed', '4');
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('another seed')]);
     const nothing = await train(join(scratch, 'nowhere'), '--resume');
-    expect([nothing.code, nothing.stderr]).toEqual([2, expect.stringContaining('no run to resume')]);
-    expect((await readFile(join(out, 'checkpoint'))).equals(before)).toBe(true);
+    expect([nothing.code, nothing.stderr]).toEqual([2, expect.stringContaining('There is no run in')]);
+    expect((await readFile(join(out, 'checkpoints', 'step-1'))).equals(before)).toBe(true);
   });
 });
 

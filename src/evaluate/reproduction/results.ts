@@ -91,3 +91,9 @@ export interface Study {
   /** The arm others are compared with, where the study varies one thing; null in the comparison of methods. */
   readonly reference: string | null;
 }
+
+/** Steps 1 to `steps`, each once and in their order, and a value of everything for each. */
+export function isWholeCurve(curve: Curve, steps: number): boolean {
+  const columns = [curve.step, curve.reward, curve.entropy, curve.kl, curve.length];
+  return columns.every((column) => Array.isArray(column) && column.length === steps) && curve.step.every((step, i) => step === i + 1);
+}

@@ -1,0 +1,61 @@
+/** Where a policy that a stored run needs lies now: where it did, where the reader says, or, known by its hash, near either. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { LabError } from '../errors.ts';
+import { loadPolicy } from '../policy/policy.ts';
+import { sha256 } from '../policy/sha256.ts';
+import { policyParts, type Identity } from '../run/identity.ts';
+import { bundledPolicy, folderSource } from './folder.ts';
+import { notice } from './progress.ts';
+import type { StoredRun } from './stored-run.ts';
+
+export interface Sought {
+  /** The run that needs it, and the path recorded there, from its folder. */
+  readonly of: StoredRun;
+  readonly recorded: string;
+  /** The folder that the reader names, by this option. */
+  readonly given: string | undefined;
+  readonly option: 'model' | 'teacher';
+  /** What was recorded of it. */
+  readonly identity: Identity;
+}
+
+/** @throws LabError 'usage' where it is not found */
+export async function findPolicy({ of, recorded, given, option, identity }: Sought): Promise<string> {
+  const before = resolve(of.path, recorded);
+  if (given !== undefined) return resolve(given);
+  if (isPolicy(before)) return before;
+  const part = (name: string) => identity[option === 'teacher' ? `teacher.${name}` : name];
+  for (const folder of await nearby([dirname(of.path), dirname(before)])) {
+    if ((await sha256(await readFile(join(folder, 'config.json')))) !== part('config')) continue;
+    const found = await loadPolicy(await folderSource(folder)).then(policyParts, () => null);
+    if (found?.['weights'] !== part('weights')) continue;
+    notice(`The ${option === 'model' ? 'base policy' : 'teacher'} is no longer in ${before}; it was found, by its hash, in ${folder}.`);
+    return folder;
+  }
+  const what = `The ${option === 'model' ? 'base policy' : 'teacher'} of the run in ${of.path} is no longer in ${before}.`;
+  throw new LabError('usage', what, `Say where it is now: --${option} DIR.`);
+}
+
+const isPolicy = (folder: string): boolean => existsSync(join(folder, 'config.json'));
+
+/** More than these are not looked through. */
+const mostFolders = 200;
+
+/** The policies in these folders, in the folders of those, and the bundled one. */
+async function nearby(roots: readonly string[]): Promise<readonly string[]> {
+  const inside = async (folder: string) => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => join(folder, name));
+  };
+  const folders = new Set([bundledPolicy]);
+  for (const root of roots) {
+    for (const folder of [root, dirname(root)]) {
+      for (const child of await inside(folder)) {
+        for (const one of [child, ...(await inside(child))]) if (isPolicy(one) && folders.size < mostFolders) folders.add(one);
+      }
+    }
+  }
+  return [...folders];
+}

@@ -1,0 +1,243 @@
+/**
+ * What `permix train` is asked to do, from its options and files: a new run, one that is continued, or one that is forked from a checkpoint
+ * of another with settings of its own. Nothing is written and no engine opened here.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { LabError, labErrorCode } from '../errors.ts';
+import { mergeSettings, parseRunConfig } from '../rl/check.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
+import { recipes } from '../rl/recipes.ts';
+import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
+import type { CheckpointContent } from '../storage/records.ts';
+import { tasks } from '../tasks/index.ts';
+import { accepted, nextStep } from './accept.ts';
+import type { Arguments, EngineWish } from './arguments.ts';
+import { findPolicy } from './base.ts';
+import { modelFolder } from './engine.ts';
+import { readJson } from './files.ts';
+import { folderSource } from './folder.ts';
+import { notice } from './progress.ts';
+import type { RunFolder } from './run-folder.ts';
+import { StoredRun, type RunFile } from './stored-run.ts';
+
+export interface Plan {
+  readonly config: RunConfig;
+  /** Absolute path of the base policy. */
+  readonly model: string;
+  /** Absolute path of the teacher; null for every recipe but distillation. */
+  readonly teacher: string | null;
+  readonly wish: EngineWish;
+  readonly fork: {
+    /** The run by its absolute path. */ readonly from: NonNullable<RunFile['from']>;
+    readonly start: CheckpointContent;
+  } | null;
+  /** What is to be recorded of where the numbers come from. @throws LabError 'usage' where they would come from something else than before */
+  readonly originOf: (now: Identity) => Origin;
+}
+
+/** Recipe, then the file of --config, then the options. */
+export async function newPlan(args: Arguments): Promise<Plan> {
+  const file = args.text('config');
+  const settings = await settingsFile(args);
+  const model = resolve(modelFolder(args));
+  const teacher = args.text('teacher');
+  try {
+    const config = parseRunConfig({ ...settings, ...givenSettings(args), policy: (await folderSource(model)).id });
+    checkTeacher(args, config, teacher);
+    return { config, model, teacher: teacher === undefined ? null : resolve(teacher), wish: args.wish, fork: null, originOf: begun };
+  } catch (error) {
+    // What came by an option is wrong usage; what came by a file is a wrong file.
+    if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
+    throw error;
+  }
+}
+
+/** The run as it was started; only its length may change. */
+export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<Plan> {
+  const { run, path } = folder;
+  const { steps = run.config.steps, ...fixed } = givenSettings(args);
+  for (const [name, value] of Object.entries(fixed)) {
+    const was = run.config[name as keyof RunConfig];
+    if (JSON.stringify(was) !== JSON.stringify(value)) {
+      throw args.wrong(
+        `The run in ${path} has another ${name} (${JSON.stringify(was)}); a resumed run keeps its own. ${forkInstead(path)}`,
+      );
+    }
+  }
+  if (args.text('config') !== undefined) {
+    throw args.wrong(`A resumed run keeps its own configuration; leave out --config. ${forkInstead(path)}`);
+  }
+  const reached = await folder.reached();
+  if (steps < reached) {
+    throw args.wrong(`The run in ${path} has reached step ${reached}, so that it cannot end at step ${steps}. ${forkInstead(path)}`);
+  }
+  if (args.text('teacher') !== undefined && run.teacher === undefined) {
+    throw args.wrong(`The run in ${path} has no teacher; a resumed run keeps to that.`);
+  }
+  const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
+  if (backend !== run.engine.backend || engine !== run.engine.engine) {
+    notice(
+      `The run was on ${run.engine.engine}/${run.engine.backend}; on ${engine}/${backend} its numbers will differ in the last digits.`,
+    );
+  }
+  return {
+    config: { ...run.config, steps },
+    ...(await policiesOf(args, folder, run, run.teacher !== undefined)),
+    wish: { engine, backend },
+    fork: null,
+    originOf: (now) =>
+      continued({
+        what: `The run in ${path}`,
+        origin: run.origin,
+        now,
+        // What was said by another option need not be said again.
+        accept: [...accepted(args), ...Object.keys(args.wish), ...(steps === run.config.steps ? [] : ['settings.steps'])],
+        mayDiffer: (part) => !basicParts.includes(part) && (part === 'settings.steps' || !/^(settings|teacher)\./.test(part)),
+        at: `step ${reached}`,
+        next: (parts) => nextStep('choose another --out for a new run', parts),
+      }),
+  };
+}
+
+/** Absolute paths of what a stored run was begun with. @param learns whether there is to be a teacher */
+async function policiesOf(args: Arguments, of: StoredRun, run: RunFile, learns: boolean): Promise<Pick<Plan, 'model' | 'teacher'>> {
+  const { identity } = run.origin;
+  const seek = (option: 'model' | 'teacher', recorded: string) => findPolicy({ of, recorded, given: args.text(option), option, identity });
+  const named = args.text('teacher');
+  const teacher = learns && run.teacher !== undefined ? await seek('teacher', run.teacher) : named === undefined ? null : resolve(named);
+  return { model: await seek('model', run.model), teacher };
+}
+
+export const forkInstead = (path: string): string => `permix train --from ${path} --out DIR begins another run at one of its checkpoints.`;
+
+/** The settings of a checkpoint of another run; then of a recipe, if one is named; then the file of --config, then the options. */
+export async function forkedPlan(args: Arguments): Promise<Plan> {
+  const { origin, run, start } = await forkedCheckpoint(args);
+  const { step } = start.trainer;
+  const file = args.text('config');
+  const given = givenSettings(args);
+  const settings = { ...(await settingsFile(args)), ...given };
+  const recipe = settings['recipe'] as RecipeName | undefined;
+  let config: RunConfig;
+  try {
+    const changed = recipe === undefined ? {} : recipeChange(start.config.recipe, recipe);
+    config = parseRunConfig(mergeSettings(mergeSettings({ ...start.config }, changed), { ...settings, policy: start.config.policy }));
+  } catch (error) {
+    if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
+    throw error;
+  }
+  if (config.steps <= step) {
+    throw args.wrong(
+      `The checkpoint is of step ${step}, and the run is to end at step ${config.steps}: give --steps of more than ${step}.`,
+    );
+  }
+  if (step > 0 && JSON.stringify(config.lora) !== JSON.stringify(start.config.lora)) {
+    throw args.wrong(`What is trained (lora) was decided at step 0: keep it as it is, or fork from ${origin.path}@0.`);
+  }
+  const { model, teacher } = await policiesOf(args, origin, run, config.recipe === 'distill');
+  checkTeacher(args, config, teacher ?? undefined);
+  return {
+    config,
+    model,
+    teacher,
+    wish: args.wish,
+    fork: { from: { run: origin.path, step }, start: { ...start, config, trainer: { ...start.trainer, nonFiniteStreak: 0 } } },
+    originOf: (now) => {
+      // Everything else may be changed by the reader, and is said in the new run's own identity.
+      const fixed = (identity: Identity) => Object.fromEntries(Object.entries(identity).filter(([part]) => forkedParts.includes(part)));
+      const { takenOver } = continued({
+        what: `The run in ${origin.path}`,
+        origin: { identity: fixed(run.origin.identity), takenOver: [] },
+        now: fixed(now),
+        accept: accepted(args),
+        mayDiffer: (part) => !basicParts.includes(part),
+        at: `step ${step}`,
+        next: (parts) => nextStep('leave out --from to start a run of its own', parts),
+      });
+      return { identity: now, takenOver };
+    },
+  };
+}
+
+/** What a run keeps from its first step to its last, whoever says what. */
+const basicParts: readonly string[] = ['weights', 'config', 'tokenizer', 'format'] satisfies readonly Part[];
+/** What a fork has from its origin without being asked. */
+const forkedParts: readonly string[] = [
+  ...basicParts,
+  ...(['generation-config', 'tokenizer-config', 'special-tokens', 'template', 'personas', 'numerics'] satisfies readonly Part[]),
+];
+
+/** That of --from RUN@STEP; without a step, the newest that is whole. */
+async function forkedCheckpoint(args: Arguments): Promise<{ origin: StoredRun; run: RunFile; start: CheckpointContent }> {
+  const text = args.required('from');
+  const [, folder = text, at] = (existsSync(resolve(text)) ? null : /^(.+)@(\d+)$/.exec(text)) ?? [];
+  const origin = new StoredRun(resolve(folder));
+  const run = await origin.readRun('Give --from the folder of a run, which permix train --out wrote.');
+  const steps = await origin.steps();
+  if (steps.length === 0) throw args.wrong(`The run in ${origin.path} has no checkpoint yet.`);
+  if (at !== undefined && !steps.includes(Number(at))) {
+    throw args.wrong(`The run in ${origin.path} has no checkpoint of step ${at}; it has those of ${steps.join(', ')}.`);
+  }
+  for (const step of at === undefined ? steps : [Number(at)]) {
+    try {
+      return { origin, run, start: await origin.checkpoint(step, run) };
+    } catch (error) {
+      const gone = (error as NodeJS.ErrnoException).code === 'ENOENT'; // Retired by the process that trains the run.
+      if (!gone && labErrorCode(error) !== 'format') throw error;
+      if (!gone) notice(`${(error as Error).message.trim()} ${at === undefined ? 'The one before it is taken.' : ''}`.trim());
+    }
+  }
+  const others = steps.filter((step) => step !== Number(at));
+  const next = others.length > 0 && at !== undefined ? `Take another: ${others.join(', ')}.` : 'Start a new run.';
+  throw new LabError('format', `There is no whole checkpoint to fork from in ${origin.path}.`, next);
+}
+
+/** What two recipes differ in, as the second has it: all else of a run that changes its recipe stays. */
+function recipeChange(from: RecipeName, to: RecipeName): Record<string, unknown> {
+  const of = (name: RecipeName): object => recipes[name === 'custom' ? 'permix' : name] ?? {};
+  return difference(of(from), of(to));
+}
+
+function difference(from: object, to: object): Record<string, unknown> {
+  const changed: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(to)) {
+    const was = (from as Record<string, unknown>)[key];
+    if (JSON.stringify(was) === JSON.stringify(value)) continue;
+    const sections = [was, value].every((part) => typeof part === 'object' && part !== null && !Array.isArray(part));
+    changed[key] = sections && key !== 'weights' ? difference(was as object, value as object) : value;
+  }
+  return changed;
+}
+
+async function settingsFile(args: Arguments): Promise<Record<string, unknown>> {
+  const file = args.text('config');
+  if (file === undefined) return {};
+  const settings = await readJson<unknown>(file);
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) throw args.wrong(`${file} must hold a JSON object.`);
+  return settings as Record<string, unknown>;
+}
+
+function checkTeacher(args: Arguments, config: RunConfig, teacher: string | undefined): void {
+  if ((config.recipe === 'distill') !== (teacher !== undefined)) throw args.wrong('--recipe distill and --teacher belong together.');
+}
+
+function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> {
+  const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix', 'distill'] as const);
+  const seed = args.integer('seed', 0, 0xffffffff);
+  const steps = args.integer('steps', 1, 1_000_000);
+  const task = args.choice(
+    'task',
+    tasks.map(({ id }) => id),
+  );
+  const rank = args.integer('lora-rank', 0, 1024);
+  const alpha = args.number('lora-alpha', 0, 1e6);
+  if (alpha !== undefined && !rank) throw args.wrong('--lora-alpha needs --lora-rank.');
+  return {
+    ...(recipe !== undefined ? { recipe } : {}),
+    ...(seed !== undefined ? { seed } : {}),
+    ...(steps !== undefined ? { steps } : {}),
+    ...(task !== undefined ? { tasks: [{ id: task, weight: 1 }] } : {}),
+    ...(rank !== undefined ? { lora: rank > 0 ? { rank, alpha: alpha ?? 2 * rank } : null } : {}),
+  };
+}
