@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
 import { mergeSettings, parseRunConfig } from '../rl/check.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
-import { recipes } from '../rl/recipes.ts';
+import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
 import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { tasks } from '../tasks/index.ts';
@@ -127,14 +127,8 @@ export async function forkedPlan(args: Arguments): Promise<Plan> {
     if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
     throw error;
   }
-  if (config.steps <= step) {
-    throw args.wrong(
-      `The checkpoint is of step ${step}, and the run is to end at step ${config.steps}: give --steps of more than ${step}.`,
-    );
-  }
-  if (step > 0 && JSON.stringify(config.lora) !== JSON.stringify(start.config.lora)) {
-    throw args.wrong(`What is trained (lora) was decided at step 0: keep it as it is, or fork from ${origin.path}@0.`);
-  }
+  const complaints = forkComplaints(config, start);
+  if (complaints.length > 0) throw args.wrong(complaints.join(' '));
   const { model, teacher } = await policiesOf(args, origin, run, config.recipe === 'distill');
   checkTeacher(args, config, teacher ?? undefined);
   return {
@@ -142,7 +136,7 @@ export async function forkedPlan(args: Arguments): Promise<Plan> {
     model,
     teacher,
     wish: args.wish,
-    fork: { from: { run: origin.path, step }, start: { ...start, config, trainer: { ...start.trainer, nonFiniteStreak: 0 } } },
+    fork: { from: { run: origin.path, step }, start: forked(start, config) },
     originOf: (now) => {
       // Everything else may be changed by the reader, and is said in the new run's own identity.
       const fixed = (identity: Identity) => Object.fromEntries(Object.entries(identity).filter(([part]) => forkedParts.includes(part)));
@@ -191,23 +185,6 @@ async function forkedCheckpoint(args: Arguments): Promise<{ origin: StoredRun; r
   const others = steps.filter((step) => step !== Number(at));
   const next = others.length > 0 && at !== undefined ? `Take another: ${others.join(', ')}.` : 'Start a new run.';
   throw new LabError('format', `There is no whole checkpoint to fork from in ${origin.path}.`, next);
-}
-
-/** What two recipes differ in, as the second has it: all else of a run that changes its recipe stays. */
-function recipeChange(from: RecipeName, to: RecipeName): Record<string, unknown> {
-  const of = (name: RecipeName): object => recipes[name === 'custom' ? 'permix' : name] ?? {};
-  return difference(of(from), of(to));
-}
-
-function difference(from: object, to: object): Record<string, unknown> {
-  const changed: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(to)) {
-    const was = (from as Record<string, unknown>)[key];
-    if (JSON.stringify(was) === JSON.stringify(value)) continue;
-    const sections = [was, value].every((part) => typeof part === 'object' && part !== null && !Array.isArray(part));
-    changed[key] = sections && key !== 'weights' ? difference(was as object, value as object) : value;
-  }
-  return changed;
 }
 
 async function settingsFile(args: Arguments): Promise<Record<string, unknown>> {

@@ -207,6 +207,19 @@ export class Lab implements Stage {
     });
   }
 
+  /** Trains on from a checkpoint with the settings of the set-up, as a new run: how one that diverged is saved. */
+  async fork(runId: string, checkpoint: string): Promise<void> {
+    const config = await this.#checked();
+    if (!config) {
+      for (const complaint of this.draft?.complaints ?? []) this.notify('error', complaint);
+      return;
+    }
+    await this.attempt('resume', async () => {
+      const id = await this.api.resume(runId, checkpoint, config, this.#teacher);
+      if (id !== this.viewed) await this.view(id);
+    });
+  }
+
   /** What Space does. */
   async pauseOrResume(): Promise<void> {
     if (this.session.phase === 'running') await this.pause();

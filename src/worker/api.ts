@@ -141,8 +141,12 @@ export interface TrainerApi extends JudgeApi {
    * @param teacher sequence distillation: the checkpoint whose right replies are learnt; from then on it is the reader's own
    */
   start(config: RunConfig, name?: string, teacher?: string): Promise<string>;
-  /** Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run. Resolves with the run's id. */
-  resume(runId: string, checkpoint?: string): Promise<string>;
+  /**
+   * Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run, and with `config`, which has other settings.
+   * Resolves with the run's id.
+   * @param teacher as in `start`, where `config` distils
+   */
+  resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string): Promise<string>;
   /** After the current step; resolves when its checkpoint is written. */
   pause(): Promise<void>;
   /** Exactly one step of the open run; with `config` of a new one, with `runId` of a stored one. Resolves when it is paused again. */

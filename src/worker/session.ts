@@ -11,6 +11,7 @@ import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { recipeTitles, recipes } from '../rl/recipes.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
+import { forkComplaints, forked } from '../run/fork.ts';
 import { estimate } from '../storage/quota.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord, Teacher } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
@@ -130,13 +131,13 @@ export class Session implements SessionApi {
     });
   }
 
-  resume(runId: string, checkpoint?: string): Promise<string> {
+  resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string): Promise<string> {
     return this.#commands.take(async () => {
       if (this.#open?.active) {
         if (this.#open.id === runId && !checkpoint) return runId;
         throw training(this.#open.record);
       }
-      if (checkpoint) return this.#begin(await this.#fork(checkpoint), 'run');
+      if (checkpoint) return this.#begin(await this.#fork(checkpoint, config, teacher), 'run');
       return this.#begin(await this.#reopen(runId), 'run');
     });
   }
@@ -394,18 +395,24 @@ export class Session implements SessionApi {
     return new Training(await storage.run(record.id), await this.#tools());
   }
 
-  /** A new run that continues from a checkpoint of another. */
-  async #fork(checkpointId: string): Promise<Training> {
+  /** A new run that continues from a checkpoint of another; with its settings, or with `changed` ones. */
+  async #fork(checkpointId: string, changed?: RunConfig, teacherId?: string): Promise<Training> {
     const { storage } = await this.#opened();
-    const { runId, config, trainer, state, reward, step } = await storage.checkpoint(checkpointId);
+    const checkpoint = await storage.checkpoint(checkpointId);
+    const { runId, reward, step } = checkpoint;
     const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
     // Nothing is begun that could not go on.
-    await needTeacher(storage, origin);
+    if (!changed) await needTeacher(storage, origin);
+    const config = changed ?? checkpoint.config;
+    const complaints = changed ? [...(await this.check(config, teacherId)), ...forkComplaints(config, checkpoint)] : [];
+    if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and try again.');
+    const teacher = changed ? teacherId && (await appoint(storage, teacherId, config)) : origin.teacher;
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const record = newRun(`${origin.name}, from step ${step}`, config, info, origin.teacher);
+    const record = newRun(`${origin.name}, from step ${step}`, config, info, teacher || undefined);
+    const first = changed ? forked(checkpoint, config) : checkpoint;
     await storage.createRun(
       record,
-      { runId: record.id, name: `Step ${step} of ${origin.name}`, reward, kept: false, config, trainer, state },
+      { runId: record.id, name: `Step ${step} of ${origin.name}`, reward, kept: false, config, trainer: first.trainer, state: first.state },
       history.filter((metrics) => metrics.step <= step),
     );
     await this.#listCheckpoints(record.id);

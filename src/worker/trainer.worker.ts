@@ -48,7 +48,7 @@ const api: TrainerApi = {
   listen: (sink) => session.listen((events, buffers) => told(sink(transfer([...events], buffers)))),
   check: (config, teacher) => session.check(config, teacher),
   start: (config, name, teacher) => session.start(config, name, teacher),
-  resume: (runId, checkpoint) => session.resume(runId, checkpoint),
+  resume: (runId, checkpoint, config, teacher) => session.resume(runId, checkpoint, config, teacher),
   pause: () => session.pause(),
   step: (config, runId, teacher) => session.step(config, runId, teacher),
   stop: () => session.stop(),
