@@ -25,6 +25,8 @@ export default defineConfig({
   base: './',
   plugins: [wgsl(), svelte(), study()],
   worker: { format: 'es', plugins: () => [wgsl()] },
+  // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
+  optimizeDeps: { include: workerPackages },
   build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },
   test: {
     // tfjs greets, and warns, at length; what a failing test printed is shown.
@@ -49,9 +51,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Bundled before the first test: a dependency that is discovered later reloads the page in the middle of a run. For the
-        // same reason nothing of index.html is looked at when a file that is not there answers with it.
-        optimizeDeps: { include: workerPackages },
+        // Nothing of index.html is looked at when a file that is not there answers with it: its dependencies would reload the page too.
         server: { preTransformRequests: false },
         test: {
           name: 'gpu',

@@ -1,8 +1,8 @@
 /** A policy folder as something to examine, and the files that come with the question. */
+import type { Candidate } from '../evaluate/request.ts';
 import { readFile } from 'node:fs/promises';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
-import type { Candidate } from '../evaluate/evaluate.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Arguments } from './arguments.ts';
 import { openEngine } from './engine.ts';

@@ -2,11 +2,11 @@
  * An evaluation or a judging on disk: evaluation.json (what decides it), cells.jsonl (a line per finished cell, so that a stopped one
  * goes on), and at the end report.json and report.csv.
  */
+import type { Cell } from '../evaluate/request.ts';
 import { existsSync, readdirSync } from 'node:fs';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
-import type { Cell } from '../evaluate/evaluate.ts';
 import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
 import { nextStep } from './accept.ts';
 import { readJson, replaceFile } from './files.ts';

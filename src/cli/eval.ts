@@ -1,8 +1,9 @@
 /** `permix eval`: one policy under every persona, alone or against its base; a table, JSON and CSV. Stoppable and resumable with --out. */
+import type { EvaluationRequest } from '../evaluate/request.ts';
 import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { labErrorCode } from '../errors.ts';
-import { evaluate, type EvaluationRequest } from '../evaluate/evaluate.ts';
+import { evaluate } from '../evaluate/evaluate.ts';
 import { defaultInstruction, generatedQuestions, importedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
 import { formatValue, reportTable } from '../evaluate/table.ts';

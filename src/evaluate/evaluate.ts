@@ -3,71 +3,16 @@
  * replies, and makes one report of it. It works cell by cell (one persona's replies of one kind), so that finished cells can be kept and a
  * stopped evaluation goes on where it was. One engine is open at a time, the policy's before the base's.
  */
-import type { PolicyEngine } from '../engine/engine.ts';
+import type { AskedEngine, Candidate, EvaluationRequest } from './request.ts';
 import { LabError } from '../errors.ts';
-import type { Persona, Voice } from '../persona/persona.ts';
+import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import type { Question } from '../tasks/question.ts';
 import { sequenceLogprobs } from './likelihood.ts';
-import { planEvaluation, promptLimit, type Plan, type Reader } from './plan.ts';
-import type { QuestionSet } from './questions.ts';
+import { planEvaluation, promptLimit, type Plan } from './plan.ts';
 import { generateReplies, stopped, type Reply } from './replies.ts';
 import type { EvaluationReport } from './report.ts';
-import { summarise, type Answers } from './summary.ts';
-
-export interface Candidate extends Reader {
-  /** The policy's `config.eosIds`. */
-  readonly eosIds: readonly number[];
-  /** An engine with this policy's weights; asked for at most twice, and only when there is something to compute. */
-  open(): Promise<AskedEngine>;
-  /** The engine is no longer needed. */
-  close(engine: AskedEngine): Promise<void> | void;
-}
-
-/** What an evaluation needs of an engine: it may be one that is lent call by call. */
-export type AskedEngine = Pick<PolicyEngine, 'generate' | 'score'>;
-
-/** What one persona said, or how likely each persona is to say it: [replies][P] nats. */
-export type Cell = { readonly replies: readonly Reply[] } | { readonly logprobs: readonly (readonly number[])[] };
-
-/** Finished cells of this very request; the caller sees to it that it is the same one. */
-export interface CellStore {
-  read(key: string): Cell | undefined;
-  write(key: string, cell: Cell): Promise<void> | void;
-}
-
-export interface EvaluationRequest {
-  readonly policy: Candidate;
-  /** The frozen base; null: the policy is its own. It must share the policy's tokenizer where fidelity is measured. */
-  readonly base: Candidate | null;
-  /** At least two; "no persona" is always asked beside them. */
-  readonly personas: readonly Persona[];
-  readonly voices: readonly Voice[];
-  readonly questions: QuestionSet;
-  /** Problems per persona; fewer where the set has fewer. */
-  readonly problems: number;
-  readonly samples: number;
-  /** 0: greedy. */
-  readonly temperature: number;
-  readonly seed: number;
-  readonly maxNewTokens: number;
-  /** Replies per persona that fidelity is measured on, of each kind; 0: fidelity is not measured. */
-  readonly fidelityReplies: number;
-  /** Rows of one generation or scoring. */
-  readonly batchRows?: number;
-  readonly cells?: CellStore;
-  readonly onProgress?: (progress: EvaluationProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-export interface EvaluationProgress {
-  /** In [0, 1], finished cells included. */
-  readonly fraction: number;
-  readonly phase: string;
-  /** Cells done, and in all. */
-  readonly cells: number;
-  readonly total: number;
-}
+import { summarise, type Answers, type Scored } from './summary.ts';
 
 type Kind = 'task' | 'roleplay' | 'task training' | 'roleplay training';
 /** Counter of the draws, by kind; under `task` the draws are those of `accuracyByPersona`. */
@@ -95,15 +40,6 @@ export async function evaluate(request: EvaluationRequest): Promise<EvaluationRe
     return { answers, scored: measured ? await run.scoring(base, engine, own.answers, answers) : null };
   });
   return summarise(request, plan, own.answers, compared.answers, compared.scored);
-}
-
-/** [P] per persona, in the order of the personas; null where fidelity is not measured. */
-export interface Scored {
-  /** The base's replies to other questions. */
-  readonly training: { readonly task: readonly Reply[][]; readonly roleplay: readonly Reply[][] };
-  /** [P][replies][P] nats */
-  readonly policy: { readonly task: readonly number[][][]; readonly roleplay: readonly number[][][] };
-  readonly base: { readonly task: readonly number[][][]; readonly roleplay: readonly number[][][] } | null;
 }
 
 /** An engine that is opened only when a cell is missing. */

@@ -1,8 +1,8 @@
 /** From replies to the report: judges them and puts the measures side by side. Asking and scoring is `evaluate.ts`. */
+import type { Candidate, EvaluationRequest } from './request.ts';
 import { wilsonInterval } from '../statistics/intervals.ts';
 import { mean, populationStd, sum } from '../statistics/moments.ts';
 import type { Persona } from '../persona/persona.ts';
-import type { Candidate, EvaluationRequest, Scored } from './evaluate.ts';
 import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
 import { inferenceAnswers, singlePersona, validationProblems } from './inference.ts';
 import { lotteryCurve } from './lottery.ts';
@@ -25,6 +25,15 @@ import { analysis } from './reproduction/analysis.ts';
 import { bootstrapPss, shuffledNull } from './resample.ts';
 import { logOddsShift, stability, type Stability } from './stability.ts';
 import { voteTable } from './votes.ts';
+
+/** [P] per persona, in the order of the personas; null where fidelity is not measured. */
+export interface Scored {
+  /** The base's replies to other questions. */
+  readonly training: { readonly task: readonly Reply[][]; readonly roleplay: readonly Reply[][] };
+  /** [P][replies][P] nats */
+  readonly policy: { readonly task: readonly number[][][]; readonly roleplay: readonly number[][][] };
+  readonly base: { readonly task: readonly number[][][]; readonly roleplay: readonly number[][][] } | null;
+}
 
 /** One policy's replies; question-major, the samples of a question consecutive. */
 export interface Answers {

@@ -3,6 +3,7 @@
  * right (sequence distillation, Kim and Rush 2016, arXiv 1606.07947, filtered by the verifier). The teacher answers the very questions and
  * personas that the policy is asked in that step, so nothing has to be stored and a resumed run learns the same.
  */
+import type { TrainerSetup } from './setup.ts';
 import type { TrainBatch } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import { completionOf, supervisedBatch } from './batch.ts';
@@ -10,7 +11,6 @@ import { GroupSource } from './data.ts';
 import type { TrainerState } from './events.ts';
 import type { PhaseClock } from './phases.ts';
 import { sampleStep, type Sample } from './sample.ts';
-import type { TrainerSetup } from './trainer.ts';
 
 /** @param state before the step  @returns null where the teacher was never right @throws LabError 'config' for distillation without a teacher */
 export async function lessonBatch(setup: TrainerSetup, clock: PhaseClock, sample: Sample, state: TrainerState): Promise<TrainBatch | null> {

@@ -3,6 +3,7 @@
  * A number that was not computed, or is not finite, is absent. Names that TRL does not have follow verl (`timing_s/…`)
  * or are spelled out. Note that the loss of an on-policy step is 0 or arbitrary: it is no measure of progress.
  */
+import type { StepOutcome } from './outcome.ts';
 import type { LossTerm, StepMetrics } from '../engine/engine.ts';
 import { noSuch } from '../errors.ts';
 import { mean, sampleStd } from '../statistics/moments.ts';
@@ -10,7 +11,6 @@ import { constantGroups } from './groups.ts';
 import type { RunConfig } from './config.ts';
 import type { StepRow } from './events.ts';
 import { termOf } from './objectives.ts';
-import type { StepOutcome } from './report.ts';
 import { optimAt } from './schedule.ts';
 
 export function stepRow(config: RunConfig, outcome: StepOutcome): StepRow {

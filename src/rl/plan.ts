@@ -1,9 +1,9 @@
 /** What a run will need on the GPU, from the prompts of its first step: said, or refused, before the first token is drawn. */
+import type { TrainerSetup } from './setup.ts';
 import type { MemoryPlan } from '../engine/engine.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { GroupSource } from './data.ts';
 import { needsReference } from './objectives.ts';
-import type { TrainerSetup } from './trainer.ts';
 
 /**
  * Null where the engine plans no memory. Later prompts may be longer; what they need is allocated when they come.

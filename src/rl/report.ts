@@ -1,27 +1,10 @@
 /** One step as the page and the files see it: metrics, accuracy by persona, the rollouts themselves. */
-import type { StepMetrics } from '../engine/engine.ts';
+import type { StepOutcome } from './outcome.ts';
+import type { TrainerSetup } from './setup.ts';
 import { completionOf } from './batch.ts';
-import type { PersonaAccuracy, RolloutRecord, StepReport, TrainerState } from './events.ts';
+import type { PersonaAccuracy, RolloutRecord, StepReport } from './events.ts';
 import { stepRow } from './metrics.ts';
-import type { PhaseClock } from './phases.ts';
 import type { Sample } from './sample.ts';
-import type { TrainerSetup } from './trainer.ts';
-
-/** Everything a step produced. */
-export interface StepOutcome {
-  readonly sample: Sample;
-  /** [R, C] */
-  readonly mask: Uint8Array;
-  /** [R, C] log-probs under the reference, where they were needed. */
-  readonly reference: Float32Array | null;
-  /** [R] */
-  readonly advantages: Float32Array;
-  /** One per inner epoch; empty where nothing is learned. */
-  readonly updates: readonly StepMetrics[];
-  readonly clock: PhaseClock;
-  /** After the step. */
-  readonly state: TrainerState;
-}
 
 export function stepReport(setup: TrainerSetup, outcome: StepOutcome): StepReport {
   return {

@@ -2,6 +2,7 @@
  * Groups of questions → rollouts with verdicts and rewards: render the prompts, let the policy answer, verify.
  * It draws no questions (`data.ts`) and compares no rewards (the engine does).
  */
+import type { TrainerSetup } from './setup.ts';
 import type { Rollouts } from '../engine/engine.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
@@ -12,7 +13,6 @@ import { completionLength, completionOf, pickRows } from './batch.ts';
 import type { Group, GroupSource } from './data.ts';
 import type { PhaseClock } from './phases.ts';
 import { softOverlong } from './shaping.ts';
-import type { TrainerSetup } from './trainer.ts';
 
 /** One rollout, host side. */
 export interface SampledRow {

@@ -3,14 +3,13 @@
  * personas → rollouts → rewards → advantages → an optimiser step → a report. It computes nothing itself (`engine/`),
  * stores nothing (`storage/`) and knows no page: whoever pulls the next step decides when it happens.
  */
-import type { ObjectiveSpec, PolicyEngine, StepMetrics, TrainBatch } from '../engine/engine.ts';
+import type { TrainerSetup } from './setup.ts';
+import type { ObjectiveSpec, StepMetrics, TrainBatch } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
-import type { Persona } from '../persona/persona.ts';
-import type { Tokenizer } from '../policy/tokenizer.ts';
 import { completionMask, policyBatch } from './batch.ts';
 import type { RunConfig } from './config.ts';
 import { GroupSource } from './data.ts';
-import type { Phase, StepReport, TrainerState } from './events.ts';
+import type { StepReport, TrainerState } from './events.ts';
 import { lessonBatch } from './lessons.ts';
 import { klIsInReward, needsReference, objectiveSpec } from './objectives.ts';
 import { PhaseClock } from './phases.ts';
@@ -19,23 +18,6 @@ import { stepReport } from './report.ts';
 import { sampleStep, type Sample } from './sample.ts';
 import { optimAt } from './schedule.ts';
 import { sequenceKl } from './shaping.ts';
-
-export interface TrainerSetup {
-  /** Holding the weights of `state`, and with its reference set to the run's base policy (`setReference`). */
-  readonly engine: PolicyEngine;
-  /** Sequence distillation only: a frozen policy with the same tokenizer, whose right replies are the lessons. */
-  readonly teacher?: PolicyEngine;
-  readonly tokenizer: Tokenizer;
-  /** The policy's `config.eosIds`. */
-  readonly eosIds: readonly number[];
-  /** The whole library; the mix chooses. */
-  readonly personas: readonly Persona[];
-  readonly config: RunConfig;
-  readonly state: TrainerState;
-  /** Checked between phases; a step that is aborted has changed nothing. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (phase: Phase, fraction: number) => void;
-}
 
 /** Where a run begins. */
 export const initialTrainerState: TrainerState = { step: 0, cursor: 0, tokens: 0, nonFiniteStreak: 0 };

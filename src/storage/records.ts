@@ -1,6 +1,6 @@
 /** What IndexedDB holds, record by record. Types only. */
+import type { Cell } from '../evaluate/request.ts';
 import type { EngineInfo, PolicyState } from '../engine/engine.ts';
-import type { Cell } from '../evaluate/evaluate.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';

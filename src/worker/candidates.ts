@@ -2,8 +2,8 @@
  * The policies that an examination is about: the base and chosen checkpoints, by name, and the one engine lent with their weights, call by
  * call, in turns with training. What they are asked is `evaluation.ts` and `judge.ts`.
  */
+import type { AskedEngine } from '../evaluate/request.ts';
 import { LabError } from '../errors.ts';
-import type { AskedEngine } from '../evaluate/evaluate.ts';
 import type { PolicyEngine } from '../engine/engine.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { CheckpointInfo, EvaluatedPolicy } from '../storage/records.ts';

@@ -1,5 +1,5 @@
 /** How far an evaluation is: the cells that there will be, the time that is left, and the scores that are known so far. */
-import type { Cell } from '../evaluate/evaluate.ts';
+import type { Cell } from '../evaluate/request.ts';
 import type { Plan } from '../evaluate/plan.ts';
 import type { QuestionSet } from '../evaluate/questions.ts';
 import type { Persona } from '../persona/persona.ts';

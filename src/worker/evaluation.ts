@@ -2,8 +2,9 @@
  * Evaluations in the worker: which policies, personas and questions, in turns with training, kept cell by cell so that a half-finished
  * one goes on after a reload. What is asked and measured is `src/evaluate`; one evaluation runs at a time.
  */
+import type { Candidate } from '../evaluate/request.ts';
 import { LabError, labErrorCode } from '../errors.ts';
-import { evaluate, type Candidate } from '../evaluate/evaluate.ts';
+import { evaluate } from '../evaluate/evaluate.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import { planEvaluation, type Plan } from '../evaluate/plan.ts';
 import { personaGroup } from '../persona/groups.ts';

@@ -2,8 +2,8 @@
  * Judgings in the worker: the policies answer in turns with training, the reader's judge gives scores, every verdict is stored at once. What
  * is asked and how it is counted is `src/evaluate/judge`; one judging runs at a time.
  */
+import type { Candidate } from '../evaluate/request.ts';
 import { LabError, labErrorCode } from '../errors.ts';
-import type { Candidate } from '../evaluate/evaluate.ts';
 import { neighbourhood, unreachableFromNode, unreachableFromPage } from '../evaluate/judge/address.ts';
 import { JudgeClient, type JudgeOptions } from '../evaluate/judge/client.ts';
 import { planJudging, plannedQuestions } from '../evaluate/judge/plan.ts';

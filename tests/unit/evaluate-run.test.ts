@@ -1,4 +1,5 @@
 /** Whole evaluations on the real portable engine with the bundled policy: what is reported, resumed, stopped and refused. */
+import type { Candidate, Cell, CellStore, EvaluationRequest } from '../../src/evaluate/request.ts';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +7,7 @@ import { createEngine } from '../../src/engine/create.ts';
 import type { PolicyEngine } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { accuracyByPersona } from '../../src/evaluate/accuracy.ts';
-import { evaluate, type Candidate, type Cell, type CellStore, type EvaluationRequest } from '../../src/evaluate/evaluate.ts';
+import { evaluate } from '../../src/evaluate/evaluate.ts';
 import { generatedQuestions, importedQuestions } from '../../src/evaluate/questions.ts';
 import { reportCsv, reportJson, type EvaluationReport } from '../../src/evaluate/report.ts';
 import { formatValue, reportTable } from '../../src/evaluate/table.ts';

@@ -1,10 +1,11 @@
 /** What the page makes of evaluations: how much there is to do, one table of several reports, files, the layout of the map. */
+import type { Candidate } from '../../src/evaluate/request.ts';
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createEngine } from '../../src/engine/create.ts';
-import { evaluate, type Candidate } from '../../src/evaluate/evaluate.ts';
+import { evaluate } from '../../src/evaluate/evaluate.ts';
 import { generatedQuestions } from '../../src/evaluate/questions.ts';
 import type { EvaluationReport } from '../../src/evaluate/report.ts';
 import { reportTable } from '../../src/evaluate/table.ts';

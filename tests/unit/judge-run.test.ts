@@ -1,8 +1,8 @@
 /** A whole judging with a real engine and a real judge: answers, verdicts, a judge that goes away, and the rest of it later. */
+import type { Candidate } from '../../src/evaluate/request.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import { labErrorCode } from '../../src/errors.ts';
-import type { Candidate } from '../../src/evaluate/evaluate.ts';
 import { judgeTasks, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
 import { JudgeClient } from '../../src/evaluate/judge/client.ts';
 import { planJudging, plannedQuestions } from '../../src/evaluate/judge/plan.ts';

@@ -1,11 +1,12 @@
 /** Sequence distillation in the trainer, on the real portable engine: the policy learns what its teacher says, and nothing it says wrongly. */
+import type { TrainerSetup } from '../../src/rl/setup.ts';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import type { PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { completionOf } from '../../src/rl/batch.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
-import { initialTrainerState, train, type TrainerSetup } from '../../src/rl/trainer.ts';
+import { initialTrainerState, train } from '../../src/rl/trainer.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { taskById } from '../../src/tasks/index.ts';
 import { verify } from '../../src/verify/verify.ts';

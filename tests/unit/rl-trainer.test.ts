@@ -1,4 +1,5 @@
 /** Whole training steps on the real portable engine, with a random Llama of a few thousand parameters. */
+import type { TrainerSetup } from '../../src/rl/setup.ts';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import type { PolicyEngine, PolicyState } from '../../src/engine/engine.ts';
@@ -9,7 +10,7 @@ import type { RunConfig } from '../../src/rl/config.ts';
 import type { StepReport, TrainerState } from '../../src/rl/events.ts';
 import { presetObjective } from '../../src/rl/objectives.ts';
 import { recipes } from '../../src/rl/recipes.ts';
-import { initialTrainerState, train, type TrainerSetup } from '../../src/rl/trainer.ts';
+import { initialTrainerState, train } from '../../src/rl/trainer.ts';
 import { taskById } from '../../src/tasks/index.ts';
 import { tinyConfig, tinyEosIds, tinyPersonas, tinyTokenizer } from '../helpers/tiny-policy.ts';
 

@@ -2,8 +2,9 @@
  * From the contract's batches to what a pass of the fused engine reads: padded rows of one bucket width, the cells that count
  * and where they lie. Host side; the tokens themselves are skipped where they are still on the GPU.
  */
+import type { CellShape } from './machine.ts';
 import type { TokenBatch, TrainBatch } from '../engine.ts';
-import { cellBucket, type CellShape } from './head.ts';
+import { cellBucket } from './head.ts';
 
 export const bucket = (n: number) => Math.ceil(Math.max(n, 1) / 8) * 8;
 

@@ -3,6 +3,8 @@
  * architecture; what each dispatch computes is in `kernels/` and `shaders/nn/`. It knows no losses and no optimiser.
  * Shapes: R rows of W places, N = R·W, D hidden, H query and K key/value heads of hd, Q = (H + 2K)·hd, F intermediate.
  */
+import type { Machine, RowShape, Views } from './machine.ts';
+import type { ParameterViews } from './machine.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
 import { attentionBackward, attentionForward } from './kernels/attention.ts';
@@ -11,28 +13,10 @@ import { embedForward } from './kernels/embedding.ts';
 import { gateUpMatmul, matmul, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
 import { headNormChunks, turnBackward, turnForward } from './kernels/turn.ts';
-import type { Tuning } from './kernels/tuning.ts';
-import type { ParameterViews } from './memory-plan.ts';
 import type { PartialSums } from './partials.ts';
-
-/** Named buffers: the pool, or a collector of sizes that asks what a list of dispatches would need. */
-export interface Views {
-  view(name: string, length: number): BufferView;
-}
-
-export interface RowShape {
-  readonly rows: number;
-  readonly width: number;
-}
 
 /** What a pass leaves behind: everything for the backward pass, the prompts' keys and values for decoding, or only its result. */
 export type Keep = 'all' | 'keys' | 'nothing';
-
-export interface Machine {
-  readonly config: PolicyConfig;
-  readonly tuning: Tuning;
-  readonly software: boolean;
-}
 
 export const widths = (config: PolicyConfig) => ({
   d: config.hiddenSize,

@@ -3,6 +3,7 @@
  * Here is what happens in which order and what crosses between host and GPU; which dispatches a pass consists of is in
  * `passes.ts`, `rollouts.ts` and `update.ts`.
  */
+import type { CellShape, Machine } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
@@ -32,8 +33,7 @@ import type { BufferView } from '../gpu/work.ts';
 import { ropeTable } from '../rope-table.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { bucket, countedTokens, passOf, ranges, regrid, type Pass } from './batch.ts';
-import type { Machine } from './decoder.ts';
-import { lossBuffers, lossWorks, type CellShape, type LossSettings } from './head.ts';
+import { lossBuffers, lossWorks, type LossSettings } from './head.ts';
 import { embeddingLists } from './kernels/embedding.ts';
 import { groupAdvantage } from './kernels/head.ts';
 import { tuningFor } from './kernels/tuning.ts';

@@ -3,24 +3,18 @@
  * completion token that counts: the head reads the place before it. M cells, V vocabulary, C completion width.
  * With one chunk the logits are still there when the loss is known; with more they are computed a second time.
  */
+import type { CellShape } from './machine.ts';
+import type { Machine, ParameterViews, Views } from './machine.ts';
 import type { ObjectiveSpec } from '../engine.ts';
 import type { OldUse } from '../gpu/settings.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
 import { part } from '../gpu/work.ts';
 import { rowColumns } from '../step-metrics.ts';
-import { widths, type Machine, type RowShape, type Views } from './decoder.ts';
+import { widths } from './decoder.ts';
 import { clippedLoss, gatherCells, scatterCells, tokenLogprobBackward, tokenLogprobForward } from './kernels/head.ts';
 import { matmul } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
-import type { ParameterViews } from './memory-plan.ts';
 import type { PartialSums } from './partials.ts';
-
-export interface CellShape extends RowShape {
-  /** M, a multiple of 64; what is beyond the cells that count points at place 0 and at the cell after the last of the grid. */
-  readonly cells: number;
-  /** C */
-  readonly completionWidth: number;
-}
 
 /** Logits of one chunk may take so much. */
 const logitsBytes = 48 * 2 ** 20;

@@ -4,6 +4,7 @@
  * after every step, so that passes and rollouts know nothing of them. Gradients are dense in both cases; the adapters'
  * are made from them. It knows no batches and no losses.
  */
+import type { Views } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import { adaptedMatrices, adapterShapes, initialAdapters, type AdaptedMatrix, type LoraSetup } from '../../policy/adapters.ts';
 import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
@@ -11,7 +12,6 @@ import type { Weights } from '../../policy/weights.ts';
 import type { OptimSpec, PolicyState } from '../engine.ts';
 import { part, type Work } from '../gpu/work.ts';
 import { rowColumns } from '../step-metrics.ts';
-import type { Views } from './decoder.ts';
 import { loraGradients, loraMerge, loraTable, type LoraMatrix } from './kernels/lora.ts';
 import { adamW, finishNorm, squaredSum, squaredSumParts } from './kernels/optimiser.ts';
 import { layOut, packArena, policyLayout, unpackArena, type ArenaLayout } from './layout.ts';

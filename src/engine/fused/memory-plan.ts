@@ -3,22 +3,16 @@
  * buffer would be larger than the adapter binds. The sizes are not estimates: the same builders that make the plans are
  * asked what buffers they would take. It cannot know how much memory the GPU has left; that shows at allocation.
  */
+import type { ParameterViews } from './machine.ts';
+import type { CellShape, Machine } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import type { MemoryPlan, ObjectiveSpec, TrainingShape } from '../engine.ts';
-import { align, type BufferView } from '../gpu/work.ts';
+import { align } from '../gpu/work.ts';
 import { bucket } from './batch.ts';
-import type { Machine } from './decoder.ts';
-import { cellBucket, type CellShape } from './head.ts';
+import { cellBucket } from './head.ts';
 import type { ArenaLayout } from './layout.ts';
 import { scorePass, trainPass } from './passes.ts';
 import { sizesOf } from './plans.ts';
-
-/** Parameters or gradients by name: an arena, or the thought of one. */
-export interface ParameterViews {
-  readonly layout: ArenaLayout;
-  view(name: string): BufferView;
-  part(index: number): BufferView;
-}
 
 /** Places of one pass, unless the adapter's limits ask for fewer. */
 export const maxPlaces = 8192;

@@ -2,8 +2,8 @@
  * Gradients of norms and biases come as sums over chunks of places; this hands out the room for them and lists what one
  * last dispatch has to add up.
  */
+import type { Views } from './machine.ts';
 import { align, part, type BufferView } from '../gpu/work.ts';
-import type { Views } from './decoder.ts';
 import { partialsTable, type PartialSection } from './kernels/columns.ts';
 import type { ArenaLayout } from './layout.ts';
 

@@ -3,16 +3,16 @@
  * backward of a micro-batch (`train`). Here is the list of dispatches of one training pass, in order; what is uploaded for
  * it and when it runs is the engine's business.
  */
+import type { CellShape, Machine, ParameterViews, Views } from './machine.ts';
 import type { Work } from '../gpu/work.ts';
 import type { Builder } from './plans.ts';
-import { decoderBackward, decoderForward, type Machine, type Views } from './decoder.ts';
-import { headBackward, headForward, type CellShape, type LossSettings } from './head.ts';
+import { decoderBackward, decoderForward } from './decoder.ts';
+import { headBackward, headForward, type LossSettings } from './head.ts';
 import { reducePartials } from './kernels/columns.ts';
 import { assembleRows } from './kernels/decode.ts';
 import { embedBackward } from './kernels/embedding.ts';
 import { matmul } from './kernels/matmul.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
-import type { ParameterViews } from './memory-plan.ts';
 import { PartialSums } from './partials.ts';
 import { rolloutBuffers, type RolloutShape } from './rollouts.ts';
 

@@ -2,9 +2,9 @@
  * Plans by shape: asked for by key, built when new, kept while they are used, all dropped when a buffer they bind grew.
  * A builder is run twice: once with a collector that only notes what it would need, which is the memory plan, and once for real.
  */
+import type { Views } from './machine.ts';
 import { Plan } from '../gpu/plan.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
-import type { Views } from './decoder.ts';
 import type { Pool } from './memory.ts';
 
 /** Pushes dispatches and returns what its caller needs to know of them. */

@@ -4,13 +4,14 @@
  * hears how many rows are left while the next sixteen run, and reads everything back once at the end.
  * R rows in G groups, P prompt width, C completion width.
  */
+import type { Machine, Views } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { GenerateProgress, GenerateRequest, Rollouts, Sampling } from '../engine.ts';
 import type { Plan } from '../gpu/plan.ts';
 import { part, type BufferView, type Work } from '../gpu/work.ts';
 import { bucket, regrid } from './batch.ts';
-import { decoderForward, tablePositions, widths, type Machine, type Views } from './decoder.ts';
+import { decoderForward, tablePositions, widths } from './decoder.ts';
 import { decodeAttention, rowsAt } from './kernels/attention.ts';
 import { advance, beginRollouts, sampleTokens } from './kernels/decode.ts';
 import { embedForward } from './kernels/embedding.ts';

@@ -3,9 +3,9 @@
  * persona, all policies side by side, so that what is there at any moment compares like with like; every answer and verdict is kept as soon
  * as it is there, and what is kept is not asked again. What the verdicts add up to is `score.ts`.
  */
+import type { AskedEngine, Candidate } from '../request.ts';
 import { LabError } from '../../errors.ts';
 import { renderPrompt } from '../../persona/prompt.ts';
-import type { AskedEngine, Candidate } from '../evaluate.ts';
 import { promptLimit } from '../plan.ts';
 import { generateReplies } from '../replies.ts';
 import type { JudgeClient } from './client.ts';

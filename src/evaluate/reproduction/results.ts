@@ -3,7 +3,7 @@ import type { EngineInfo } from '../../engine/engine.ts';
 import type { RecipeName, RunConfig } from '../../rl/config.ts';
 import type { Fidelity, LogOddsShift, PolicyReport, ReportedPersona } from '../report.ts';
 import type { InferenceAnswers } from '../inference.ts';
-import type { Together } from './together.ts';
+import type { Equivalence } from '../../statistics/equivalence.ts';
 import type { analysis, Examination } from './analysis.ts';
 
 export const resultsFormat = 'permix-reproduction';
@@ -90,6 +90,29 @@ export interface Study {
   readonly versions: Readonly<Record<string, string>>;
   /** The arm others are compared with, where the study varies one thing; null in the comparison of methods. */
   readonly reference: string | null;
+}
+
+/** One source of seeds, and what they say of a claim. */
+export interface SeedGroup {
+  readonly label: string;
+  readonly seeds: number;
+  readonly ratio: number;
+  /** 95 % t interval; null with one seed. */
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly equivalence: Equivalence | null;
+}
+
+export interface Together {
+  readonly id: string;
+  readonly statement: string;
+  readonly measure: string;
+  readonly setting: string;
+  /** The study's own seeds first. */
+  readonly sources: readonly SeedGroup[];
+  /** Without the study's own, which suggested the claim. */
+  readonly fresh: SeedGroup;
+  readonly all: SeedGroup;
 }
 
 /** Steps 1 to `steps`, each once and in their order, and a value of everything for each. */

@@ -2,9 +2,8 @@
 import { mean } from '../../statistics/moments.ts';
 import type { Equivalence } from '../../statistics/equivalence.ts';
 import { analysis } from './analysis.ts';
-import type { Together } from './together.ts';
 import { armValue, compare, judgeClaims, measures, type ClaimResult, type MeasureName } from './claims.ts';
-import type { StudyResults } from './results.ts';
+import type { StudyResults, Together } from './results.ts';
 
 /** In the order of the table. */
 const columns: readonly MeasureName[] = [

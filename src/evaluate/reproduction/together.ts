@@ -4,18 +4,10 @@
  */
 import * as z from 'zod/mini';
 import { LabError } from '../../errors.ts';
-import {
-  equivalence,
-  fromInterval,
-  pool,
-  ratioInterval,
-  summarise,
-  type Equivalence,
-  type LogRatios,
-} from '../../statistics/equivalence.ts';
+import { equivalence, fromInterval, pool, ratioInterval, summarise, type LogRatios } from '../../statistics/equivalence.ts';
 import { analysis } from './analysis.ts';
 import { declaredClaims, measures, type Declared } from './claims.ts';
-import type { StudyResults } from './results.ts';
+import type { SeedGroup, StudyResults, Together } from './results.ts';
 
 const ratio = z.number().check(z.positive());
 const othersSchema = z.object({
@@ -47,29 +39,6 @@ export function parseOthers(json: unknown, file: string): OtherSeeds {
   const parsed = othersSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw new LabError('format', `${file} does not list other seeds: ${z.prettifyError(parsed.error)}.`, 'Correct it, or take it away.');
-}
-
-/** One source of seeds, and what they say of a claim. */
-export interface SeedGroup {
-  readonly label: string;
-  readonly seeds: number;
-  readonly ratio: number;
-  /** 95 % t interval; null with one seed. */
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly equivalence: Equivalence | null;
-}
-
-export interface Together {
-  readonly id: string;
-  readonly statement: string;
-  readonly measure: string;
-  readonly setting: string;
-  /** The study's own seeds first. */
-  readonly sources: readonly SeedGroup[];
-  /** Without the study's own, which suggested the claim. */
-  readonly fresh: SeedGroup;
-  readonly all: SeedGroup;
 }
 
 /** A source that is a study itself comes with its results. */

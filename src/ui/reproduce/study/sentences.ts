@@ -4,8 +4,7 @@
  */
 import { mean } from '../../../statistics/moments.ts';
 import { armValue, type ClaimResult, type MeasureName } from '../../../evaluate/reproduction/claims.ts';
-import type { SeedGroup, Together } from '../../../evaluate/reproduction/together.ts';
-import type { StudyResults } from '../../../evaluate/reproduction/results.ts';
+import type { SeedGroup, StudyResults, Together } from '../../../evaluate/reproduction/results.ts';
 import { gain } from '../../../state/study.svelte.ts';
 import { fixed } from '../../format.ts';
 

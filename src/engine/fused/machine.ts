@@ -1,0 +1,35 @@
+/** What lists of dispatches are written against: a policy on a machine, buffers and parameters by name, the shape of a pass. Types only. */
+import type { PolicyConfig } from '../../policy/config.ts';
+import type { BufferView } from '../gpu/work.ts';
+import type { Tuning } from './kernels/tuning.ts';
+import type { ArenaLayout } from './layout.ts';
+
+export interface Machine {
+  readonly config: PolicyConfig;
+  readonly tuning: Tuning;
+  readonly software: boolean;
+}
+
+/** Named buffers: the pool, or a collector of sizes that asks what a list of dispatches would need. */
+export interface Views {
+  view(name: string, length: number): BufferView;
+}
+
+/** Parameters or gradients by name: an arena, or the thought of one. */
+export interface ParameterViews {
+  readonly layout: ArenaLayout;
+  view(name: string): BufferView;
+  part(index: number): BufferView;
+}
+
+export interface RowShape {
+  readonly rows: number;
+  readonly width: number;
+}
+
+export interface CellShape extends RowShape {
+  /** M, a multiple of 64; what is beyond the cells that count points at place 0 and at the cell after the last of the grid. */
+  readonly cells: number;
+  /** C */
+  readonly completionWidth: number;
+}

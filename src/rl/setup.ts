@@ -1,0 +1,23 @@
+/** What a run of training is given. Types only. */
+import type { PolicyEngine } from '../engine/engine.ts';
+import type { Persona } from '../persona/persona.ts';
+import type { Tokenizer } from '../policy/tokenizer.ts';
+import type { RunConfig } from './config.ts';
+import type { Phase, TrainerState } from './events.ts';
+
+export interface TrainerSetup {
+  /** Holding the weights of `state`, and with its reference set to the run's base policy (`setReference`). */
+  readonly engine: PolicyEngine;
+  /** Sequence distillation only: a frozen policy with the same tokenizer, whose right replies are the lessons. */
+  readonly teacher?: PolicyEngine;
+  readonly tokenizer: Tokenizer;
+  /** The policy's `config.eosIds`. */
+  readonly eosIds: readonly number[];
+  /** The whole library; the mix chooses. */
+  readonly personas: readonly Persona[];
+  readonly config: RunConfig;
+  readonly state: TrainerState;
+  /** Checked between phases; a step that is aborted has changed nothing. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (phase: Phase, fraction: number) => void;
+}
