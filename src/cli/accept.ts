@@ -1,5 +1,4 @@
 /** How a command continues work that began with something else: `--accept PARTS`, the same for all of them. What differs is found by `run/identity.ts`. */
-import { changeOf, type TakenOver } from '../run/identity.ts';
 import type { Arguments } from './arguments.ts';
 
 export const accepted = (args: Arguments): readonly string[] => args.list('accept') ?? [];
@@ -8,9 +7,4 @@ export const accepted = (args: Arguments): readonly string[] => args.list('accep
 export function nextStep(otherwise: string, accept: readonly string[]): string {
   const back = `Go back to what it began with, or ${otherwise}`;
   return accept.length === 0 ? `${back}.` : `${back}; or add --accept ${accept.join(',')} to take over what is there now.`;
-}
-
-/** For a reader of the results. */
-export function takenOverNotes(takenOver: readonly TakenOver[]): string[] {
-  return takenOver.map((change) => `Continued with something else at ${change.at}: ${changeOf(change)}.`);
 }

@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
-import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
+import { begun, continued, examinationMayDiffer, type Identity, type Origin } from '../run/identity.ts';
 import { nextStep } from './accept.ts';
 import { readJson, replaceFile } from './files.ts';
 
@@ -20,9 +20,6 @@ interface EvaluationFile {
 
 const folderFormat = 'permix-evaluation-folder';
 const folderVersion = 2;
-
-/** Cells of two policies, or of two sets of questions, are no evaluation of either. */
-const mayDiffer: readonly string[] = ['engine', 'backend', 'numerics'] satisfies Part[];
 
 export class EvaluationFolder<C extends object = Cell> {
   readonly #cells = new Map<string, C>();
@@ -60,7 +57,7 @@ export class EvaluationFolder<C extends object = Cell> {
       origin: stored?.format === folderFormat ? stored.origin : null,
       now: identity,
       accept: how.accept ?? [],
-      mayDiffer: (part) => mayDiffer.includes(part),
+      mayDiffer: examinationMayDiffer,
       at: cells.size === 1 ? '1 cell' : `${cells.size} cells`,
       next: (parts) => nextStep(how.otherwise ?? 'choose another --out', parts),
     });

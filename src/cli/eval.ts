@@ -9,10 +9,10 @@ import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '
 import { formatValue, reportTable } from '../evaluate/table.ts';
 import { parsePersonas, type PersonaLibrary } from '../persona/file.ts';
 import { personas as world, voices as worldVoices } from '../persona/world.ts';
-import { personaParts, policyParts, programParts, questionParts, settingParts, type Identity } from '../run/identity.ts';
+import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { taskById, tasks } from '../tasks/index.ts';
 import type { Arguments } from './arguments.ts';
-import { accepted, takenOverNotes } from './accept.ts';
+import { accepted } from './accept.ts';
 import { candidate, readText } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';

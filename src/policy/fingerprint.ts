@@ -55,7 +55,7 @@ async function hashTensors(weights: Weights): Promise<string> {
 export function keepingFiles(source: PolicySource): PolicySource & { readonly files: ReadonlyMap<string, Uint8Array> } {
   const files = new Map<string, Uint8Array>();
   return {
-    id: source.id,
+    ...source,
     files,
     async read(path) {
       const bytes = await source.read(path);

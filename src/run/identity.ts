@@ -159,16 +159,42 @@ export const unrecorded = 'unrecorded';
 /** What has to be accepted for this difference. */
 export const acceptedAs = ({ part, was }: Difference): string => (was === null ? unrecorded : part);
 
-export interface Continuation {
-  /** What is continued, the beginning of a sentence: `The run in DIR`. */
-  readonly what: string;
+/** Whether a part of a training run may be taken over: its settings may not, they are what a fork is for. */
+export const runMayDiffer = (part: string): boolean => part !== 'format' && (part === 'settings.steps' || !part.startsWith('settings.'));
+
+const examinable: readonly string[] = ['engine', 'backend', 'numerics'] satisfies Part[];
+/** Replies of two policies, or to two sets of questions, are no examination of either. */
+export const examinationMayDiffer = (part: string): boolean => examinable.includes(part);
+
+/** What stands in the way of going on, for a reader who may allow it. */
+export interface Changes {
+  /** A sentence without its subject and its full stop: `began with something else: …` */
+  readonly sentence: string;
+  /** What has to be accepted; empty: it cannot be. */
+  readonly accept: readonly string[];
+}
+
+export interface Comparison {
   /** Null or undefined: it was stored by a version that recorded none. */
   readonly origin: Origin | null | undefined;
   readonly now: Identity;
+  /** Whether a part may be accepted at all: some differences make what is stored and what would be added two things. */
+  readonly mayDiffer: (part: string) => boolean;
+}
+
+/** Null where nothing differs but what is accepted. */
+export function changesOf({ origin, now, mayDiffer }: Comparison, accept: readonly string[] = []): Changes | null {
+  const found = differences(origin?.identity ?? null, now);
+  const lost = (difference: Difference) => difference.was !== null && !mayDiffer(difference.part);
+  if (found.every((difference) => accept.includes(acceptedAs(difference)) && !lost(difference))) return null;
+  return { sentence: sentence(found), accept: found.some(lost) ? [] : [...new Set(found.map(acceptedAs))] };
+}
+
+export interface Continuation extends Comparison {
+  /** What is continued, the beginning of a sentence: `The run in DIR`. */
+  readonly what: string;
   /** What the reader says may differ: parts, or `unrecorded`. */
   readonly accept: readonly string[];
-  /** Whether a part may be accepted at all: some differences make what is stored and what would be added another thing. */
-  readonly mayDiffer: (part: string) => boolean;
   /** How far the work is: `step 40`. */
   readonly at: string;
   /** What to do, given what would have to be accepted; empty where it cannot be. */
@@ -179,16 +205,17 @@ export interface Continuation {
  * What is to be stored from now on. Call it before anything of the work is changed.
  * @throws LabError 'usage' that names every part that differs and was not accepted
  */
-export function continued({ what, origin, now, accept, mayDiffer, at, next }: Continuation): Origin {
-  const found = differences(origin?.identity ?? null, now);
-  const refused = found.filter(
-    (difference) => !accept.includes(acceptedAs(difference)) || (difference.was !== null && !mayDiffer(difference.part)),
-  );
-  if (refused.length === 0) {
-    return { identity: now, takenOver: [...(origin?.takenOver ?? []), ...found.map((difference) => ({ ...difference, at }))] };
-  }
-  const lost = refused.some(({ part, was }) => was !== null && !mayDiffer(part));
-  throw new LabError('usage', `${what} ${sentence(found)}.`, next(lost ? [] : [...new Set(found.map(acceptedAs))]));
+export function continued({ what, accept, at, next, ...comparison }: Continuation): Origin {
+  const changes = changesOf(comparison, accept);
+  if (changes) throw new LabError('usage', `${what} ${changes.sentence}.`, next(changes.accept));
+  const { origin, now } = comparison;
+  const taken = differences(origin?.identity ?? null, now).map((difference) => ({ ...difference, at }));
+  return { identity: now, takenOver: [...(origin?.takenOver ?? []), ...taken] };
+}
+
+/** For a reader of the results. */
+export function takenOverNotes(takenOver: readonly TakenOver[]): string[] {
+  return takenOver.map((change) => `Continued with something else at ${change.at}: ${changeOf(change)}.`);
 }
 
 /** `began with something else: the chat template was 1f…, now 2e…` */

@@ -2,6 +2,7 @@
 import { labErrorCode } from '../errors.ts';
 import type { EngineInfo } from '../engine/engine.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
+import type { Changes } from '../run/identity.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import type { AskedQuestion, CellScore, EvaluationInfo, EvaluationNews, TrainerApi } from '../worker/api.ts';
 import { secondsFor } from '../worker/evaluation-progress.ts';
@@ -38,6 +39,8 @@ export class Evaluation {
   cancelling = $state(false);
   problem = $state<string | null>(null);
   replies = $state.raw<OpenReplies | null>(null);
+  /** The unfinished one that would go on with something else than it began with. */
+  changed = $state.raw<(Changes & { readonly id: string }) | null>(null);
 
   readonly #api: () => TrainerApi;
   #began = false;
@@ -116,8 +119,18 @@ export class Evaluation {
     if (!this.obstacle) await this.#run(this.settings);
   }
 
-  async resume(id: string): Promise<void> {
-    await this.#run(id);
+  /** Where something differs from what it began with, asks first. */
+  async resume(id: string, accept: readonly string[] = []): Promise<void> {
+    if (this.running) return;
+    this.changed = null;
+    this.problem = null;
+    try {
+      const changes = accept.length > 0 ? null : await this.#api().changes('evaluation', id);
+      if (changes) this.changed = { ...changes, id };
+      else await this.#run(id, accept);
+    } catch (error) {
+      this.problem = sentence(error);
+    }
   }
 
   async cancel(): Promise<void> {
@@ -167,7 +180,7 @@ export class Evaluation {
     }
   }
 
-  async #run(request: EvaluationSettings | string): Promise<void> {
+  async #run(request: EvaluationSettings | string, accept: readonly string[] = []): Promise<void> {
     if (this.running) return;
     this.running = true;
     this.problem = null;
@@ -177,7 +190,7 @@ export class Evaluation {
     this.replies = null;
     this.#opening++;
     try {
-      const record = await this.#api().evaluate(request, (news) => this.#receive(news));
+      const record = await this.#api().evaluate(request, (news) => this.#receive(news), accept);
       if (record.reports.length > 0) this.open = record;
     } catch (error) {
       if (labErrorCode(error) !== 'cancelled') this.problem = sentence(error);

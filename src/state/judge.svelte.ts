@@ -5,6 +5,7 @@
 import { labErrorCode } from '../errors.ts';
 import { completionsUrl } from '../evaluate/judge/address.ts';
 import { checkBenchmarkSize, judgeTasks, parseBenchmark, type Benchmark } from '../evaluate/judge/benchmark.ts';
+import type { Changes } from '../run/identity.ts';
 import type { JudgementSettings } from '../storage/judgements.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from '../worker/judge-api.ts';
@@ -32,6 +33,8 @@ export class Judging {
   running = $state(false);
   cancelling = $state(false);
   problem = $state<string | null>(null);
+  /** The unfinished one that would go on with something else than it began with. */
+  changed = $state.raw<(Changes & { readonly id: string }) | null>(null);
 
   readonly #api: () => TrainerApi;
   #began = false;
@@ -123,8 +126,18 @@ export class Judging {
     });
   }
 
-  async resume(id: string): Promise<void> {
-    await this.#run({ id, key: this.key || null });
+  /** Where something differs from what it began with, asks first. */
+  async resume(id: string, accept: readonly string[] = []): Promise<void> {
+    if (this.running) return;
+    this.changed = null;
+    this.problem = null;
+    try {
+      const changes = accept.length > 0 ? null : await this.#api().changes('judgement', id);
+      if (changes) this.changed = { ...changes, id };
+      else await this.#run({ id, key: this.key || null, accept });
+    } catch (error) {
+      this.problem = sentence(error);
+    }
   }
 
   async cancel(): Promise<void> {

@@ -7,6 +7,7 @@ import { labErrorCode } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { Phase } from '../rl/events.ts';
+import type { Changes } from '../run/identity.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect } from '../worker/client.ts';
@@ -65,6 +66,8 @@ export class Lab implements Stage {
   busy = $state<string | null>(null);
   /** A GPU compiles its programs in its first step, which then takes much longer than all others. */
   warm = $state(false);
+  /** A run that would go on with something else than it began with, and what the reader has to allow for it. */
+  changed = $state.raw<(Changes & { readonly runId: string; readonly go: (accept: readonly string[]) => Promise<unknown> }) | null>(null);
   /** The resume card was waved away. */
   resumeDismissed = $state(false);
 
@@ -201,10 +204,7 @@ export class Lab implements Stage {
 
   /** Goes on with a run, or from one of its checkpoints as a new run. */
   async resume(runId: string, checkpoint?: string): Promise<void> {
-    await this.attempt('resume', async () => {
-      const id = await this.api.resume(runId, checkpoint);
-      if (id !== this.viewed) await this.view(id);
-    });
+    await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint, undefined, undefined, accept));
   }
 
   /** Trains on from a checkpoint with the settings of the set-up, as a new run: how one that diverged is saved. */
@@ -214,10 +214,22 @@ export class Lab implements Stage {
       for (const complaint of this.draft?.complaints ?? []) this.notify('error', complaint);
       return;
     }
-    await this.attempt('resume', async () => {
-      const id = await this.api.resume(runId, checkpoint, config, this.#teacher);
-      if (id !== this.viewed) await this.view(id);
-    });
+    const teacher = this.#teacher;
+    await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint, config, teacher, accept));
+  }
+
+  /** Where something differs from what the run began with, the reader is asked first. */
+  async #goOn(runId: string, resume: (accept: readonly string[]) => Promise<string>): Promise<void> {
+    const go = (accept: readonly string[]) =>
+      this.attempt('resume', async () => {
+        this.changed = null;
+        const id = await resume(accept);
+        if (id !== this.viewed) await this.view(id);
+      });
+    this.changed = null;
+    const changes = await this.attempt('resume', async () => ({ found: await this.api.changes('run', runId) }));
+    if (changes?.found) this.changed = { ...changes.found, runId, go };
+    else if (changes) await go([]);
   }
 
   /** What Space does. */

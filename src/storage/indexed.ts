@@ -223,10 +223,10 @@ export class IndexedStorage implements LabStorage {
     return guarded(async () => known(await this.#database.get('judgements', id), 'judgement', id));
   }
 
-  createJudgement(judgement: JudgementRecord): Promise<void> {
+  saveJudgement(judgement: JudgementRecord): Promise<void> {
     return guarded(async () => {
       const transaction = this.#database.transaction('judgements', 'readwrite');
-      await commit(transaction, [() => transaction.store.add(judgement)]);
+      await commit(transaction, [() => transaction.store.put(judgement)]);
     });
   }
 

@@ -3,6 +3,7 @@ import type { EngineInfo } from '../engine/engine.ts';
 import type { JudgePlan } from '../evaluate/judge/plan.ts';
 import type { JudgedBy } from '../evaluate/judge/report.ts';
 import type { JudgeCell } from '../evaluate/judge/run.ts';
+import type { Origin } from '../run/identity.ts';
 import type { EvaluatedPolicy } from './records.ts';
 
 export interface JudgementSettings {
@@ -27,8 +28,8 @@ export interface JudgementRecord {
   readonly judge: JudgedBy;
   /** The questions themselves, so that the benchmark's file is not needed again. */
   readonly plan: JudgePlan;
-  /** Fingerprint of what is not stored with it: the base's weights and the rubrics. */
-  readonly material: string;
+  /** What it began with. Absent in records of earlier versions. */
+  readonly origin?: Origin;
 }
 
 /** A persona's answers, or one verdict, by the key that `run.ts` gives it. */

@@ -158,8 +158,8 @@ export class MemoryStorage implements LabStorage {
     return known(this.#judgements.get(id), 'judgement', id).record;
   }
 
-  async createJudgement(judgement: JudgementRecord): Promise<void> {
-    this.#judgements.set(judgement.id, { record: judgement, judged: new Map() });
+  async saveJudgement(judgement: JudgementRecord): Promise<void> {
+    this.#judgements.set(judgement.id, { record: judgement, judged: this.#judgements.get(judgement.id)?.judged ?? new Map() });
   }
 
   async saveJudged(judged: JudgedRecord): Promise<void> {

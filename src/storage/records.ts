@@ -5,6 +5,7 @@ import type { EvaluationReport } from '../evaluate/report.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow, TrainerState } from '../rl/events.ts';
+import type { Origin } from '../run/identity.ts';
 
 export type RunStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
 
@@ -22,6 +23,8 @@ export interface RunRecord {
   readonly failure?: string;
   /** Sequence distillation: whose right replies are learnt. Absent for every other run. */
   readonly teacher?: Teacher;
+  /** What it began with. Absent in records of earlier versions. */
+  readonly origin?: Origin;
 }
 
 /** A checkpoint that teaches a run. The weights are the checkpoint's own, which is why it is no longer the autosave's to retire. */
@@ -112,8 +115,10 @@ export interface EvaluationRecord {
   /** The base first. */
   readonly policies: readonly EvaluatedPolicy[];
   readonly engine: EngineInfo;
-  /** Fingerprint of what is not stored with it: the base's weights, personas, questions. Finished cells are of no use with others. */
-  readonly material: string;
+  /** What it began with: finished cells are of no use with anything else. Absent in records of earlier versions. */
+  readonly origin?: Origin;
+  /** Of those: a fingerprint of the base's weights, personas and questions. */
+  readonly material?: string;
   /** In [0, 1]. */
   readonly fraction: number;
   /** What was computed so far and how long it took: replies that were generated, and replies that were scored under a persona. */

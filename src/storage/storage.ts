@@ -70,7 +70,8 @@ export interface LabStorage {
   judgements(): Promise<readonly JudgementRecord[]>;
   /** @throws LabError 'storage' for an unknown id */
   judgement(id: string): Promise<JudgementRecord>;
-  createJudgement(judgement: JudgementRecord): Promise<void>;
+  /** New, or in the place of its earlier self. */
+  saveJudgement(judgement: JudgementRecord): Promise<void>;
   /** @throws LabError 'storage' where the judgement was deleted */
   saveJudged(judged: JudgedRecord): Promise<void>;
   /** All answers and verdicts of a judgement. */
@@ -83,7 +84,7 @@ export interface LabStorage {
   close(): void;
 }
 
-export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine'>>;
+export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine' | 'origin'>>;
 
 /** What a failed load says when another checkpoint of the run is whole. */
 export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabError {

@@ -6,6 +6,7 @@ import type { BackendName, EngineInfo, EngineName } from '../engine/engine.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, Phase, RolloutRecord, StepRow } from '../rl/events.ts';
+import type { Changes } from '../run/identity.ts';
 import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
 import type { JudgeApi } from './judge-api.ts';
@@ -141,12 +142,15 @@ export interface TrainerApi extends JudgeApi {
    * @param teacher sequence distillation: the checkpoint whose right replies are learnt; from then on it is the reader's own
    */
   start(config: RunConfig, name?: string, teacher?: string): Promise<string>;
+  /** What is not as it was when this run, evaluation or judging began; null when it would go on with the same. */
+  changes(kind: 'run' | 'evaluation' | 'judgement', id: string): Promise<Changes | null>;
   /**
    * Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run, and with `config`, which has other settings.
    * Resolves with the run's id.
    * @param teacher as in `start`, where `config` distils
+   * @param accept what of `changes` is taken over; rejects with what is not, and the run stays as it is
    */
-  resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string): Promise<string>;
+  resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string, accept?: readonly string[]): Promise<string>;
   /** After the current step; resolves when its checkpoint is written. */
   pause(): Promise<void>;
   /** Exactly one step of the open run; with `config` of a new one, with `runId` of a stored one. Resolves when it is paused again. */
@@ -168,9 +172,13 @@ export interface TrainerApi extends JudgeApi {
   cancelProbe(): Promise<void>;
   /**
    * Evaluates chosen checkpoints (`current`: the open run, which is saved for it) and the base they came from; with an id, continues an
-   * evaluation that was left unfinished. Takes turns with training. Resolves when all is done or `cancelEvaluation` was called.
+   * evaluation that was left unfinished, with `accept` as for `resume`. Takes turns with training. Resolves when all is done or `cancelEvaluation` was called.
    */
-  evaluate(request: EvaluationSettings | string, onNews: (news: EvaluationNews) => void): Promise<EvaluationRecord>;
+  evaluate(
+    request: EvaluationSettings | string,
+    onNews: (news: EvaluationNews) => void,
+    accept?: readonly string[],
+  ): Promise<EvaluationRecord>;
   /** What is done stays done. */
   cancelEvaluation(): Promise<void>;
   /** Newest first. */

@@ -50,6 +50,12 @@ export class Bench {
     }
   }
 
+  /** What computes, whether it is built yet or not. */
+  get chosen(): EngineChoice {
+    if (!this.#choice) throw new Error('asked before Bench.choose');
+    return this.#choice;
+  }
+
   /** Loaded once; a failure is not remembered, so that it can be tried again. */
   policy(id: string): Promise<Policy> {
     let policy = this.#policies.get(id);

@@ -16,6 +16,8 @@ export interface JudgeWish {
 export interface JudgeAgain {
   readonly id: string;
   readonly key: string | null;
+  /** What of `changes` is taken over. */
+  readonly accept?: readonly string[];
 }
 
 /** How a judging goes on. */

@@ -8,13 +8,25 @@ import { neighbourhood, unreachableFromNode, unreachableFromPage } from '../eval
 import { JudgeClient, type JudgeOptions } from '../evaluate/judge/client.ts';
 import { planJudging, plannedQuestions } from '../evaluate/judge/plan.ts';
 import { judgedAnswers, judgeReport, type Judged } from '../evaluate/judge/report.ts';
-import { rubricVersion } from '../evaluate/judge/rubric.ts';
 import { runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
-import { fingerprint } from '../storage/hash.ts';
+import {
+  begun,
+  continued,
+  examinationMayDiffer,
+  judgeParts,
+  policyParts,
+  programParts,
+  questionParts,
+  settingParts,
+  takenOverNotes,
+  type Comparison,
+  type Identity,
+} from '../run/identity.ts';
 import type { JudgementRecord } from '../storage/judgements.ts';
 import { newId } from '../storage/seal.ts';
-import { bytesOf, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
+import { examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
+import { howToGoOn, policiesPart } from './origin.ts';
 
 const newsInterval = 500;
 /** The share of the likeliest tokens that answers are drawn from; the benchmark's own value. */
@@ -41,7 +53,7 @@ export class Judgements {
     this.#running = { id: 'id' in request ? request.id : '', abort };
     try {
       if ('id' in request) {
-        const record = await this.#tools.storage.judgement(request.id);
+        const record = await this.#reopen(request);
         return await this.#carryOut(record, new JudgeClient({ ...record.judge, key: request.key }, this.#options), abort.signal, onNews);
       }
       // A wrong address is told before anything is stored.
@@ -72,6 +84,23 @@ export class Judgements {
     await this.#tools.storage.deleteJudgement(id);
   }
 
+  /** What it began with, beside what it would go on with. @throws LabError 'storage' where one of its policies was deleted */
+  async compare(id: string): Promise<Comparison> {
+    const record = await this.#tools.storage.judgement(id);
+    return { origin: record.origin, now: await this.#now(record), mayDiffer: examinationMayDiffer };
+  }
+
+  async #reopen({ id, accept = [] }: JudgeAgain): Promise<JudgementRecord> {
+    const { storage } = this.#tools;
+    const record = await storage.judgement(id);
+    const at = `${(await storage.judgedKeys(id)).length} answers and verdicts`;
+    const next = howToGoOn('Judge again; what was judged stays as it is.');
+    const origin = continued({ ...(await this.compare(id)), what: 'This judging', accept, at, next });
+    const now = { ...record, origin };
+    await storage.saveJudgement(now);
+    return now;
+  }
+
   async #create({ settings: wish, benchmark }: JudgeWish, client: JudgeClient): Promise<JudgementRecord> {
     const { storage, bench, base } = this.#tools;
     const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
@@ -80,24 +109,25 @@ export class Judgements {
     const plan = planJudging(benchmark, [reader], wish);
     const policies = await examinedPolicies(this.#tools, wish.checkpoints);
     const { info } = await bench.engineFor(base.id);
-    const record: JudgementRecord = {
-      id: newId('judgement'),
-      created: Date.now(),
-      settings: { ...wish, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) },
-      policies,
-      engine: info,
-      judge: { address: client.url, model: client.model },
-      plan,
-      material: await this.#material(),
-    };
-    await storage.createJudgement(record);
+    const settings = { ...wish, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
+    const known = { settings, policies, judge: { address: client.url, model: client.model }, plan };
+    const origin = begun(await this.#now(known));
+    const record: JudgementRecord = { id: newId('judgement'), created: Date.now(), engine: info, ...known, origin };
+    await storage.saveJudgement(record);
     return record;
   }
 
-  /** Answers of other weights, or scores of another rubric, must not be mixed with those that are kept. */
-  async #material(): Promise<string> {
-    const { weights } = await this.#tools.bench.policy(this.#tools.base.id);
-    return fingerprint(bytesOf(weights, `rubric ${rubricVersion}`));
+  async #now({ settings, policies, judge, plan }: Pick<JudgementRecord, 'settings' | 'policies' | 'judge' | 'plan'>): Promise<Identity> {
+    const { storage, bench, base } = this.#tools;
+    const { checkpoints: _, ...others } = settings;
+    return {
+      ...(await policyParts(await bench.policy(base.id))),
+      ...(await policiesPart(storage, policies, 'judging')),
+      ...(await questionParts(plan.personas)),
+      ...settingParts({ ...others, topP }),
+      ...judgeParts(judge),
+      ...programParts(bench.chosen),
+    };
   }
 
   async #carryOut(
@@ -110,13 +140,6 @@ export class Judgements {
     const { id, policies, plan, settings } = record;
     const cells = new Map((await storage.judged(id)).map(({ key, cell }) => [key, cell]));
     const { total } = infoOf(record, cells.keys());
-    if ((await this.#material()) !== record.material) {
-      throw new LabError(
-        'config',
-        'The bundled policy or the rubrics have changed since this judging was begun.',
-        'Judge again; what was judged stays as it is.',
-      );
-    }
     const { config, weights } = await bench.policy(base.id);
     const tokenizer = await bench.tokenizer(base.id);
     const candidates = policies.map(({ name, checkpoint }): Candidate => ({
@@ -184,7 +207,9 @@ function infoOf({ plan, ...record }: JudgementRecord, keys: Iterable<string>): J
 
 function viewOf(record: JudgementRecord, cells: ReadonlyMap<string, JudgeCell>): JudgementView {
   const material = materialOf(record, cells);
-  return { info: infoOf(record, cells.keys()), report: judgeReport(material), answers: judgedAnswers(material) };
+  const report = judgeReport(material);
+  const notes = [...report.notes, ...takenOverNotes(record.origin?.takenOver ?? [])];
+  return { info: infoOf(record, cells.keys()), report: { ...report, notes }, answers: judgedAnswers(material) };
 }
 
 /** In a browser the page's own circumstances are the best guess; elsewhere the system knows. */

@@ -12,6 +12,7 @@ import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { recipeTitles, recipes } from '../rl/recipes.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { forkComplaints, forked } from '../run/fork.ts';
+import { begun, changesOf, type Changes, type Origin } from '../run/identity.ts';
 import { estimate } from '../storage/quota.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord, Teacher } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
@@ -35,6 +36,7 @@ import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
+import { compareRun, continuedRun, runNow } from './origin.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
 import { appoint, needTeacher, teacherComplaints } from './teacher.ts';
 import { Training, type TrainingTools } from './training.ts';
@@ -131,14 +133,21 @@ export class Session implements SessionApi {
     });
   }
 
-  resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string): Promise<string> {
+  async changes(kind: 'run' | 'evaluation' | 'judgement', id: string): Promise<Changes | null> {
+    if (kind === 'evaluation') return changesOf(await (await this.#evaluating()).compare(id));
+    if (kind === 'judgement') return changesOf(await (await this.#judging()).compare(id));
+    const { storage } = await this.#opened();
+    return changesOf(await compareRun({ storage, bench: this.#bench }, await storage.run(id)));
+  }
+
+  resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string, accept: readonly string[] = []): Promise<string> {
     return this.#commands.take(async () => {
       if (this.#open?.active) {
         if (this.#open.id === runId && !checkpoint) return runId;
         throw training(this.#open.record);
       }
-      if (checkpoint) return this.#begin(await this.#fork(checkpoint, config, teacher), 'run');
-      return this.#begin(await this.#reopen(runId), 'run');
+      if (checkpoint) return this.#begin(await this.#fork(checkpoint, accept, config, teacher), 'run');
+      return this.#begin(await this.#reopen(runId), 'run', accept);
     });
   }
 
@@ -278,8 +287,12 @@ export class Session implements SessionApi {
     this.#probe?.abort();
   }
 
-  async evaluate(request: EvaluationSettings | string, onNews: (news: EvaluationNews) => void): Promise<EvaluationRecord> {
-    return (await this.#evaluating()).run(request, onNews);
+  async evaluate(
+    request: EvaluationSettings | string,
+    onNews: (news: EvaluationNews) => void,
+    accept: readonly string[] = [],
+  ): Promise<EvaluationRecord> {
+    return (await this.#evaluating()).run(request, onNews, accept);
   }
 
   async cancelEvaluation(): Promise<void> {
@@ -372,8 +385,8 @@ export class Session implements SessionApi {
     return newest ?? this.#open.save('Evaluated');
   }
 
-  async #begin(run: Training, wish: 'run' | 'step'): Promise<string> {
-    if (!run.finished) await run.begin(wish);
+  async #begin(run: Training, wish: 'run' | 'step', accept: readonly string[] = []): Promise<string> {
+    if (!run.finished) await run.begin(wish, accept);
     this.#open = run;
     return run.id;
   }
@@ -387,7 +400,8 @@ export class Session implements SessionApi {
     const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
     const title = `${recipeTitles[teacher ? 'distill' : config.recipe]} · seed ${config.seed}`;
-    const record = newRun(name ? checkedName(name) : title, config, info, teacher);
+    const origin = begun(await runNow({ storage, bench: this.#bench }, config, teacher));
+    const record = newRun(name ? checkedName(name) : title, config, info, origin, teacher);
     const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
     const trainer = initialTrainerState;
     await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });
@@ -396,19 +410,23 @@ export class Session implements SessionApi {
   }
 
   /** A new run that continues from a checkpoint of another; with its settings, or with `changed` ones. */
-  async #fork(checkpointId: string, changed?: RunConfig, teacherId?: string): Promise<Training> {
+  async #fork(checkpointId: string, accept: readonly string[], changed?: RunConfig, teacherId?: string): Promise<Training> {
     const { storage } = await this.#opened();
     const checkpoint = await storage.checkpoint(checkpointId);
     const { runId, reward, step } = checkpoint;
     const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
     // Nothing is begun that could not go on.
     if (!changed) await needTeacher(storage, origin);
+    const tools = { storage, bench: this.#bench };
+    const same = await continuedRun(tools, { ...origin, step }, accept);
     const config = changed ?? checkpoint.config;
     const complaints = changed ? [...(await this.check(config, teacherId)), ...forkComplaints(config, checkpoint)] : [];
     if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and try again.');
     const teacher = changed ? teacherId && (await appoint(storage, teacherId, config)) : origin.teacher;
     const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const record = newRun(`${origin.name}, from step ${step}`, config, info, teacher || undefined);
+    // Other settings are what is asked for; all else is what the run began with.
+    const known = changed ? { ...same, identity: await runNow(tools, config, teacher || undefined) } : same;
+    const record = newRun(`${origin.name}, from step ${step}`, config, info, known, teacher || undefined);
     const first = changed ? forked(checkpoint, config) : checkpoint;
     await storage.createRun(
       record,
@@ -452,9 +470,9 @@ export class Session implements SessionApi {
   }
 }
 
-function newRun(name: string, config: RunConfig, engine: RunRecord['engine'], teacher?: Teacher): RunRecord {
+function newRun(name: string, config: RunConfig, engine: RunRecord['engine'], origin: Origin, teacher?: Teacher): RunRecord {
   const now = Date.now();
-  const record = { id: newId('run'), name, config, engine, status: 'running', step: 0, created: now, updated: now } as const;
+  const record = { id: newId('run'), name, config, engine, origin, status: 'running', step: 0, created: now, updated: now } as const;
   return teacher ? { ...record, teacher } : record;
 }
 

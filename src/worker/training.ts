@@ -11,12 +11,14 @@ import { personas } from '../persona/world.ts';
 import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import { train } from '../rl/trainer.ts';
+import { changeOf } from '../run/identity.ts';
 import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
+import { continuedRun } from './origin.ts';
 import { needTeacher, teacherWeights } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
 
@@ -84,12 +86,15 @@ export class Training {
     return this.#loop;
   }
 
-  /** Resolves once training goes on; rejects when it cannot. @param wish all steps, or one */
-  async begin(wish: 'run' | 'step'): Promise<void> {
+  /**
+   * Resolves once training goes on; rejects when it cannot.
+   * @param wish all steps, or one  @param accept parts of what it began with that may differ now
+   */
+  async begin(wish: 'run' | 'step', accept: readonly string[] = []): Promise<void> {
     const release = await this.#lock();
     try {
       this.#tell('starting');
-      await this.#tools.turns.take(() => this.#prepare().catch((error: unknown) => this.#prepareAgain(error)));
+      await this.#tools.turns.take(() => this.#prepare(accept).catch((error: unknown) => this.#prepareAgain(error, accept)));
       this.#steps = null;
       this.#abort = new AbortController();
       this.#wish = wish;
@@ -178,31 +183,29 @@ export class Training {
   }
 
   /** The device may have been lost while nothing ran: a laptop that slept. */
-  async #prepareAgain(error: unknown): Promise<void> {
+  async #prepareAgain(error: unknown, accept: readonly string[]): Promise<void> {
     const { bench } = this.#tools;
     if (!bench.deviceFailed(error)) throw error;
     await bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
-    await this.#prepare();
+    await this.#prepare(accept);
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare(accept: readonly string[]): Promise<void> {
     const { storage, bench } = this.#tools;
     await this.#refresh();
-    if (!this.#holds()) await this.#goBack();
-    if (this.#owed) await this.#store(this.#owed);
     // The one that teaches may still be at hand when its checkpoint is not; then it could not be continued after the next reload.
     await needTeacher(storage, this.#record);
+    // Before anything is put back or forgotten.
+    const origin = await continuedRun(this.#tools, this.#record, accept);
+    if (!this.#holds()) await this.#goBack();
+    if (this.#owed) await this.#store(this.#owed);
     await this.#teacher();
     const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
-    const { engine: before, name } = this.#record;
-    if (this.#saved > 0 && (before.engine !== info.engine || before.backend !== info.backend)) {
-      this.#notice(
-        'info',
-        `“${name}” began on ${before.engine}, ${before.backend}, and goes on with ${info.engine}, ${info.backend}: ` +
-          'the last digits of its numbers may differ from an uninterrupted run.',
-      );
+    const earlier = this.#record.origin?.takenOver.length ?? 0;
+    for (const change of origin.takenOver.slice(earlier).filter(({ was }) => was !== null)) {
+      this.#notice('info', `“${this.#record.name}” goes on from ${change.at} with something else: ${changeOf(change)}.`);
     }
-    this.#record = await storage.updateRun(this.id, { status: 'running', engine: info, failure: undefined });
+    this.#record = await storage.updateRun(this.id, { status: 'running', engine: info, origin, failure: undefined });
   }
 
   async #run(): Promise<void> {

@@ -17,7 +17,6 @@ const judgement = (id: string, created = 1): JudgementRecord => ({
   engine: runRecord('a').engine,
   judge: { address: 'http://j/v1/chat/completions', model: 'm' },
   plan: { benchmark: 'b.json', personas: [], leftOut: {} },
-  material: 'sha256:0',
 });
 const verdict = (judgementId: string, key: string, score: number): JudgedRecord => ({
   judgementId,
@@ -34,7 +33,7 @@ const storages: readonly [string, () => Promise<LabStorage>][] = [
 describe.each(storages)('judgements in %s', (_name, open) => {
   it('are listed newest first, and keep what belongs to them', async () => {
     const storage = await open();
-    for (const one of [judgement('a', 1), judgement('a2', 2)]) await storage.createJudgement(one);
+    for (const one of [judgement('a', 1), judgement('a2', 2)]) await storage.saveJudgement(one);
     expect((await storage.judgements()).map(({ id }) => id)).toEqual(['a2', 'a']);
     expect(await storage.judgement('a')).toEqual(judgement('a', 1));
     await expect(storage.judgement('none')).rejects.toThrow(/no stored judgement none/);
@@ -67,7 +66,7 @@ it('a database of before there were judgements keeps everything and takes them',
   const storage = new IndexedStorage(await openDatabase(name));
   expect(await storage.run('a')).toEqual(run);
   expect((await storage.checkpoint(first.id)).state).toEqual(draft('a', 0).state);
-  await storage.createJudgement(judgement('j'));
+  await storage.saveJudgement(judgement('j'));
   await storage.saveJudged(verdict('j', '0/habits/7/0', 4));
   expect(await storage.judged('j')).toHaveLength(1);
 });

@@ -150,13 +150,4 @@ describe('an evaluation', () => {
     expect(labErrorCode(await failure(session.evaluate('gone', quiet)))).toBe('storage');
     expect(await session.evaluations()).toHaveLength(1);
   });
-
-  it('does not go on with other questions than it began with', async () => {
-    const { session, storage } = await open();
-    const half = await session.evaluate({ ...small, problems: 40 }, (news) => {
-      if (news.scores.length > 0) void session.cancelEvaluation();
-    });
-    await storage.saveEvaluation({ ...(await storage.evaluation(half.id)), material: 'sha256:other' });
-    expect((await failure(session.evaluate(half.id, quiet))).message).toMatch(/have changed since/);
-  });
 });

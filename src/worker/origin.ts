@@ -1,0 +1,81 @@
+/**
+ * What the page's runs and examinations are recognised by when they are continued. The parts and their comparison are `run/identity.ts`;
+ * here is where they come from in a page: the bundled policy, stored checkpoints, the engine of this tab.
+ */
+import { LabError } from '../errors.ts';
+import { personas, voices } from '../persona/world.ts';
+import { absent } from '../policy/fingerprint.ts';
+import { sha256 } from '../policy/sha256.ts';
+import type { RunConfig } from '../rl/config.ts';
+import { continued, named, runIdentity, runMayDiffer, type Comparison, type Identity, type Origin } from '../run/identity.ts';
+import type { CheckpointInfo, EvaluatedPolicy, RunRecord, Teacher } from '../storage/records.ts';
+import type { LabStorage } from '../storage/storage.ts';
+import type { Bench } from './bench.ts';
+
+interface Tools {
+  readonly storage: LabStorage;
+  readonly bench: Bench;
+}
+
+/** As it would be trained here and now. */
+export async function runNow({ storage, bench }: Tools, config: RunConfig, teacher: Teacher | undefined): Promise<Identity> {
+  const taught = teacher && named({ teacher: (await findCheckpoint(storage, teacher.checkpoint))?.hash ?? absent });
+  return runIdentity({
+    policy: await bench.policy(config.policy),
+    config,
+    personas,
+    voices,
+    teacher: taught ?? null,
+    engine: bench.chosen,
+  });
+}
+
+export async function compareRun(tools: Tools, { config, teacher, origin }: RunRecord): Promise<Comparison> {
+  return { origin, now: await runNow(tools, config, teacher), mayDiffer: runMayDiffer };
+}
+
+/** @throws LabError 'usage' that names what differs from what the run began with, but for what is accepted */
+export async function continuedRun(tools: Tools, record: RunRecord, accept: readonly string[]): Promise<Origin> {
+  return continued({
+    ...(await compareRun(tools, record)),
+    what: `“${record.name}”`,
+    accept,
+    at: `step ${record.step}`,
+    next: howToGoOn('Begin a new run; this one stays as it is.'),
+  });
+}
+
+/** @param otherwise where it cannot be allowed */
+export const howToGoOn =
+  (otherwise: string) =>
+  (accept: readonly string[]): string =>
+    accept.length === 0 ? otherwise : 'Continue anyway takes over what is there now, and notes it.';
+
+/**
+ * The part that the compared policies are, beside the base.
+ * @throws LabError 'storage' where the checkpoint of one was deleted
+ */
+export async function policiesPart(storage: LabStorage, policies: readonly EvaluatedPolicy[], what: string): Promise<Identity> {
+  const hashes: string[] = [];
+  for (const { checkpoint, name } of policies) {
+    if (checkpoint === null) continue;
+    const info = await findCheckpoint(storage, checkpoint);
+    if (!info) {
+      throw new LabError(
+        'storage',
+        `The checkpoint of “${name}” was deleted, so that this ${what} cannot go on. What it found so far is kept.`,
+        'Begin another with policies that are there.',
+      );
+    }
+    hashes.push(info.hash);
+  }
+  return named({ policies: await sha256(hashes.join('\n')) });
+}
+
+async function findCheckpoint(storage: LabStorage, id: string): Promise<CheckpointInfo | null> {
+  for (const run of await storage.runs()) {
+    const found = (await storage.checkpoints(run.id)).find((info) => info.id === id);
+    if (found) return found;
+  }
+  return null;
+}
