@@ -2,8 +2,9 @@
  * A policy's chat template: messages to text, as transformers' `apply_chat_template` renders them, with the arguments and the date of the
  * run instead of those of the day. It knows no tokens (`tokenizer.ts`) and no personas (`persona/`).
  */
-import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
+import { Environment } from '@huggingface/jinja';
 import { LabError } from '../errors.ts';
+import { BoundedInterpreter, parseTemplate } from './bounded-jinja.ts';
 import { strftime } from './strftime.ts';
 
 export interface Message {
@@ -40,7 +41,7 @@ const globals: Readonly<Record<string, unknown>> = {
 const reserved = new Set([...Object.keys(globals), 'messages', 'add_generation_prompt', 'continue_final_message', 'strftime_now']);
 
 export class ChatTemplate {
-  readonly #program: ReturnType<typeof parse>;
+  readonly #program: ReturnType<typeof parseTemplate>;
   readonly #source: string;
   readonly #tokens: Readonly<Record<string, string>>;
 
@@ -52,7 +53,7 @@ export class ChatTemplate {
     this.#source = source;
     this.#tokens = tokens;
     try {
-      this.#program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
+      this.#program = parseTemplate(source);
     } catch (cause) {
       throw new LabError(
         'format',
@@ -79,7 +80,7 @@ export class ChatTemplate {
         strftime_now: (format: unknown) => strftime(settings.date, String(format)),
       };
       for (const [name, value] of Object.entries(names)) environment.set(name, value);
-      return String(new Interpreter(environment).run(this.#program).value);
+      return String(new BoundedInterpreter(environment).run(this.#program).value);
     } catch (cause) {
       throw new LabError('format', `The policy's chat template failed: ${reasonOf(cause)}.`, 'Correct the template.', { cause });
     }
@@ -113,5 +114,7 @@ function range(first: number, last?: number, step = 1): number[] {
 }
 
 function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause);
+  // A template may raise anything, of any length.
+  const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\p{C}+/gu, ' ').replace(/\.$/, '');
+  return reason.length > 300 ? `${reason.slice(0, 300)}…` : reason;
 }

@@ -1,6 +1,7 @@
 /** Whether a parsed tokenizer.json is one, and of a kind that @huggingface/tokenizers reads; what that library reads otherwise than the reference is put right. */
 import { LabError } from '../errors.ts';
 import { referencePreTokenizer } from './pre-tokenizer.ts';
+import { checkTokenizerLimits } from './tokenizer-limits.ts';
 
 type Json = Record<string, unknown>;
 
@@ -23,27 +24,23 @@ export function checkTokenizerJson(json: unknown): Json {
     if (!Array.isArray(vocab) || vocab.length === 0) throw broken('tokenizer.json has no list "model.vocab".');
   } else {
     if (!isObject(vocab)) throw broken('tokenizer.json has no "model.vocab".');
-    for (const [token, id] of Object.entries(vocab)) {
-      if (!Number.isInteger(id) || (id as number) < 0) throw broken(`tokenizer.json gives the token ${JSON.stringify(token)} no valid id.`);
-    }
   }
   if (type === 'BPE' && !Array.isArray(model['merges'])) throw broken('tokenizer.json has no list "model.merges".');
   const added = json['added_tokens'] ?? [];
-  if (
-    !Array.isArray(added) ||
-    !added.every((token) => isObject(token) && typeof token['content'] === 'string' && Number.isInteger(token['id']))
-  ) {
+  if (!Array.isArray(added) || !added.every((token) => isObject(token) && typeof token['content'] === 'string' && 'id' in token)) {
     throw broken('"added_tokens" of tokenizer.json is not a list of tokens with "id" and "content".');
   }
-  return {
+  const whole = {
     normalizer: null,
+    pre_tokenizer: null,
     post_processor: null,
     decoder: null,
     ...json,
-    pre_tokenizer: referencePreTokenizer(json['pre_tokenizer'] ?? null),
     model: { ...model, type },
     added_tokens: added,
   };
+  checkTokenizerLimits(whole);
+  return { ...whole, pre_tokenizer: referencePreTokenizer(whole.pre_tokenizer) };
 }
 
 function isObject(value: unknown): value is Json {

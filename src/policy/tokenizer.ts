@@ -6,6 +6,7 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { LabError } from '../errors.ts';
 import { ChatTemplate, defaultTemplateSettings, type Message, type TemplateSettings } from './chat-template.ts';
 import { checkTokenizerJson } from './tokenizer-json.ts';
+import { boundPatterns } from './tokenizer-limits.ts';
 
 export type { Message, TemplateSettings } from './chat-template.ts';
 
@@ -80,7 +81,7 @@ export class Tokenizer {
 
   /** Special tokens written in the text become their ids; none are added. */
   encode(text: string): Int32Array {
-    const ids: readonly (number | undefined)[] = this.#inner.encode(text, { add_special_tokens: false }).ids;
+    const ids: readonly (number | undefined)[] = guarded(() => this.#inner.encode(text, { add_special_tokens: false }).ids);
     if (ids.includes(undefined)) {
       throw new LabError('format', "The policy's vocabulary has no token for some characters of the text.", 'Use other characters.');
     }
@@ -129,7 +130,16 @@ export class Tokenizer {
   #text(ids: readonly number[]): string {
     const known = ids.filter((id) => this.#inner.id_to_token(id) !== undefined);
     if (known.length === 0) return '';
-    return this.#inner.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    return guarded(() => this.#inner.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false }));
+  }
+}
+
+/** What the library makes of a file that it took without looking: a sentence. */
+function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw broken(`tokenizer.json cannot be used: ${reasonOf(cause)}.`, cause);
   }
 }
 
@@ -154,6 +164,7 @@ export function loadTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, 
   let inner: HuggingFaceTokenizer;
   try {
     inner = new HuggingFaceTokenizer(checkTokenizerJson(tokenizerJson), config);
+    boundPatterns(inner);
   } catch (cause) {
     if (cause instanceof LabError) throw cause;
     throw broken(`tokenizer.json cannot be read: ${reasonOf(cause)}.`, cause);

@@ -96,7 +96,7 @@ describe('broken tokenizer files', () => {
     ['no vocabulary', withModel({ vocab: undefined }), {}, /no "model.vocab"/],
     ['ids that are no numbers', withModel({ vocab: { a: 'one' } }), {}, /"a" no valid id/],
     ['no merges', withModel({ merges: undefined }), {}, /no list "model.merges"/],
-    ['broken merges', withModel({ merges: [1, 2] }), {}, /cannot be read/],
+    ['broken merges', withModel({ merges: [1, 2] }), {}, /merge 1 .* no pair/],
     ['broken added tokens', { ...files.tokenizer, added_tokens: [{ id: 1 }] }, {}, /added_tokens/],
     ['an unknown pre-tokenizer', { ...files.tokenizer, pre_tokenizer: { type: 'Magic' } }, {}, /Magic/],
     ['an unknown decoder', { ...files.tokenizer, decoder: { type: 'Magic' } }, {}, /Magic/],
