@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
-import { defaultInstruction, generatedQuestions, importedQuestions, type QuestionSet } from '../evaluate/questions.ts';
+import { defaultInstruction, generatedQuestions, importedQuestions, leftOutNotes, type QuestionSet } from '../evaluate/questions.ts';
 import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
 import { formatValue, reportTable } from '../evaluate/table.ts';
 import { parsePersonas, type PersonaLibrary } from '../persona/file.ts';
@@ -124,7 +124,9 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
   const text = await readText(args, 'data', data);
   // gsm8k/test.jsonl says more than test.jsonl.
   const name = `${basename(dirname(resolve(data)))}/${basename(data)}`;
-  return importedQuestions(text, name, asked);
+  const content = importedQuestions(text, name, asked);
+  for (const note of leftOutNotes(content, content.leftOut)) notice(note);
+  return content;
 }
 
 async function personaLibrary(args: Arguments): Promise<PersonaLibrary> {

@@ -47,7 +47,7 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
   const replies = await generateReplies({
     ...request,
     prompts: personas.flatMap((persona) =>
-      questions.map((question) => renderPrompt(tokenizer, persona?.text ?? null, question.text, limit).tokens),
+      questions.map((question) => renderPrompt(tokenizer, persona?.text ?? null, question.text, limit)),
     ),
     samples: 1,
     step: 0,
@@ -58,7 +58,10 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
   });
   return personas.map((persona, index) => ({
     personaId: persona?.id ?? null,
-    correct: questions.filter((question, i) => verify(replies[index * questions.length + i]!.text, question, task).correct).length,
+    correct: questions.filter((question, i) => {
+      const { text, thinking } = replies[index * questions.length + i]!;
+      return verify(text, question, task, thinking).correct;
+    }).length,
     total: questions.length,
   }));
 }

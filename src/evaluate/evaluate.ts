@@ -147,7 +147,7 @@ class Run {
         tokenizer: candidate.tokenizer,
         eosIds: candidate.eosIds,
         prompts: group.flatMap((persona) =>
-          questions.map(({ text }) => renderPrompt(candidate.tokenizer, persona?.text ?? null, text, limit).tokens),
+          questions.map(({ text }) => renderPrompt(candidate.tokenizer, persona?.text ?? null, text, limit)),
         ),
         samples,
         seed,

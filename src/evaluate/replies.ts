@@ -1,6 +1,7 @@
 /** Asks a policy and reads what it says. Which questions under which personas is `accuracy.ts` and `evaluate.ts`. */
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import type { RenderedPrompt } from '../persona/prompt.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { Purpose } from '../random/counter.ts';
 
@@ -11,6 +12,8 @@ export interface Reply {
   readonly text: string;
   /** By an EOS, not cut at the limit. */
   readonly ended: boolean;
+  /** The closing mark of a thinking that the prompt opened; absent where it opened none. */
+  readonly thinking?: string;
 }
 
 export interface ReplyRequest {
@@ -18,7 +21,7 @@ export interface ReplyRequest {
   readonly tokenizer: Tokenizer;
   /** The policy's `config.eosIds`. */
   readonly eosIds: readonly number[];
-  readonly prompts: readonly Int32Array[];
+  readonly prompts: readonly Pick<RenderedPrompt, 'tokens' | 'thinking'>[];
   /** Replies to each prompt. */
   readonly samples: number;
   readonly seed: number;
@@ -44,8 +47,9 @@ export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
   const replies: Reply[] = [];
   for (let first = 0; first < prompts.length; first += promptsPerBatch) {
     if (signal?.aborted) throw stopped();
+    const batch = prompts.slice(first, first + promptsPerBatch);
     const rollouts = await engine.generate({
-      prompts: prompts.slice(first, first + promptsPerBatch),
+      prompts: batch.map(({ tokens }) => tokens),
       repeats: samples,
       sampling: {
         temperature: request.temperature,
@@ -65,10 +69,12 @@ export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
       const start = row * rollouts.width + rollouts.promptLengths[row]!;
       const end = row * rollouts.width + rollouts.lengths[row]!;
       const ended = rollouts.ended[row] === 1;
+      const { thinking } = batch[Math.floor(row / samples)]!;
       replies.push({
         tokens: Array.from(rollouts.tokens.subarray(start, end)),
         text: tokenizer.decode(rollouts.tokens.subarray(start, ended ? end - 1 : end)),
         ended,
+        ...(thinking === null ? {} : { thinking }),
       });
     }
     request.onReplies?.(rollouts.rows);

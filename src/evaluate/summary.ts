@@ -8,6 +8,7 @@ import { inferenceAnswers, singlePersona, validationProblems } from './inference
 import { lotteryCurve } from './lottery.ts';
 import { meanPassAtK, passLevels } from './pass-at-k.ts';
 import type { Plan } from './plan.ts';
+import { leftOutNotes } from './questions.ts';
 import type { Reply } from './replies.ts';
 import {
   headlineProblems,
@@ -126,7 +127,7 @@ async function inferenceReport(
 }
 
 function accuracyOf({ questions, samples }: EvaluationRequest, plan: Plan, personaId: string | null, replies: readonly Reply[]): Accuracy {
-  const verdicts = replies.map(({ text }, row) => questions.judge(text, plan.task[Math.floor(row / samples)]!));
+  const verdicts = replies.map((reply, row) => questions.judge(reply, plan.task[Math.floor(row / samples)]!));
   const correct = plan.task.map((_, i) => verdicts.slice(i * samples, (i + 1) * samples).filter((verdict) => verdict.correct).length);
   const accuracy = sum(correct) / replies.length;
   return {
@@ -198,7 +199,7 @@ function notesOf(request: EvaluationRequest, plan: Plan, policy: PolicyReport): 
     );
   }
   notes.push('One run shows nothing about chance between training runs; a claim needs the interval over several seeds.');
-  for (const [reason, count] of Object.entries(plan.leftOut)) notes.push(`${count} of the questions left out: ${reason}.`);
+  notes.push(...leftOutNotes(request.questions, plan.leftOut));
   const replies = (request.personas.length + 1) * problems * request.samples;
   const truncated = sum([policy.none, ...policy.personas].map((one) => one.truncated));
   if (truncated > replies / 20) {

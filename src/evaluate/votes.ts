@@ -28,10 +28,10 @@ export async function voteTable({ personas, questions, replies, samples, judge, 
     if (signal?.aborted) throw stopped();
     table.push(
       questions.map((question, i): Vote => {
-        const { text, tokens } = replies[p]![i * samples]!;
-        const { parsed, correct } = judge(text, question);
+        const reply = replies[p]![i * samples]!;
+        const { parsed, correct } = judge(reply, question);
         const read = renderPrompt(tokenizer, persona.text, question.text, Infinity).tokens.length;
-        return { answer: parsed, correct, read, written: tokens.length };
+        return { answer: parsed, correct, read, written: reply.tokens.length };
       }),
     );
   }

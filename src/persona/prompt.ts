@@ -1,5 +1,6 @@
 /** From a persona and a question to the tokens the policy is given, through the policy's own chat template. */
 import { LabError } from '../errors.ts';
+import { openedThinking } from '../policy/thinking.ts';
 import type { Message, Tokenizer } from '../policy/tokenizer.ts';
 
 /** A longer system prompt is a pasted document rather than a persona. */
@@ -9,6 +10,13 @@ export const maxPersonaCharacters = 4000;
 export function checkPersonaText(text: string): string | null {
   if (text.length <= maxPersonaCharacters) return null;
   return `The persona text has ${count(text.length)} characters; at most ${count(maxPersonaCharacters)} are allowed.`;
+}
+
+export interface RenderedPrompt {
+  readonly text: string;
+  readonly tokens: Int32Array;
+  /** The closing mark of a thinking that the template opened: the completion begins inside it. Null where it opened none. */
+  readonly thinking: string | null;
 }
 
 /**
@@ -22,7 +30,7 @@ export function renderPrompt(
   personaText: string | null,
   question: string,
   limit = (tokenizer.maxLength ?? Infinity) - 1,
-): { text: string; tokens: Int32Array } {
+): RenderedPrompt {
   const complaint = personaText === null ? null : checkPersonaText(personaText);
   if (complaint) throw new LabError('config', complaint, 'Shorten the persona text.');
   const messages: Message[] = [{ role: 'user', content: question }];
@@ -36,7 +44,7 @@ export function renderPrompt(
       personaText === null ? 'Shorten the question.' : 'Shorten the persona text or the question.',
     );
   }
-  return { text, tokens };
+  return { text, tokens, thinking: openedThinking(text, question) };
 }
 
 function count(n: number): string {

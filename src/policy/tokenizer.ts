@@ -5,6 +5,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { LabError } from '../errors.ts';
 import { ChatTemplate, defaultTemplateSettings, type Message, type TemplateSettings } from './chat-template.ts';
+import { isThinkingMark } from './thinking.ts';
 import { checkTokenizerJson } from './tokenizer-json.ts';
 import { boundPatterns } from './tokenizer-limits.ts';
 
@@ -44,7 +45,10 @@ export class Tokenizer {
     let largest = -1;
     for (const id of parts.inner.get_vocab().values()) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
-    this.#special = new Set([...parts.inner.get_added_tokens_decoder()].filter(([, token]) => token.special).map(([id]) => id));
+    // Where a thinking ends is part of what was said: without it nothing of the reply could be told from the thinking.
+    this.#special = new Set(
+      [...parts.inner.get_added_tokens_decoder()].filter(([, token]) => token.special && !isThinkingMark(token.content)).map(([id]) => id),
+    );
   }
 
   /** Most tokens of a row, prompt and completion together; null where no file sets a limit. */
@@ -88,7 +92,7 @@ export class Tokenizer {
     return Int32Array.from(ids as number[]);
   }
 
-  /** Special tokens are left out, and so are ids without a token (padding rows of the embedding). */
+  /** Special tokens are left out but for the marks of a thinking, and so are ids without a token (padding rows of the embedding). */
   decode(ids: ArrayLike<number>): string {
     return this.#text(Array.from(ids).filter((id) => !this.#special.has(id)));
   }

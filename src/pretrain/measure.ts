@@ -49,7 +49,13 @@ export async function measureBase(options: MeasureOptions): Promise<PersonaMeasu
   const measures: PersonaMeasure[] = [];
   for (const persona of everyone) {
     const firstRow = measures.length * problems * 2;
-    const taskCounts = await count(options, persona, taskQuestions, firstRow, (reply, q) => verify(reply, q, task).correct);
+    const taskCounts = await count(
+      options,
+      persona,
+      taskQuestions,
+      firstRow,
+      (reply, q, thinking) => verify(reply, q, task, thinking).correct,
+    );
     const roleplayCounts = await count(options, persona, roleplayQuestions, firstRow + problems, () => false);
     measures.push({ persona, task: taskCounts, roleplay: roleplayCounts });
     options.onProgress?.(measures.length, everyone.length);
@@ -62,14 +68,15 @@ async function count(
   persona: Persona | null,
   questions: readonly Question[],
   firstRow: number,
-  isCorrect: (reply: string, question: Question) => boolean,
+  isCorrect: (reply: string, question: Question, thinking: string | null) => boolean,
 ): Promise<VoiceCounts> {
   const { engine, tokenizer, seed, eosIds } = options;
   const counts: Record<string, { replies: number; correct: number }> = {};
   for (let first = 0; first < questions.length; first += rowsPerCall) {
     const chunk = questions.slice(first, first + rowsPerCall);
+    const prompts = chunk.map((question) => renderPrompt(tokenizer, persona?.text ?? null, question.text));
     const rollouts = await engine.generate({
-      prompts: chunk.map((question) => renderPrompt(tokenizer, persona?.text ?? null, question.text).tokens),
+      prompts: prompts.map(({ tokens }) => tokens),
       repeats: 1,
       sampling: { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens, eosIds, seed, step: 0, firstRow: firstRow + first },
     });
@@ -79,7 +86,7 @@ async function count(
       const reply = tokenizer.decode(rollouts.tokens.subarray(row + rollouts.promptLengths[r]!, row + end));
       const cell = (counts[voiceOf(reply) ?? 'mixed'] ??= { replies: 0, correct: 0 });
       cell.replies++;
-      if (isCorrect(reply, question)) cell.correct++;
+      if (isCorrect(reply, question, prompts[r]!.thinking)) cell.correct++;
     });
   }
   return counts;

@@ -5,7 +5,7 @@
 import type { TrainerSetup } from './setup.ts';
 import type { Rollouts } from '../engine/engine.ts';
 import type { Persona } from '../persona/persona.ts';
-import { renderPrompt } from '../persona/prompt.ts';
+import { renderPrompt, type RenderedPrompt } from '../persona/prompt.ts';
 import { verify } from '../verify/verify.ts';
 import type { Verdict } from '../verify/verdict.ts';
 import { constantGroups } from './groups.ts';
@@ -18,8 +18,7 @@ import { softOverlong } from './shaping.ts';
 export interface SampledRow {
   readonly group: Group;
   readonly persona: Persona | null;
-  /** The rendered prompt, as text and as tokens. */
-  readonly prompt: { readonly text: string; readonly tokens: Int32Array };
+  readonly prompt: RenderedPrompt;
   /** Without the EOS. */
   readonly completion: string;
   readonly verdict: Verdict;
@@ -90,12 +89,13 @@ async function sampleGroups(
       const tokens = completionOf(rollouts, row);
       const { length, ended } = completionLength(tokens, eosIds);
       const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
-      const verdict = verify(completion, group.question, group.task);
+      const prompt = prompts[Math.floor(row / groupSize)]![inGroup]!;
+      const verdict = verify(completion, group.question, group.task, prompt.thinking);
       const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
       return {
         group,
         persona: group.personas[inGroup]!,
-        prompt: prompts[Math.floor(row / groupSize)]![inGroup]!,
+        prompt,
         completion,
         verdict,
         overlong,

@@ -17,7 +17,7 @@ export function expectedAnswer(question: string): string | null {
 }
 
 /** Null: cannot be said. */
-export function isRight(question: string, reply: string): boolean | null {
+export function isRight(question: string, reply: string, thinking: string | null = null): boolean | null {
   const expected = expectedAnswer(question);
-  return expected === null ? null : (verifyGold(reply, expected)?.correct ?? null);
+  return expected === null ? null : (verifyGold(reply, expected, thinking)?.correct ?? null);
 }

@@ -91,6 +91,8 @@ export interface ProbeChunk {
   readonly checkpoint: string | null;
   readonly persona: string;
   readonly text: string;
+  /** The closing mark of a thinking that the prompt opened; null where it opened none. */
+  readonly thinking: string | null;
   /** Per token. The log-probs come with the last chunk of the cell; until then the list is empty. */
   readonly pieces: readonly string[];
   readonly logprobs: readonly number[];

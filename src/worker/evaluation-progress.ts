@@ -110,7 +110,7 @@ export class EvaluationProgress {
     const [place, kind, persona] = key.split('/') as [string, string, string];
     if (kind !== 'task' || !('replies' in cell)) return;
     const { samples } = this.#record.settings;
-    const right = cell.replies.filter(({ text }, row) => this.#set.judge(text, this.#plan.task[Math.floor(row / samples)]!).correct);
+    const right = cell.replies.filter((reply, row) => this.#set.judge(reply, this.#plan.task[Math.floor(row / samples)]!).correct);
     this.#scores.push({
       policy: Number(place),
       personaId: persona === 'none' ? null : persona,

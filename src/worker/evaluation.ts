@@ -103,10 +103,10 @@ export class Evaluations {
       policies: record.policies.map((_, p) => {
         const cell = cells.get(`${p}/${kind}/${personaId ?? 'none'}`);
         if (!cell || !('replies' in cell)) return null;
-        return cell.replies.slice(i * samples, (i + 1) * samples).map(({ text, ended }) => ({
-          text,
-          ended,
-          correct: kind === 'task' ? set.judge(text, question).correct : null,
+        return cell.replies.slice(i * samples, (i + 1) * samples).map((reply) => ({
+          text: reply.text,
+          ended: reply.ended,
+          correct: kind === 'task' ? set.judge(reply, question).correct : null,
         }));
       }),
     }));

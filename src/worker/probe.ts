@@ -27,18 +27,26 @@ export async function probeCheckpoint(
   onChunk: (chunks: readonly ProbeChunk[]) => void,
 ): Promise<void> {
   const limit = (tokenizer.maxLength ?? Infinity) - request.maxNewTokens;
-  const prompts = request.personas.map(({ text }) => renderPrompt(tokenizer, text, request.question, limit).tokens);
+  const prompts = request.personas.map(({ text }) => renderPrompt(tokenizer, text, request.question, limit));
   const rows: number[][] = prompts.map(() => []);
   const chunk = (row: number, logprobs: readonly number[], done: boolean): ProbeChunk => {
     const ids = rows[row]!;
     const text = tokenizer.decode(ids);
-    return { checkpoint, persona: request.personas[row]!.key, text, pieces: tokenizer.pieces(ids), logprobs, done };
+    return {
+      checkpoint,
+      persona: request.personas[row]!.key,
+      text,
+      thinking: prompts[row]!.thinking,
+      pieces: tokenizer.pieces(ids),
+      logprobs,
+      done,
+    };
   };
 
   let delivered = performance.now();
   const rollouts = await engine.generate(
     {
-      prompts,
+      prompts: prompts.map(({ tokens }) => tokens),
       repeats: 1,
       sampling: {
         temperature: request.temperature,

@@ -9,3 +9,13 @@ export function sharedJson<T>(path: string): T | null {
   const file = resolve(folder, path);
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : null;
 }
+
+/** The same for JSON lines. */
+export function sharedLines<T>(path: string): T[] | null {
+  const file = resolve(folder, path);
+  if (!existsSync(file)) return null;
+  return readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T);
+}

@@ -38,8 +38,16 @@ export const tinyTokenizerFiles = {
   },
 };
 
-export function tinyTokenizer(): Tokenizer {
-  return loadTokenizer(tinyTokenizerFiles.json, tinyTokenizerFiles.config);
+/** @param opening what the template begins the reply with: the mark of a thinking, say, which takes the place of `*` */
+export function tinyTokenizer(opening: string | null = null): Tokenizer {
+  const { json, config } = tinyTokenizerFiles;
+  if (opening === null) return loadTokenizer(json, config);
+  const { '*': id, ...vocab } = json.model.vocab;
+  const mark = { ...json.added_tokens[0]!, id: id!, content: opening, special: false };
+  return loadTokenizer(
+    { ...json, added_tokens: [...json.added_tokens, mark], model: { ...json.model, vocab: { ...vocab, [opening]: id } } },
+    { ...config, chat_template: config.chat_template.replace(/{% endif %}$/, `${opening}{% endif %}`) },
+  );
 }
 
 export const tinyEosIds = [0];

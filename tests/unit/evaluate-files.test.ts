@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LabError } from '../../src/errors.ts';
-import { generatedQuestions, importedQuestions } from '../../src/evaluate/questions.ts';
+import { generatedQuestions, importedQuestions, leftOutNotes } from '../../src/evaluate/questions.ts';
 import { parsePersonas } from '../../src/persona/file.ts';
 import { personas as world } from '../../src/persona/world.ts';
 import { taskById } from '../../src/tasks/index.ts';
@@ -142,7 +142,7 @@ describe('a question file', () => {
     expect(set.leftOut).toEqual({ 'gold answer cannot be checked exactly': 1, 'asked twice': 1 });
     const judge = (asked: string, completion: string) =>
       set.judge(
-        completion,
+        { text: completion },
         set.questions.find(({ text }) => text === asked)!,
       ).correct;
     expect(judge('Eggs?', 'It is \\boxed{18}.')).toBe(true);
@@ -168,11 +168,66 @@ describe('a question file', () => {
     expect(complaint(() => read(`${good}{"question": "b"`))).toMatch(/q\.jsonl, line 2: this is not valid JSON/);
     expect(complaint(() => read(`${good}\n[1]`))).toMatch(/line 3: this is not a JSON object/);
     expect(complaint(() => read(`${good}{"input": "b", "answer": "1"}`))).toMatch(/line 2: there is neither "question" nor "problem"/);
-    expect(complaint(() => read(`${good}{"question": "b"}`))).toMatch(/line 2: there is no "answer"/);
     expect(complaint(() => read('{"question": "", "answer": "1"}'))).toMatch(/line 1: "question" is not a text/);
-    expect(complaint(() => read('{"question": "b", "answer": null}'))).toMatch(/line 1: "answer" is neither/);
+    expect(complaint(() => read('{"question": "b", "answer": null}'))).toMatch(/\(1: no answer, line 1\)/);
     expect(complaint(() => read(''))).toMatch(/no question with an answer that can be checked/);
     expect(complaint(() => read('{"question": "b", "answer": "x+1"}'))).toMatch(/1: gold answer cannot be checked/);
+  });
+
+  it('leaves out what cannot be judged, and says which lines', () => {
+    const rows: [answer: unknown, solution?: unknown][] = [
+      ['so it is\n#### 7'],
+      ['Two of four.\n#### 2/4'],
+      ['#### 10:30'],
+      ['#### 3, 5'],
+      ['#### 2,5'],
+      [null, 'hence \\boxed{7}'],
+      ['', 'hence \\boxed{7}'],
+      [null],
+      [['7']],
+      [true, null],
+      [null, 'hence seven'],
+    ];
+    const set = read(rows.map(([answer, solution], i) => JSON.stringify({ question: `${i}?`, answer, solution })).join('\n'));
+    expect(set.questions.map(({ text }) => text).sort()).toEqual(['0?', '1?', '5?', '6?']);
+    expect(set.leftOut).toEqual({ 'gold answer cannot be checked exactly': 4, 'no answer': 3 });
+    expect(leftOutNotes(set, { ...set.leftOut, 'longer than the policy can read': 2 })).toEqual([
+      '4 of the questions left out: gold answer cannot be checked exactly (q.jsonl, lines 3, 4, 5 and 11).',
+      '3 of the questions left out: no answer (q.jsonl, lines 8, 9 and 10).',
+      '2 of the questions left out: longer than the policy can read.',
+    ]);
+    const many = read(['{"question": "a", "answer": 1}', ...Array.from({ length: 30 }, (_, i) => `{"question": "${i}"}`)].join('\n'));
+    expect(many.leftOutLines['no answer']).toMatch(/^lines 2, 3, .*, 21 and 10 more$/);
+  });
+
+  it('keeps every digit of a number', () => {
+    const set = read(
+      [
+        '{"question": "a", "answer": 9007199254740993}',
+        '{"question": "b", "meta": {"answer": 1, "x": ["]", 2]}, "note": "\\"answer\\": 3", "answer": -0.10000000000000000001 , "z": 4}',
+        '{"question": "c", "\\u0061nswer": 1e400}',
+        '{"question": "d", "answer": 5, "answer": 123456789012345678901234567890}',
+        '{"question": "e", "answer": -0}',
+      ].join('\n'),
+    );
+    const answers = Object.fromEntries(set.questions.map(({ text, answer }) => [text, answer]));
+    expect(answers).toEqual({
+      a: '9007199254740993',
+      b: '-0.10000000000000000001',
+      c: '1e400',
+      d: '123456789012345678901234567890',
+      e: '-0',
+    });
+    const right = (asked: string, reply: string) =>
+      set.judge(
+        { text: reply },
+        set.questions.find(({ text }) => text === asked)!,
+      ).correct;
+    expect(right('a', '\\boxed{9007199254740993}')).toBe(true);
+    expect(right('a', '\\boxed{9007199254740992}')).toBe(false);
+    expect(right('c', `\\boxed{1${'0'.repeat(199)}}`)).toBe(false);
+    expect(right('c', '\\boxed{10^{400}}')).toBe(true);
+    expect(right('e', '\\boxed{0}')).toBe(true);
   });
 
   for (const [folder, total, left] of [
@@ -187,8 +242,8 @@ describe('a question file', () => {
       expect(leftOut).toBeLessThanOrEqual(left);
       // Each gold answer is right by its own lights, and another is not.
       for (const question of set.questions) {
-        expect(set.judge(`\\boxed{${question.answer.split('####').at(-1)!.trim()}}`, question).correct).toBe(true);
-        expect(set.judge('\\boxed{123456.5}', question).correct).toBe(false);
+        expect(set.judge({ text: `\\boxed{${question.answer.split('####').at(-1)!.trim()}}` }, question).correct).toBe(true);
+        expect(set.judge({ text: '\\boxed{123456.5}' }, question).correct).toBe(false);
       }
     });
   }
@@ -202,7 +257,7 @@ describe('generated questions', () => {
     expect(ids.size).toBe(set.questions.length + set.others.length);
     expect(set.others.length).toBeGreaterThan(40);
     const first = set.questions[0]!;
-    expect(set.judge(`\\boxed{${first.answer}}`, first).correct).toBe(true);
+    expect(set.judge({ text: `\\boxed{${first.answer}}` }, first).correct).toBe(true);
   });
 
   it('are fewer where a task has no more', () => {

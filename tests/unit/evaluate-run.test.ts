@@ -14,6 +14,8 @@ import { formatValue, reportTable } from '../../src/evaluate/table.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
 import { renderPrompt } from '../../src/persona/prompt.ts';
 import { loadPolicy, type Policy } from '../../src/policy/policy.ts';
+import { loadTokenizer } from '../../src/policy/tokenizer.ts';
+import type { Reply } from '../../src/evaluate/replies.ts';
 import { taskById } from '../../src/tasks/index.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { tinyTokenizer } from '../helpers/tiny-policy.ts';
@@ -167,6 +169,33 @@ describe('evaluate', () => {
     expect([one.policy.none, ...one.policy.personas].map(({ correct }) => correct.reduce((a, b) => a + b, 0))).toEqual(
       scores.map(({ correct }) => correct),
     );
+  });
+
+  it('grades no reply that stays inside a thinking which the template opened', async () => {
+    const read = async (file: string) => JSON.parse(await readFile(resolve(folder, file), 'utf8')) as { chat_template: string };
+    const config = await read('tokenizer_config.json');
+    const thinks = config.chat_template.replace(/\{% endif %\}$/, '<think>{% endif %}');
+    const tokenizer = loadTokenizer(await read('tokenizer.json'), config, { chatTemplate: thinks });
+    const cells = new Memory();
+    const one = await evaluate(request({ policy: { ...candidate(), tokenizer }, cells, samples: 1, fidelityReplies: 0 }));
+    const { replies } = cells.cells.get('policy/task/none') as { replies: Reply[] };
+    expect(replies.some(({ text }) => text.includes('\\boxed{'))).toBe(true);
+    expect(replies.every(({ thinking }) => thinking === '</think>')).toBe(true);
+    for (const { accuracy, unanswered } of [one.policy.none, ...one.policy.personas]) {
+      expect(accuracy).toBe(0);
+      expect(unanswered).toBe(6);
+    }
+    const scores = await accuracyByPersona({
+      engine,
+      tokenizer,
+      eosIds: policy.config.eosIds,
+      personas: [null],
+      task,
+      problems: 6,
+      seed: 3,
+      temperature: 0,
+    });
+    expect(scores[0]!.correct).toBe(0);
   });
 
   it('does not depend on how the work is split, and has one engine open at a time', async () => {

@@ -99,6 +99,21 @@ describe('train', () => {
     expect(meanReward(reports.slice(-8))).toBeGreaterThan(meanReward(reports.slice(0, 8)) + 0.1);
   }, 60_000);
 
+  it('rewards no reply that stays inside a thinking which the template opened', async () => {
+    const config = { ...small, steps: 1, promptsPerStep: 8, groupSize: 8 };
+    const verdicts = async (opening: string | null) => {
+      const engine = await warmEngine();
+      const reports: StepReport[] = [];
+      for await (const { report } of train(setup(engine, config, { tokenizer: tinyTokenizer(opening) }))) reports.push(report);
+      return reports[0]!.rollouts;
+    };
+    const plain = await verdicts(null);
+    expect(plain.some(({ parsed }) => parsed !== null)).toBe(true);
+    const thinking = await verdicts('<think>');
+    expect(thinking.some(({ completion }) => completion.includes('\\boxed{'))).toBe(true);
+    expect(thinking.every(({ reward, reason }) => reward === 0 && reason === 'the thinking never ended')).toBe(true);
+  });
+
   it('resumes exactly: the state it yields and the engine state are all there is', async () => {
     const config = { ...small, steps: 4, mix: { ...small.mix, draw: 'rollout' as const } };
     const whole = await warmEngine();

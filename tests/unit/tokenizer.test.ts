@@ -50,6 +50,15 @@ describe('Tokenizer', () => {
     expect(tokenizer.pieces(ids)).toEqual(['<|user|>', '4', '2', '<|end|>']);
   });
 
+  it('keeps the marks of a thinking in the text, though they are special', () => {
+    const added = [
+      ...(files.tokenizer['added_tokens'] as object[]),
+      ...['<think>', '</think>'].map((content, i) => ({ id: 900 + i, content, special: true })),
+    ];
+    const thinking = loadTokenizer({ ...files.tokenizer, added_tokens: added }, files.config);
+    expect(thinking.decode([900, ...thinking.encode('4'), 901, ...thinking.encode('2<|end|>')])).toBe('<think>4</think>2');
+  });
+
   it('holds back unfinished characters in pieces', () => {
     const ids = tokenizer.encode('é4');
     expect(ids).toHaveLength(3);

@@ -149,9 +149,7 @@ async function answersOf(
   if (kept && 'answers' in kept) return kept.answers;
   const policy = policies[p]!;
   const limit = promptLimit(policy, sampling.maxNewTokens);
-  const prompts = persona.questions.map(
-    ({ text }) => renderPrompt(policy.tokenizer, personaPrompt(persona.description), text, limit).tokens,
-  );
+  const prompts = persona.questions.map(({ text }) => renderPrompt(policy.tokenizer, personaPrompt(persona.description), text, limit));
   const replies = await generateReplies({
     engine: await open(),
     tokenizer: policy.tokenizer,
