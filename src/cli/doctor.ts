@@ -1,15 +1,31 @@
-/** `permix doctor`: what this machine can compute with, which engine would be chosen, and why. */
-import { chooseEngine } from '../engine/choose.ts';
+/** `permix doctor`: what this machine can compute with, whether it computes rightly, which engine would be chosen, and why. */
+import { enableProdMode } from '@tensorflow/tfjs';
+import { checkEngine, instead } from '../engine/checked.ts';
+import { chooseEngine, type Adapters } from '../engine/choose.ts';
+import type { EngineInfo } from '../engine/engine.ts';
+import { checkSentence, type SelfCheck } from '../engine/self-check.ts';
 import type { Arguments } from './arguments.ts';
+import { checkSetup } from './checks.ts';
+import { wasmPath } from './engine.ts';
 import type { Output } from './output.ts';
 import { findAdapters, hasWasmSimd } from './webgpu.ts';
 
 /** The limits that a compute program runs into; --json has all of them. */
 const telling = /Buffer(Size|BindingSize)$|StorageBuffersPerShaderStage|^maxCompute/;
 
-export async function doctor(args: Arguments, out: Output): Promise<void> {
+/** @returns 1 where an engine computes what it should not */
+export async function doctor(args: Arguments, out: Output): Promise<number> {
+  enableProdMode();
   const found = await findAdapters();
-  const { engine, backend, reason } = chooseEngine(args.wish, found);
+  let choice = chooseEngine(args.wish, found);
+  const checks = await checkAll(args.wish, found);
+  for (;;) {
+    const check = checks.find((one) => one.engine === choice.engine && one.backend === choice.backend);
+    const next = !check || check.passed ? null : instead(choice, check);
+    if (!next) break;
+    choice = next;
+  }
+  const { engine, backend, reason } = choice;
   const wasm = { simd: hasWasmSimd() };
   const adapter = found.webgpu === null ? null : { description: found.webgpu, software: found.software, ...(await abilities()) };
   out.object({
@@ -21,6 +37,7 @@ export async function doctor(args: Arguments, out: Output): Promise<void> {
     engine,
     backend,
     reason,
+    selfChecks: checks,
   });
 
   out.line(`Node      ${process.versions.node} on ${process.platform}-${process.arch}`);
@@ -32,7 +49,29 @@ export async function doctor(args: Arguments, out: Output): Promise<void> {
       if (telling.test(name)) out.line(`          ${name} ${value.toLocaleString('en-US')}`);
     }
   }
+  for (const check of checks) out.line(`check     ${checkSentence(check)}`);
+  if (adapter && !checks.some((check) => check.adapter)) {
+    out.line('check     WebGPU was not checked, because a software adapter takes minutes; with --backend webgpu it is.');
+  }
   out.line(`engine    ${engine} on ${backend}: ${reason}`);
+  return checks.every(({ passed }) => passed) ? 0 : 1;
+}
+
+/**
+ * Every pair there is here, asked anew; what it finds is remembered for the other commands. A software adapter takes minutes and is
+ * never chosen unasked, so there it is done where WebGPU is asked for.
+ */
+async function checkAll(wish: Arguments['wish'], { webgpu: adapter, software }: Adapters): Promise<SelfCheck[]> {
+  const gpu = adapter !== null && (!software || wish.backend === 'webgpu' || wish.engine === 'fused');
+  const pairs: Pick<EngineInfo, 'engine' | 'backend' | 'adapter'>[] = [
+    ...(gpu ? [{ engine: 'fused' as const, backend: 'webgpu' as const, adapter }] : []),
+    ...(gpu ? [{ engine: 'portable' as const, backend: 'webgpu' as const, adapter }] : []),
+    { engine: 'portable', backend: 'wasm', adapter: null },
+    { engine: 'portable', backend: 'cpu', adapter: null },
+  ];
+  const checks: SelfCheck[] = [];
+  for (const pair of pairs) checks.push(await checkEngine(pair, checkSetup, true, wasmPath));
+  return checks;
 }
 
 async function abilities(): Promise<{ features: string[]; limits: Record<string, number> }> {

@@ -1,19 +1,23 @@
 /** Opens a policy folder and an engine for it, as the options of a command say. */
 import { enableProdMode } from '@tensorflow/tfjs';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
+import { checkEngine, instead } from '../engine/checked.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
+import { checkSentence } from '../engine/self-check.ts';
 import { LabError } from '../errors.ts';
 import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { Arguments } from './arguments.ts';
+import { checkSetup } from './checks.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
+import { notice } from './progress.ts';
 import { findAdapters } from './webgpu.ts';
 
 /** tfjs's wasm binaries lie beside the bundle. */
-const wasmPath = `${import.meta.dirname}/`;
+export const wasmPath = `${import.meta.dirname}/`;
 
 export interface EngineSetup {
   readonly config: PolicyConfig;
@@ -30,9 +34,25 @@ export async function openEngine({ config, weights, lora = null, wish }: EngineS
   return createEngine({ config, weights, lora, engine, backend, wasmPath });
 }
 
-/** What the options, or this machine, would compute with. */
+/**
+ * What the options, or this machine, would compute with. Its self-check has passed.
+ * @throws LabError 'numeric' where what was asked for computes wrongly; where nothing was, it is said and the next one is taken
+ */
 export async function chosenEngine(wish: EngineSetup['wish']): Promise<EngineChoice> {
-  return chooseEngine(wish, await findAdapters(wish.backend));
+  const adapters = await findAdapters(wish.backend);
+  let choice = chooseEngine(wish, adapters);
+  for (;;) {
+    const adapter = choice.backend === 'webgpu' ? adapters.webgpu : null;
+    const check = await checkEngine({ engine: choice.engine, backend: choice.backend, adapter }, checkSetup, false, wasmPath);
+    if (check.passed) return choice;
+    const next = instead(choice, check);
+    if (!next || wish.engine || wish.backend) {
+      const way = next ? `Use --engine ${next.engine} --backend ${next.backend}; ` : '';
+      throw new LabError('numeric', checkSentence(check), `${way}permix doctor --json shows the whole report.`);
+    }
+    notice(next.reason);
+    choice = next;
+  }
 }
 
 export function modelFolder(args: Arguments): string {

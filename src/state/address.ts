@@ -16,7 +16,8 @@ export function readWish(search: string): { wish: EngineWish; complaints: string
       complaints.push(`The address asks for ${name} "${value}", which does not exist; it was left out. There are: ${known.join(', ')}.`);
     return match;
   };
-  return { wish: { engine: one('engine', engines), backend: one('backend', backends) }, complaints };
+  const wish = { engine: one('engine', engines), backend: one('backend', backends) };
+  return { wish: query.has('selftest') ? { ...wish, selftest: true } : wish, complaints };
 }
 
 /** The address of this page with another engine and backend; undefined leaves the choice to the page. */

@@ -15,12 +15,24 @@ import type { JudgeApi } from './judge-api.ts';
 export interface EngineWish {
   readonly engine?: EngineName;
   readonly backend?: BackendName;
+  /** `?selftest`: checks the engine again, whatever is remembered of it, and says how it came out. */
+  readonly selftest?: boolean;
+}
+
+/** An engine's self-check (src/engine/self-check.ts). */
+export interface CheckedEngine {
+  readonly passed: boolean;
+  readonly sentence: string;
+  /** All that is known, to be copied or saved. */
+  readonly report: string;
 }
 
 export interface Boot {
   readonly engine: EngineInfo;
   /** One sentence: why this engine and backend. */
   readonly reason: string;
+  /** Self-checks of the engines that were considered; the last one is in use. */
+  readonly checks: readonly CheckedEngine[];
   /** What is missing here and what that costs: no secure context, no WebGPU, no IndexedDB … */
   readonly notices: readonly string[];
   readonly policy: {

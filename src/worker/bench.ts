@@ -3,20 +3,34 @@
  * builds a new engine when the old one is lost, and lends it out for a probe without a trace.
  */
 import { chooseEngine, probeAdapters, type EngineChoice } from '../engine/choose.ts';
+import { checkEngine, instead, processMemory, type CheckSetup } from '../engine/checked.ts';
 import { createEngine, type WasmPath } from '../engine/create.ts';
+import { checkReport, checkSentence } from '../engine/self-check.ts';
 import type { EngineInfo, PolicyEngine, PolicyState } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
 import type { LoraSetup } from '../policy/adapters.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { Weights } from '../policy/weights.ts';
-import type { EngineWish } from './api.ts';
+import type { CheckedEngine, EngineWish } from './api.ts';
 
 export interface BenchSetup {
   /** @throws LabError 'network' or 'format' when the policy cannot be had */
   loadPolicy(id: string): Promise<Policy>;
   /** Where the tfjs WebAssembly files are; absent in Node, which finds its own. */
   readonly wasmPath?: WasmPath;
+  /** Absent: results of self-checks are kept as long as this process. */
+  readonly checks?: CheckSetup;
+}
+
+const untilTheEnd: CheckSetup = { program: 'this process', memory: processMemory() };
+
+export interface Chosen {
+  readonly engine: PolicyEngine;
+  readonly reason: string;
+  readonly notices: readonly string[];
+  /** Those that were considered, in order; the last one is in use. */
+  readonly checks: readonly CheckedEngine[];
 }
 
 export class Bench {
@@ -35,18 +49,41 @@ export class Bench {
     this.#setup = setup;
   }
 
-  /** Chooses engine and backend and builds the engine. Falls back to WebAssembly where WebGPU was not asked for and does not start. */
-  async choose(wish: EngineWish, policyId: string): Promise<{ engine: PolicyEngine; reason: string; notice: string | null }> {
+  /**
+   * Chooses engine and backend and builds the engine. Falls back to WebAssembly where WebGPU was not asked for and does not start, and
+   * whatever was asked for where an engine's self-check fails.
+   */
+  async choose(wish: EngineWish, policyId: string): Promise<Chosen> {
     this.#choice = chooseEngine(wish, await probeAdapters());
     this.#drop();
+    const notices: string[] = [];
+    const checks: CheckedEngine[] = [];
+    const setup = this.#setup.checks ?? untilTheEnd;
+    let engine = await this.#start(wish, policyId, notices);
+    for (;;) {
+      const check = await checkEngine(engine.info, setup, wish.selftest, this.#setup.wasmPath);
+      const sentence = checkSentence(check);
+      checks.push({ passed: check.passed, sentence, report: checkReport(check, setup.program) });
+      if (check.passed && wish.selftest) notices.push(sentence);
+      if (check.passed) return { engine, reason: this.#choice.reason, notices, checks };
+      const next = instead(this.#choice, check);
+      if (!next) throw new LabError('numeric', sentence, 'Nothing here computes what it should; try another browser, and report this one.');
+      notices.push(`${next.reason} The report, to be copied or saved, is behind the engine's name at the top of the page.`);
+      this.#choice = next;
+      this.#drop();
+      engine = await this.engineFor(policyId);
+    }
+  }
+
+  async #start(wish: EngineWish, policyId: string, notices: string[]): Promise<PolicyEngine> {
     try {
-      return { engine: await this.engineFor(policyId), reason: this.#choice.reason, notice: null };
+      return await this.engineFor(policyId);
     } catch (error) {
-      const canFallBack = this.#choice.backend === 'webgpu' && !wish.backend && !wish.engine;
+      const canFallBack = this.#choice?.backend === 'webgpu' && !wish.backend && !wish.engine;
       if (!canFallBack || (error instanceof LabError && error.code !== 'webgpu')) throw error;
       this.#choice = { engine: 'portable', backend: 'wasm', reason: 'WebGPU did not start here, so the policy runs on WebAssembly.' };
-      const why = error instanceof Error ? error.message : String(error);
-      return { engine: await this.engineFor(policyId), reason: this.#choice.reason, notice: `WebGPU did not start: ${why}` };
+      notices.push(`WebGPU did not start: ${error instanceof Error ? error.message : String(error)}`);
+      return this.engineFor(policyId);
     }
   }
 

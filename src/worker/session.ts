@@ -73,7 +73,7 @@ export class Session implements SessionApi {
   }
 
   boot(wish: EngineWish): Promise<Boot> {
-    const key = `${wish.engine ?? ''}/${wish.backend ?? ''}`;
+    const key = `${wish.engine ?? ''}/${wish.backend ?? ''}/${wish.selftest ?? ''}`;
     if (this.#boot?.wish !== key) {
       const result = this.#commands.take(() => this.#bootOnce(wish));
       this.#boot = { wish: key, result };
@@ -86,7 +86,7 @@ export class Session implements SessionApi {
   async #bootOnce(wish: EngineWish): Promise<Boot> {
     if (this.#open?.active) throw training(this.#open.record);
     if (this.#open) this.#close();
-    const { engine, reason, notice } = await this.#bench.choose(wish, bundledPolicy.id);
+    const { engine, reason, notices, checks } = await this.#bench.choose(wish, bundledPolicy.id);
     const { config } = await this.#bench.policy(bundledPolicy.id);
     const opened = await this.#opened();
     const insecure =
@@ -97,7 +97,8 @@ export class Session implements SessionApi {
     return {
       engine: engine.info,
       reason,
-      notices: [insecure, notice, opened.notice].filter((text) => text !== null),
+      checks,
+      notices: [insecure, ...notices, opened.notice].filter((text) => text !== null),
       policy: {
         ...bundledPolicy,
         parameters: parameterCount(config),

@@ -3,9 +3,11 @@ import './wire.ts';
 import { expose, transfer } from 'comlink';
 import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import plainWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import { version } from '../../package.json';
 import { LabError } from '../errors.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import { fetchSource } from '../policy/source.ts';
+import { storedChecks } from '../storage/checks.ts';
 import { openStorage } from '../storage/open.ts';
 import type { TrainerApi } from './api.ts';
 import type { TrainerHost } from './host.ts';
@@ -32,6 +34,8 @@ const absolute = (url: string) => new URL(url, self.location.href).href;
 const session = new Session({
   loadPolicy: besidePage,
   openStorage: () => openStorage(),
+  // A build's own script has a name of its own.
+  checks: { program: `permix-lab ${version} ${self.location.pathname.split('/').at(-1)}`, memory: storedChecks },
   wasmPath: {
     'tfjs-backend-wasm.wasm': absolute(plainWasm),
     'tfjs-backend-wasm-simd.wasm': absolute(simdWasm),

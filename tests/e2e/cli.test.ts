@@ -45,6 +45,11 @@ describe('permix doctor', () => {
     expect(report).toMatchObject({ node: process.versions.node, wasm: { simd: true } });
     expect(['webgpu', 'wasm']).toContain(report['backend']);
     expect(report['reason']).toMatch(/\w+ \w+/);
+    expect(report['selfChecks']).toMatchObject(
+      expect.arrayContaining(
+        ['wasm', 'cpu'].map((backend) => expect.objectContaining({ engine: 'portable', backend, passed: true }) as object),
+      ) as object[],
+    );
   });
 
   it('follows the wish', async () => {

@@ -111,6 +111,7 @@ describe('health', () => {
 describe('the address', () => {
   it('is read and written', () => {
     expect(readWish('?engine=portable&backend=wasm')).toEqual({ wish: { engine: 'portable', backend: 'wasm' }, complaints: [] });
+    expect(readWish('?selftest&backend=wasm').wish).toEqual({ backend: 'wasm', selftest: true });
     expect(readWish('?backend=abacus').complaints[0]).toMatch(/"abacus"/);
     expect(withWish('https://x.org/a/?engine=fused&q=1#run', { backend: 'cpu' })).toBe('https://x.org/a/?q=1&backend=cpu#run');
   });
