@@ -1,5 +1,5 @@
 /**
- * One step's numbers under TRL's names (docs/source/grpo_trainer.md), so that curves can be laid beside a TRL run.
+ * One step's numbers under TRL's names (its documentation, grpo_trainer.md), so that curves can be laid beside a TRL run.
  * A number that was not computed, or is not finite, is absent. Names that TRL does not have follow verl (`timing_s/…`)
  * or are spelled out. Note that the loss of an on-policy step is 0 or arbitrary: it is no measure of progress.
  */

@@ -2,6 +2,7 @@
  * Token log-prob, advantages and filtered distributions in float64 plain loops: what the kernels of every backend are
  * compared with. The objectives are in reference-objective.ts. Held to the shared vectors by tests/unit/kernels-vectors.test.ts.
  */
+import { noSuch } from '../../src/errors.ts';
 import type { Sampling } from '../../src/engine/engine.ts';
 import type { AdvantageKind } from '../../src/engine/engine.ts';
 
@@ -48,9 +49,18 @@ export function referenceAdvantage(rewards: readonly number[], size: number, kin
     const group = scored(rewards.slice(i - (i % size), i - (i % size) + size));
     if (group.every((value) => value === group[0])) return 0;
     const centred = reward - mean(group);
-    if (kind === 'group') return centred;
-    if (kind === 'leave-one-out') return (centred * group.length) / (group.length - 1);
-    return centred / (std(kind === 'group-std' ? group : scored(rewards)) + 1e-4);
+    switch (kind) {
+      case 'group':
+        return centred;
+      case 'leave-one-out':
+        return (centred * group.length) / (group.length - 1);
+      case 'group-std':
+        return centred / (std(group) + 1e-4);
+      case 'batch-std':
+        return centred / (std(scored(rewards)) + 1e-4);
+      default:
+        return noSuch('advantage', kind);
+    }
   });
 }
 

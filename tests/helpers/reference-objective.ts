@@ -2,7 +2,8 @@
  * The objectives in float64 plain loops: slow, obvious, and the truth that kernels and `rl/` are compared with.
  * Shapes as in `src/engine/engine.ts`; `gradient` is d loss / d logprob [R][C], by hand.
  */
-import type { ObjectiveSpec } from '../../src/engine/engine.ts';
+import type { KlEstimator, ObjectiveSpec, RatioLevel } from '../../src/engine/engine.ts';
+import { noSuch } from '../../src/errors.ts';
 
 type Grid = readonly (readonly number[])[];
 
@@ -42,29 +43,38 @@ export function referenceObjective(inputs: ObjectiveInputs, spec: Omit<Objective
     const sum = positions.reduce((total, t) => total + difference(t), 0);
     for (const t of positions) {
       tokens++;
-      const logRatio = spec.ratio === 'token' ? difference(t) : spec.ratio === 'sequence-sum' ? sum : sum / positions.length;
-      const r = Math.exp(logRatio);
+      const r = Math.exp(referenceLogRatio(spec.ratio, difference(t), sum, positions.length));
       const clipped = Math.min(Math.max(r, 1 - spec.epsilonLow), 1 + spec.epsilonHigh);
       let term: number;
-      if (spec.term === 'sft') [term, gradient[i]![t]] = [-row[t]!, gradient[i]![t]! - weight];
-      else if (spec.term === 'reinforce') [term, gradient[i]![t]] = [-A * row[t]!, gradient[i]![t]! - weight * A];
-      else if (spec.term === 'cispo') {
-        const cap = Math.min(r, spec.epsilonHigh);
-        [term, gradient[i]![t]] = [-cap * A * row[t]!, gradient[i]![t]! - weight * cap * A];
-      } else {
-        term = -Math.min(r * A, clipped * A);
-        if (r * A <= clipped * A) {
-          // d logRatio / d logprob of every position the ratio is made of
-          for (const s of spec.ratio === 'token' ? [t] : positions) {
-            gradient[i]![s]! -= (weight * A * r) / (spec.ratio === 'sequence-mean' ? positions.length : 1);
-          }
+      switch (spec.term) {
+        case 'sft':
+          [term, gradient[i]![t]] = [-row[t]!, gradient[i]![t]! - weight];
+          break;
+        case 'reinforce':
+          [term, gradient[i]![t]] = [-A * row[t]!, gradient[i]![t]! - weight * A];
+          break;
+        case 'cispo': {
+          const cap = Math.min(r, spec.epsilonHigh);
+          [term, gradient[i]![t]] = [-cap * A * row[t]!, gradient[i]![t]! - weight * cap * A];
+          break;
         }
-        if (r < 1 - spec.epsilonLow && A < 0) low++;
-        if (r > 1 + spec.epsilonHigh && A > 0) high++;
+        case 'clip':
+          term = -Math.min(r * A, clipped * A);
+          if (r * A <= clipped * A) {
+            // d logRatio / d logprob of every position the ratio is made of
+            for (const s of spec.ratio === 'token' ? [t] : positions) {
+              gradient[i]![s]! -= (weight * A * r) / (spec.ratio === 'sequence-mean' ? positions.length : 1);
+            }
+          }
+          if (r < 1 - spec.epsilonLow && A < 0) low++;
+          if (r > 1 + spec.epsilonHigh && A > 0) high++;
+          break;
+        default:
+          noSuch('loss term', spec.term);
       }
       if (inputs.ref) {
         const d = inputs.ref[i]![t]! - row[t]!;
-        const [kl, slope] = spec.kl === 'k1' ? [-d, 1] : spec.kl === 'k2' ? [d ** 2 / 2, -d] : [Math.expm1(d) - d, -Math.expm1(d)];
+        const [kl, slope] = referenceDivergence(spec.kl, d);
         klSum += kl;
         if (spec.kl !== 'none') {
           term += spec.beta * kl;
@@ -77,4 +87,32 @@ export function referenceObjective(inputs: ObjectiveInputs, spec: Omit<Objective
   });
   if (tokens > 0) loss -= (spec.entropyCoef * entropySum) / tokens;
   return { loss, gradient, kl: inputs.ref ? klSum / tokens : null, lowMean: low / tokens, highMean: high / tokens };
+}
+
+function referenceLogRatio(level: RatioLevel, difference: number, sum: number, count: number): number {
+  switch (level) {
+    case 'token':
+      return difference;
+    case 'sequence-mean':
+      return sum / count;
+    case 'sequence-sum':
+      return sum;
+    default:
+      return noSuch('ratio', level);
+  }
+}
+
+/** Value and derivative in logprob, d = ref - logprob. */
+function referenceDivergence(kl: KlEstimator, d: number): [value: number, slope: number] {
+  switch (kl) {
+    case 'k1':
+      return [-d, 1];
+    case 'k2':
+      return [d ** 2 / 2, -d];
+    case 'k3':
+    case 'none':
+      return [Math.expm1(d) - d, -Math.expm1(d)];
+    default:
+      return noSuch('KL estimator', kl);
+  }
 }
