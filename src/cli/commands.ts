@@ -140,6 +140,7 @@ export const commands: readonly Command[] = [
       },
       out: { value: 'DIR', help: 'where the policy is written (the bundled policy’s folder; has to be given for another style)' },
       fresh: { help: 'start over instead of resuming' },
+      accept,
     },
     run: async (args) => {
       const style = args.choice('style', ['latent', 'hard'] as const) ?? 'latent';
@@ -157,6 +158,7 @@ export const commands: readonly Command[] = [
         steps: args.integer('steps', 1, 1_000_000) ?? pretrainDefaults.steps,
         out: args.text('out') ?? bundledPolicy,
         fresh: args.flag('fresh'),
+        accept: args.list('accept') ?? [],
         engine: args.wish.engine,
         backend: args.wish.backend,
       });

@@ -2,8 +2,7 @@
  * `permix pretrain`: makes the bundled policy from nothing and writes it as a Hugging Face folder with its model card.
  * Working files (the state to resume from) live in the reader's cache folder, never in the checkout.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
@@ -11,15 +10,18 @@ import { accuracyByPersona } from '../evaluate/accuracy.ts';
 import { toHuggingFaceConfig, parameterShapes } from '../policy/config.ts';
 import { writeSafetensors } from '../policy/safetensors.ts';
 import { loadTokenizer, type Tokenizer } from '../policy/tokenizer.ts';
-import { initialWeights } from '../policy/weights.ts';
+import { initialWeights, type Weights } from '../policy/weights.ts';
+import { weightsFingerprint } from '../policy/fingerprint.ts';
+import { sha256 } from '../policy/sha256.ts';
 import { modelCard } from '../pretrain/card.ts';
-import { corpusPhases, type Style } from '../pretrain/corpus.ts';
+import { corpusPhases, dialogue, type Style } from '../pretrain/corpus.ts';
 import { endId } from '../pretrain/bpe.ts';
 import { measureBase } from '../pretrain/measure.ts';
 import { pretrain, pretrainDefaults, pretrainTokenizer, tinyConfig } from '../pretrain/recipe.ts';
-import { packState, unpackState } from '../storage/pack.ts';
+import { named, programParts, settingParts, type Identity } from '../run/identity.ts';
 import { taskById } from '../tasks/index.ts';
-import { openEngine } from './engine.ts';
+import { chosenEngine, openEngine } from './engine.ts';
+import { PretrainFolder } from './pretrain-folder.ts';
 import { notice, Progress } from './progress.ts';
 
 const saveEvery = 50;
@@ -33,6 +35,8 @@ export interface PretrainOptions {
   readonly out: string;
   /** Start over instead of resuming. */
   readonly fresh: boolean;
+  /** Parts in which it may differ from what it began with. */
+  readonly accept: readonly string[];
   readonly engine: EngineName | undefined;
   readonly backend: BackendName | undefined;
 }
@@ -42,16 +46,17 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const work = join(cache, 'permix-lab', `pretrain-seed${seed}${style === 'latent' ? '' : `-${style}`}`);
   if (options.fresh) await rm(work, { recursive: true, force: true });
-  await mkdir(work, { recursive: true });
   notice(`Working files: ${work}`);
 
   notice('Training the tokenizer …');
   const files = pretrainTokenizer(seed, style);
   const tokenizer = loadTokenizer(files.tokenizer, files.config);
   const weights = initialWeights(tinyConfig, seed);
+  const folder = await PretrainFolder.open(work, await identityOf(options, weights, files), options.accept);
   const engine = await openEngine({ config: tinyConfig, weights, wish: { engine: options.engine, backend: options.backend } });
 
-  const saved = await loadProgress(work, engine);
+  const saved = folder.reached;
+  if (folder.state) await engine.importState(folder.state);
   if (saved.step > 0) notice(`Resuming at step ${saved.step} of ${steps}.`);
   let { loss, seconds } = saved;
   const progress = new Progress('pre-training', steps, saved.step);
@@ -62,7 +67,8 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
     seconds += (performance.now() - last) / 1000;
     last = performance.now();
     progress.at(report.step, `loss ${loss.toFixed(3)}`);
-    if (report.step % saveEvery === 0 || report.step === steps) await saveProgress(work, engine, { step: report.step, loss, seconds });
+    if (report.step % saveEvery === 0 || report.step === steps)
+      await folder.save(await engine.exportState(), { step: report.step, loss, seconds });
   }
   progress.done();
 
@@ -111,29 +117,24 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   notice(`Wrote the policy to ${out}.`);
 }
 
-interface Saved {
-  readonly step: number;
-  readonly loss: number;
-  readonly seconds: number;
-}
-
-async function loadProgress(work: string, engine: PolicyEngine): Promise<Saved> {
-  const [meta, state] = [join(work, 'progress.json'), join(work, 'state.bin')];
-  if (!existsSync(meta) || !existsSync(state)) return { step: 0, loss: 0, seconds: 0 };
-  const bytes = await readFile(state);
-  await engine.importState(unpackState(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer));
-  return JSON.parse(await readFile(meta, 'utf8')) as Saved;
-}
-
-/** State first, then the note that says which step it is of; each replaced whole. */
-async function saveProgress(work: string, engine: PolicyEngine, saved: Saved): Promise<void> {
-  const replace = async (name: string, data: string | Uint8Array) => {
-    await writeFile(join(work, `${name}.new`), data);
-    await rename(join(work, `${name}.new`), join(work, name));
+/** All that decides the weights that come out. */
+async function identityOf(
+  { seed, style, steps, engine, backend }: PretrainOptions,
+  weights: Weights,
+  tokenizer: unknown,
+): Promise<Identity> {
+  const firsts = [0, corpusPhases.drills.until, corpusPhases.world.until];
+  const sample = firsts.flatMap((first) => Array.from({ length: 200 }, (_, n) => dialogue(seed, first + n, style)));
+  return {
+    ...named({
+      weights: await weightsFingerprint(weights),
+      config: await sha256(JSON.stringify(tinyConfig)),
+      tokenizer: await sha256(JSON.stringify(tokenizer)),
+      corpus: await sha256(JSON.stringify([corpusPhases, sample])),
+    }),
+    ...settingParts({ seed, style, steps, rows: pretrainDefaults.rows }),
+    ...programParts(await chosenEngine({ engine, backend })),
   };
-  await rm(join(work, 'progress.json'), { force: true });
-  await replace('state.bin', new Uint8Array(packState(await engine.exportState())));
-  await replace('progress.json', JSON.stringify(saved));
 }
 
 /** Greedy accuracy without a persona on each task of the corpus. */

@@ -231,10 +231,12 @@ export function sentence(found: readonly Difference[]): string {
 /** Beyond this a list of parts tells a reader nothing. */
 const maxListed = 4;
 
+const plurals: readonly string[] = ['weights', 'policies', 'personas', 'questions', 'rubrics'] satisfies Part[];
+
 /** `the backend was wasm, now cpu` */
 export function changeOf({ part, was, now }: Difference): string {
   const name = partName(part);
-  const verb = /^the \w+[^s]s( of the \w+)?$/.test(name) ? 'were' : 'was';
+  const verb = plurals.includes(part.replace(/^(base|teacher)\./, '')) ? 'were' : 'was';
   return `${name} ${verb} ${was === null ? 'not recorded' : short(was)}, now ${short(now ?? absent)}`;
 }
 
