@@ -8,7 +8,7 @@ import { LabError, labErrorCode } from '../errors.ts';
 import { mergeSettings, parseRunConfig } from '../rl/check.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
-import { begun, continued, type Identity, type Origin, type Part } from '../run/identity.ts';
+import { begun, continued, takenOverNotes, type Identity, type Origin, type Part } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { tasks } from '../tasks/index.ts';
 import { accepted, nextStep } from './accept.ts';
@@ -76,27 +76,25 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<P
     throw args.wrong(`The run in ${path} has no teacher; a resumed run keeps to that.`);
   }
   const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
-  if (backend !== run.engine.backend || engine !== run.engine.engine) {
-    notice(
-      `The run was on ${run.engine.engine}/${run.engine.backend}; on ${engine}/${backend} its numbers will differ in the last digits.`,
-    );
-  }
   return {
     config: { ...run.config, steps },
     ...(await policiesOf(args, folder, run, run.teacher !== undefined)),
     wish: { engine, backend },
     fork: null,
-    originOf: (now) =>
-      continued({
+    originOf: (now) => {
+      const origin = continued({
         what: `The run in ${path}`,
         origin: run.origin,
         now,
-        // What was said by another option need not be said again.
-        accept: [...accepted(args), ...Object.keys(args.wish), ...(steps === run.config.steps ? [] : ['settings.steps'])],
+        // --steps says itself that the length changes.
+        accept: [...accepted(args), ...(steps === run.config.steps ? [] : ['settings.steps'])],
         mayDiffer: (part) => !basicParts.includes(part) && (part === 'settings.steps' || !/^(settings|teacher)\./.test(part)),
         at: `step ${reached}`,
         next: (parts) => nextStep('choose another --out for a new run', parts),
-      }),
+      });
+      for (const note of takenOverNotes(origin.takenOver)) notice(note);
+      return origin;
+    },
   };
 }
 

@@ -1,10 +1,11 @@
-/** `permix eval` and `permix judge` with the same --out: what is continued is what was begun, part by part. */
+/** `permix eval` and `permix judge` with the same --out, `permix train --resume`: what is continued is what was begun, part by part. */
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Arguments } from '../../src/cli/arguments.ts';
 import { commands } from '../../src/cli/commands.ts';
+import { sealedJson } from '../../src/cli/files.ts';
 import { Output } from '../../src/cli/output.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import type { EvaluationReport } from '../../src/evaluate/report.ts';
@@ -173,5 +174,58 @@ describe('permix judge --out', () => {
     await change('benchmark.json', 'What now?', 'What then?');
     expect(await refusal(judging())).toMatch(/: the questions were/);
     expect(await refusal(judging('--accept', 'questions'))).toMatch(/: the questions were/);
+  });
+});
+
+describe('permix train --resume', () => {
+  const training = (...more: string[]) => run('train', ['--out', join(at, 'out'), ...more]);
+  const begin = async () => {
+    const settings = {
+      tasks: [{ id: 'comparing', weight: 1, knobs: { max: 9 } }],
+      promptsPerStep: 1,
+      groupSize: 2,
+      sampling: { maxNewTokens: 2 },
+    };
+    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, objective: { beta: 0.1, kl: 'k3' }, ...settings }));
+    await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu');
+  };
+  const metrics = () => readFile(join(at, 'out', 'metrics.jsonl'), 'utf8');
+
+  it('goes on where nothing changed, to another length too', async () => {
+    await begin();
+    await training('--resume', '--steps', '2');
+    expect((await metrics()).trim().split('\n')).toHaveLength(2);
+  });
+
+  it.each(policyChanges)('does not go on when %s of its base changed', async (part, make) => {
+    await begin();
+    const before = await metrics();
+    await make('policy');
+    const sentence = await refusal(training('--resume', '--steps', '2'));
+    expect(sentence).toMatch(new RegExp(`${part.replace('.', '\\.')} (was|were) \\w+…, now \\w+…|base policy`));
+    expect(await metrics()).toBe(before);
+  });
+
+  it('goes on with another template where that is accepted', async () => {
+    await begin();
+    await change('policy/tokenizer_config.json', '<reply>', '<reply>1');
+    expect(await refusal(training('--resume', '--steps', '2'))).toMatch(/the chat template was .* add --accept template to take over/);
+    await training('--resume', '--steps', '2', '--accept', 'template');
+    await training('--resume', '--steps', '3');
+    expect((await metrics()).trim().split('\n')).toHaveLength(3);
+  });
+
+  it('does not go on with another backend unless that is accepted', async () => {
+    await begin();
+    const file = join(at, 'out', 'run.json');
+    const stored = await readFile(file, 'utf8');
+    const { seal: _, ...content } = JSON.parse(stored) as { seal: string; origin: { identity: Record<string, string> } };
+    content.origin.identity['backend'] = 'wasm';
+    await writeFile(file, await sealedJson(content));
+    expect(await refusal(training('--resume', '--steps', '2', '--backend', 'cpu'))).toMatch(
+      /the backend was wasm, now cpu\. .* add --accept backend/,
+    );
+    await training('--resume', '--steps', '2', '--backend', 'cpu', '--accept', 'backend');
+    expect(await readFile(file, 'utf8')).toMatch(/"takenOver": \[\s+\{\s+"part": "backend"/);
   });
 });
