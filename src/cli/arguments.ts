@@ -165,3 +165,8 @@ export function optionLines(options: Readonly<Record<string, OptionSpec>>): stri
   const width = Math.max(...entries.map(([left]) => left.length));
   return entries.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`).join('\n');
 }
+
+/** A word of a command that the reader can copy into a shell. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

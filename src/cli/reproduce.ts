@@ -19,7 +19,7 @@ import { personas } from '../persona/world.ts';
 import { fingerprintOf } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
-import type { Arguments, EngineWish } from './arguments.ts';
+import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
 import { openSealedJson, readJson, replaceFile } from './files.ts';
 import { holdFolder } from './folder-lock.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
@@ -389,9 +389,8 @@ async function readResults(file: string): Promise<StudyResults> {
 }
 
 function commandOf(): string {
-  const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
   // Where the working files lay and how many runs went at once decides nothing.
   const words = process.argv.slice(3);
   const told = words.filter((word, i) => !/^--(work|jobs)(=|$)/.test(word) && !/^--(work|jobs)$/.test(words[i - 1] ?? ''));
-  return ['npm run reproduce --', ...told.map(quoted)].join(' ');
+  return ['npm run reproduce --', ...told.map(shellWord)].join(' ');
 }

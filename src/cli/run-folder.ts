@@ -7,6 +7,7 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { LabError, labErrorCode } from '../errors.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { retiredCheckpoints } from '../storage/retention.ts';
+import { shellWord } from './arguments.ts';
 import { writeCheckpointFile } from './checkpoint-file.ts';
 import { makeFolder, replaceFile, sealedJson, unfinished } from './files.ts';
 import { holdFolder, isLockFile, type FolderLock } from './folder-lock.ts';
@@ -200,7 +201,7 @@ export class RunFolder extends StoredRun {
         brokenLine === null
           ? `${file} ends with step ${first + lines.length - 1}, before the checkpoint of step ${step}`
           : `${file} is damaged in line ${brokenLine}, that of step ${first + lines.length}`;
-      const next = `The checkpoints are whole: permix train --from ${this.path}@${step} --out DIR goes on from there in a new folder.`;
+      const next = `The checkpoints are whole: permix train --from ${shellWord(`${this.path}@${step}`)} --out DIR goes on from there in a new folder.`;
       throw new LabError('format', `${what}.`, next);
     }
     if (brokenLine !== null && !cutOff) {

@@ -12,7 +12,7 @@ import { begun, continued, takenOverNotes, type Identity, type Origin, type Part
 import type { CheckpointContent } from '../storage/records.ts';
 import { tasks } from '../tasks/index.ts';
 import { accepted, nextStep } from './accept.ts';
-import type { Arguments, EngineWish } from './arguments.ts';
+import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
 import { findPolicy } from './base.ts';
 import { modelFolder } from './engine.ts';
 import { readJson } from './files.ts';
@@ -107,7 +107,8 @@ async function policiesOf(args: Arguments, of: StoredRun, run: RunFile, learns: 
   return { model: await seek('model', run.model), teacher };
 }
 
-export const forkInstead = (path: string): string => `permix train --from ${path} --out DIR begins another run at one of its checkpoints.`;
+export const forkInstead = (path: string): string =>
+  `permix train --from ${shellWord(path)} --out DIR begins another run at one of its checkpoints.`;
 
 /** The settings of a checkpoint of another run; then of a recipe, if one is named; then the file of --config, then the options. */
 export async function forkedPlan(args: Arguments): Promise<Plan> {

@@ -10,11 +10,12 @@ import type { Tokenizer } from '../policy/tokenizer.ts';
 import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import type { TrainerState } from '../rl/events.ts';
+import { recipes } from '../rl/recipes.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
 import { policyParts, runIdentity, type Identity } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { taskById } from '../tasks/index.ts';
-import type { Arguments, EngineWish } from './arguments.ts';
+import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
 import { openEngine } from './engine.ts';
 import { folderSource, writePolicyFolder } from './folder.ts';
 import type { Output } from './output.ts';
@@ -84,12 +85,12 @@ async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, probl
     `${config.recipe}: step ${state.step} to ${config.steps}, seed ${config.seed}, ${engine.info.engine} engine on ${engine.info.backend}`,
   );
 
+  let savedAt = state.step;
   const stop = stopSignal('Stopping after the current phase; the run will be saved.');
   const exam = problems ? { engine, tokenizer, policy, config, problems, folder, out, signal: stop.signal } : null;
   try {
     if (exam && state.step === 0) await evaluate(exam, 'before', 0);
     const progress = new Progress('training', config.steps, state.step);
-    let savedAt = state.step;
     const save = async () => {
       if (savedAt === state.step) return;
       await folder.saveCheckpoint({ config, trainer: state, state: await engine.exportState() });
@@ -127,9 +128,13 @@ async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, probl
     notice(`Wrote the run to ${folder.path}; the policy is in its folder policy/.`);
     if (exam) await evaluate(exam, 'after', state.step);
   } catch (error) {
-    if (labErrorCode(error) === 'numeric') notice(await wayBack(folder, config));
-    if (labErrorCode(error) !== 'cancelled') throw error;
-    notice(`Stopped after step ${state.step} of ${config.steps}; permix train --out ${folder.path} --resume continues.`);
+    if (labErrorCode(error) === 'numeric')
+      throw new LabError('numeric', (error as Error).message, await wayBack(folder, config), { cause: error });
+    if (labErrorCode(error) !== 'cancelled') {
+      notice(`The run is saved up to step ${savedAt}; permix train --out ${shellWord(folder.path)} --resume goes on from there.`);
+      throw error;
+    }
+    notice(`Stopped after step ${state.step} of ${config.steps}; permix train --out ${shellWord(folder.path)} --resume continues.`);
     return 130;
   } finally {
     stop.release();
@@ -146,10 +151,12 @@ function beginning(config: RunConfig, { weights }: Policy): CheckpointContent {
 
 /** A command that can be given as it stands, for a run that diverged. */
 async function wayBack(folder: RunFolder, { optim }: RunConfig): Promise<string> {
-  const learningRate = Number((optim.learningRate / 10).toPrecision(2));
+  const learningRate = Number(Math.min(optim.learningRate / 10, recipes.permix.optim.learningRate).toPrecision(2));
+  const from = shellWord(`${folder.path}@${await folder.bestStep()}`);
+  const steps = (await folder.steps()).join(', ');
   return (
-    `The run in ${folder.path} has checkpoints of steps ${(await folder.steps()).join(', ')}. With {"optim": {"learningRate": ${learningRate}}} in FILE.json, ` +
-    `permix train --from ${folder.path}@${await folder.bestStep()} --config FILE.json --out DIR goes on from one of them in a new folder.`
+    `With {"optim": {"learningRate": ${learningRate}}} in FILE.json, permix train --from ${from} --config FILE.json --out DIR does that in a new folder ` +
+    `(there are checkpoints of the steps ${steps}).`
   );
 }
 

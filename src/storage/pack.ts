@@ -109,8 +109,8 @@ function unpack(buffer: ArrayBuffer): { about: Header['about']; state: PolicySta
     const newest = versions.adapters;
     throw new LabError(
       'format',
-      `The checkpoint has format version ${found}; this page reads up to version ${newest}.`,
-      'Reload the page.',
+      `The checkpoint has format version ${found}; this program reads up to version ${newest}.`,
+      'Use the newest version of it; a page is renewed by reloading it.',
     );
   }
   const headerLength = view.getUint32(8, true);
