@@ -165,7 +165,7 @@ describe('what is said is followed', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('permix reproduce, killed and started again at once', () => {
-  it('has every step of every run once', async () => {
+  it('has every step of every run once', { timeout: 300_000 }, async () => {
     const { seed: _, ...arm } = settings;
     const arms = await settingsFile('arms', { a: arm, b: { ...arm, recipe: 'permix' } });
     const [work, out] = [join(scratch, 'work'), join(scratch, 'study')];
