@@ -7,7 +7,7 @@ import { evaluate } from '../evaluate/evaluate.ts';
 import { defaultInstruction, generatedQuestions, importedQuestions, leftOutNotes, type QuestionSet } from '../evaluate/questions.ts';
 import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
 import { formatValue, reportTable } from '../evaluate/table.ts';
-import { parsePersonas, type PersonaLibrary } from '../persona/file.ts';
+import { maxPersonaFileBytes, parsePersonas, type PersonaLibrary } from '../persona/file.ts';
 import { personas as world, voices as worldVoices } from '../persona/world.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { taskById, tasks } from '../tasks/index.ts';
@@ -132,7 +132,7 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
 async function personaLibrary(args: Arguments): Promise<PersonaLibrary> {
   const file = args.text('personas');
   if (file === undefined) return { personas: world, voices: worldVoices };
-  return parsePersonas(await readText(args, 'personas', file), file);
+  return parsePersonas(await readText(args, 'personas', file, maxPersonaFileBytes), file);
 }
 
 function tableLines(report: EvaluationReport): string[] {

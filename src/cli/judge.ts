@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
-import { parseBenchmark } from '../evaluate/judge/benchmark.ts';
+import { maxBenchmarkBytes, parseBenchmark } from '../evaluate/judge/benchmark.ts';
 import { JudgeClient } from '../evaluate/judge/client.ts';
 import { planJudging, plannedQuestions, replyTokens } from '../evaluate/judge/plan.ts';
 import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable, type JudgeReport } from '../evaluate/judge/report.ts';
@@ -31,7 +31,7 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   const timeoutMs = 1000 * (args.number('timeout', 0.1, 86_400) ?? 180);
   const file = args.required('benchmark');
   const judge = judgeOf(args, timeoutMs);
-  const text = await readText(args, 'benchmark', file);
+  const text = await readText(args, 'benchmark', file, maxBenchmarkBytes);
   const benchmark = parseBenchmark(text, basename(file));
   const policy = await candidate(args, resolve(modelFolder(args)), null);
   const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? replyTokens(policy.candidate.maxPositions);

@@ -1,8 +1,12 @@
 /** Reads a persona file: JSON with personas, and optionally the voices they speak in. It is not the bundled world (`world.ts`). */
 import * as z from 'zod/mini';
 import { LabError } from '../errors.ts';
+import { lineAt, parseJson } from '../json.ts';
 import { personaKinds, type Persona, type Voice } from './persona.ts';
 import { checkPersonaText } from './prompt.ts';
+
+/** A hundred thousand personas; what is larger is another file. */
+export const maxPersonaFileBytes = 20_000_000;
 
 export interface PersonaLibrary {
   readonly voices: readonly Voice[];
@@ -43,7 +47,7 @@ const librarySchema = z.strictObject(
  * @throws LabError 'format' naming the file, the entry and, where it can be told, the line
  */
 export function parsePersonas(text: string, file: string): PersonaLibrary {
-  const json = parseJson(text, file);
+  const json = parseJson(text, { file, next: 'Correct the file.' });
   // The list of personas by itself will do.
   const result = librarySchema.safeParse(Array.isArray(json) ? { personas: json } : json);
   if (!result.success) {
@@ -54,64 +58,20 @@ export function parsePersonas(text: string, file: string): PersonaLibrary {
   if (entries.length === 0) throw wrong(file, 'there is no persona in it');
   const personas = entries.map((entry): Persona => ({ ...entry, name: entry.name ?? entry.id }));
   for (const list of [voices, personas]) {
-    const twice = list.find(({ id }, i) => list.findIndex((other) => other.id === id) < i);
+    const seen = new Set<string>();
+    const twice = list.find(({ id }) => seen.size === seen.add(id).size);
     if (twice) throw wrong(file, `the id "${twice.id}" is there twice${lineOf(twice.id, text, true)}`);
   }
+  const known = new Set(voices.map(({ id }) => id));
   for (const { id, voice, text: prompt } of personas) {
     if (id === 'none') throw wrong(file, `"none" is no persona and cannot be the id of one${lineOf(id, text)}`);
-    if (voice !== null && voices.every((other) => other.id !== voice)) {
+    if (voice !== null && !known.has(voice)) {
       throw wrong(file, `the persona "${id}"${lineOf(id, text)} has the voice "${voice}", which is not among its voices`);
     }
     const complaint = checkPersonaText(prompt);
     if (complaint) throw wrong(file, `the persona "${id}"${lineOf(id, text)}: ${complaint.replace(/\.$/, '')}`);
   }
   return { voices, personas };
-}
-
-function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    const line = lineNumber(text, firstError(text));
-    throw new LabError('format', `${file}, line ${line}: this is not valid JSON.`, 'Correct the file.', { cause });
-  }
-}
-
-/** Where a text stops being JSON: what JSON.parse says of it differs from browser to browser, and is often nothing. */
-function firstError(text: string): number {
-  const pattern = /[\s\ufeff]*([{}[\],:]|"(?:[^"\\\n]|\\.)*"|[^\s{}[\],:"]+)/y;
-  let at = 0;
-  const next = () => {
-    const from = pattern.lastIndex;
-    const token = pattern.exec(text)?.[1];
-    at = token === undefined ? from + /^\s*/.exec(text.slice(from))![0].length : pattern.lastIndex - token.length;
-    return token;
-  };
-  /** Whether a value stands here, given its first token. */
-  const value = (token: string | undefined): boolean => {
-    if (token === '[') return list(']', (first) => value(first));
-    if (token === '{') return list('}', (key) => key?.startsWith('"') === true && next() === ':' && value(next()));
-    try {
-      JSON.parse(token ?? '');
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const list = (end: string, item: (first: string | undefined) => boolean): boolean => {
-    let token = next();
-    if (token === end) return true;
-    for (;;) {
-      if (!item(token)) return false;
-      token = next();
-      if (token === end) return true;
-      if (token !== ',') return false;
-      token = next();
-    }
-  };
-  // What stands after a whole value is the error otherwise.
-  if (value(next())) next();
-  return at;
 }
 
 /** `personas[3].kind ("someone", line 12)` */
@@ -132,11 +92,7 @@ function where(path: readonly PropertyKey[], json: unknown, text: string): strin
 function lineOf(id: string, text: string, last = false): string {
   const written = JSON.stringify(id);
   const position = last ? text.lastIndexOf(written) : text.indexOf(written);
-  return position < 0 ? '' : `, line ${lineNumber(text, position)}`;
-}
-
-function lineNumber(text: string, position: number): number {
-  return text.slice(0, position).split('\n').length;
+  return position < 0 ? '' : `, line ${lineAt(text, position)}`;
 }
 
 function wrong(file: string, what: string): LabError {

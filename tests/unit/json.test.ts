@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
+import { parsePersonas } from '../../src/persona/file.ts';
 import { maxJsonDepth, parseJson, parseJsonBytes } from '../../src/json.ts';
 
 function refusal(run: () => unknown): string {
@@ -93,5 +94,15 @@ describe('JSON', () => {
     read(JSON.stringify(Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, '\\'.repeat(20)]))));
     refusal(() => read(`["${'\\u0041'.repeat(500_000)}`));
     expect(performance.now() - began).toBeLessThan(5000);
+  });
+});
+
+describe('a personas file', () => {
+  it('of a million brackets, or of thirty thousand personas with the last one twice, is a sentence, and soon', () => {
+    const began = performance.now();
+    expect(refusal(() => parsePersonas('['.repeat(1_000_000), 'p.json'))).toMatch(/p\.json, line 1: .*nested/);
+    const many = Array.from({ length: 30_000 }, (_, i) => ({ id: `p${i}`, text: 'You are one.' }));
+    expect(refusal(() => parsePersonas(JSON.stringify([...many, many[5]]), 'p.json'))).toMatch(/"p5" is there twice/);
+    expect(performance.now() - began).toBeLessThan(6000);
   });
 });

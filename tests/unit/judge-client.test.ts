@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { completionsUrl, neighbourhood, unreachableFromPage } from '../../src/evaluate/judge/address.ts';
 import { JudgeClient, type JudgeOptions } from '../../src/evaluate/judge/client.ts';
+import { parseVerdict } from '../../src/evaluate/judge/rubric.ts';
 import { judgeServer, status, type Behaviour, type JudgeServer } from '../helpers/judge-server.ts';
 
 const messages = [{ role: 'user', content: 'Is it good?' }] as const;
@@ -224,5 +225,57 @@ describe('wrong answers have a sentence each', () => {
     expect(make(' ', 'k')).toThrow(/name of the judge’s model is missing/);
     expect(make('m', 'two words')).toThrow(/no key has/);
     expect(make('m', 'two words')).not.toThrow(/two words/);
+  });
+});
+
+describe('a hostile judge', () => {
+  it('sends nothing on to another address', async () => {
+    const other = await judgeServer(() => 'Score: 5');
+    const client = await clientOf(() => (response) => void response.writeHead(307, { location: `${other.url}/v1/chat/completions` }).end());
+    await expect(ask(client)).rejects.toThrow(/sends every question on to another address, http.*that is not followed/);
+    expect(other.asked).toEqual([]);
+    await other.close();
+  });
+
+  it('is read up to a limit', async () => {
+    let sent = 0;
+    const client = await clientOf(() => (response) => {
+      const more = () => {
+        if (response.destroyed) return;
+        sent += 65536;
+        response.write('x'.repeat(65536), more);
+      };
+      response.writeHead(200, { 'content-type': 'application/json' });
+      more();
+    });
+    await expect(ask(client)).rejects.toThrow(/more than 1048576 bytes/);
+    expect(sent).toBeLessThan(64 * 2 ** 20);
+  });
+
+  it('gets neither the key nor steering characters into what is kept', async () => {
+    const repeated = [secret, encodeURIComponent(secret), btoa(secret), btoa(`Bearer ${secret}`), secret.slice(0, 12)].join(' ');
+    const { text } = await ask(await clientOf(() => `\u001b[31mYour key: ${repeated}\u202e\nScore: 4`));
+    expect(text).not.toMatch(/[^\P{C}\n]/u);
+    expect(text).not.toContain(secret.slice(0, 8));
+    expect(text).not.toContain(btoa(secret).slice(0, 8));
+    expect(parseVerdict(text)).toBe(4);
+    await server!.close();
+    const error: unknown = await ask(await clientOf(() => status(401, { message: `\u001b[2J bad key ${repeated}` }))).catch(
+      (reason: unknown) => reason,
+    );
+    expect(String(error)).toMatch(/bad key …/);
+    expect(JSON.stringify([String(error), String((error as Error).cause)])).not.toMatch(new RegExp(`${secret.slice(0, 8)}|\\\\u001b`));
+  });
+
+  it.each([
+    `3${' '.repeat(200_000)}x`,
+    `Score${' '.repeat(200_000)}`,
+    'score: '.repeat(50_000),
+    '<think>'.repeat(50_000),
+    `score: ${'1'.repeat(200_000)}`,
+  ])('is read in linear time: %.10s…', (text) => {
+    const began = performance.now();
+    parseVerdict(text);
+    expect(performance.now() - began).toBeLessThan(2000);
   });
 });

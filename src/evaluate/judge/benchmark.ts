@@ -3,6 +3,7 @@
  * task → questions. None of its questions are part of this project. What of it is asked is `plan.ts`.
  */
 import { LabError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { maxPersonaCharacters } from '../../persona/prompt.ts';
 
 export type JudgeTask = 'action' | 'justification' | 'habits' | 'consistency' | 'toxicity';
@@ -47,12 +48,8 @@ export function checkBenchmarkSize(file: string, bytes: number): void {
 export function parseBenchmark(text: string, file: string): Benchmark {
   const wrong = (what: string) =>
     new LabError('format', `${file}: ${what}.`, 'It must be one JSON object: persona description → task → list of questions.');
-  let json: unknown;
-  try {
-    json = JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch {
-    throw wrong('this is not valid JSON');
-  }
+  checkBenchmarkSize(file, text.length);
+  const json = parseJson(text, { file, next: 'It must be one JSON object: persona description → task → list of questions.' });
   if (Array.isArray(json)) throw wrong('this is a list; the benchmark is an object with the questions of every persona');
   if (!isObject(json)) throw wrong('this is not a JSON object');
   const personas = Object.entries(json).map(([description, tasks]) => readPersona(description.trim(), tasks, wrong));

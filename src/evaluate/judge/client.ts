@@ -5,6 +5,7 @@
 import { LabError } from '../../errors.ts';
 import { completionsUrl, unreachableFromNode } from './address.ts';
 import type { ChatMessage } from './rubric.ts';
+import { limitedText, maxBodyBytes, plain, withoutKey } from './words.ts';
 
 export interface JudgeAccess {
   readonly address: string;
@@ -103,10 +104,14 @@ export class JudgeClient {
         credentials: 'omit',
         referrerPolicy: 'no-referrer',
         cache: 'no-store',
+        // Neither the questions nor the key go to an address that the reader did not give.
+        redirect: 'manual',
         signal: abort.signal,
       });
-      const text = await response.text();
+      if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) return this.#redirected(response);
+      const text = await limitedText(response);
       this.#reached = true;
+      if (text === null) return this.#wrong(`more than ${maxBodyBytes} bytes`);
       return response.ok ? this.#read(text) : this.#refusal(response, text, sent);
     } catch (error) {
       if (signal.aborted) throw cancelled();
@@ -115,7 +120,9 @@ export class JudgeClient {
         const what = `The judge ${this.model} did not answer within ${seconds < 1 ? `${this.#timeoutMs} ms` : `${seconds} s`}.`;
         return { error: new LabError('network', what, 'Take a faster judge, or a longer limit.'), again: true };
       }
-      return { error: await this.#explain(this.url, error, this.#reached), again: this.#reached };
+      // Without its cause, which may hold what the server sent.
+      const told = await this.#explain(this.url, error, this.#reached);
+      return { error: new LabError('network', this.#safe(told.message), ''), again: this.#reached };
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
@@ -132,10 +139,10 @@ export class JudgeClient {
     const message = at(choice, 'message');
     if (message === undefined) return this.#wrong('JSON without “choices”');
     const [content, refusal] = [at(message, 'content'), at(message, 'refusal')];
-    if (typeof refusal === 'string' && refusal.trim() !== '') return { reply: { text: refusal, refused: true } };
+    if (typeof refusal === 'string' && refusal.trim() !== '') return { reply: { text: this.#safe(refusal), refused: true } };
     const parts = Array.isArray(content) ? content.map((part) => at(part, 'text')).filter((part) => typeof part === 'string') : [];
     const reply = typeof content === 'string' ? content : parts.join('');
-    return { reply: { text: reply, refused: at(choice, 'finish_reason') === 'content_filter' } };
+    return { reply: { text: this.#safe(reply), refused: at(choice, 'finish_reason') === 'content_filter' } };
   }
 
   #wrong(what: string): Outcome {
@@ -194,10 +201,28 @@ export class JudgeClient {
     return otherLimit || noTemperature ? { ...refused, again: true, waitMs: 0 } : refused;
   }
 
+  /** Where to is said, because it may be the right address; it is for the reader to give it. */
+  async #redirected(response: Response): Promise<Outcome> {
+    await response.body?.cancel().catch(() => undefined);
+    const location = this.#clean(response.headers.get('location') ?? '');
+    return {
+      error: new LabError(
+        'network',
+        `The judge at ${this.url} sends every question on to another address${location ? `, ${location}` : ''}; that is not followed.`,
+        'If you trust that address, give it instead.',
+      ),
+      again: false,
+    };
+  }
+
   /** A server's own words: short, on one line, and never with the key in them. */
   #clean(text: string): string {
-    const plain = (this.#key ? text.split(this.#key).join('…') : text).replace(/\s+/g, ' ').trim();
-    return plain.length > 240 ? `${plain.slice(0, 240)}…` : plain;
+    const line = this.#safe(text.slice(0, maxBodyBytes)).replace(/\s+/g, ' ').trim();
+    return line.length > 240 ? `${line.slice(0, 240)}…` : line;
+  }
+
+  #safe(text: string): string {
+    return this.#key ? withoutKey(plain(text), this.#key) : plain(text);
   }
 }
 

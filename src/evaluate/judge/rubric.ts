@@ -122,7 +122,11 @@ export function askAgain(messages: readonly ChatMessage[], reply: string): ChatM
  * one does, which is where the prompt asks for it.
  */
 export function parseVerdict(reply: string): number | null {
-  const said = reply.replace(/<(think|thinking|reasoning)>[\s\S]*?(<\/\1>|$)/gi, ' ').replace(/[*_`#]/g, '');
+  // Single blanks: the patterns below would try every way to share a long run of them.
+  const said = reply
+    .replace(/<(think|thinking|reasoning)>[\s\S]*?(<\/\1>|$)/gi, ' ')
+    .replace(/[*_`#]/g, '')
+    .replace(/\s+/g, ' ');
   const alone = /^\s*"?([1-5])(?:\s*(?:\/|out of)\s*5)?"?\s*\.?\s*$/i.exec(said);
   if (alone) return Number(alone[1]);
   const last = [
