@@ -5,8 +5,8 @@ import { LabError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { parameterShapes, toHuggingFaceConfig } from '../policy/config.ts';
 import { writeSafetensors } from '../policy/safetensors.ts';
-import type { PolicySource } from '../policy/source.ts';
-import type { Weights } from '../policy/weights.ts';
+import { checkFileSize, type PolicySource } from '../policy/source.ts';
+import { checkFinite, type Weights } from '../policy/weights.ts';
 
 /** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
 export const bundledPolicy = resolve(import.meta.dirname, '../public/models/permix-tiny');
@@ -26,10 +26,13 @@ export async function folderSource(path: string): Promise<PolicySource> {
     local: true,
     async read(file) {
       try {
-        const bytes = await readFile(join(folder, file));
+        const path = join(folder, file);
+        checkFileSize(path, (await stat(path)).size);
+        const bytes = await readFile(path);
         // As what it says it is: the slice() of Node's Buffer does not copy, that of a Uint8Array does.
         return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       } catch (cause) {
+        if (cause instanceof LabError) throw cause;
         if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
         const why = cause instanceof Error ? cause.message : String(cause);
         throw new LabError('format', `${join(folder, file)} cannot be read: ${why}.`, 'Check the file and its permissions.', { cause });
@@ -38,8 +41,12 @@ export async function folderSource(path: string): Promise<PolicySource> {
   };
 }
 
-/** Writes `weights` as a Hugging Face folder, with the tokenizer files of `from`. */
+/**
+ * Writes `weights` as a Hugging Face folder, with the tokenizer files of `from`.
+ * @throws LabError 'numeric' for weights that are no numbers, before anything is written
+ */
 export async function writePolicyFolder(folder: string, config: PolicyConfig, weights: Weights, from: string): Promise<void> {
+  checkFinite(weights, folder);
   await mkdir(folder, { recursive: true });
   const tensors = parameterShapes(config).map(({ name, shape }) => ({ name, shape: [...shape], data: weights[name]! }));
   await writeFile(join(folder, 'model.safetensors'), writeSafetensors(tensors, { format: 'pt' }));

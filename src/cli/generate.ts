@@ -1,4 +1,5 @@
 /** `permix generate`: continues a text or token ids. */
+import { checkChoice } from '../engine/check.ts';
 import type { Sampling } from '../engine/engine.ts';
 import type { Policy } from '../policy/policy.ts';
 import { LabError } from '../errors.ts';
@@ -27,6 +28,7 @@ export async function generate(args: Arguments, out: Output): Promise<void> {
     progress.at(position + 1, 'tokens'),
   );
   progress.done();
+  if (settings.temperature <= 100) checkChoice(rollouts, policy.config.vocabSize);
   engine.dispose();
 
   const { tokens, logprobs, text, finish } = replyOf(rollouts, 0, policy.tokenizer);

@@ -1,5 +1,5 @@
 /** `permix logits`: what the policy says of the token after the last one, for comparing it with other implementations. */
-import { LabError } from '../errors.ts';
+import { checkLogits } from '../engine/check.ts';
 import type { Arguments } from './arguments.ts';
 import { checkTokens, openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
@@ -11,9 +11,7 @@ export async function logits(args: Arguments, out: Output): Promise<void> {
   checkTokens(tokens, policy.config, policy.config.maxPositions);
   const values = await engine.logits(tokens);
   engine.dispose();
-  if (!values.every(Number.isFinite)) {
-    throw new LabError('numeric', 'The policy gives logits that are not finite.', 'Check its weights.');
-  }
+  checkLogits(values);
 
   const argmax = values.reduce((best, value, id) => (value > values[best]! ? id : best), 0);
   const max = values[argmax]!;

@@ -10,6 +10,19 @@ export interface PolicySource {
   read(path: string): Promise<Uint8Array | null>;
 }
 
+/** What is read whole must fit into one array; Node reads no more of a file at once, and several browsers hold no more. */
+export const maxFileBytes = 2 ** 31 - 1;
+
+/** @throws LabError `memory` for a file that cannot be read whole */
+export function checkFileSize(file: string, bytes: number): void {
+  if (bytes <= maxFileBytes) return;
+  throw new LabError(
+    'memory',
+    `${file} has ${(bytes / 2 ** 30).toFixed(2)} GiB, and files are read whole, up to 2 GiB.`,
+    'Save the policy again in shards below 2 GiB (in transformers save_pretrained(…, max_shard_size="1GB")), or use a smaller one.',
+  );
+}
+
 /** @param baseUrl the folder, absolute or relative to the page or worker */
 export function fetchSource(id: string, baseUrl: string): PolicySource {
   const base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
@@ -23,8 +36,10 @@ export function fetchSource(id: string, baseUrl: string): PolicySource {
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
         // Some static hosts answer a missing file with their index page.
         if (response.headers.get('content-type')?.startsWith('text/html')) return null;
+        checkFileSize(`${path} of ${id}`, Number(response.headers.get('content-length') ?? 0));
         return new Uint8Array(await response.arrayBuffer());
       } catch (error) {
+        if (error instanceof LabError) throw error;
         const reason = error instanceof Error ? error.message : String(error);
         throw new LabError('network', `${path} of ${id} could not be fetched (${reason}).`, 'Check the connection and try again.', {
           cause: error,

@@ -90,3 +90,19 @@ export function finite(name: string, data: Float32Array): Float32Array {
     'Fetch the file again; if it came out of a training run, take an earlier checkpoint of that run.',
   );
 }
+
+/**
+ * What is to be saved as a policy.
+ * @param where the folder or file  @throws LabError `numeric` naming the tensor
+ */
+export function checkFinite(weights: Weights, where: string): void {
+  for (const [name, data] of Object.entries(weights)) {
+    const place = data.findIndex((value) => !Number.isFinite(value));
+    if (place < 0) continue;
+    throw new LabError(
+      'numeric',
+      `The weights are no policy and were not saved to ${where}: number ${place} of ${name} is ${data[place]}.`,
+      'Begin again with a smaller learning rate.',
+    );
+  }
+}

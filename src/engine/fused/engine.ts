@@ -9,7 +9,7 @@ import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
 import { Calls } from '../calls.ts';
-import { checkBatch, checkPrompts } from '../check.ts';
+import { checkBatch, checkPrompts, checkRollouts } from '../check.ts';
 import type {
   AdvantageKind,
   EngineInfo,
@@ -110,12 +110,14 @@ export class FusedEngine implements PolicyEngine {
         parts.push(await generateGroups(this.context(), some, first * repeats, prompts.length * repeats, onProgress));
       }
       if (parts.length > 1)
-        return joinRollouts(
-          parts.map(({ rollouts }) => rollouts),
-          this.config,
+        return checkRollouts(
+          joinRollouts(
+            parts.map(({ rollouts }) => rollouts),
+            this.config,
+          ),
         );
       this.rollouts = new OnDevice(parts[0]!.shape);
-      return { ...parts[0]!.rollouts, device: this.rollouts };
+      return { ...checkRollouts(parts[0]!.rollouts), device: this.rollouts };
     });
   }
 

@@ -23,7 +23,7 @@ import type {
   TrainBatch,
 } from '../engine.ts';
 import { Calls } from '../calls.ts';
-import { checkBatch } from '../check.ts';
+import { checkBatch, checkRollouts } from '../check.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { globalNorm } from './adamw.ts';
 import { completionsOf, microBatches } from './batch.ts';
@@ -71,7 +71,7 @@ export class PortableEngine implements PolicyEngine {
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
-    return this.inTurn(() => generate(this.decoder, this.current(), request, this.maxPlaces(), onProgress));
+    return this.inTurn(async () => checkRollouts(await generate(this.decoder, this.current(), request, this.maxPlaces(), onProgress)));
   }
 
   async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {

@@ -1,0 +1,55 @@
+/** Numbers that are none: weights that are not saved, logits and rollouts that are refused, files that cannot be read whole. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { folderSource, writePolicyFolder } from '../../src/cli/folder.ts';
+import { checkChoice, checkLogits } from '../../src/engine/check.ts';
+import { createEngine } from '../../src/engine/create.ts';
+import { checkFileSize } from '../../src/policy/source.ts';
+import { initialWeights } from '../../src/policy/weights.ts';
+import { tinyConfig } from '../helpers/tiny-policy.ts';
+
+const prompts = [Int32Array.of(5, 6, 7)];
+const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: 3, eosIds: [], seed: 1, step: 0, firstRow: 0 };
+const weights = initialWeights(tinyConfig, 1);
+
+it.each([NaN, Infinity, -Infinity])('weights with %s in them are not saved', async (value) => {
+  const folder = join(tmpdir(), `permix-never-${process.pid}`);
+  const name = 'model.norm.weight';
+  const broken = { ...weights, [name]: weights[name]!.map((w, i) => (i === 3 ? value : w)) };
+  await expect(writePolicyFolder(folder, tinyConfig, broken, '.')).rejects.toThrow(/not saved to .*: number 3 of model\.norm\.weight is/);
+  expect(existsSync(folder)).toBe(false);
+});
+
+it.each(['cpu', 'wasm'] as const)('%s: a policy that says nothing is said to', async (backend) => {
+  const zero = { ...weights, 'model.norm.weight': new Float32Array(tinyConfig.hiddenSize) };
+  const silent = await createEngine({ config: tinyConfig, weights: zero, engine: 'portable', backend });
+  expect(() => checkLogits(new Float32Array([1, 2]))).not.toThrow();
+  const logits = await silent.logits(prompts[0]!);
+  expect(() => checkLogits(logits)).toThrow(/^All logits are 0, so the policy says nothing/);
+  const rollouts = await silent.generate({ prompts, repeats: 2, sampling });
+  expect(() => checkChoice(rollouts, tinyConfig.vocabSize)).toThrow(/as likely as any other/);
+  silent.dispose();
+
+  const lost = { ...weights, 'model.norm.weight': new Float32Array(tinyConfig.hiddenSize).fill(NaN) };
+  const broken = await createEngine({ config: tinyConfig, weights: lost, engine: 'portable', backend });
+  await expect(broken.generate({ prompts, repeats: 2, sampling })).rejects.toThrow(/log-prob of NaN/);
+  broken.dispose();
+});
+
+it('a file above 2 GiB is refused in a sentence, whole or as a shard', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'permix-large-'));
+  // A hole: it takes no room on the disk.
+  for (const name of ['model.safetensors', 'model-00001-of-00002.safetensors']) {
+    const file = await open(join(folder, name), 'w');
+    await file.truncate(2 ** 31);
+    await file.close();
+    await expect((await folderSource(folder)).read(name)).rejects.toThrow(
+      /has 2\.00 GiB, and files are read whole, up to 2 GiB\. Save the policy/,
+    );
+  }
+  await rm(folder, { recursive: true });
+  expect(() => checkFileSize('x', 2 ** 31 - 1)).not.toThrow();
+});
