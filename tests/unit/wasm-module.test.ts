@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import type { BackendName, PolicyEngine } from '../../src/engine/engine.ts';
+import { checkWasmMemory, wasmPolicyBytes } from '../../src/engine/portable/memory-plan.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
@@ -67,6 +68,37 @@ it('weights that find no room are an error, and nothing is written over address 
   await breakModule();
   limit = 20e6;
   expect(await failureOf(make(wide))).toMatch(/no room for \d+ MiB more/);
+});
+
+it('what a policy takes is planned, and refused before anything is allocated', async () => {
+  await breakModule();
+  limit = Infinity;
+  const small = await make(tinyConfig);
+  const heap = () => (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.length;
+  await small.logits(tokens);
+  const before = heap();
+  const engine = await make(wide);
+  await engine.logits(tokens);
+  // The heap grows by a fifth at a time, and the module's own 16 MB were not full.
+  expect(heap() - before).toBeGreaterThan(wasmPolicyBytes(wide) * 0.65);
+  expect(heap() - before).toBeLessThan(wasmPolicyBytes(wide) * 1.3);
+  engine.dispose();
+
+  // The shape of a real policy of half a billion parameters, tied.
+  const large = {
+    ...tinyConfig,
+    vocabSize: 151936,
+    hiddenSize: 896,
+    intermediateSize: 4864,
+    layers: 24,
+    heads: 14,
+    kvHeads: 2,
+    headDim: 64,
+    tied: true,
+  };
+  expect(() => checkWasmMemory(large)).toThrow(/needs \d\.\d\d GB .* has 4\.29 GB\. Use a smaller policy/);
+  await expect(createEngine({ config: large, weights: {}, engine: 'portable', backend: 'wasm' })).rejects.toThrow(/has 4\.29 GB/);
+  expect(() => checkWasmMemory(wide)).not.toThrow();
 });
 
 it('an aborted module is an error', async () => {
