@@ -8,6 +8,7 @@ import { LabError } from '../errors.ts';
 import type { JudgedBy } from '../evaluate/judge/report.ts';
 import { rubricVersion } from '../evaluate/judge/rubric.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
+import type { TemplateSettings } from '../policy/chat-template.ts';
 import { absent, fingerprintOf, noPolicy, type PolicyFiles } from '../policy/fingerprint.ts';
 import { sha256 } from '../policy/sha256.ts';
 import type { Weights } from '../policy/weights.ts';
@@ -37,6 +38,8 @@ const partNames = {
   'tokenizer-config': 'tokenizer_config.json',
   'special-tokens': 'special_tokens_map.json',
   template: 'the chat template',
+  'template-date': 'the date the chat template is told',
+  'template-arguments': 'what the chat template is told',
   policies: 'the policies',
   teacher: 'the teacher',
   personas: 'the personas',
@@ -57,11 +60,18 @@ type Named = Partial<Record<Part, string>>;
 export interface PolicyMaterial {
   readonly weights: Weights;
   readonly files: PolicyFiles;
+  /** With the template's settings as they are asked with. */
+  readonly tokenizer?: { readonly template: TemplateSettings } | null;
 }
 
 /** The parts of a policy, null: of none. @param of which policy, where it is not the one the work is about */
 export async function policyParts(policy: PolicyMaterial | null, of?: 'base' | 'teacher'): Promise<Identity> {
-  const parts = policy ? await fingerprintOf(policy) : noPolicy;
+  const told = policy?.tokenizer?.template;
+  const parts: Named = {
+    ...(policy ? await fingerprintOf(policy) : noPolicy),
+    'template-date': told?.date ?? absent,
+    'template-arguments': told ? JSON.stringify(told.arguments) : absent,
+  };
   return Object.fromEntries(Object.entries(parts).map(([part, value]) => [of === undefined ? part : `${of}.${part}`, value]));
 }
 

@@ -99,7 +99,7 @@ describe('the fingerprint of a policy', () => {
 
 describe('the identity of a run', () => {
   const material: RunMaterial = {
-    policy: { weights: initialWeights(tinyConfig, 3), files: noFiles },
+    policy: { weights: initialWeights(tinyConfig, 3), files: noFiles, tokenizer: { template: { arguments: {}, date: '2024-07-26' } } },
     config: recipes.permix,
     personas: tinyPersonas,
     voices: [],
@@ -112,6 +112,8 @@ describe('the identity of a run', () => {
     ...(['config', 'generation-config', 'tokenizer', 'tokenizer-config', 'special-tokens', 'template'] as const).map(
       (part): [string, Partial<RunMaterial>] => [part, { policy: { ...material.policy, files: { ...noFiles, [part]: 'other' } } }],
     ),
+    ['template-date', { policy: { ...material.policy, tokenizer: { template: { arguments: {}, date: '2025-01-01' } } } }],
+    ['template-arguments', { policy: { ...material.policy, tokenizer: { template: { arguments: { a: 1 }, date: '2024-07-26' } } } }],
     ['personas', { personas: tinyPersonas.map((persona, i) => (i === 0 ? { ...persona, text: 'You are a bard.' } : persona)) }],
     ['personas', { personas: tinyPersonas.slice(1) }],
     ['personas', { voices: [{ id: 'v', name: 'V', openers: ['Oh'], closers: [] }] }],
