@@ -66,7 +66,10 @@ export const commands: readonly Command[] = [
       json: { value: '[FILE]', help: 'the report as JSON, in FILE or, without one, as the only thing on standard output' },
       csv: { value: 'FILE', help: 'every number of the report as a table' },
     },
-    run: async (args, out) => (await import('./eval.ts')).evalCommand(args, out),
+    run: async (args, out) => {
+      const [{ evalCommand }, { holdingOut }] = await Promise.all([import('./eval.ts'), import('./folder-lock.ts')]);
+      return holdingOut(args.text('out'), () => evalCommand(args, out));
+    },
   },
   {
     name: 'judge',
@@ -88,7 +91,10 @@ export const commands: readonly Command[] = [
       json: { value: '[FILE]', help: 'the report as JSON, in FILE or, without one, as the only thing on standard output' },
       csv: { value: 'FILE', help: 'every number of the report as a table' },
     },
-    run: async (args, out) => (await import('./judge.ts')).judgeCommand(args, out),
+    run: async (args, out) => {
+      const [{ judgeCommand }, { holdingOut }] = await Promise.all([import('./judge.ts'), import('./folder-lock.ts')]);
+      return holdingOut(args.text('out'), () => judgeCommand(args, out));
+    },
   },
   {
     name: 'generate',

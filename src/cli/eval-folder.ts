@@ -10,6 +10,7 @@ import { LabError } from '../errors.ts';
 import { begun, continued, examinationMayDiffer, type Identity, type Origin } from '../run/identity.ts';
 import { nextStep } from './accept.ts';
 import { readJson, replaceFile } from './files.ts';
+import { isLockFile } from './folder-lock.ts';
 
 /** evaluation.json. Versions before 2 recorded some settings and short hashes, which say too little of what they were made with. */
 interface EvaluationFile {
@@ -42,7 +43,7 @@ export class EvaluationFolder<C extends object = Cell> {
     const file = join(path, 'evaluation.json');
     if (!existsSync(file)) {
       // The first file may have been cut off while it was written.
-      if (existsSync(path) && readdirSync(path).some((name) => name !== 'evaluation.json.new')) {
+      if (existsSync(path) && readdirSync(path).some((name) => name !== 'evaluation.json.new' && !isLockFile(name))) {
         throw new LabError('usage', `${path} is not empty and holds no evaluation.`, 'Choose another --out.');
       }
       await mkdir(path, { recursive: true });

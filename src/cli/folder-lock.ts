@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
 import { copyFile, link, open, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
 import { makeFolder } from './files.ts';
 
@@ -70,6 +70,17 @@ export async function holdFolder(folder: string, { waitMs = 0, otherwise }: Lock
     }
   } finally {
     await rm(draft, { force: true });
+  }
+}
+
+/** Does the work of a command while it holds the folder of its --out, where one is given. */
+export async function holdingOut<T>(out: string | undefined, work: () => Promise<T>): Promise<T> {
+  if (out === undefined) return work();
+  const lock = await holdFolder(resolve(out), { otherwise: 'choose another --out' });
+  try {
+    return await work();
+  } finally {
+    await lock.release();
   }
 }
 
