@@ -11,7 +11,7 @@ export function expectedAnswer(question: string): string | null {
     .replace(/\bplus\b/g, '+')
     .replace(/\bminus\b|[−–]/g, '-')
     .replace(/\btimes\b|×/g, '*');
-  const expressions = symbols.match(/\(*\d+[\d\s+*()-]*\d\)*|\d/g)?.filter((text) => /[+*-]/.test(text)) ?? [];
+  const expressions = symbols.match(/(?<!\()\(*\d+[\d\s+*()-]*\d\)*|\d/g)?.filter((text) => /[+*-]/.test(text)) ?? [];
   const expression = expressions.length === 1 ? parseExpression(expressions[0]!) : null;
   return expression ? (wholeValue(expression)?.toString() ?? null) : null;
 }

@@ -1,16 +1,17 @@
 /**
- * A verdict, a thinking and a question file take linear time on any text: adversarial texts of forty thousand characters, each judged within a
+ * A verdict, a thinking and a question file take linear time on any text: adversarial texts of twenty thousand characters, each judged within a
  * second of processor time that would be many in quadratic time and hours in cubic. (One token of a real policy is 64 blanks, so such replies do come.)
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { parseVerdict } from '../../src/evaluate/judge/rubric.ts';
 import { parseQuestions } from '../../src/evaluate/question-file.ts';
 import { numberAsWritten } from '../../src/evaluate/json-digits.ts';
 import { openedThinking } from '../../src/policy/thinking.ts';
 import { taskById, tasks } from '../../src/tasks/index.ts';
 import { verify, verifyGold } from '../../src/verify/verify.ts';
 
-const size = 40_000;
+const size = 20_000;
 const raw = String.raw;
 
 /** What is repeated, after a head and before a tail that stays unfinished. */
@@ -77,7 +78,7 @@ const units = [
     '\ud800',
   ],
 ];
-const heads = ['', '#### ', raw`\boxed{`, raw`\boxed `, raw`\boxed{5} \boxed{`, '<think>', 'The sum: #### ', '#### 5'];
+const heads = ['', '#### ', raw`\boxed{`, raw`\boxed `, raw`\boxed{5} \boxed{`, '<think>', '#### 5'];
 const tails = ['', 'x', '5', '}', '5}', '</think>'];
 
 /** Milliseconds of processor time, which a busy machine does not stretch. */
@@ -106,7 +107,7 @@ it('of one kind of repeats', () => {
       ).toBeLessThan(1000);
     }
   }
-}, 120_000);
+}, 180_000);
 
 it('of three kinds', () => {
   const unit = fc.constantFrom(...units);
@@ -138,6 +139,18 @@ it('in every task', () => {
   expect(
     timed(() => verify(`\\boxed{${'9'.repeat(size)}}`, { id: 'x', task: 'addition', text: '', answer: '42' }, taskById('addition'))),
   ).toBeLessThan(1000);
+}, 60_000);
+
+it('of a judge', () => {
+  for (const unit of [...units, 'score', 'score: ', 'score is ', '5 ', '5 out of ', '5 /', '<think>', '<reasoning>']) {
+    for (const head of ['', '5', 'Score: ', 'Score: 5']) {
+      const text = head + unit.repeat(size / unit.length);
+      expect(
+        timed(() => parseVerdict(`${text}x`)),
+        JSON.stringify([head, unit]),
+      ).toBeLessThan(1000);
+    }
+  }
 }, 60_000);
 
 it('as a question file', () => {
