@@ -59,8 +59,15 @@ export function modelFolder(args: Arguments): string {
   return args.text('model') ?? bundledPolicy;
 }
 
+/** Says what the files of the policy say that cannot be. */
+export async function readPolicy(folder: string): Promise<Policy> {
+  const policy = await loadPolicy(await folderSource(folder));
+  for (const sentence of policy.notices) notice(sentence);
+  return policy;
+}
+
 export async function openPolicy(args: Arguments): Promise<{ policy: Policy; engine: PolicyEngine }> {
-  const policy = await loadPolicy(await folderSource(modelFolder(args)));
+  const policy = await readPolicy(modelFolder(args));
   return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, wish: args.wish }) };
 }
 

@@ -3,6 +3,7 @@ import { checkChoice } from '../engine/check.ts';
 import type { Sampling } from '../engine/engine.ts';
 import type { Policy } from '../policy/policy.ts';
 import { LabError } from '../errors.ts';
+import { renderPrompt } from '../persona/prompt.ts';
 import type { Arguments } from './arguments.ts';
 import { checkTokens, openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
@@ -51,7 +52,5 @@ function encodePrompt({ tokenizer }: Policy, args: Arguments): Int32Array {
   if (!tokenizer) throw new LabError('config', 'The policy has no tokenizer.json.', 'Give --tokens instead of --prompt.');
   const prompt = args.required('prompt');
   if (!args.flag('chat')) return tokenizer.encode(prompt);
-  const system = args.text('system');
-  const messages = [...(system ? [{ role: 'system' as const, content: system }] : []), { role: 'user' as const, content: prompt }];
-  return tokenizer.encode(tokenizer.chat(messages, { addGenerationPrompt: true }));
+  return renderPrompt(tokenizer, args.text('system') ?? null, prompt, Infinity).tokens;
 }

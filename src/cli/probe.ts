@@ -1,12 +1,13 @@
 /** `permix probe`: one question under several personas, to see what a persona changes. */
 import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
+import { ownPromptSentence, personaPlace } from '../persona/place.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas as library, voiceOf } from '../persona/world.ts';
 import type { Arguments } from './arguments.ts';
 import { openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
-import { Progress } from './progress.ts';
+import { notice, Progress } from './progress.ts';
 import { replyOf } from './reply.ts';
 
 export async function probe(args: Arguments, out: Output): Promise<void> {
@@ -25,7 +26,7 @@ export async function probe(args: Arguments, out: Output): Promise<void> {
       'Add it, or use permix generate --tokens.',
     );
   }
-  const prompts = asked.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, question, config.maxPositions - 1));
+  const prompts = asked.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, question));
   const progress = new Progress('answering', maxNewTokens);
   const rollouts = await engine.generate(
     {
@@ -42,7 +43,10 @@ export async function probe(args: Arguments, out: Output): Promise<void> {
     const { tokens, logprobs, text, finish } = replyOf(rollouts, row, tokenizer);
     return { persona: persona?.id ?? null, prompt: prompts[row]!.text, text, voice: voiceOf(text ?? ''), tokens, logprobs, finish };
   });
-  out.object({ question, replies });
+  const { ownPrompt } = personaPlace(tokenizer);
+  const own = ownPromptSentence(tokenizer, policy.id);
+  if (own !== null) notice(own);
+  out.object({ question, ownPrompt, replies });
   const width = Math.max(...replies.map(({ persona }) => (persona ?? 'none').length));
   for (const { persona, text } of replies) out.line(`${(persona ?? 'none').padEnd(width)}  ${text}`);
 }

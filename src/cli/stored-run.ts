@@ -35,6 +35,8 @@ export interface RunFile {
   /** Path of the policy it is distilled from, likewise; absent for every other recipe. */
   readonly teacher?: string;
   readonly engine: EngineInfo;
+  /** What the base's chat template says by itself where there is no persona; null: nothing. */
+  readonly ownPrompt?: string | null;
   /** What decides its numbers, and what of that the reader has changed on the way. */
   readonly origin: Origin;
   /** ISO time. */

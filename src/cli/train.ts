@@ -4,19 +4,22 @@ import { relative, resolve } from 'node:path';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { accuracyByPersona } from '../evaluate/accuracy.ts';
+import { needPersonaPlace, ownPromptSentence, personaPlace } from '../persona/place.ts';
 import { personas, voices } from '../persona/world.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
+import { EndWatch } from '../rl/ends.ts';
 import type { TrainerState } from '../rl/events.ts';
 import { recipes } from '../rl/recipes.ts';
+import { measureRoom } from '../rl/room.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
 import { policyParts, runIdentity, type Identity } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { taskById } from '../tasks/index.ts';
 import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
-import { openEngine } from './engine.ts';
+import { openEngine, readPolicy } from './engine.ts';
 import { folderSource, writePolicyFolder } from './folder.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
@@ -43,8 +46,12 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
     const plan = existing ? await resumedPlan(args, existing) : forks ? await forkedPlan(args) : await newPlan(args);
     const complaints = checkConfig(plan.config, personas);
     if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
-    const policy = await loadPolicy(await folderSource(plan.model));
+    const policy = await readPolicy(plan.model);
     if (!policy.tokenizer) throw new LabError('config', `The policy in ${plan.model} has no tokenizer.json.`, 'Training needs one.');
+    // Before anything is written: what refuses the run leaves no folder behind.
+    const said = [...measureRoom(plan.config, personas, policy.tokenizer).notices, ownPromptSentence(policy.tokenizer, policy.id)];
+    if (problems) needPersonaPlace(policy.tokenizer);
+    for (const sentence of said) if (sentence !== null) notice(sentence);
     folder ??= await RunFolder.create(path);
     return await trainIn(folder, plan, { policy, tokenizer: policy.tokenizer, problems, out });
   } finally {
@@ -77,6 +84,7 @@ async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, probl
     model: relative(folder.path, model),
     ...(teacher === null ? {} : { teacher: relative(folder.path, teacher) }),
     engine: engine.info,
+    ownPrompt: personaPlace(tokenizer).ownPrompt,
     origin,
     ...(plan.fork ? { from: { ...plan.fork.from, run: relative(folder.path, plan.fork.from.run) } } : folder.from),
   });
@@ -91,6 +99,10 @@ async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, probl
   try {
     if (exam && state.step === 0) await evaluate(exam, 'before', 0);
     const progress = new Progress('training', config.steps, state.step);
+    const ends = new EndWatch(
+      policy.config.eosIds.map((id) => tokenizer.tokenOf(id) ?? String(id)),
+      config.sampling.maxNewTokens,
+    );
     const save = async () => {
       if (savedAt === state.step) return;
       await folder.saveCheckpoint({ config, trainer: state, state: await engine.exportState() });
@@ -109,6 +121,8 @@ async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, probl
       };
       for await (const { report, state: reached } of train({ ...setup, onProgress: within(progress, () => state) })) {
         state = reached;
+        const never = ends.step(config.promptsPerStep * config.groupSize, report.metrics['completions/clipped_ratio'] ?? 0);
+        if (never !== null) notice(never);
         const line = { step: report.step, ...report.metrics, personas: report.personas } as MetricsLine;
         await folder.appendMetrics(line);
         out.object(line);
@@ -171,6 +185,10 @@ async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: 
   const sample = 'You are a careful teacher. What is 12 + 30? \\boxed{42}';
   const same =
     teacher.config.vocabSize === config.vocabSize && String(teacher.tokenizer?.encode(sample)) === String(tokenizer?.encode(sample));
+  if (teacher.config.maxPositions < config.maxPositions) {
+    const what = `The teacher in ${folder} reads ${teacher.config.maxPositions} tokens, the policy ${config.maxPositions}.`;
+    throw new LabError('config', what, 'Take one that reads as many.');
+  }
   if (!same) {
     throw new LabError('config', `The teacher in ${folder} has another tokenizer than the policy.`, 'Take one that was trained from it.');
   }

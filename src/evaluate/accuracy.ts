@@ -4,7 +4,9 @@
  */
 import type { PolicyEngine } from '../engine/engine.ts';
 import type { Persona } from '../persona/persona.ts';
+import { LabError } from '../errors.ts';
 import { renderPrompt } from '../persona/prompt.ts';
+import { PromptRoom } from '../persona/room.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import type { Knobs, Question, Task } from '../tasks/question.ts';
@@ -38,11 +40,13 @@ export interface PersonaScore {
   readonly total: number;
 }
 
-/** @throws LabError 'cancelled' when the signal is aborted */
+/** Questions that the policy has no room for under one of the personas are passed over. @throws LabError 'cancelled' when the signal is aborted, 'config' where no question fits */
 export async function accuracyByPersona(request: AccuracyRequest): Promise<PersonaScore[]> {
   const { tokenizer, personas, task, maxNewTokens = 24, batchRows = 128 } = request;
-  const limit = (tokenizer.maxLength ?? Infinity) - maxNewTokens;
-  const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs);
+  const room = new PromptRoom(tokenizer, personas, maxNewTokens);
+  const { limit } = room;
+  const fits = ({ text }: Question) => room.tokens(text) <= limit;
+  const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs, fits);
   let done = 0;
   const replies = await generateReplies({
     ...request,
@@ -69,17 +73,32 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
 /**
  * `count` questions of the evaluation split, all different as long as the task has that many.
  * The same for every persona, checkpoint and policy that is asked with this seed.
+ * @param fits questions for which it is false are passed over  @throws LabError 'config' where that leaves none
  */
-export function evaluationQuestions(task: Task, count: number, seed: number, knobs?: Partial<Knobs>): Question[] {
+export function evaluationQuestions(
+  task: Task,
+  count: number,
+  seed: number,
+  knobs?: Partial<Knobs>,
+  fits: (question: Question) => boolean = () => true,
+): Question[] {
   const different = new Map<string, Question>();
   const all: Question[] = [];
   // A small task runs out of new questions; ten times as many draws find nearly all there are.
   for (let draw = 0; draw < 10 * count && different.size < count; draw++) {
     const question = task.generate(new Stream(seed, Purpose.evaluation, draw), 'evaluation', knobs);
+    if (!fits(question)) continue;
     all.push(question);
     different.set(question.id, question);
   }
   const questions = [...different.values()];
+  if (questions.length === 0) {
+    throw new LabError(
+      'config',
+      `The policy has no room for a question of the task ${task.id}.`,
+      'Generate fewer tokens, or choose another task.',
+    );
+  }
   for (let i = 0; questions.length < count; i++) questions.push(all[i]!);
   return questions;
 }

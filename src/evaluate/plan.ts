@@ -4,6 +4,7 @@
  */
 import { LabError, labErrorCode } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
+import { needPersonaPlace } from '../persona/place.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { roleplayKinds, roleplayQuestions } from '../tasks/roleplay.ts';
@@ -101,8 +102,9 @@ function obstacleFinder(personas: readonly Persona[], readers: readonly Reader[]
 }
 
 function personaTokens({ name, tokenizer }: Reader, persona: Persona): number {
-  // A tokenizer that cannot be used at all is no persona's fault.
+  // A tokenizer that cannot be used at all, or takes no persona, is no persona's fault.
   renderPrompt(tokenizer, null, '', Infinity);
+  needPersonaPlace(tokenizer);
   try {
     return renderPrompt(tokenizer, persona.text, '', Infinity).tokens.length;
   } catch (cause) {

@@ -49,6 +49,8 @@ export interface ReportedPersona {
 
 export interface PolicyReport {
   readonly name: string;
+  /** What its chat template says by itself where there is no persona; null: nothing. Absent in reports of earlier versions. */
+  readonly ownPrompt?: string | null;
   /** Without a persona. */
   readonly none: Accuracy;
   /** [P] in the order of the report's personas. */
@@ -120,12 +122,13 @@ export function reportJson(report: EvaluationReport): string {
  * measure, value. What could not be measured has no row.
  */
 export function reportCsv(report: EvaluationReport): string {
-  const rows: (readonly [policy: string, persona: string, measure: string, value: number | null])[] = [];
+  const rows: (readonly [policy: string, persona: string, measure: string, value: number | string | null])[] = [];
   for (const [role, policy] of [
     ['policy', report.policy],
     ['base', report.base],
   ] as const) {
     if (!policy) continue;
+    rows.push([role, 'none', 'system prompt of the template', policy.ownPrompt ?? null]);
     const all = (measure: string, value: number | null) => rows.push([role, '', measure, value]);
     for (const one of [policy.none, ...policy.personas]) {
       const persona = one.personaId ?? 'none';

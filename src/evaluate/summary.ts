@@ -3,6 +3,7 @@ import type { Candidate, EvaluationRequest } from './request.ts';
 import { wilsonInterval } from '../statistics/intervals.ts';
 import { mean, populationStd, sum } from '../statistics/moments.ts';
 import type { Persona } from '../persona/persona.ts';
+import { ownPromptSentence, personaPlace } from '../persona/place.ts';
 import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
 import { inferenceAnswers, singlePersona, validationProblems } from './inference.ts';
 import { lotteryCurve } from './lottery.ts';
@@ -22,6 +23,7 @@ import {
   type MeanStd,
   type PolicyReport,
 } from './report.ts';
+import { neverEnded } from '../policy/end-tokens.ts';
 import { analysis } from './reproduction/analysis.ts';
 import { bootstrapPss, shuffledNull } from './resample.ts';
 import { logOddsShift, stability, type Stability } from './stability.ts';
@@ -91,6 +93,7 @@ async function policyReport(
   };
   return {
     name: candidate.name,
+    ownPrompt: personaPlace(candidate.tokenizer).ownPrompt,
     none,
     personas: each,
     stability: {
@@ -198,11 +201,18 @@ function notesOf(request: EvaluationRequest, plan: Plan, policy: PolicyReport): 
       `${problems} problem${problems === 1 ? '' : 's'} per persona: PSS is biased low for so few. A headline needs at least ${headlineProblems}; compare with the shuffled value.`,
     );
   }
+  for (const { name, tokenizer } of [request.policy, ...(request.base ? [request.base] : [])]) {
+    const own = ownPromptSentence(tokenizer, name);
+    if (own !== null) notes.push(own);
+  }
   notes.push('One run shows nothing about chance between training runs; a claim needs the interval over several seeds.');
   notes.push(...leftOutNotes(request.questions, plan.leftOut));
   const replies = (request.personas.length + 1) * problems * request.samples;
   const truncated = sum([policy.none, ...policy.personas].map((one) => one.truncated));
-  if (truncated > replies / 20) {
+  if (truncated === replies) {
+    const ends = request.policy.eosIds.map((id) => request.policy.tokenizer.tokenOf(id) ?? String(id));
+    notes.push(neverEnded(replies, ends, request.maxNewTokens));
+  } else if (truncated > replies / 20) {
     notes.push(`${Math.round((100 * truncated) / replies)} % of the replies of ${policy.name} were cut at ${request.maxNewTokens} tokens.`);
   }
   if (request.fidelityReplies > 0) {

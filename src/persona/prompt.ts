@@ -1,10 +1,18 @@
 /** From a persona and a question to the tokens the policy is given, through the policy's own chat template. */
-import { LabError } from '../errors.ts';
+import { LabError, labErrorCode } from '../errors.ts';
 import { openedThinking } from '../policy/thinking.ts';
 import type { Message, Tokenizer } from '../policy/tokenizer.ts';
+import { needPersonaPlace } from './place.ts';
 
 /** A longer system prompt is a pasted document rather than a persona. */
 export const maxPersonaCharacters = 4000;
+
+/** A prompt that does not fit: another question may. */
+export class PromptTooLong extends LabError {
+  constructor(what: string, next: string) {
+    super('config', what, next);
+  }
+}
 
 /** What is wrong with a persona's system prompt, a sentence; null when nothing is. */
 export function checkPersonaText(text: string): string | null {
@@ -20,10 +28,10 @@ export interface RenderedPrompt {
 }
 
 /**
- * @param personaText the system prompt; null or blank is "no persona": the chat has no system message
+ * @param personaText the system prompt, whose outer blanks do not count; null or blank is "no persona": the chat has no system message
  * @param limit most tokens the prompt may have: the policy's positions less those to be generated. By default the
  *   tokenizer's `model_max_length`, less one.
- * @throws LabError 'config' when the persona text is too long or the prompt does not fit
+ * @throws PromptTooLong when the prompt does not fit; LabError 'config' when the persona text is too long or does not reach the prompt
  */
 export function renderPrompt(
   tokenizer: Tokenizer,
@@ -33,18 +41,35 @@ export function renderPrompt(
 ): RenderedPrompt {
   const complaint = personaText === null ? null : checkPersonaText(personaText);
   if (complaint) throw new LabError('config', complaint, 'Shorten the persona text.');
-  const messages: Message[] = [{ role: 'user', content: question }];
-  if (personaText?.trim()) messages.unshift({ role: 'system', content: personaText });
-  const text = tokenizer.chat(messages, { addGenerationPrompt: true });
+  const text = render(tokenizer, personaText?.trim() ?? '', question);
   const tokens = tokenizer.encode(text);
   if (tokens.length > limit) {
-    throw new LabError(
-      'config',
+    throw new PromptTooLong(
       `The prompt has ${count(tokens.length)} tokens, and the policy has room for ${count(Math.max(0, limit))}.`,
       personaText === null ? 'Shorten the question.' : 'Shorten the persona text or the question.',
     );
   }
   return { text, tokens, thinking: openedThinking(text, question) };
+}
+
+/** The persona's words must stand in the prompt as they are: one that is lost on the way would be measured as if it had been asked. */
+function render(tokenizer: Tokenizer, persona: string, question: string): string {
+  const messages: Message[] = [{ role: 'user', content: question }];
+  if (persona === '') return tokenizer.chat(messages, { addGenerationPrompt: true });
+  let text: string;
+  try {
+    text = tokenizer.chat([{ role: 'system', content: persona }, ...messages], { addGenerationPrompt: true });
+  } catch (error) {
+    if (labErrorCode(error) === 'format') needPersonaPlace(tokenizer);
+    throw error;
+  }
+  needPersonaPlace(tokenizer);
+  if (text.includes(persona)) return text;
+  throw new LabError(
+    'config',
+    `The policy's chat template changes the words of the persona “${persona.length > 60 ? `${persona.slice(0, 60)}…` : persona}”.`,
+    'Choose another persona, or use a policy whose chat template prints the system message as it is.',
+  );
 }
 
 function count(n: number): string {

@@ -2,39 +2,65 @@
 import { LabError } from '../errors.ts';
 import { parseJsonBytes } from '../json.ts';
 import { parsePolicyConfig, type PolicyConfig } from './config.ts';
+import type { Json } from './config-fields.ts';
+import { endTokens } from './end-tokens.ts';
 import { hashFiles, keepingFiles, type PolicyFiles } from './fingerprint.ts';
 import { readSafetensors, type SafeTensor } from './safetensors.ts';
 import type { PolicySource } from './source.ts';
+import { specialIds } from './special-ids.ts';
 import { loadTokenizer, wantsSpecialTokens, type Tokenizer } from './tokenizer.ts';
 import { loadWeights, type Weights } from './weights.ts';
 
 export interface Policy {
   readonly id: string;
+  /** With every id that ends a reply, the tokenizer's and the chat template's among them. */
   readonly config: PolicyConfig;
   readonly weights: Weights;
   /** Null where the checkpoint has no tokenizer.json: such a policy reads and writes token ids only. */
   readonly tokenizer: Tokenizer | null;
   /** What tells its files apart from others' (`fingerprint.ts`). */
   readonly files: PolicyFiles;
+  /** What its files say that cannot be, sentences: read past, and to be shown to whoever uses the policy. */
+  readonly notices: readonly string[];
 }
 
 /** @throws LabError `format` naming the file and what is wrong with it, `network` where a file could not be read */
 export async function loadPolicy(from: PolicySource): Promise<Policy> {
   const source = keepingFiles(from);
-  const config = parsePolicyConfig(
-    required(await readJson(source, 'config.json'), source, 'config.json'),
-    await readJson(source, 'generation_config.json'),
-  );
-  const tokenizer = await readTokenizer(source);
-  if (tokenizer && tokenizer.vocabSize > config.vocabSize) {
+  const json = required(await readJson(source, 'config.json'), source, 'config.json');
+  const generation = await readJson(source, 'generation_config.json');
+  const stated = parsePolicyConfig(json, generation);
+  const read = await readTokenizer(source);
+  const above = read ? tokensAbove(read, stated, source) : [];
+  const tokenizer = read && read.within(stated.maxPositions, stated.vocabSize);
+  const ends = endTokens(stated.eosIds, tokenizer, stated.vocabSize);
+  const config = { ...stated, eosIds: ends.ids };
+  const weights = loadWeights(config, await readTensors(source));
+  const said = [...specialIds(json as Json, generation, config.vocabSize).notices, ...above, ...ends.notices];
+  return {
+    id: source.id,
+    config,
+    weights,
+    tokenizer,
+    files: await hashFiles(source.files),
+    notices: said.map((what) => `${source.id}: ${what}`),
+  };
+}
+
+/** @returns a sentence where added tokens lie above the vocabulary: published files hold some that no weights go with */
+function tokensAbove(tokenizer: Tokenizer, { vocabSize }: PolicyConfig, source: PolicySource): string[] {
+  if (tokenizer.vocabSize <= vocabSize) return [];
+  if (tokenizer.learnedVocabSize > vocabSize) {
     throw new LabError(
       'format',
-      `The tokenizer of ${source.id} has ${tokenizer.vocabSize} ids, its config.json allows ${config.vocabSize}.`,
+      `The tokenizer of ${source.id} has ${tokenizer.vocabSize} ids, its config.json allows ${vocabSize}.`,
       'Check that tokenizer.json and config.json belong to the same policy.',
     );
   }
-  const weights = loadWeights(config, await readTensors(source));
-  return { id: source.id, config, weights, tokenizer, files: await hashFiles(source.files) };
+  const foreign = tokenizer.addedTokens.filter((token) => (tokenizer.idOf(token) ?? 0) >= vocabSize);
+  const [first] = foreign;
+  const count = foreign.length === 1 ? 'the added token' : `${foreign.length} added tokens, the first of them`;
+  return [`tokenizer.json has ${count} ${JSON.stringify(first)}, above the ${vocabSize} ids of config.json: no text with it can be read.`];
 }
 
 async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {

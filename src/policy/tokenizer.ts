@@ -24,11 +24,15 @@ interface Parts {
   readonly tokens: NamedTokens;
   readonly template: ChatTemplate | null;
   readonly settings: TemplateSettings;
+  /** Ids from here on have no row in the policy's embedding. */
+  readonly ids: number;
 }
 
 export class Tokenizer {
   /** Largest id plus one, added tokens included. The policy's embedding may have more rows than that. */
   readonly vocabSize: number;
+  /** The same without the added tokens. */
+  readonly learnedVocabSize: number;
   /** `bos_token`, `eos_token`, … as far as the files name them. */
   readonly tokens: NamedTokens;
   readonly template: TemplateSettings;
@@ -42,13 +46,16 @@ export class Tokenizer {
     this.#inner = parts.inner;
     this.tokens = parts.tokens;
     this.template = parts.settings;
-    let largest = -1;
-    for (const id of parts.inner.get_vocab().values()) largest = Math.max(largest, id);
+    const added = parts.inner.get_added_tokens_decoder();
+    let [largest, learned] = [-1, -1];
+    for (const id of parts.inner.get_vocab().values()) {
+      largest = Math.max(largest, id);
+      if (!added.has(id)) learned = Math.max(learned, id);
+    }
     this.vocabSize = largest + 1;
+    this.learnedVocabSize = learned + 1;
     // Where a thinking ends is part of what was said: without it nothing of the reply could be told from the thinking.
-    this.#special = new Set(
-      [...parts.inner.get_added_tokens_decoder()].filter(([, token]) => token.special && !isThinkingMark(token.content)).map(([id]) => id),
-    );
+    this.#special = new Set([...added].filter(([, token]) => token.special && !isThinkingMark(token.content)).map(([id]) => id));
   }
 
   /** Most tokens of a row, prompt and completion together; null where no file sets a limit. */
@@ -56,9 +63,9 @@ export class Tokenizer {
     return this.#parts.maxLength;
   }
 
-  /** The same, for a policy that reads no more than `positions` tokens. */
-  within(positions: number): Tokenizer {
-    return new Tokenizer({ ...this.#parts, maxLength: Math.min(this.maxLength ?? Infinity, positions) });
+  /** The same, for a policy that reads no more than `positions` tokens in a row, with ids below `ids`. */
+  within(positions: number, ids: number): Tokenizer {
+    return new Tokenizer({ ...this.#parts, maxLength: Math.min(this.maxLength ?? Infinity, positions), ids });
   }
 
   /** The same with a template that is told this. @throws LabError 'config' for what the template does not know */
@@ -83,11 +90,16 @@ export class Tokenizer {
     return [...this.#inner.get_added_tokens_decoder().values()].map(({ content }) => content);
   }
 
-  /** Special tokens written in the text become their ids; none are added. */
+  /** Special tokens written in the text become their ids; none are added. @throws LabError 'format' for what the policy cannot read */
   encode(text: string): Int32Array {
     const ids: readonly (number | undefined)[] = guarded(() => this.#inner.encode(text, { add_special_tokens: false }).ids);
     if (ids.includes(undefined)) {
       throw new LabError('format', "The policy's vocabulary has no token for some characters of the text.", 'Use other characters.');
+    }
+    const foreign = ids.find((id) => id! >= this.#parts.ids);
+    if (foreign !== undefined) {
+      const token = JSON.stringify(this.tokenOf(foreign));
+      throw new LabError('format', `The text holds the token ${token}, for which the policy has no weights.`, 'Leave it out of the text.');
     }
     return Int32Array.from(ids as number[]);
   }
@@ -188,6 +200,7 @@ export function loadTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, 
     tokens,
     template: source === null ? null : new ChatTemplate(source, tokens),
     settings: defaultTemplateSettings,
+    ids: Infinity,
   });
 }
 

@@ -19,18 +19,26 @@ export interface Group {
   readonly personas: readonly (Persona | null)[];
 }
 
+/** A run of which so few questions fit that this is reached has been refused (`room.ts`). */
+const mostAttempts = 1000;
+
 /** Deals the groups of one step, in order. */
 export class GroupSource {
   readonly #occurrences = new Map<string, number>();
   readonly #config: RunConfig;
   readonly #personas: readonly Persona[];
+  readonly #fits: (question: Question) => boolean;
   #cursor: number;
 
-  /** @param cursor questions drawn before this step */
-  constructor(config: RunConfig, personas: readonly Persona[], cursor: number) {
+  /**
+   * @param cursor questions drawn before this step
+   * @param fits whether the policy has room for a question; one that it has none for is drawn again
+   */
+  constructor(config: RunConfig, personas: readonly Persona[], cursor: number, fits: (question: Question) => boolean = () => true) {
     this.#config = config;
     this.#personas = personas;
     this.#cursor = cursor;
+    this.#fits = fits;
   }
 
   get cursor(): number {
@@ -42,17 +50,28 @@ export class GroupSource {
   }
 
   #next(): Group {
-    const { seed, tasks, mix, groupSize } = this.#config;
+    const { seed, mix, groupSize } = this.#config;
     const number = this.#cursor++;
-    const stream = new Stream(seed, Purpose.question, number);
-    const choice = tasks[stream.weighted(tasks.map(({ weight }) => weight))]!;
-    const task = taskById(choice.id);
-    const question = task.generate(stream, 'train', choice.knobs);
+    const { task, question } = this.#draw(number);
     const draws = mix.draw === 'prompt' ? 1 : groupSize;
     const personas = Array.from({ length: draws }, (_, i) =>
       drawPersona(mix, this.#personas, new Stream(seed, Purpose.persona, number, i)),
     );
     return { key: this.#key(question, personas), question, task, personas };
+  }
+
+  /** Of the task that the number has drawn once and for all; the draws of every attempt are counted, so that a resumed run draws alike. */
+  #draw(number: number): { readonly task: Task; readonly question: Question } {
+    const { seed, tasks } = this.#config;
+    const weights = tasks.map(({ weight }) => weight);
+    const choice = tasks[new Stream(seed, Purpose.question, number).weighted(weights)]!;
+    const task = taskById(choice.id);
+    for (let attempt = 0; ; attempt++) {
+      const stream = new Stream(seed, Purpose.question, number, attempt);
+      stream.weighted(weights);
+      const question = task.generate(stream, 'train', choice.knobs);
+      if (attempt === mostAttempts || this.#fits(question)) return { task, question };
+    }
   }
 
   /** The same question under the same persona may be dealt twice in a step: its groups stay apart by occurrence. */

@@ -22,7 +22,7 @@ export async function lessonBatch(setup: TrainerSetup, clock: PhaseClock, sample
   const { rows, rollouts } = await sampleStep(
     { ...setup, engine: teacher },
     clock,
-    new GroupSource(config, setup.personas, state.cursor),
+    new GroupSource(config, setup.personas, state.cursor, setup.fits),
     state.step,
   );
   const pairs = rows

@@ -1,6 +1,7 @@
 /** What a run of training is given. Types only. */
 import type { PolicyEngine } from '../engine/engine.ts';
 import type { Persona } from '../persona/persona.ts';
+import type { Question } from '../tasks/question.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { RunConfig } from './config.ts';
 import type { Phase, TrainerState } from './events.ts';
@@ -20,4 +21,8 @@ export interface TrainerSetup {
   /** Checked between phases; a step that is aborted has changed nothing. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (phase: Phase, fraction: number) => void;
+  /** Told before the first step what the reader has to know of this run. */
+  readonly onNotice?: (sentence: string) => void;
+  /** Set by `train`: whether the policy has room for a question under every persona of the mix. */
+  readonly fits?: (question: Question) => boolean;
 }

@@ -14,6 +14,7 @@ import { lessonBatch } from './lessons.ts';
 import { klIsInReward, needsReference, objectiveSpec } from './objectives.ts';
 import { PhaseClock } from './phases.ts';
 import { planRun } from './plan.ts';
+import { measureRoom } from './room.ts';
 import { stepReport } from './report.ts';
 import { sampleStep, type Sample } from './sample.ts';
 import { optimAt } from './schedule.ts';
@@ -27,15 +28,18 @@ const patience = 3;
 
 /**
  * Yields once per step until `config.steps`. Each yielded state, together with the engine's own, resumes exactly there.
- * @throws LabError 'webgpu' before the first step for batches that will not fit on the GPU; 'numeric' after three steps in a row without a finite update; 'cancelled' when the signal is aborted
+ * @throws LabError 'config' before the first step for personas that do not reach the prompt and questions that do not fit; 'webgpu' for batches that will not fit on the GPU; 'numeric' after three steps in a row without a finite update; 'cancelled' when the signal is aborted
  */
-export async function* train(setup: TrainerSetup): AsyncGenerator<{ report: StepReport; state: TrainerState }> {
-  const { engine, config } = setup;
+export async function* train(given: TrainerSetup): AsyncGenerator<{ report: StepReport; state: TrainerState }> {
+  const { engine, config } = given;
+  const room = measureRoom(config, given.personas, given.tokenizer);
+  for (const sentence of room.notices) given.onNotice?.(sentence);
+  const setup = { ...given, fits: room.fits };
   const objective = objectiveSpec(config);
   planRun(setup);
   for (let state = setup.state; state.step < config.steps;) {
     const clock = new PhaseClock(setup.signal, setup.onProgress);
-    const source = new GroupSource(config, setup.personas, state.cursor);
+    const source = new GroupSource(config, setup.personas, state.cursor, setup.fits);
     const sample = await sampleStep(setup, clock, source, state.step);
 
     const mask = completionMask(sample.rollouts, setup.eosIds, config.objective.maskTruncated);

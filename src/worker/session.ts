@@ -87,7 +87,7 @@ export class Session implements SessionApi {
     if (this.#open?.active) throw training(this.#open.record);
     if (this.#open) this.#close();
     const { engine, reason, notices, checks } = await this.#bench.choose(wish, bundledPolicy.id);
-    const { config } = await this.#bench.policy(bundledPolicy.id);
+    const { config, notices: ofPolicy } = await this.#bench.policy(bundledPolicy.id);
     const opened = await this.#opened();
     const insecure =
       globalThis.isSecureContext === false
@@ -98,7 +98,7 @@ export class Session implements SessionApi {
       engine: engine.info,
       reason,
       checks,
-      notices: [insecure, ...notices, opened.notice].filter((text) => text !== null),
+      notices: [insecure, ...notices, opened.notice, ...ofPolicy].filter((text) => text !== null),
       policy: {
         ...bundledPolicy,
         parameters: parameterCount(config),

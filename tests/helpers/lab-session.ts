@@ -39,7 +39,7 @@ export class SessionProbe {
       openStorage: async () => ({ storage, notice: null }),
       async loadPolicy(id) {
         if (id !== 'permix-tiny') throw new LabError('network', `There is no policy ${id}.`, 'Choose another.');
-        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer(), files: noFiles };
+        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer(), files: noFiles, notices: [] };
       },
       ...setup,
     });

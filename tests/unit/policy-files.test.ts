@@ -309,6 +309,42 @@ describe('a checkpoint', () => {
     expect(policy.weights).toEqual(initialWeights(config, 4));
   });
 
+  it('says which ids are none, and reads the policy without them', async () => {
+    const odd = text({ ...llama, pad_token_id: -1, eos_token_id: [2, 99], bos_token_id: 32 });
+    const policy = await loadPolicy(files({ 'config.json': odd, 'generation_config.json': text({ eos_token_id: 3 }) }));
+    expect(policy.config).toMatchObject({ eosIds: [3, 2], bosId: null, padId: null });
+    expect(policy.notices).toEqual([
+      'test: config.json gives eos_token_id 99, which is no id from 0 to 31: it is left out.',
+      'test: config.json gives bos_token_id 32, which is no id from 0 to 31: it is left out.',
+      'test: config.json gives pad_token_id -1, which is no id from 0 to 31: it is left out.',
+    ]);
+    expect((await loadPolicy(files())).notices).toEqual([]);
+  });
+
+  it('says that an added token lies above the vocabulary; of a learned one it is no policy', async () => {
+    const tokenizer = (vocab: Record<string, number>, added: number) => ({
+      added_tokens: [{ id: added, content: '<image>', special: true }],
+      model: { type: 'BPE', vocab, merges: [] },
+    });
+    const policy = await loadPolicy(files({ 'tokenizer.json': text(tokenizer({ a: 0, b: 31 }, 32)) }));
+    expect(policy.notices).toEqual([expect.stringMatching(/the added token "<image>", above the 32 ids of config\.json/)]);
+    expect([...policy.tokenizer!.encode('ab')]).toEqual([0, 31]);
+    expect(() => policy.tokenizer!.encode('a<image>')).toThrow(/token "<image>", for which the policy has no weights/);
+    expect(await failure(files({ 'tokenizer.json': text(tokenizer({ a: 0, b: 32 }, 33)) }))).toMatch(
+      /has 34 ids, its config\.json allows 32/,
+    );
+  });
+
+  it('has room for no more than both its files allow', async () => {
+    const tokenizer = text({ model: { type: 'BPE', vocab: { a: 0 }, merges: [] } });
+    const maxLength = async (settings: object) =>
+      (await loadPolicy(files({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': text(settings) }))).tokenizer!.maxLength;
+    expect(await maxLength({})).toBe(64);
+    expect(await maxLength({ model_max_length: 1e30 })).toBe(64);
+    expect(await maxLength({ model_max_length: 4096 })).toBe(64);
+    expect(await maxLength({ model_max_length: 40 })).toBe(40);
+  });
+
   it('loads from shards', async () => {
     const weight_map = Object.fromEntries(stored.map(({ name }, i) => [name, i < 3 ? 'model-1.safetensors' : 'model-2.safetensors']));
     const shards = {

@@ -46,6 +46,24 @@ describe('GroupSource', () => {
     expect(new Set(perRollout.slice(0, 20).flatMap(({ personas }) => personas.map((persona) => persona?.id))).size).toBe(3);
   });
 
+  it('draws a question again that does not fit, the same one wherever it goes on, and touches no other', () => {
+    const two = [
+      { id: 'addition', weight: 1 },
+      { id: 'reverse', weight: 1 },
+    ];
+    const config = { ...recipes.permix, tasks: two };
+    const fits = ({ text }: { readonly text: string }) => text.length % 3 !== 0;
+    const free = new GroupSource(config, tinyPersonas, 0).take(60);
+    const held = new GroupSource(config, tinyPersonas, 0, fits).take(60);
+    expect(held.every(({ question }) => fits(question))).toBe(true);
+    expect(free.filter(({ question }) => !fits(question)).length).toBeGreaterThan(5);
+    for (const [i, { question, task, personas }] of free.entries()) {
+      if (fits(question)) expect(held[i]!.question).toEqual(question);
+      expect([held[i]!.task.id, held[i]!.personas]).toEqual([task.id, personas]);
+    }
+    expect(ids(new GroupSource(config, tinyPersonas, 25, fits).take(35))).toEqual(ids(held.slice(25)));
+  });
+
   it('draws tasks by weight', () => {
     const groups = take(
       {

@@ -18,6 +18,7 @@ const policy: Policy = {
   weights: initialWeights(tinyConfig, 3),
   tokenizer: tinyTokenizer(),
   files: noFiles,
+  notices: [],
 };
 const otherFiles = (part: keyof typeof noFiles): Partial<Policy> => ({ files: { ...noFiles, [part]: 'other' } });
 const otherWeights: Partial<Policy> = { weights: initialWeights(tinyConfig, 4) };

@@ -3,7 +3,8 @@
  * same for all policies, and small enough to be stored with the judgement, which then needs the file no more.
  */
 import { LabError, labErrorCode } from '../../errors.ts';
-import { renderPrompt } from '../../persona/prompt.ts';
+import { needPersonaPlace } from '../../persona/place.ts';
+import { PromptTooLong, renderPrompt } from '../../persona/prompt.ts';
 import { Purpose, Stream } from '../../random/counter.ts';
 import { promptLimit, type Reader } from '../plan.ts';
 import { judgeTasks, type Benchmark, type JudgeTask } from './benchmark.ts';
@@ -44,8 +45,9 @@ export function personaPrompt(description: string): string {
   return `You are ${described}${/[.!?]$/.test(described) ? '' : '.'}`;
 }
 
-/** @throws LabError 'config' where no persona has a question that can be asked */
+/** @throws LabError 'config' where the chat template takes no persona, or none has a question that can be asked */
 export function planJudging(benchmark: Benchmark, readers: readonly Reader[], wish: JudgePlanWish): JudgePlan {
+  for (const { tokenizer } of readers) needPersonaPlace(tokenizer);
   const leftOut: Record<string, number> = {};
   let first: LabError | null = null;
   const readable = (description: string, question: string): boolean => {
@@ -58,7 +60,8 @@ export function planJudging(benchmark: Benchmark, readers: readonly Reader[], wi
       const code = labErrorCode(error);
       if (code !== 'format' && code !== 'config') throw error;
       first ??= error as LabError;
-      const reason = code === 'format' ? 'characters the policy cannot read' : 'longer than the policy can read';
+      const changed = error instanceof PromptTooLong ? 'longer than the policy can read' : 'persona changed by the chat template';
+      const reason = code === 'format' ? 'characters the policy cannot read' : changed;
       leftOut[reason] = (leftOut[reason] ?? 0) + 1;
       return false;
     }
