@@ -1,0 +1,79 @@
+/**
+ * Mutated files: each is read, or refused in a sentence; never another kind of error, never for long. Seeded; FUZZ=3000 makes it as many.
+ */
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { labErrorCode } from '../../src/errors.ts';
+import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { importedQuestions } from '../../src/evaluate/questions.ts';
+import { parsePersonas } from '../../src/persona/file.ts';
+import { loadPolicy } from '../../src/policy/policy.ts';
+import { Purpose, Stream } from '../../src/random/counter.ts';
+
+const times = Number(process.env['FUZZ'] ?? 200);
+const folder = 'public/models/permix-tiny/';
+const names = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
+const files = new Map(names.map((name) => [name, new Uint8Array(readFileSync(folder + name))]));
+const text = (value: unknown) => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
+const seeds: Readonly<Record<string, Uint8Array>> = {
+  'personas.json': text([
+    { id: 'a', text: 'You are a.', kind: 'expert' },
+    { id: 'b', text: 'You are b.' },
+  ]),
+  'benchmark.json': text({ 'A baker.': { Toxicity: ['Why?'], 'Expected Action': ['What now?'] } }),
+  'questions.jsonl': text('{"question": "1 + 1?", "answer": "2"}\n{"problem": "2?", "solution": "\\\\boxed{2}"}\n'),
+};
+const pieces = [
+  '1e9',
+  '-1',
+  'null',
+  '"x"',
+  '[]',
+  '{}',
+  '[['.repeat(3000),
+  '9007199254740993',
+  'NaN',
+  '"(a+)+$"',
+  'true',
+  '"a":1,"a":2',
+  '\u0000',
+];
+
+function mutated(bytes: Uint8Array, draw: Stream): Uint8Array {
+  const at = Math.floor(draw.uniform() * Math.min(bytes.length, draw.uniform() < 0.5 ? 4000 : Infinity));
+  const kind = Math.floor(draw.uniform() * 5);
+  if (kind === 0) return bytes.with(at, bytes[at]! ^ (1 << Math.floor(draw.uniform() * 8)));
+  if (kind === 1) return bytes.slice(0, at);
+  const put = kind === 2 ? bytes.slice(at, at + 20) : text(pieces[Math.floor(draw.uniform() * pieces.length)]!);
+  // A value in the place of a value, where the file is JSON.
+  const colon = kind === 3 ? bytes.indexOf(0x3a, at) + 1 : at;
+  const end = kind === 3 ? Math.max(colon, bytes.indexOf(0x2c, colon)) : at;
+  return new Uint8Array(Buffer.concat([bytes.subarray(0, colon), put, bytes.subarray(end)]));
+}
+
+it(`${times} mutated files are read or refused in a sentence`, async () => {
+  for (let i = 0; i < times; i++) {
+    const draw = new Stream(7, Purpose.evaluation, i, 9);
+    const all = [...names, ...Object.keys(seeds)];
+    const name = all[Math.floor(draw.uniform() * all.length)]!;
+    const bytes = mutated(files.get(name) ?? seeds[name]!, draw);
+    const began = performance.now();
+    try {
+      const read = new TextDecoder().decode(bytes);
+      if (name === 'personas.json') parsePersonas(read, name);
+      else if (name === 'benchmark.json') parseBenchmark(read, name);
+      else if (name === 'questions.jsonl') importedQuestions(read, name, { seed: 1 });
+      else {
+        const { tokenizer } = await loadPolicy({
+          id: 'mutated',
+          read: (path) => Promise.resolve(path === name ? bytes : (files.get(path) ?? null)),
+        });
+        const chat = tokenizer?.chat([{ role: 'user', content: 'What is 12 + 30?' }], { addGenerationPrompt: true }) ?? '';
+        tokenizer?.decode(tokenizer.encode(chat));
+      }
+    } catch (error) {
+      expect(labErrorCode(error), `file ${i}, ${name}: ${String((error as Error).stack)}`).not.toBeNull();
+    }
+    expect(performance.now() - began, `file ${i}, ${name}`).toBeLessThan(10_000);
+  }
+}, 600_000);
