@@ -5,7 +5,7 @@ import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Arguments } from './arguments.ts';
-import { openEngine, readPolicy } from './engine.ts';
+import { openEngine, readPolicy, templateArguments } from './engine.ts';
 
 /** No file of questions that is asked by hand has a tenth of it. */
 const maxTextBytes = 200_000_000;
@@ -37,7 +37,7 @@ export async function readText(args: Arguments, option: string, file: string, li
 
 /** @param taken the other candidate's name */
 export async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; policy: Policy }> {
-  const policy = await readPolicy(folder);
+  const policy = await readPolicy(folder, templateArguments(args));
   const { id, config, weights, tokenizer } = policy;
   if (!tokenizer) throw new LabError('config', `The policy in ${folder} has no tokenizer.json, so it cannot be asked in words.`, 'Add it.');
   return {

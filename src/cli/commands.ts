@@ -13,6 +13,10 @@ const accept: OptionSpec = {
   value: 'PARTS',
   help: 'continue although these parts are not what it began with: named by the refusal, noted, taken over',
 };
+const templateArgs: OptionSpec = {
+  value: 'JSON',
+  help: 'what the chat template is told beside the messages, e.g. \'{"enable_thinking": false}\'',
+};
 const seed: OptionSpec = { value: 'S', help: 'seed of the sampling (0)' };
 
 export const commands: readonly Command[] = [
@@ -36,6 +40,7 @@ export const commands: readonly Command[] = [
       'lora-rank': { value: 'R', help: 'train low-rank adapters of this rank instead of all parameters; 0 is off (the recipe’s)' },
       'lora-alpha': { value: 'A', help: 'with --lora-rank: scale of the adapters, over the rank (twice the rank)' },
       model,
+      'template-args': templateArgs,
       eval: { value: 'N', help: 'accuracy under every persona before and after, on N held-out questions each, greedy' },
       resume: { help: 'continue the run in --out from its newest checkpoint; exact on the same engine and machine' },
       from: { value: 'RUN[@STEP]', help: 'begin at a checkpoint of another run (its newest), with what --config and options change' },
@@ -48,6 +53,7 @@ export const commands: readonly Command[] = [
     summary: 'examines a policy under every persona: accuracy, stability, the persona lottery, fidelity',
     options: {
       model,
+      'template-args': templateArgs,
       base: { value: 'DIR', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
       data: { value: 'FILE.jsonl', help: 'questions: "question" or "problem", and "answer" (default: held-out ones of --task)' },
       task: { value: 'ID', help: 'without --data: the task to ask (addition)' },
@@ -76,6 +82,7 @@ export const commands: readonly Command[] = [
     summary: 'lets a judge you name score how well a policy stays in character, on your copy of PersonaGym (docs/judge.md)',
     options: {
       model,
+      'template-args': templateArgs,
       benchmark: { value: 'FILE.json', help: 'your copy of the benchmark: persona description → task → questions' },
       judge: { value: 'URL', help: 'an OpenAI-compatible address, e.g. http://localhost:11434/v1; its key: environment, PERMIX_JUDGE_KEY' },
       'judge-model': { value: 'NAME', help: 'the model that judges, as its server calls it' },
@@ -101,6 +108,7 @@ export const commands: readonly Command[] = [
     summary: 'continues a text or token ids',
     options: {
       model,
+      'template-args': templateArgs,
       prompt: { value: 'TEXT', help: 'text to continue, as it is' },
       tokens: { value: '1,2,3', help: 'token ids to continue; works without tokenizer.json' },
       chat: { help: 'put --prompt through the chat template as a user message' },
@@ -126,6 +134,7 @@ export const commands: readonly Command[] = [
     summary: 'asks one question under several personas',
     options: {
       model,
+      'template-args': templateArgs,
       question: { value: 'TEXT', help: 'what is asked' },
       personas: { value: 'a,b,none', help: 'persona ids, none for no persona, all for every one (none and four of them)' },
       'max-new': { value: 'N', help: 'tokens of a reply at most (48)' },

@@ -8,6 +8,7 @@ import { checkSentence } from '../engine/self-check.ts';
 import { LabError } from '../errors.ts';
 import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import type { TemplateSettings } from '../policy/chat-template.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { Arguments } from './arguments.ts';
@@ -59,15 +60,28 @@ export function modelFolder(args: Arguments): string {
   return args.text('model') ?? bundledPolicy;
 }
 
-/** Says what the files of the policy say that cannot be. */
-export async function readPolicy(folder: string): Promise<Policy> {
+/** Says what the files of the policy say that cannot be. @param told arguments of its chat template */
+export async function readPolicy(folder: string, told?: TemplateSettings['arguments']): Promise<Policy> {
   const policy = await loadPolicy(await folderSource(folder));
   for (const sentence of policy.notices) notice(sentence);
-  return policy;
+  return { ...policy, tokenizer: policy.tokenizer?.withArguments(told) ?? null };
+}
+
+/** `--template-args`. @throws LabError 'usage' for anything but a JSON object */
+export function templateArguments(args: Arguments): TemplateSettings['arguments'] | undefined {
+  const text = args.text('template-args');
+  if (text === undefined) return undefined;
+  try {
+    const json: unknown = JSON.parse(text);
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as TemplateSettings['arguments'];
+  } catch {
+    // Said below.
+  }
+  throw args.wrong(`--template-args takes a JSON object such as '{"enable_thinking": false}', not ${text.slice(0, 80)}.`);
 }
 
 export async function openPolicy(args: Arguments): Promise<{ policy: Policy; engine: PolicyEngine }> {
-  const policy = await readPolicy(modelFolder(args));
+  const policy = await readPolicy(modelFolder(args), templateArguments(args));
   return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, wish: args.wish }) };
 }
 

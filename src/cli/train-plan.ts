@@ -14,7 +14,7 @@ import { tasks } from '../tasks/index.ts';
 import { accepted, nextStep } from './accept.ts';
 import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
 import { findPolicy } from './base.ts';
-import { modelFolder } from './engine.ts';
+import { modelFolder, templateArguments } from './engine.ts';
 import { readJson } from './files.ts';
 import { folderSource } from './folder.ts';
 import { notice } from './progress.ts';
@@ -198,7 +198,7 @@ function checkTeacher(args: Arguments, config: RunConfig, teacher: string | unde
   if ((config.recipe === 'distill') !== (teacher !== undefined)) throw args.wrong('--recipe distill and --teacher belong together.');
 }
 
-function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> {
+function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora' | 'templateArguments'>> {
   const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix', 'distill'] as const);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
@@ -209,7 +209,9 @@ function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'see
   const rank = args.integer('lora-rank', 0, 1024);
   const alpha = args.number('lora-alpha', 0, 1e6);
   if (alpha !== undefined && !rank) throw args.wrong('--lora-alpha needs --lora-rank.');
+  const told = templateArguments(args);
   return {
+    ...(told !== undefined ? { templateArguments: told } : {}),
     ...(recipe !== undefined ? { recipe } : {}),
     ...(seed !== undefined ? { seed } : {}),
     ...(steps !== undefined ? { steps } : {}),

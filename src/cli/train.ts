@@ -46,7 +46,7 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
     const plan = existing ? await resumedPlan(args, existing) : forks ? await forkedPlan(args) : await newPlan(args);
     const complaints = checkConfig(plan.config, personas);
     if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
-    const policy = await readPolicy(plan.model);
+    const policy = await readPolicy(plan.model, plan.config.templateArguments);
     if (!policy.tokenizer) throw new LabError('config', `The policy in ${plan.model} has no tokenizer.json.`, 'Training needs one.');
     // Before anything is written: what refuses the run leaves no folder behind.
     const said = [...measureRoom(plan.config, personas, policy.tokenizer).notices, ownPromptSentence(policy.tokenizer, policy.id)];

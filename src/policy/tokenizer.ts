@@ -75,6 +75,11 @@ export class Tokenizer {
     return new Tokenizer({ ...this.#parts, settings });
   }
 
+  /** The same, its template told these arguments beside the messages; undefined: nothing. @throws LabError 'config' for what it never reads */
+  withArguments(given: TemplateSettings['arguments'] | undefined): Tokenizer {
+    return given === undefined ? this : this.withTemplate({ ...this.template, arguments: given });
+  }
+
   /** The id of a token by its exact text, null where there is none. */
   idOf(token: string): number | null {
     return this.#inner.token_to_id(token) ?? null;

@@ -5,6 +5,7 @@
 import type { AdvantageKind, KlEstimator } from '../engine/engine.ts';
 import type { PersonaMix } from '../persona/persona.ts';
 import type { LoraSetup, LoraSpec } from '../policy/adapters.ts';
+import type { TemplateSettings } from '../policy/chat-template.ts';
 import type { Knobs } from '../tasks/question.ts';
 
 /** `custom`: settings of the reader's own; the others are in `recipes.ts`. */
@@ -68,6 +69,8 @@ export interface RunConfig {
   readonly checkpointEvery: number;
   /** Train low-rank adapters only; null: all parameters. */
   readonly lora: LoraSpec | null;
+  /** What the policy's chat template is told beside the messages, by name: `{ "enable_thinking": false }`. Absent: nothing. */
+  readonly templateArguments?: TemplateSettings['arguments'];
 }
 
 /** A configuration as this version or an earlier one, which knew no LoRA, stored it. */

@@ -20,8 +20,9 @@ interface Tools {
 /** As it would be trained here and now. */
 export async function runNow({ storage, bench }: Tools, config: RunConfig, teacher: Teacher | undefined): Promise<Identity> {
   const taught = teacher && named({ teacher: (await findCheckpoint(storage, teacher.checkpoint))?.hash ?? absent });
+  const policy = await bench.policy(config.policy);
   return runIdentity({
-    policy: await bench.policy(config.policy),
+    policy: { ...policy, tokenizer: policy.tokenizer?.withArguments(config.templateArguments) ?? null },
     config,
     personas,
     voices,

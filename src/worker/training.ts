@@ -240,7 +240,7 @@ export class Training {
     this.#steps ??= train({
       engine: await bench.engineFor(config.policy, loraSetup(config)),
       ...(await this.#teacher()),
-      tokenizer: await bench.tokenizer(config.policy),
+      tokenizer: (await bench.tokenizer(config.policy)).withArguments(config.templateArguments),
       eosIds: (await bench.policy(config.policy)).config.eosIds,
       personas,
       config,
