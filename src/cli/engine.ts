@@ -1,4 +1,7 @@
 /** Opens a policy folder and an engine for it, as the options of a command say. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { enableProdMode } from '@tensorflow/tfjs';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { checkEngine, instead } from '../engine/checked.ts';
@@ -17,8 +20,12 @@ import { bundledPolicy, folderSource } from './folder.ts';
 import { notice } from './progress.ts';
 import { findAdapters } from './webgpu.ts';
 
-/** tfjs's wasm binaries lie beside the bundle. */
-export const wasmPath = `${import.meta.dirname}/`;
+/** tfjs's wasm binaries lie beside the bundle; run from its sources, they are still in their package. */
+export const wasmPath = `${
+  existsSync(join(import.meta.dirname, 'tfjs-backend-wasm-simd.wasm'))
+    ? import.meta.dirname
+    : dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'))
+}/`;
 
 export interface EngineSetup {
   readonly config: PolicyConfig;

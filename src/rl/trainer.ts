@@ -5,7 +5,7 @@
  */
 import type { TrainerSetup } from './setup.ts';
 import type { ObjectiveSpec, StepMetrics, TrainBatch } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
+import { LabError, labErrorCode } from '../errors.ts';
 import { completionMask, policyBatch } from './batch.ts';
 import type { RunConfig } from './config.ts';
 import { GroupSource } from './data.ts';
@@ -40,7 +40,7 @@ export async function* train(given: TrainerSetup): AsyncGenerator<{ report: Step
   for (let state = setup.state; state.step < config.steps;) {
     const clock = new PhaseClock(setup.signal, setup.onProgress);
     const source = new GroupSource(config, setup.personas, state.cursor, setup.fits);
-    const sample = await sampleStep(setup, clock, source, state.step);
+    const sample = await meaningful(sampleStep(setup, clock, source, state.step), state.step);
 
     const mask = completionMask(sample.rollouts, setup.eosIds, config.objective.maskTruncated);
     const reference = needsReference(config, state.step)
@@ -62,7 +62,9 @@ export async function* train(given: TrainerSetup): AsyncGenerator<{ report: Step
       tokens: state.tokens + sample.rollouts.lengths.reduce((sum, length) => sum + length, 0),
       nonFiniteStreak: updates.some(({ skipped }) => skipped) ? state.nonFiniteStreak + 1 : 0,
     };
-    if (state.nonFiniteStreak >= patience) throw diverged(state.step);
+    if (state.nonFiniteStreak >= patience) {
+      throw diverged(`The last ${patience} updates up to step ${state.step} were not finite, so none of them was applied.`);
+    }
     yield { report: stepReport(setup, { sample, mask, reference, advantages, updates, clock, state }), state };
   }
 }
@@ -95,10 +97,21 @@ function learningRewards(config: RunConfig, { rows, rollouts }: Sample, referenc
   return Float32Array.from(rows, ({ reward }, row) => reward - config.objective.beta * (penalty?.[row] ?? 0));
 }
 
-function diverged(step: number): LabError {
+/** Rollouts that are no numbers: of a policy that training brought there, its run has diverged; of one that was not trained yet, it is what the engine says. */
+async function meaningful<T>(rollouts: Promise<T>, step: number): Promise<T> {
+  try {
+    return await rollouts;
+  } catch (error) {
+    if (step === 0 || labErrorCode(error) !== 'numeric') throw error;
+    throw diverged(`What the policy of step ${step} says is not finite.`, error);
+  }
+}
+
+function diverged(what: string, cause?: unknown): LabError {
   return new LabError(
     'numeric',
-    `The last ${patience} updates up to step ${step} were not finite, so none of them was applied.`,
+    what,
     'Go on from an earlier checkpoint with a smaller learning rate, a smaller clip range or a larger beta.',
+    { cause },
   );
 }
