@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { enableProdMode } from '@tensorflow/tfjs';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
-import { checkEngine, instead } from '../engine/checked.ts';
+import { checkedFirst, checkEngine, instead } from '../engine/checked.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
 import { checkSentence } from '../engine/self-check.ts';
@@ -43,13 +43,14 @@ export async function openEngine({ config, weights, lora = null, wish }: EngineS
 }
 
 /**
- * What the options, or this machine, would compute with. Its self-check has passed.
+ * What the options, or this machine, would compute with. Its self-check has passed, but for a software adapter's (`checkedFirst`).
  * @throws LabError 'numeric' where what was asked for computes wrongly; where nothing was, it is said and the next one is taken
  */
 export async function chosenEngine(wish: EngineSetup['wish']): Promise<EngineChoice> {
   const adapters = await findAdapters(wish.backend);
   let choice = chooseEngine(wish, adapters);
   for (;;) {
+    if (!checkedFirst(choice, adapters.software)) return choice;
     const adapter = choice.backend === 'webgpu' ? adapters.webgpu : null;
     const check = await checkEngine({ engine: choice.engine, backend: choice.backend, adapter }, checkSetup, false, wasmPath);
     if (check.passed) return choice;

@@ -26,6 +26,14 @@ export function processMemory(): CheckMemory {
 }
 
 /**
+ * Whether an engine is checked before it is used. A software adapter spends minutes on the check, compiling shaders, and nobody gets one
+ * unasked; so there it is done when it is asked for by name: `?selftest`, `permix doctor --backend webgpu`.
+ */
+export function checkedFirst({ backend }: Pick<EngineChoice, 'backend'>, software: boolean, asked = false): boolean {
+  return asked || backend !== 'webgpu' || !software;
+}
+
+/**
  * The result of the self-check of this engine on this adapter.
  * @param again asks the machine whatever is remembered
  */

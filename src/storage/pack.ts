@@ -13,7 +13,7 @@
  */
 import { LabError } from '../errors.ts';
 import type { PolicyState } from '../engine/engine.ts';
-import type { Weights } from '../policy/weights.ts';
+import { checkFinite, type Weights } from '../policy/weights.ts';
 import { currentConfig } from '../rl/config.ts';
 import type { CheckpointContent } from './records.ts';
 
@@ -37,7 +37,9 @@ interface Tensor {
   readonly length: number;
 }
 
+/** @throws LabError 'numeric' for weights or adapters that are no numbers: from such a checkpoint nothing can be continued */
 export function packCheckpoint({ config, trainer, state }: CheckpointContent): ArrayBuffer {
+  checkFinite({ ...state.weights, ...state.adapters }, `the checkpoint of step ${trainer.step}`);
   return pack(state, { config, trainer });
 }
 

@@ -3,7 +3,7 @@
  * builds a new engine when the old one is lost, and lends it out for a probe without a trace.
  */
 import { chooseEngine, probeAdapters, type EngineChoice } from '../engine/choose.ts';
-import { checkEngine, instead, processMemory, type CheckSetup } from '../engine/checked.ts';
+import { checkedFirst, checkEngine, instead, processMemory, type CheckSetup } from '../engine/checked.ts';
 import { createEngine, type WasmPath } from '../engine/create.ts';
 import { checkReport, checkSentence } from '../engine/self-check.ts';
 import type { EngineInfo, PolicyEngine, PolicyState } from '../engine/engine.ts';
@@ -61,6 +61,7 @@ export class Bench {
     const setup = this.#setup.checks ?? untilTheEnd;
     let engine = await this.#start(wish, policyId, notices);
     for (;;) {
+      if (!checkedFirst(engine.info, engine.info.software, wish.selftest)) return { engine, reason: this.#choice.reason, notices, checks };
       const check = await checkEngine(engine.info, setup, wish.selftest, this.#setup.wasmPath);
       const sentence = checkSentence(check);
       checks.push({ passed: check.passed, sentence, report: checkReport(check, setup.program) });

@@ -1,6 +1,6 @@
 /** An engine whose kernels are wrong is not used: the workbench of the page takes the next one, and says why. */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { processMemory } from '../../src/engine/checked.ts';
+import { checkedFirst, processMemory } from '../../src/engine/checked.ts';
 import { Bench } from '../../src/worker/bench.ts';
 import { tinyConfig, tinyTokenizer } from '../helpers/tiny-policy.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
@@ -48,4 +48,11 @@ it('?selftest asks the machine and not the memory', async () => {
   await bench(memory).choose({ backend: 'cpu' }, 'tiny');
   const { notices } = await bench(memory).choose({ backend: 'cpu', selftest: true }, 'tiny');
   expect(notices).toEqual([expect.stringMatching(/^The self-check of portable on cpu passed in \d/)]);
+});
+
+it('a software adapter is checked only when that is asked for', () => {
+  expect(checkedFirst({ backend: 'webgpu' }, true)).toBe(false);
+  expect(checkedFirst({ backend: 'webgpu' }, true, true)).toBe(true);
+  expect(checkedFirst({ backend: 'webgpu' }, false)).toBe(true);
+  expect(checkedFirst({ backend: 'wasm' }, false)).toBe(true);
 });

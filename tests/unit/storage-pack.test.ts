@@ -57,6 +57,14 @@ describe('pack', () => {
     expect(back).toEqual({ config: content.config, trainer: content.trainer, state: content.state });
   });
 
+  it.each([NaN, Infinity, -Infinity])('makes no checkpoint of weights or adapters with %s in them', (wrong) => {
+    const content = draft('a', 7);
+    const state = { ...content.state, weights: { ...content.state.weights, w: Float32Array.of(1, wrong) } };
+    expect(codeOf(() => packCheckpoint({ ...content, state }))).toBe('numeric');
+    const adapters = { a: Float32Array.of(wrong) };
+    expect(codeOf(() => packCheckpoint({ ...content, state: { ...content.state, adapters } }))).toBe('numeric');
+  });
+
   it('reads what was stored before there were adapters', () => {
     const { lora: _, ...config } = draft('a', 7).config;
     const packed = packCheckpoint({ ...draft('a', 7), config: config as RunConfig });
