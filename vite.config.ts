@@ -2,10 +2,12 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
+import { notices } from './scripts/notices-plugin.ts';
 import { study } from './scripts/study-plugin.ts';
 import { wgsl } from './scripts/wgsl-plugin.ts';
 
 const chromium = findChromium();
+const thirdParty = notices();
 
 /** What the worker and everything right of it import. */
 const workerPackages = [
@@ -23,8 +25,8 @@ const workerPackages = [
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
-  plugins: [wgsl(), svelte(), study()],
-  worker: { format: 'es', plugins: () => [wgsl()] },
+  plugins: [wgsl(), svelte(), study(), thirdParty.page],
+  worker: { format: 'es', plugins: () => [wgsl(), thirdParty.worker] },
   // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
   optimizeDeps: { include: workerPackages },
   build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },

@@ -18,6 +18,6 @@ export function stale(target, sources) {
   return !built || sources.some((source) => newest(resolve(root, source)) > built.mtimeMs);
 }
 
-const config = ['scripts', 'package-lock.json', 'svelte.config.js'];
+const config = ['scripts', 'package-lock.json', 'svelte.config.js', 'LICENSE'];
 export const pageSources = ['src', 'shaders', 'public', 'docs/reproduction', 'index.html', 'vite.config.ts', ...config];
 export const cliSources = ['src', 'shaders', 'vite.cli.config.ts', ...config];

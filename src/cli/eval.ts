@@ -1,7 +1,6 @@
 /** `permix eval`: one policy under every persona, alone or against its base; a table, JSON and CSV. Stoppable and resumable with --out. */
+import { basename, dirname, resolve } from 'node:path';
 import type { EvaluationRequest } from '../evaluate/request.ts';
-import { writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
 import { labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { defaultInstruction, generatedQuestions, importedQuestions, leftOutNotes, type QuestionSet } from '../evaluate/questions.ts';
@@ -16,11 +15,13 @@ import { accepted } from './accept.ts';
 import { candidate, readText } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
+import { reportFiles, tryReportFiles, writeFiles } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { stopSignal } from './stop.ts';
 
 export async function evalCommand(args: Arguments, out: Output): Promise<number> {
+  await tryReportFiles(args, ['data', 'personas']);
   const { request, identity } = await prepare(args);
   const path = args.text('out');
   const folder = path === undefined ? null : await EvaluationFolder.open(resolve(path), identity, { accept: accepted(args) });
@@ -52,15 +53,9 @@ export async function evalCommand(args: Arguments, out: Output): Promise<number>
     stop.release();
   }
 
-  const files = [
-    [args.text('json'), reportJson],
-    [args.text('csv'), reportCsv],
-    [folder && join(folder.path, 'report.json'), reportJson],
-    [folder && join(folder.path, 'report.csv'), reportCsv],
-  ] as const;
-  for (const [file, write] of files) if (file) await writeFile(file, write(report));
   out.object(report);
   for (const line of tableLines(report)) out.line(line);
+  await writeFiles(reportFiles(args, folder?.path ?? null, { json: reportJson(report), csv: reportCsv(report) }));
   return 0;
 }
 

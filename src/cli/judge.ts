@@ -1,6 +1,5 @@
 /** `permix judge`: PersonaGym with a judge that the reader names; a table, JSON and CSV. Stoppable and resumable with --out. */
-import { writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
 import { maxBenchmarkBytes, parseBenchmark } from '../evaluate/judge/benchmark.ts';
 import { JudgeClient } from '../evaluate/judge/client.ts';
@@ -13,6 +12,7 @@ import { accepted } from './accept.ts';
 import { candidate, readText } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
+import { reportFiles, tryReportFiles, writeFiles } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { stopSignal } from './stop.ts';
@@ -31,6 +31,7 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   const timeoutMs = 1000 * (args.number('timeout', 0.1, 86_400) ?? 180);
   const file = args.required('benchmark');
   const judge = judgeOf(args, timeoutMs);
+  await tryReportFiles(args, ['benchmark']);
   const text = await readText(args, 'benchmark', file, maxBenchmarkBytes);
   const benchmark = parseBenchmark(text, basename(file));
   const policy = await candidate(args, resolve(modelFolder(args)), null);
@@ -95,15 +96,9 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   const found = judgeReport({ plan, names, judge: { address: judge.url, model: judge.model }, sampling, read });
   const report = { ...found, notes: [...found.notes, ...takenOverNotes(folder?.origin.takenOver ?? [])] };
   const json = judgeJson(report, judgedAnswers({ plan, names, read }));
-  const files = [
-    [args.text('json'), json],
-    [args.text('csv'), judgeCsv(report)],
-    [folder && join(folder.path, 'report.json'), json],
-    [folder && join(folder.path, 'report.csv'), judgeCsv(report)],
-  ] as const;
-  for (const [name, content] of files) if (name) await writeFile(name, content);
   out.object(report);
   for (const line of tableLines(report)) out.line(line);
+  await writeFiles(reportFiles(args, folder?.path ?? null, { json, csv: judgeCsv(report) }));
   return 0;
 }
 

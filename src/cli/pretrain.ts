@@ -21,6 +21,7 @@ import { pretrain, pretrainDefaults, pretrainTokenizer, tinyConfig } from '../pr
 import { named, programParts, settingParts, type Identity } from '../run/identity.ts';
 import { taskById } from '../tasks/index.ts';
 import { chosenEngine, openEngine } from './engine.ts';
+import { tryFolder } from './output-files.ts';
 import { PretrainFolder } from './pretrain-folder.ts';
 import { notice, Progress } from './progress.ts';
 
@@ -43,6 +44,7 @@ export interface PretrainOptions {
 
 export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   const { seed, style, steps, out } = options;
+  await tryFolder('out', out);
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const work = join(cache, 'permix-lab', `pretrain-seed${seed}${style === 'latent' ? '' : `-${style}`}`);
   if (options.fresh) await rm(work, { recursive: true, force: true });

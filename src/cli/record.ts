@@ -17,6 +17,7 @@ import { initialTrainerState, train } from '../rl/trainer.ts';
 import type { Arguments, EngineWish } from './arguments.ts';
 import { openEngine } from './engine.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
+import { tryFile } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { replaceFile } from './files.ts';
@@ -28,6 +29,7 @@ export async function recordCommand(args: Arguments, out: Output): Promise<numbe
   const seed = args.integer('seed', 0, 0xffffffff) ?? 1;
   const steps = args.integer('steps', 1, 100_000) ?? 100;
   const target = resolve(args.text('out') ?? file);
+  await tryFile('out', target);
   const source = await folderSource(bundledPolicy);
   // Both together, so that a recording does not depend on what a machine happens to have.
   const wish = {

@@ -23,6 +23,7 @@ import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
 import { openSealedJson, readJson, replaceFile } from './files.ts';
 import { holdFolder } from './folder-lock.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
+import { tryFolder } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { runJobs } from './reproduce-jobs.ts';
@@ -52,6 +53,7 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
   if (args.flag('redraw')) return redraw(args, out);
   const request = await readRequest(args);
   const { study, seeds, steps, examination, wish } = request;
+  if (request.out !== null) await tryFolder('out', request.out);
 
   const bases = await Promise.all(request.bases.map(readBase));
   const work = request.work ?? defaultWork(bases[0]!, wish);

@@ -1,5 +1,6 @@
 /** What an evaluation found, as one plain object that survives JSON. How it is found is `evaluate.ts`; how it is shown is `table.ts`. */
 import type { PersonaKind } from '../persona/persona.ts';
+import { csvTable, type CsvCell } from './csv.ts';
 import type { FidelityMeasures } from './fidelity.ts';
 import type { InferenceAnswers, InferencePoint } from './inference.ts';
 import type { DescriptiveInterval, ShuffledNull } from './resample.ts';
@@ -118,10 +119,15 @@ export function reportJson(report: EvaluationReport): string {
 }
 
 /**
- * Every number of the report in one tidy table, RFC 4180: policy, persona (empty where a number is about all of them, `none` for no persona),
- * measure, value. What could not be measured has no row.
+ * Every number of the reports in one tidy table: policy, persona (empty where a number is about all of them, `none` for no persona),
+ * measure, value. What could not be measured has no row. Several reports are of several policies against one base, whose rows come once.
  */
-export function reportCsv(report: EvaluationReport): string {
+export function reportCsv(...reports: readonly EvaluationReport[]): string {
+  const rows = reports.flatMap((report, i) => csvRows(report).filter(([role]) => i === 0 || role !== 'base'));
+  return csvTable(['role', 'policy', 'persona', 'measure', 'value'], rows);
+}
+
+function csvRows(report: EvaluationReport): (readonly CsvCell[])[] {
   const rows: (readonly [policy: string, persona: string, measure: string, value: number | string | null])[] = [];
   for (const [role, policy] of [
     ['policy', report.policy],
@@ -186,14 +192,7 @@ export function reportCsv(report: EvaluationReport): string {
     }
   }
   const names = { policy: report.policy.name, base: report.base?.name ?? '' };
-  const lines = rows
-    .filter(([, , , value]) => value !== null)
-    .map(([role, persona, measure, value]) =>
-      [role, names[role as 'policy' | 'base'], persona, measure, String(value)].map(quoted).join(','),
-    );
-  return ['role,policy,persona,measure,value', ...lines].map((line) => `${line}\r\n`).join('');
-}
-
-function quoted(cell: string): string {
-  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+  return rows.flatMap(([role, persona, measure, value]) =>
+    value === null ? [] : [[role, names[role as 'policy' | 'base'], persona, measure, value]],
+  );
 }

@@ -1,7 +1,7 @@
 /** Reads a persona file: JSON with personas, and optionally the voices they speak in. It is not the bundled world (`world.ts`). */
-import * as z from 'zod/mini';
 import { LabError } from '../errors.ts';
 import { lineAt, parseJson } from '../json.ts';
+import { z } from '../schema.ts';
 import { personaKinds, type Persona, type Voice } from './persona.ts';
 import { checkPersonaText } from './prompt.ts';
 

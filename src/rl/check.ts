@@ -2,11 +2,11 @@
  * Whether a run configuration can be run, in sentences a reader can act on. Shapes and ranges are checked here by
  * zod, at the borders where configurations come from files, links and command lines; sense is checked by hand.
  */
-import * as z from 'zod/mini';
 import { advantageKinds, klEstimators } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import { checkMix } from '../persona/mix.ts';
 import { personaDraws, type Persona } from '../persona/persona.ts';
+import { z } from '../schema.ts';
 import { checkKnobs, tasks } from '../tasks/index.ts';
 import { objectiveNames, recipeNames, schedules, type RunConfig } from './config.ts';
 import { recipes } from './recipes.ts';

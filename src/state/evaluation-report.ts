@@ -1,5 +1,5 @@
 /** A finished evaluation as the page shows and hands it out: all policies side by side, whatever report each came in. */
-import { reportCsv, type EvaluationReport, type PolicyReport } from '../evaluate/report.ts';
+import type { EvaluationReport, PolicyReport } from '../evaluate/report.ts';
 import { reportTable, type ReportTable } from '../evaluate/table.ts';
 import type { EvaluationRecord } from '../storage/records.ts';
 import type { CellScore } from '../worker/api.ts';
@@ -63,14 +63,6 @@ export function wholeTable(reports: readonly EvaluationReport[]): ReportTable | 
 /** One report as `permix eval` writes it; several as a list of them. */
 export function wholeJson(reports: readonly EvaluationReport[]): string {
   return `${JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 1)}\n`;
-}
-
-/** `reportCsv` of all of them, the base's rows once. */
-export function wholeCsv(reports: readonly EvaluationReport[]): string {
-  return reports
-    .map(reportCsv)
-    .map((csv, i) => (i === 0 ? csv : csv.replace(/^.*\r\n/, '').replace(/^base,.*\r\n/gm, '')))
-    .join('');
 }
 
 export function fileName({ created }: Pick<EvaluationRecord, 'created'>, extension: string): string {

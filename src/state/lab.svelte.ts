@@ -38,6 +38,8 @@ export interface Session {
   readonly message: string | null;
 }
 
+const lookAroundMs = 3000;
+
 const idle: Session = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
 
 export class Lab implements Stage {
@@ -73,6 +75,7 @@ export class Lab implements Stage {
 
   #api: TrainerApi | null = null;
   #noticeId = 0;
+  #looking = false;
   #opening = 0;
 
   get api(): TrainerApi {
@@ -136,6 +139,7 @@ export class Lab implements Stage {
     this.boot = boot;
     for (const text of boot.notices) this.notify('info', text);
     this.library.runs = boot.runs;
+    this.library.unreadable = boot.unreadable;
     this.draft = new Draft(boot, this.api, () => candidates(this.library.runs, this.library.checkpoints));
     this.connection = 'ready';
     for (const id of ['brilliant-professor', 'usual-pirate', 'clueless-child']) {
@@ -145,6 +149,19 @@ export class Lab implements Stage {
     const last = boot.runs.find((run) => run.step > 0);
     if (last) void this.view(last.id);
     void this.attempt(null, () => this.library.refresh());
+    setInterval(() => this.#lookAround(), lookAroundMs);
+  }
+
+  /** A run that is training in another tab is followed, and seen to be paused when that tab is gone. */
+  #lookAround(): void {
+    const elsewhere = this.library.runs.some((run) => run.status === 'running' && run.id !== this.session.runId);
+    if (!elsewhere || this.#looking) return;
+    this.#looking = true;
+    // What fails here fails again where the reader asks for something.
+    void this.library
+      .refresh()
+      .catch(() => {})
+      .finally(() => (this.#looking = false));
   }
 
   notify(level: Notice['level'], text: string): void {

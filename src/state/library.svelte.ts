@@ -1,4 +1,5 @@
 /** Runs and checkpoints that are stored in this browser, and how much room they take. */
+import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
 import type { TrainerApi } from '../worker/api.ts';
 
@@ -7,6 +8,9 @@ export class Library {
   /** By run id; a run that was never opened is absent. */
   checkpoints = $state.raw<Readonly<Record<string, readonly CheckpointInfo[]>>>({});
   storage = $state.raw<{ readonly used: number; readonly quota: number; readonly persisted: boolean } | null>(null);
+
+  /** Stored, and not to be read; the reader decides what becomes of them. */
+  unreadable = $state.raw<readonly Unreadable[]>([]);
 
   readonly #api: () => TrainerApi;
 
@@ -47,6 +51,11 @@ export class Library {
     await this.#api().deleteRun(id);
     const { [id]: _gone, ...rest } = this.checkpoints;
     this.checkpoints = rest;
+    await this.refresh();
+  }
+
+  async deleteUnreadable(record: Unreadable): Promise<void> {
+    this.unreadable = await this.#api().deleteUnreadable(record);
     await this.refresh();
   }
 

@@ -7,6 +7,7 @@ import { personas, voices } from '../persona/world.ts';
 import type { RecipeName } from '../rl/config.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Rollouts } from './rollouts.svelte.ts';
+import { fetchOnce, type Fetched } from './fetched.ts';
 import { sentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
 
@@ -64,14 +65,15 @@ export class Replay {
   async load(): Promise<void> {
     this.problem = null;
     try {
-      const response = await fetch(address);
       // Some hosts answer a missing file with their front page.
-      if (!response.ok || !/json/.test(response.headers.get('content-type') ?? '')) {
+      const there = ({ ok, contentType, text }: Fetched) => (ok && /json/.test(contentType) ? readRecording(text) : null);
+      const recording = await fetchOnce(address, there);
+      if (!recording) {
         this.problem = 'There is no recorded run beside this page. In a checkout, npm run record makes one.';
         return;
       }
-      this.recording = readRecording(await response.text());
-      this.runs = this.recording.runs.map((run) => new ReplayedRun(run));
+      this.recording = recording;
+      this.runs = recording.runs.map((run) => new ReplayedRun(run));
       // The end of the story first; Play tells it from the beginning.
       this.seek(this.steps);
     } catch (error) {

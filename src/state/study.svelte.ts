@@ -15,6 +15,7 @@ import {
   type StudyResults,
 } from '../evaluate/reproduction/results.ts';
 import { smooth } from './series.ts';
+import { fetchOnce, type Fetched } from './fetched.ts';
 import { sentence } from './sentence.ts';
 
 /** Put there by the build, from docs/reproduction/. */
@@ -36,11 +37,10 @@ export class Study {
   async load(): Promise<void> {
     this.problem = null;
     try {
-      const response = await fetch(studyAddress);
-      const text = response.ok ? await response.text() : '<';
       // Some hosts answer a missing file with their front page.
-      this.absent = text.trimStart().startsWith('<');
-      if (!this.absent) this.results = readStudy(text);
+      const there = ({ ok, text }: Fetched) => (ok && !text.trimStart().startsWith('<') ? readStudy(text) : null);
+      this.results = await fetchOnce(studyAddress, there);
+      this.absent = this.results === null;
     } catch (error) {
       this.problem = error instanceof TypeError ? 'The study could not be fetched. Check the connection and try again.' : sentence(error);
     }

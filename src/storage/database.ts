@@ -60,33 +60,38 @@ export async function openDatabase(name: string, path: readonly Upgrade[] = upgr
     () => giveUp(new LabError('storage', 'The browser does not answer when asked for its storage.', 'Restart the browser to keep runs.')),
     openTimeoutMs,
   );
-  const opening = openDB<LabSchema>(name, path.length, {
-    async upgrade(database, oldVersion, _newVersion, transaction) {
-      for (const upgrade of path.slice(oldVersion)) await upgrade(database, transaction);
-    },
-    blocked() {
-      giveUp(
-        new LabError(
-          'storage',
-          'Another tab holds an older version of the stored runs open.',
-          'Close the other tabs of this page and reload to get at the stored runs.',
-        ),
-      );
-    },
-    blocking(_current, _blocked, event) {
-      // A newer version of the page wants to upgrade: let go, so that it does not wait for this tab.
-      (event.target as IDBDatabase).close();
-    },
-  });
+  let opening: Promise<LabDatabase> | null = null;
   try {
+    // Where site data is blocked this throws at once.
+    opening = openDB<LabSchema>(name, path.length, {
+      async upgrade(database, oldVersion, _newVersion, transaction) {
+        for (const upgrade of path.slice(oldVersion)) await upgrade(database, transaction);
+      },
+      blocked() {
+        giveUp(
+          new LabError(
+            'storage',
+            'Another tab holds an older version of the stored runs open.',
+            'Close the other tabs of this page and reload to get at the stored runs.',
+          ),
+        );
+      },
+      blocking(_current, _blocked, event) {
+        // A newer version of the page wants to upgrade: let go, so that it does not wait for this tab.
+        (event.target as IDBDatabase).close();
+      },
+    });
     return await Promise.race([opening, refused]);
   } catch (error) {
     // Too late is as good as never: a connection that opens after all must not block other tabs.
-    opening.then((database) => database.close()).catch(() => {});
+    opening?.then((database) => database.close()).catch(() => {});
     if ((error as DOMException | undefined)?.name === 'VersionError') {
-      throw new LabError('storage', 'The stored runs were written by a newer version of this page.', 'Reload the page to get at them.', {
-        cause: error,
-      });
+      throw new LabError(
+        'storage',
+        'The stored runs were taken over by a newer version of this page, perhaps in another tab.',
+        'Reload the page to get at them.',
+        { cause: error },
+      );
     }
     throw error;
   } finally {
@@ -114,15 +119,15 @@ export async function guarded<T>(operation: () => Promise<T>): Promise<T> {
     if (name === 'InvalidStateError') {
       throw new LabError(
         'storage',
-        'The connection to the stored runs was closed, perhaps by a newer version of this page in another tab.',
-        'Reload the page.',
+        'The connection to the stored runs was closed by the browser.',
+        'What is not saved yet is still in this page: continue to try again.',
         { cause: error },
       );
     }
     throw new LabError(
       'storage',
       `The browser’s storage failed (${error instanceof Error ? error.message : String(error)}).`,
-      'Reload the page; what was stored before is still there.',
+      'What was stored before is still there; what is not saved yet is in this page: continue to try again.',
       { cause: error },
     );
   }

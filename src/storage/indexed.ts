@@ -2,8 +2,9 @@
  * Runs in the browser's IndexedDB. One method, one transaction. Inside a transaction nothing is awaited but its own requests,
  * or it would close by itself; packing and hashing happen before it opens.
  */
-import { currentConfig } from '../rl/config.ts';
-import { guarded, type LabDatabase } from './database.ts';
+import { checkedRecord, readable, readableCells, readableMetrics, readableRollouts, unreadableOf, type Unreadable } from './checked.ts';
+import { Connection } from './connection.ts';
+import { openDatabase, type LabDatabase } from './database.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
@@ -20,26 +21,35 @@ import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention
 import { seal, unseal } from './seal.ts';
 import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
 
+/** Stores whose records the page lists. */
+const listed = [
+  ['run', 'runs'],
+  ['checkpoint', 'checkpoints'],
+  ['evaluation', 'evaluations'],
+  ['judgement', 'judgements'],
+] as const;
+
 export class IndexedStorage implements LabStorage {
   readonly durable = true;
-  readonly #database: LabDatabase;
+  readonly #connection: Connection;
 
-  constructor(database: LabDatabase) {
-    this.#database = database;
+  /** @param reopen where another connection comes from, should the browser close this one */
+  constructor(database: LabDatabase, reopen: () => Promise<LabDatabase> = () => openDatabase(database.name)) {
+    this.#connection = new Connection(database, reopen);
   }
 
   runs(): Promise<readonly RunRecord[]> {
-    return guarded(async () => (await this.#database.getAll('runs')).map(current).sort((a, b) => b.created - a.created));
+    return this.#connection.use(async (database) => readable('run', await database.getAll('runs')).sort((a, b) => b.created - a.created));
   }
 
   run(id: string): Promise<RunRecord> {
-    return guarded(async () => current(known(await this.#database.get('runs', id), 'run', id)));
+    return this.#connection.use(async (database) => checkedRecord('run', known(await database.get('runs', id), 'run', id)));
   }
 
   async createRun(run: RunRecord, first: CheckpointDraft, history: readonly MetricsRecord[] = []): Promise<CheckpointInfo> {
     const { info, bytes } = await seal(first);
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['runs', 'metrics', 'checkpoints', 'payloads'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['runs', 'metrics', 'checkpoints', 'payloads'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('runs').add({ ...run, step: info.step }),
         ...history.map((record) => () => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
@@ -51,17 +61,17 @@ export class IndexedStorage implements LabStorage {
   }
 
   updateRun(id: string, change: RunChange): Promise<RunRecord> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction('runs', 'readwrite');
-      const run = { ...current(known(await transaction.store.get(id), 'run', id)), ...change, updated: Date.now() };
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction('runs', 'readwrite');
+      const run = { ...checkedRecord('run', known(await transaction.store.get(id), 'run', id)), ...change, updated: Date.now() };
       await commit(transaction, [() => transaction.store.put(run)]);
       return run;
     });
   }
 
   deleteRun(id: string): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['runs', 'metrics', 'rollouts', 'checkpoints', 'payloads'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['runs', 'metrics', 'rollouts', 'checkpoints', 'payloads'], 'readwrite');
       const checkpoints = await transaction.objectStore('checkpoints').index('run').getAllKeys(id);
       await commit(transaction, [
         () => transaction.objectStore('runs').delete(id),
@@ -74,8 +84,8 @@ export class IndexedStorage implements LabStorage {
   }
 
   saveStep(metrics: MetricsRecord, rollouts: RolloutsRecord): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['metrics', 'rollouts'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['metrics', 'rollouts'], 'readwrite');
       const retired = retiredRolloutStep(rollouts.step);
       await commit(transaction, [
         () => transaction.objectStore('metrics').put(metrics),
@@ -86,16 +96,16 @@ export class IndexedStorage implements LabStorage {
   }
 
   metrics(runId: string): Promise<readonly MetricsRecord[]> {
-    return guarded(() => this.#database.getAll('metrics', stepsOf(runId)));
+    return this.#connection.use(async (database) => readableMetrics(await database.getAll('metrics', stepsOf(runId))));
   }
 
   rollouts(runId: string, step: number): Promise<RolloutsRecord | null> {
-    return guarded(async () => (await this.#database.get('rollouts', [runId, step])) ?? null);
+    return this.#connection.use(async (database) => readableRollouts(await database.get('rollouts', [runId, step])));
   }
 
   rewind(runId: string, step: number): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['metrics', 'rollouts'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['metrics', 'rollouts'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('metrics').delete(stepsOf(runId, step)),
         () => transaction.objectStore('rollouts').delete(stepsOf(runId, step)),
@@ -105,16 +115,16 @@ export class IndexedStorage implements LabStorage {
 
   async saveCheckpoint(draft: CheckpointDraft, status: RunStatus): Promise<CheckpointInfo> {
     const { info, bytes } = await seal(draft);
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['runs', 'checkpoints', 'payloads'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['runs', 'checkpoints', 'payloads'], 'readwrite');
       const [runs, checkpoints, payloads] = [
         transaction.objectStore('runs'),
         transaction.objectStore('checkpoints'),
         transaction.objectStore('payloads'),
       ];
       const [stored, siblings] = await Promise.all([runs.get(draft.runId), checkpoints.index('run').getAll(draft.runId)]);
-      const run = known(stored, 'run', draft.runId);
-      const retired = retiredCheckpoints([...siblings, info]);
+      const run = checkedRecord('run', known(stored, 'run', draft.runId));
+      const retired = retiredCheckpoints([...readable('checkpoint', siblings), info]);
       await commit(transaction, [
         ...retired.map(
           ({ id }) =>
@@ -135,11 +145,15 @@ export class IndexedStorage implements LabStorage {
   }
 
   checkpoints(runId: string): Promise<readonly CheckpointInfo[]> {
-    return guarded(async () => (await this.#database.getAllFromIndex('checkpoints', 'run', runId)).sort(newestFirst));
+    return this.#connection.use(async (database) =>
+      readable('checkpoint', await database.getAllFromIndex('checkpoints', 'run', runId)).sort(newestFirst),
+    );
   }
 
   async checkpoint(id: string): Promise<Checkpoint> {
-    const info = await guarded(async () => known(await this.#database.get('checkpoints', id), 'checkpoint', id));
+    const info = await this.#connection.use(async (database) =>
+      checkedRecord('checkpoint', known(await database.get('checkpoints', id), 'checkpoint', id)),
+    );
     const whole = await this.#read(info);
     if (whole) return whole;
     for (const other of await this.checkpoints(info.runId)) {
@@ -149,13 +163,13 @@ export class IndexedStorage implements LabStorage {
   }
 
   async #read(info: CheckpointInfo): Promise<Checkpoint | null> {
-    const payload = await guarded(() => this.#database.get('payloads', info.id));
+    const payload = await this.#connection.use((database) => database.get('payloads', info.id));
     return unseal(info, payload?.bytes);
   }
 
   renameCheckpoint(id: string, name: string): Promise<CheckpointInfo> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction('checkpoints', 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction('checkpoints', 'readwrite');
       const info = { ...known(await transaction.store.get(id), 'checkpoint', id), name, kept: true };
       await commit(transaction, [() => transaction.store.put(info)]);
       return info;
@@ -163,8 +177,8 @@ export class IndexedStorage implements LabStorage {
   }
 
   deleteCheckpoint(id: string): Promise<string | null> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['checkpoints', 'payloads'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['checkpoints', 'payloads'], 'readwrite');
       const info = await transaction.objectStore('checkpoints').get(id);
       await commit(transaction, [
         () => transaction.objectStore('checkpoints').delete(id),
@@ -175,23 +189,27 @@ export class IndexedStorage implements LabStorage {
   }
 
   evaluations(): Promise<readonly EvaluationRecord[]> {
-    return guarded(async () => (await this.#database.getAll('evaluations')).sort((a, b) => b.created - a.created));
+    return this.#connection.use(async (database) =>
+      readable('evaluation', await database.getAll('evaluations')).sort((a, b) => b.created - a.created),
+    );
   }
 
   evaluation(id: string): Promise<EvaluationRecord> {
-    return guarded(async () => known(await this.#database.get('evaluations', id), 'evaluation', id));
+    return this.#connection.use(async (database) =>
+      checkedRecord('evaluation', known(await database.get('evaluations', id), 'evaluation', id)),
+    );
   }
 
   saveEvaluation(evaluation: EvaluationRecord): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction('evaluations', 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction('evaluations', 'readwrite');
       await commit(transaction, [() => transaction.store.put(evaluation)]);
     });
   }
 
   saveCell(cell: CellRecord, progress: Pick<EvaluationRecord, 'fraction' | 'work'>): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['evaluations', 'cells'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['evaluations', 'cells'], 'readwrite');
       const evaluations = transaction.objectStore('evaluations');
       const evaluation = known(await evaluations.get(cell.evaluationId), 'evaluation', cell.evaluationId);
       await commit(transaction, [
@@ -202,12 +220,12 @@ export class IndexedStorage implements LabStorage {
   }
 
   cells(evaluationId: string): Promise<readonly CellRecord[]> {
-    return guarded(() => this.#database.getAll('cells', cellsOf(evaluationId)));
+    return this.#connection.use(async (database) => readableCells(await database.getAll('cells', cellsOf(evaluationId))));
   }
 
   deleteEvaluation(id: string): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['evaluations', 'cells'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['evaluations', 'cells'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('evaluations').delete(id),
         () => transaction.objectStore('cells').delete(cellsOf(id)),
@@ -216,39 +234,43 @@ export class IndexedStorage implements LabStorage {
   }
 
   judgements(): Promise<readonly JudgementRecord[]> {
-    return guarded(async () => (await this.#database.getAll('judgements')).sort((a, b) => b.created - a.created));
+    return this.#connection.use(async (database) =>
+      readable('judgement', await database.getAll('judgements')).sort((a, b) => b.created - a.created),
+    );
   }
 
   judgement(id: string): Promise<JudgementRecord> {
-    return guarded(async () => known(await this.#database.get('judgements', id), 'judgement', id));
+    return this.#connection.use(async (database) =>
+      checkedRecord('judgement', known(await database.get('judgements', id), 'judgement', id)),
+    );
   }
 
   saveJudgement(judgement: JudgementRecord): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction('judgements', 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction('judgements', 'readwrite');
       await commit(transaction, [() => transaction.store.put(judgement)]);
     });
   }
 
   saveJudged(judged: JudgedRecord): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['judgements', 'judged'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['judgements', 'judged'], 'readwrite');
       known(await transaction.objectStore('judgements').getKey(judged.judgementId), 'judgement', judged.judgementId);
       await commit(transaction, [() => transaction.objectStore('judged').put(judged)]);
     });
   }
 
   judged(judgementId: string): Promise<readonly JudgedRecord[]> {
-    return guarded(() => this.#database.getAll('judged', cellsOf(judgementId)));
+    return this.#connection.use((database) => database.getAll('judged', cellsOf(judgementId)));
   }
 
   judgedKeys(judgementId: string): Promise<readonly string[]> {
-    return guarded(async () => (await this.#database.getAllKeys('judged', cellsOf(judgementId))).map(([, key]) => key));
+    return this.#connection.use(async (database) => (await database.getAllKeys('judged', cellsOf(judgementId))).map(([, key]) => key));
   }
 
   deleteJudgement(id: string): Promise<void> {
-    return guarded(async () => {
-      const transaction = this.#database.transaction(['judgements', 'judged'], 'readwrite');
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['judgements', 'judged'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('judgements').delete(id),
         () => transaction.objectStore('judged').delete(cellsOf(id)),
@@ -256,8 +278,25 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
+  unreadable(): Promise<readonly Unreadable[]> {
+    return this.#connection.use(async (database) => {
+      const found: Unreadable[] = [];
+      for (const [kind, store] of listed) {
+        const transaction = database.transaction(store);
+        const [keys, records] = await Promise.all([transaction.store.getAllKeys(), transaction.store.getAll()]);
+        found.push(
+          ...unreadableOf(
+            kind,
+            keys.map((key, i) => [key, records[i]]),
+          ),
+        );
+      }
+      return found;
+    });
+  }
+
   close(): void {
-    this.#database.close();
+    this.#connection.close();
   }
 }
 
@@ -281,11 +320,6 @@ async function commit(
   // A request's own reason comes before the transaction's, which is the last.
   const failed = results.find((result) => result.status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;
-}
-
-/** A record as this version knows it, whatever version stored it. */
-function current(run: RunRecord): RunRecord {
-  return { ...run, config: currentConfig(run.config) };
 }
 
 /** Keys [run, step] of all steps after `after`. */

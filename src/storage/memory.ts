@@ -2,6 +2,7 @@
  * Runs kept in memory, where the browser gives the page no IndexedDB (some private windows, blocked site data).
  * The page stays usable; a reload forgets everything. Checkpoints are sealed all the same, so that both storages hand out copies.
  */
+import type { Unreadable } from './checked.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
@@ -176,6 +177,10 @@ export class MemoryStorage implements LabStorage {
 
   async deleteJudgement(id: string): Promise<void> {
     this.#judgements.delete(id);
+  }
+
+  async unreadable(): Promise<readonly Unreadable[]> {
+    return [];
   }
 
   close(): void {}

@@ -7,7 +7,10 @@ import type { LabStorage } from './storage.ts';
 
 export async function openStorage(name = 'permix-lab'): Promise<{ readonly storage: LabStorage; readonly notice: string | null }> {
   try {
-    return { storage: new IndexedStorage(await openDatabase(name)), notice: null };
+    const storage = new IndexedStorage(await openDatabase(name));
+    // Some browsers let it be opened and refuse what comes after.
+    await storage.runs();
+    return { storage, notice: null };
   } catch (error) {
     const why =
       error instanceof LabError

@@ -11,6 +11,11 @@ export interface StorageEstimate {
 export async function estimate(): Promise<StorageEstimate> {
   const manager = (globalThis.navigator as Navigator | undefined)?.storage;
   if (!manager?.estimate) return { used: 0, quota: 0, persisted: false };
-  const { usage = 0, quota = 0 } = await manager.estimate();
-  return { used: usage, quota, persisted: (await manager.persisted?.()) ?? false };
+  try {
+    const { usage = 0, quota = 0 } = await manager.estimate();
+    return { used: usage, quota, persisted: (await manager.persisted?.()) ?? false };
+  } catch {
+    // Site data is blocked: there is no room to speak of.
+    return { used: 0, quota: 0, persisted: false };
+  }
 }

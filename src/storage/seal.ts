@@ -1,4 +1,6 @@
 /** A checkpoint between its live form and its stored one: packed, measured, hashed on the way in, verified on the way out. */
+import { LabError } from '../errors.ts';
+import { parseRunConfig } from '../rl/check.ts';
 import { fingerprint, matches } from './hash.ts';
 import { packCheckpoint, unpackCheckpoint } from './pack.ts';
 import type { Checkpoint, CheckpointDraft, CheckpointInfo } from './records.ts';
@@ -26,10 +28,16 @@ export async function seal(draft: CheckpointDraft): Promise<SealedCheckpoint> {
   return { info, bytes };
 }
 
-/** Null when the bytes are not the ones that were sealed. */
-export async function unseal(info: CheckpointInfo, bytes: ArrayBuffer | undefined): Promise<Checkpoint | null> {
-  if (!bytes || !(await matches(bytes, info.hash))) return null;
-  return { ...info, ...unpackCheckpoint(bytes) };
+/** Null when the bytes are not the ones that were sealed, or are none, or hold what no run of this version can go on from. */
+export async function unseal(info: CheckpointInfo, bytes: unknown): Promise<Checkpoint | null> {
+  if (!(bytes instanceof ArrayBuffer) || !(await matches(bytes, info.hash))) return null;
+  try {
+    const content = unpackCheckpoint(bytes);
+    return { ...info, ...content, config: parseRunConfig(content.config) };
+  } catch (error) {
+    if (error instanceof LabError && (error.code === 'config' || error.code === 'format')) return null;
+    throw error;
+  }
 }
 
 /** Unique without a secure context, where `crypto.randomUUID` is missing. */

@@ -5,6 +5,7 @@
  * Every method is atomic: it has happened wholly or not at all. Failures are LabErrors of code `storage` or `format`.
  */
 import { LabError } from '../errors.ts';
+import type { Unreadable } from './checked.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
@@ -80,6 +81,9 @@ export interface LabStorage {
   judgedKeys(judgementId: string): Promise<readonly string[]>;
   /** With its answers and verdicts. Unknown ids are no error. */
   deleteJudgement(id: string): Promise<void>;
+
+  /** What is stored and cannot be read; it is in no list, and stays until it is deleted. */
+  unreadable(): Promise<readonly Unreadable[]>;
 
   close(): void;
 }

@@ -7,6 +7,7 @@ import type { Persona, Voice } from '../persona/persona.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, Phase, RolloutRecord, StepRow } from '../rl/events.ts';
 import type { Changes } from '../run/identity.ts';
+import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
 import type { JudgeApi } from './judge-api.ts';
@@ -48,6 +49,8 @@ export interface Boot {
   readonly tasks: readonly { readonly id: string; readonly name: string; readonly description: string; readonly knobs: readonly Knob[] }[];
   /** Newest first. A run that was `running` when its tab went away is listed as `paused`. */
   readonly runs: readonly RunRecord[];
+  /** Stored records that this version cannot read; each is said in a notice too. */
+  readonly unreadable: readonly Unreadable[];
   readonly recipes: Readonly<Record<string, RunConfig>>;
 }
 
@@ -176,6 +179,8 @@ export interface TrainerApi extends JudgeApi {
   rollouts(runId: string, step: number): Promise<readonly RolloutRecord[]>;
   renameRun(runId: string, name: string): Promise<void>;
   deleteRun(runId: string): Promise<void>;
+  /** A record that cannot be read, with what belongs to it. Resolves with those that are left. */
+  deleteUnreadable(record: Unreadable): Promise<readonly Unreadable[]>;
   saveCheckpoint(name: string): Promise<CheckpointInfo>;
   renameCheckpoint(id: string, name: string): Promise<void>;
   deleteCheckpoint(id: string): Promise<void>;

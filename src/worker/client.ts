@@ -51,5 +51,8 @@ let asked = false;
 function keepStorage(): void {
   if (asked) return;
   asked = true;
-  void navigator.storage?.persist?.().catch(() => false);
+  // Where site data is blocked it refuses, and there is nothing to keep.
+  void Promise.resolve()
+    .then(() => navigator.storage?.persist?.())
+    .catch(() => false);
 }

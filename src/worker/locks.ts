@@ -8,7 +8,8 @@ export interface RunLocks {
 
 const nameOf = (runId: string) => `permix-lab/${runId}`;
 
-export function runLocks(manager: LockManager | undefined = (globalThis.navigator as Navigator | undefined)?.locks): RunLocks {
+export function runLocks(): RunLocks {
+  const manager = (globalThis.navigator as Navigator | undefined)?.locks;
   return manager ? webLocks(manager) : unlocked;
 }
 
@@ -18,10 +19,17 @@ const unlocked: RunLocks = {
   heldElsewhere: async () => false,
 };
 
-function webLocks(manager: LockManager): RunLocks {
+/** Where site data is blocked there are locks that refuse every request; runs are in memory then, and no other tab knows them. */
+export function webLocks(manager: Pick<LockManager, 'request' | 'query'>): RunLocks {
+  const without = <T>(instead: () => Promise<T>) => {
+    return (error: unknown): Promise<T> => {
+      if ((error as DOMException | undefined)?.name !== 'SecurityError') throw error;
+      return instead();
+    };
+  };
   return {
     hold: (runId) =>
-      new Promise((resolve, reject) => {
+      new Promise<(() => void) | null>((resolve, reject) => {
         manager
           .request(nameOf(runId), { ifAvailable: true }, (lock) => {
             if (!lock) return resolve(null);
@@ -29,10 +37,11 @@ function webLocks(manager: LockManager): RunLocks {
             return new Promise<void>((release) => resolve(release));
           })
           .catch(reject);
-      }),
-    async heldElsewhere(runId) {
-      const { held = [] } = await manager.query();
-      return held.some(({ name }) => name === nameOf(runId));
-    },
+      }).catch(without(() => unlocked.hold(runId))),
+    heldElsewhere: (runId) =>
+      manager
+        .query()
+        .then(({ held = [] }) => held.some(({ name }) => name === nameOf(runId)))
+        .catch(without(() => unlocked.heldElsewhere(runId))),
   };
 }

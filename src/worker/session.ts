@@ -14,6 +14,7 @@ import { initialTrainerState } from '../rl/trainer.ts';
 import { forkComplaints, forked } from '../run/fork.ts';
 import { begun, changesOf, type Changes, type Origin } from '../run/identity.ts';
 import { estimate } from '../storage/quota.ts';
+import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord, Teacher } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
@@ -89,6 +90,7 @@ export class Session implements SessionApi {
     const { engine, reason, notices, checks } = await this.#bench.choose(wish, bundledPolicy.id);
     const { config, notices: ofPolicy } = await this.#bench.policy(bundledPolicy.id);
     const opened = await this.#opened();
+    const unreadable = await opened.storage.unreadable();
     const insecure =
       globalThis.isSecureContext === false
         ? 'This page came over plain http, where browsers offer no WebGPU, no offline use and no locks between tabs: ' +
@@ -98,7 +100,8 @@ export class Session implements SessionApi {
       engine: engine.info,
       reason,
       checks,
-      notices: [insecure, ...notices, opened.notice, ...ofPolicy].filter((text) => text !== null),
+      notices: [insecure, ...notices, opened.notice, ...ofPolicy, ...unreadable.map(unreadableSentence)].filter((text) => text !== null),
+      unreadable,
       policy: {
         ...bundledPolicy,
         parameters: parameterCount(config),
@@ -217,6 +220,20 @@ export class Session implements SessionApi {
       }
       for (const { id } of await storage.checkpoints(runId)) this.#refuseTeacher(id);
       await storage.deleteRun(runId);
+    });
+  }
+
+  deleteUnreadable({ kind, key }: Unreadable): Promise<readonly Unreadable[]> {
+    return this.#commands.take(async () => {
+      const { storage } = await this.#opened();
+      // It may have become readable: what is to go is what cannot be read.
+      if ((await storage.unreadable()).some((one) => one.kind === kind && one.key === key)) {
+        if (kind === 'run') await storage.deleteRun(key);
+        else if (kind === 'checkpoint') await storage.deleteCheckpoint(key);
+        else if (kind === 'evaluation') await storage.deleteEvaluation(key);
+        else await storage.deleteJudgement(key);
+      }
+      return storage.unreadable();
     });
   }
 
@@ -479,6 +496,10 @@ function newRun(name: string, config: RunConfig, engine: RunRecord['engine'], or
 
 function training({ name }: RunRecord): LabError {
   return new LabError('usage', `“${name}” is being trained.`, 'Pause or stop it first.');
+}
+
+function unreadableSentence({ kind, name, why }: Unreadable): string {
+  return `The stored ${kind} ${name} cannot be read and is left out: ${why}. It stays as it is until you delete it under “What has been kept?”.`;
 }
 
 const maxNameLength = 120;

@@ -16,17 +16,21 @@ import { Session } from './session.ts';
 /** Set by the page before anything else: a worker does not know the address of the page it belongs to. */
 let pageUrl = '';
 
-async function besidePage(id: string): Promise<Policy> {
+function besidePage(id: string): Promise<Policy> {
   const folder = new URL(`models/${encodeURIComponent(id)}/`, pageUrl).href;
   const source = fetchSource(id, folder);
-  if (!(await source.read('config.json'))) {
-    throw new LabError(
-      'network',
-      `There is no policy ${id} at ${folder}.`,
-      'Reload the page; if it stays away, the page was not copied whole.',
-    );
-  }
-  return loadPolicy(source);
+  return loadPolicy({
+    id,
+    async read(path) {
+      const file = await source.read(path);
+      if (file || path !== 'config.json') return file;
+      throw new LabError(
+        'network',
+        `There is no policy ${id} at ${folder}.`,
+        'Reload the page; if it stays away, the page was not copied whole.',
+      );
+    },
+  });
 }
 
 const absolute = (url: string) => new URL(url, self.location.href).href;
@@ -62,6 +66,7 @@ const api: TrainerApi = {
   rollouts: (runId, step) => session.rollouts(runId, step),
   renameRun: (runId, name) => session.renameRun(runId, name),
   deleteRun: (runId) => session.deleteRun(runId),
+  deleteUnreadable: (record) => session.deleteUnreadable(record),
   saveCheckpoint: (name) => session.saveCheckpoint(name),
   renameCheckpoint: (id, name) => session.renameCheckpoint(id, name),
   deleteCheckpoint: (id) => session.deleteCheckpoint(id),

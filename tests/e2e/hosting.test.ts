@@ -1,6 +1,7 @@
 /** The built page on hosts of every kind: a sub-path without special headers, plain http over a network, a browser without WebGPU. */
 import type { Browser, Page } from 'playwright';
 import { afterEach, describe, expect, it } from 'vitest';
+import { reportViolations } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
@@ -27,6 +28,7 @@ async function visit(url: string): Promise<Visit> {
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
+  await reportViolations(page);
   await page.goto(url);
   // A trial click waits until the button can be pressed.
   await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true, timeout: bootMilliseconds });

@@ -1,6 +1,6 @@
 /** The built page in a browser, and the hands of a visitor: small runs, the state of the run, what the console complained about. */
 import type { Browser, BrowserContext, Page } from 'playwright';
-import { expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 
 export interface LabPage {
   readonly page: Page;
@@ -31,8 +31,23 @@ export async function visitLab(
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
+  await reportViolations(page);
   await page.goto(url);
   return { page, context, complaints };
+}
+
+const violations: string[] = [];
+afterEach(() => expect(violations.splice(0), 'violations of the page’s own security policy').toEqual([]));
+
+/** Whatever the page does against its content security policy fails the test that made it do so. Before the page is opened. */
+export async function reportViolations(page: Page, found: (violation: string) => void = (one) => violations.push(one)): Promise<void> {
+  await page.exposeFunction('reportViolation', found);
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber, sample }) => {
+      const { reportViolation } = globalThis as unknown as { reportViolation(violation: string): void };
+      reportViolation(`${violatedDirective}: ${blockedURI} in ${sourceFile}:${lineNumber} ${sample}`);
+    });
+  });
 }
 
 /** Waits until a run could be started. */

@@ -24,14 +24,18 @@ export interface StaticServer {
   readonly url: string;
   /** Paths that were asked for and are not there, the site's icon excepted. */
   readonly missing: readonly string[];
+  /** Every path that was asked for, as often as it was. */
+  readonly asked: readonly string[];
   close(): Promise<void>;
 }
 
 /** @param folder what is served  @param subPath where, e.g. `/some/sub/path/`  @param host address to listen on */
 export async function serveFolder(folder: string, subPath = '/', host = '127.0.0.1'): Promise<StaticServer> {
   const missing: string[] = [];
+  const asked: string[] = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://here').pathname);
+    asked.push(path);
     const inside = path.startsWith(subPath) ? normalize(path.slice(subPath.length) || 'index.html') : null;
     const file = inside === null || inside.startsWith('..') ? null : join(folder, inside.endsWith(sep) ? `${inside}index.html` : inside);
     const notFound = () => {
@@ -51,6 +55,7 @@ export async function serveFolder(folder: string, subPath = '/', host = '127.0.0
     port,
     url: `http://${name}:${port}${subPath}`,
     missing,
+    asked,
     close: () =>
       new Promise((done) => {
         server.closeAllConnections();

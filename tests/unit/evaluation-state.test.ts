@@ -7,13 +7,13 @@ import { resolve } from 'node:path';
 import { createEngine } from '../../src/engine/create.ts';
 import { evaluate } from '../../src/evaluate/evaluate.ts';
 import { generatedQuestions } from '../../src/evaluate/questions.ts';
-import type { EvaluationReport } from '../../src/evaluate/report.ts';
+import { reportCsv, type EvaluationReport } from '../../src/evaluate/report.ts';
 import { reportTable } from '../../src/evaluate/table.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { Evaluation, rowsOf, scoreKey } from '../../src/state/evaluation.svelte.ts';
-import { fileName, scoresOf, shownPolicies, wholeCsv, wholeJson, wholeTable } from '../../src/state/evaluation-report.ts';
+import { fileName, scoresOf, shownPolicies, wholeJson, wholeTable } from '../../src/state/evaluation-report.ts';
 import type { EvaluatedPolicy, EvaluationRecord, EvaluationSettings } from '../../src/storage/records.ts';
 import { taskById } from '../../src/tasks/index.ts';
 import { heatGrids } from '../../src/ui/evaluate/heat.ts';
@@ -126,7 +126,9 @@ describe('a finished evaluation', () => {
     const { reports } = await stored;
     expect(JSON.parse(wholeJson(reports))).toEqual(JSON.parse(JSON.stringify(reports)) as EvaluationReport[]);
     expect(JSON.parse(wholeJson(reports.slice(0, 1)))).toMatchObject({ format: 'permix-evaluation' });
-    const lines = wholeCsv(reports).trimEnd().split('\r\n');
+    const lines = reportCsv(...reports)
+      .trimEnd()
+      .split('\r\n');
     expect(lines.filter((line) => line.startsWith('role,'))).toHaveLength(1);
     expect(new Set(lines).size).toBe(lines.length);
     for (const name of ['base,Base policy', 'policy,A', 'policy,B']) {

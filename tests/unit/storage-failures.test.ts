@@ -1,9 +1,10 @@
 /** Storage when things go wrong: damaged bytes, a full disk, a database that cannot be opened, older and newer databases. */
 import 'fake-indexeddb/auto';
-import { openDB } from 'idb';
+import { forceCloseDatabase } from 'fake-indexeddb';
+import { openDB, unwrap } from 'idb';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
-import { openDatabase, upgrades } from '../../src/storage/database.ts';
+import { openDatabase, upgrades, type LabDatabase } from '../../src/storage/database.ts';
 import { IndexedStorage } from '../../src/storage/indexed.ts';
 import { openStorage } from '../../src/storage/open.ts';
 import { draft, runRecord, stepRecords } from '../helpers/run-records.ts';
@@ -100,7 +101,58 @@ describe('no IndexedDB', () => {
     storage.close();
     const error = await failure(storage.runs());
     expect(labErrorCode(error)).toBe('storage');
-    expect(error.message).toMatch(/Reload the page/);
+    expect(error.message).toMatch(/was closed by the browser.*not saved yet is still in this page/);
+  });
+
+  it('is also a database that is opened and then answers nothing', async () => {
+    vi.spyOn(IDBObjectStore.prototype, 'getAll').mockImplementation(() => {
+      throw new DOMException('Internal error', 'UnknownError');
+    });
+    const { storage, notice } = await openStorage(`failures-${databases++}`);
+    expect([storage.durable, notice]).toEqual([false, expect.stringMatching(/only until this page is closed/)]);
+  });
+});
+
+describe('a connection that the browser closes', () => {
+  /** As a browser does it by itself, the event with it. */
+  const closedByBrowser = (database: LabDatabase) => forceCloseDatabase(unwrap(database) as never);
+
+  it('is opened again, and what was on its way is stored', async () => {
+    const { database, storage } = await open();
+    await storage.createRun(runRecord('a'), draft('a', 0));
+    closedByBrowser(database);
+    // Together they wait for one new connection.
+    await Promise.all([storage.saveCheckpoint(draft('a', 10), 'running'), storage.saveStep(...stepRecords('a', 10)), storage.runs()]);
+    expect((await storage.run('a')).step).toBe(10);
+    expect(await storage.checkpoints('a')).toHaveLength(2);
+    expect(await storage.metrics('a')).toHaveLength(1);
+    storage.close();
+  });
+
+  it('is opened again each time, once for an operation', async () => {
+    const { database, name } = await open();
+    let opened = 0;
+    const storage = new IndexedStorage(database, async () => {
+      opened++;
+      const fresh = await openDatabase(name);
+      if (opened !== 2) fresh.close();
+      return fresh;
+    });
+    database.close();
+    expect(labErrorCode(await failure(storage.runs()))).toBe('storage');
+    expect(opened).toBe(1);
+    expect(await storage.runs()).toEqual([]);
+    expect(opened).toBe(2);
+    storage.close();
+  });
+
+  it('and cannot be opened again says so, and that nothing in the page is lost', async () => {
+    const { database } = await open();
+    const storage = new IndexedStorage(database, () => Promise.reject(new DOMException('denied', 'SecurityError')));
+    closedByBrowser(database);
+    const error = await failure(storage.saveCheckpoint(draft('a', 10), 'running'));
+    expect(labErrorCode(error)).toBe('storage');
+    expect(error.message).toMatch(/denied.*not saved yet is in this page/);
   });
 });
 

@@ -1,4 +1,5 @@
 /** A judgement as one plain object that survives JSON, as a table of numbers, and as lines for a terminal. The key is in none of them. */
+import { csvTable } from '../csv.ts';
 import { judgeTasks, type JudgeTask } from './benchmark.ts';
 import type { JudgePlan } from './plan.ts';
 import { rubricVersion } from './rubric.ts';
@@ -115,14 +116,8 @@ export function judgeCsv({ policies }: JudgeReport): string {
     }
     for (const { description, score } of personas) rows.push([name, description, '', 'PersonaScore', score]);
   }
-  const lines = rows.filter(([, , , , value]) => value !== null).map((row) => row.map((cell) => quoted(String(cell))).join(','));
-  return ['policy,persona,task,measure,value', ...lines].map((line) => `${line}\r\n`).join('');
-}
-
-function quoted(cell: string): string {
-  // A spreadsheet takes what begins like a formula for one; a negative number is none.
-  const safe = /^[=+@-]/.test(cell) && !Number.isFinite(Number(cell)) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const known = rows.flatMap(([name, persona, task, measure, value]) => (value === null ? [] : [[name, persona, task, measure, value]]));
+  return csvTable(['policy', 'persona', 'task', 'measure', 'value'], known);
 }
 
 /** One row per task and one per headline, a column per policy: what the page and the terminal show. */

@@ -2,7 +2,7 @@
  * A study's headline beside every other seed that was run with its setting, by whomever, and all of them as one. The first seeds of a claim are the ones that
  * suggested it; what they say alone is not what is known. Other seeds are declared in a file beside the study (`others.json`); nothing is run here.
  */
-import * as z from 'zod/mini';
+import { z } from '../../schema.ts';
 import { LabError } from '../../errors.ts';
 import { equivalence, fromInterval, pool, ratioInterval, summarise, type LogRatios } from '../../statistics/equivalence.ts';
 import { analysis } from './analysis.ts';

@@ -1,0 +1,182 @@
+/**
+ * Stored records, read with suspicion: another version of the page, a browser's fault or a curious reader may have left something else in
+ * the database. A record that is not what it should be is left where it is and out of every list (`unreadable`); nothing is mended by guess.
+ */
+import { LabError } from '../errors.ts';
+import { parseRunConfig } from '../rl/check.ts';
+import { currentConfig, type StoredConfig } from '../rl/config.ts';
+import { z } from '../schema.ts';
+import type { JudgementRecord } from './judgements.ts';
+import type { CellRecord, CheckpointInfo, EvaluationRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
+
+/** A record that this version cannot read. Its key is what it is deleted by. */
+export interface Unreadable {
+  readonly kind: 'run' | 'checkpoint' | 'evaluation' | 'judgement';
+  readonly key: string;
+  /** Its name, where that can still be told. */
+  readonly name: string;
+  /** What is wrong with it, a sentence's end: "its step is not valid". */
+  readonly why: string;
+}
+
+const time = z.number().check(z.minimum(0), z.maximum(8.64e15));
+const step = z.int().check(z.minimum(0));
+const count = z.number().check(z.minimum(0));
+const engine = z.looseObject({
+  engine: z.string(),
+  backend: z.string(),
+  adapter: z.nullable(z.string()),
+  software: z.boolean(),
+  features: z.array(z.string()),
+  limits: z.record(z.string(), z.number()),
+  precision: z.string(),
+});
+const policies = z.array(z.looseObject({ checkpoint: z.nullable(z.string()), name: z.string(), recipe: z.string() })).check(z.minLength(1));
+const work = z.looseObject({ rows: count, seconds: count });
+
+/** What a piece of work began with. */
+const origin = z.looseObject({ identity: z.record(z.string(), z.string()), takenOver: z.array(z.looseObject({})) });
+
+const shapes = {
+  run: z.looseObject({
+    id: z.string(),
+    name: z.string(),
+    config: z.looseObject({}),
+    engine,
+    status: z.enum(['running', 'paused', 'stopped', 'finished', 'failed']),
+    step,
+    created: time,
+    updated: time,
+    failure: z.optional(z.string()),
+    origin: z.optional(origin),
+    teacher: z.optional(z.looseObject({ checkpoint: z.string(), name: z.string() })),
+  }),
+  checkpoint: z.looseObject({
+    id: z.string(),
+    runId: z.string(),
+    name: z.string(),
+    step,
+    created: time,
+    bytes: count,
+    reward: z.nullable(z.number()),
+    hash: z.string(),
+    kept: z.boolean(),
+  }),
+  evaluation: z.looseObject({
+    id: z.string(),
+    created: time,
+    updated: time,
+    settings: z.looseObject({
+      checkpoints: z.array(z.string()),
+      task: z.string(),
+      personas: z.string(),
+      problems: count,
+      samples: count,
+      temperature: count,
+      maxNewTokens: count,
+      seed: count,
+      fidelityReplies: count,
+    }),
+    policies,
+    engine,
+    material: z.optional(z.string()),
+    origin: z.optional(origin),
+    fraction: z.number().check(z.minimum(0), z.maximum(1)),
+    work: z.looseObject({ asked: work, scored: work }),
+    reports: z.array(z.looseObject({ policy: z.looseObject({}), personas: z.array(z.looseObject({ id: z.string() })) })),
+  }),
+  judgement: z.looseObject({
+    id: z.string(),
+    created: time,
+    settings: z.looseObject({
+      checkpoints: z.array(z.string()),
+      personas: count,
+      questions: count,
+      temperature: count,
+      maxNewTokens: count,
+      seed: count,
+    }),
+    policies,
+    engine,
+    judge: z.looseObject({ address: z.string(), model: z.string() }),
+    plan: z.looseObject({
+      benchmark: z.string(),
+      personas: z.array(z.looseObject({ place: count, description: z.string(), questions: z.array(z.looseObject({ text: z.string() })) })),
+      leftOut: z.record(z.string(), count),
+    }),
+    material: z.optional(z.string()),
+    origin: z.optional(origin),
+  }),
+} as const;
+
+const metrics = z.looseObject({ step, metrics: z.record(z.string(), z.number()), personas: z.record(z.string(), z.looseObject({})) });
+const rollouts = z.looseObject({ step, rollouts: z.array(z.looseObject({})) });
+const cell = z.looseObject({ key: z.string(), cell: z.looseObject({}) });
+
+interface Records {
+  readonly run: RunRecord;
+  readonly checkpoint: CheckpointInfo;
+  readonly evaluation: EvaluationRecord;
+  readonly judgement: JudgementRecord;
+}
+
+/** The record as this version knows it, or what is wrong with it. */
+export function readRecord<Kind extends keyof Records>(
+  kind: Kind,
+  stored: unknown,
+): { readonly record: Records[Kind] } | { readonly why: string } {
+  const result = shapes[kind].safeParse(stored);
+  if (!result.success) return { why: `its ${result.error.issues[0]!.path.join('.') || 'content'} is not valid` };
+  if (kind !== 'run') return { record: stored as Records[Kind] };
+  try {
+    const run = stored as RunRecord;
+    return { record: { ...run, config: parseRunConfig(currentConfig(run.config as StoredConfig)) } as Records[Kind] };
+  } catch (error) {
+    if (error instanceof LabError) return { why: `its configuration cannot be used (${error.message})` };
+    throw error;
+  }
+}
+
+/** Those that can be read, in their order. */
+export function readable<Kind extends keyof Records>(kind: Kind, stored: readonly unknown[]): Records[Kind][] {
+  return stored.flatMap((one) => {
+    const read = readRecord(kind, one);
+    return 'record' in read ? [read.record] : [];
+  });
+}
+
+/** @throws LabError 'format' for a record that cannot be read */
+export function checkedRecord<Kind extends keyof Records>(kind: Kind, stored: unknown): Records[Kind] {
+  const read = readRecord(kind, stored);
+  if ('record' in read) return read.record;
+  throw new LabError(
+    'format',
+    `The stored ${kind} ${nameOf(stored)} cannot be read: ${read.why}.`,
+    'It is left as it is; delete it in the list of what has been kept.',
+  );
+}
+
+/** Those that cannot be read. @param entries by key */
+export function unreadableOf(kind: keyof Records, entries: readonly (readonly [key: string, stored: unknown])[]): Unreadable[] {
+  return entries.flatMap(([key, stored]) => {
+    const read = readRecord(kind, stored);
+    return 'record' in read ? [] : [{ kind, key, name: nameOf(stored) || key, why: read.why }];
+  });
+}
+
+/** A step whose numbers are none is left out: the curve has a gap there. */
+export const readableMetrics = (stored: readonly unknown[]): MetricsRecord[] =>
+  stored.filter((one): one is MetricsRecord => metrics.safeParse(one).success);
+
+/** Null for what is none: the step then counts as one whose rollouts were not kept. */
+export const readableRollouts = (stored: unknown): RolloutsRecord | null =>
+  rollouts.safeParse(stored).success ? (stored as RolloutsRecord) : null;
+
+/** A cell that is none is asked again. */
+export const readableCells = (stored: readonly unknown[]): CellRecord[] =>
+  stored.filter((one): one is CellRecord => cell.safeParse(one).success);
+
+function nameOf(stored: unknown): string {
+  const { name, id } = (typeof stored === 'object' && stored !== null ? stored : {}) as { name?: unknown; id?: unknown };
+  return typeof name === 'string' && name.trim() ? `“${name}”` : typeof id === 'string' ? id : '';
+}
