@@ -61,7 +61,7 @@ describe('permix judge', () => {
     expect(jsonLines(again.stdout)[0]).toMatchObject({ format: 'permix-judge', judge: { model: 'm' } });
     const other = await judge('--out', out, '--questions', '1');
     expect(other.code).toBe(2);
-    expect(other.stderr).toMatch(/holds another evaluation: questions was 2, now 1/);
+    expect(other.stderr).toMatch(/began with something else: .*the setting questions was 2, now 1/);
     for (const file of ['report.json', 'report.csv', 'cells.jsonl', 'evaluation.json']) {
       expect(await readFile(join(out, file), 'utf8')).not.toContain(secret);
     }
