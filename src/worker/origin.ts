@@ -32,7 +32,11 @@ export async function runNow({ storage, bench }: Tools, config: RunConfig, teach
 }
 
 export async function compareRun(tools: Tools, { config, teacher, origin }: RunRecord): Promise<Comparison> {
-  return { origin, now: await runNow(tools, config, teacher), mayDiffer: runMayDiffer };
+  const now = await runNow(tools, config, teacher);
+  // A teacher that was deleted is no difference that could be taken over: whoever opens it says so (`teacher.ts`).
+  const gone = teacher !== undefined && !(await findCheckpoint(tools.storage, teacher.checkpoint));
+  const taught = gone ? Object.entries(origin?.identity ?? {}).filter(([part]) => /^teacher(\.|$)/.test(part)) : [];
+  return { origin, now: { ...now, ...Object.fromEntries(taught) }, mayDiffer: runMayDiffer };
 }
 
 /** @throws LabError 'usage' that names what differs from what the run began with, but for what is accepted */
