@@ -55,7 +55,7 @@ export interface Headline {
   readonly numbers: string;
   readonly ruling: Ruling;
   readonly verdict: string;
-  /** What this study's seeds and all others together say; null where there are no others. */
+  /** What the study's own seeds and the later ones say alone; null where there are no later ones. */
   readonly together: string | null;
   /** What the number would be if there were nothing to find. */
   readonly scale: string | null;
@@ -70,34 +70,42 @@ export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[
     const values = more && less ? `${name} ${fixed(more.mean, 2)} against ${fixed(less.mean, 2)} (${change(claim)})` : change(claim);
     const ruling = rulingOf(claim);
     const scale = measure === 'pss' ? withoutEffect(results, claim.more) : null;
-    const all = results.together?.find((one) => one.id === id && one.setting === claim.setting);
+    const one = { id, question, answer: answer[ruling], numbers: values, ruling, verdict: claim.verdict, together: null, scale };
+    const all = results.together?.find((other) => other.id === id && other.setting === claim.setting);
+    // What all seeds say is what is known; the study's own suggested the claim, and stand below it.
     return [
-      {
-        id,
-        question,
-        answer: answer[ruling],
-        numbers: values,
-        ruling,
-        verdict: claim.verdict,
-        together: all ? allSeeds(all) : null,
-        scale,
-      },
+      all
+        ? {
+            ...one,
+            ...overAll(all, answer, name),
+            together: `These ${seedsOf(all.sources[0]!)} alone: ${values}. The later ones alone: ${part(all.fresh)}.`.replaceAll(
+              ' %',
+              '\u00a0%',
+            ),
+          }
+        : one,
     ];
   });
 }
 
-/** "All 14 seeds, these 5 and 9 run later: +1.4 % (95 % interval −0.3 to +3.0 %). The 9 later ones alone: …" */
-function allSeeds({ sources, fresh, all }: Together): string {
-  const part = ({ ratio, low, high }: SeedGroup) =>
-    low === null || high === null ? gain(ratio) : `${gain(ratio)} (95 % interval ${gain(low).replace(' %', '')} to ${gain(high)})`;
-  const margin = `${100 * (all.equivalence?.margin ?? 0)} %`;
-  const reading = {
-    equivalent: `That is shown to be smaller than ${margin}.`,
-    larger: `That is shown to be larger than ${margin}.`,
-    open: '',
-  }[all.equivalence?.reading ?? 'open'];
-  const text = `All ${all.seeds} seeds of this setting, these ${sources[0]!.seeds} and ${fresh.seeds} run later: ${part(all)}; the later ones alone ${part(fresh)}. ${reading}`;
-  return text.trim().replaceAll(' %', '\u00a0%');
+const seedsOf = ({ seeds }: SeedGroup) => `${seeds} seed${seeds === 1 ? '' : 's'}`;
+
+/** "+1.5 % (95 % interval −0.2 to +3.2 %)" */
+function part({ ratio, low, high }: SeedGroup): string {
+  return low === null || high === null ? gain(ratio) : `${gain(ratio)} (95 % interval ${gain(low).replace(' %', '')} to ${gain(high)})`;
+}
+
+/** The headline over all seeds: by their interval, or as too small to matter where that is shown. */
+function overAll({ all }: Together, answer: Wording['answer'], name: string): Pick<Headline, 'answer' | 'numbers' | 'ruling' | 'verdict'> {
+  const { low, high, equivalence } = all;
+  const numbers = `${name} ${part(all)}, all ${seedsOf(all)}`.replaceAll(' %', '\u00a0%');
+  if (equivalence?.reading === 'equivalent') {
+    const margin = `${100 * equivalence.margin}\u00a0%`;
+    const what = `With personas mixed in, ${name} is within ${margin} of RLVR’s`;
+    return { answer: what, numbers, ruling: 'not reproduced', verdict: `not reproduced: shown to be smaller than ${margin}` };
+  }
+  const ruling: Ruling = low !== null && low > 1 ? 'reproduced' : high !== null && high <= 1 ? 'not reproduced' : 'undecided';
+  return { answer: answer[ruling], numbers, ruling, verdict: ruling };
 }
 
 function withoutEffect({ seeds, study }: StudyResults, arm: string): string {
