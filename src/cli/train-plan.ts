@@ -130,11 +130,13 @@ export async function forkedPlan(args: Arguments): Promise<Plan> {
   if (complaints.length > 0) throw args.wrong(complaints.join(' '));
   const { model, teacher } = await policiesOf(args, origin, run, config.recipe === 'distill');
   checkTeacher(args, config, teacher ?? undefined);
+  const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
   return {
     config,
     model,
     teacher,
-    wish: args.wish,
+    // Another engine or backend than the origin's is taken only where the reader names it.
+    wish: { engine, backend },
     fork: { from: { run: origin.path, step }, start: forked(start, config) },
     originOf: (now) => {
       // Everything else may be changed by the reader, and is said in the new run's own identity.

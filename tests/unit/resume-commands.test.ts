@@ -177,16 +177,17 @@ describe('permix judge --out', () => {
   });
 });
 
+const small = {
+  tasks: [{ id: 'comparing', weight: 1, knobs: { max: 9 } }],
+  promptsPerStep: 1,
+  groupSize: 2,
+  sampling: { maxNewTokens: 2 },
+};
+
 describe('permix train --resume', () => {
   const training = (...more: string[]) => run('train', ['--out', join(at, 'out'), ...more]);
   const begin = async () => {
-    const settings = {
-      tasks: [{ id: 'comparing', weight: 1, knobs: { max: 9 } }],
-      promptsPerStep: 1,
-      groupSize: 2,
-      sampling: { maxNewTokens: 2 },
-    };
-    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, objective: { beta: 0.1, kl: 'k3' }, ...settings }));
+    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, objective: { beta: 0.1, kl: 'k3' }, ...small }));
     await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu');
   };
   const metrics = () => readFile(join(at, 'out', 'metrics.jsonl'), 'utf8');
@@ -227,5 +228,37 @@ describe('permix train --resume', () => {
     );
     await training('--resume', '--steps', '2', '--backend', 'cpu', '--accept', 'backend');
     expect(await readFile(file, 'utf8')).toMatch(/"takenOver": \[\s+\{\s+"part": "backend"/);
+  });
+
+  it('does not go on with another teacher, and learns from the one it began with wherever it went', async () => {
+    await writeTinyPolicy(join(at, 'teacher'), 7);
+    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'distill', steps: 1, ...small }));
+    await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--teacher', join(at, 'teacher'), '--backend', 'cpu');
+    const before = await metrics();
+    await writeTinyWeights(join(at, 'teacher'), 8);
+    const sentence = await refusal(training('--resume', '--steps', '2'));
+    expect(sentence).toMatch(/teacher/);
+    await refusal(training('--resume', '--steps', '2', '--accept', 'teacher.weights'));
+    expect(await metrics()).toBe(before);
+    await rm(join(at, 'teacher'), { recursive: true });
+    await writeTinyPolicy(join(at, 'elsewhere'), 7);
+    await training('--resume', '--steps', '2', '--teacher', join(at, 'elsewhere'));
+    expect((await metrics()).trim().split('\n')).toHaveLength(2);
+  });
+});
+
+describe('permix train --from', () => {
+  it('computes as its origin did unless the reader names something else', async () => {
+    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, ...small }));
+    const begin = ['--config', join(at, 'small.json'), '--model', join(at, 'policy')];
+    await run('train', [...begin, '--backend', 'cpu', '--out', join(at, 'origin')]);
+    const engineOf = async (folder: string) =>
+      (JSON.parse(await readFile(join(at, folder, 'run.json'), 'utf8')) as { engine: { backend: string } }).engine.backend;
+    const fork = (out: string, ...more: string[]) =>
+      run('train', ['--from', join(at, 'origin'), '--steps', '2', '--out', join(at, out), ...more]);
+    await fork('same');
+    expect(await engineOf('same')).toBe('cpu');
+    await fork('other', '--backend', 'wasm');
+    expect(await engineOf('other')).toBe('wasm');
   });
 });
