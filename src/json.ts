@@ -13,13 +13,20 @@ export interface JsonReading {
   readonly file: string;
   /** What to do about a broken one, a sentence. */
   readonly next?: string;
+  /** Of the text's first line in the file, where it is not the first: a row of JSON lines. */
+  readonly line?: number;
+  /** Numbers that no double holds pass, as ±Infinity, for a caller that reads their digits itself. */
+  readonly anyNumber?: boolean;
 }
 
 /** @throws LabError 'format' naming the file and the line */
-export function parseJson(text: string, { file, next = 'Correct the file, or fetch it again.' }: JsonReading): unknown {
+export function parseJson(
+  text: string,
+  { file, next = 'Correct the file, or fetch it again.', line = 1, anyNumber = false }: JsonReading,
+): unknown {
   const plain = text.startsWith('\ufeff') ? text.slice(1) : text;
-  const fault = jsonFault(plain);
-  if (fault) throw new LabError('format', `${file}, line ${lineAt(plain, fault.at)}: ${fault.what}.`, next);
+  const fault = jsonFault(plain, anyNumber);
+  if (fault) throw new LabError('format', `${file}, line ${line - 1 + lineAt(plain, fault.at)}: ${fault.what}.`, next);
   return JSON.parse(plain) as unknown;
 }
 
@@ -52,7 +59,7 @@ const [quote, backslash, space, letterU] = [0x22, 0x5c, 0x20, 0x75];
 const escapable: ReadonlySet<number> = new Set([...'"\\/bfnrt'].map((character) => character.charCodeAt(0)));
 
 /** The first thing that is wrong with a text as JSON; null where nothing is. Linear in its length. */
-function jsonFault(text: string): Fault | null {
+function jsonFault(text: string, anyNumber: boolean): Fault | null {
   const invalid = (at: number): Fault => ({ at, what: 'this is not valid JSON' });
   /** The keys of every open object, null for every open list. */
   const open: (Set<string> | null)[] = [];
@@ -103,7 +110,7 @@ function jsonFault(text: string): Fault | null {
       scalar.lastIndex = at;
       const value = scalar.exec(text)?.[0];
       if (value === undefined) return invalid(at);
-      if (/^[-\d]/.test(value) && !Number.isFinite(Number(value))) return { at, what: 'this number is too large' };
+      if (!anyNumber && /^[-\d]/.test(value) && !Number.isFinite(Number(value))) return { at, what: 'this number is too large' };
       state = 'after';
       at += value.length;
     }

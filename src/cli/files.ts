@@ -2,9 +2,11 @@
  * Files on disk that are whole or not there: replaced in one move, appended to durably, and JSON under a seal, in which one changed bit is
  * found. What is in them is for others to know.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LabError } from '../errors.ts';
+import { parseJsonBytes } from '../json.ts';
 import { fingerprint } from '../storage/hash.ts';
 
 /** The name a file has until it is whole; what is found under it was never finished. */
@@ -42,14 +44,19 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** @throws LabError 'format' for a file that is not JSON */
+/** No JSON that this program writes or reads whole has a tenth of it. */
+const maxJsonBytes = 200_000_000;
+
+/** Of a larger file, or of a pipe without end, no more is read. @throws LabError 'format' for a file that is not JSON, see `json.ts` */
 export async function readJson<T>(file: string): Promise<T> {
-  const text = await readFile(file, 'utf8');
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new LabError('format', `${file} is not valid JSON.`, 'Correct it or restore it.', { cause });
+  const next = 'Correct it or restore it.';
+  const chunks: Buffer[] = [];
+  let read = 0;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    if ((read += chunk.length) > maxJsonBytes) throw new LabError('format', `${file} has more than ${maxJsonBytes / 1e6} MB.`, next);
   }
+  return parseJsonBytes(Buffer.concat(chunks), { file, next }) as T;
 }
 
 /** The value as JSON with its fingerprint as the last entry. */

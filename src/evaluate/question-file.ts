@@ -3,6 +3,7 @@
  * by its lines; which questions are asked in the end is `questions.ts` and `plan.ts`.
  */
 import { LabError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { isCheckable } from '../verify/verify.ts';
 import { numberAsWritten } from './json-digits.ts';
 
@@ -31,7 +32,7 @@ export function parseQuestions(text: string, file: string): QuestionFile {
     .split('\n')
     .forEach((line, index) => {
       if (line.trim() === '') return;
-      const { asked, gold } = parseLine(line, `${file}, line ${index + 1}`);
+      const { asked, gold } = parseLine(line, file, index + 1);
       const why =
         gold === null ? 'no answer' : rows.has(asked) ? 'asked twice' : isCheckable(gold) ? null : 'gold answer cannot be checked exactly';
       if (why !== null) (leftOut[why] ??= []).push(index + 1);
@@ -59,15 +60,10 @@ export function linesOf(lines: readonly number[]): string {
 }
 
 /** `gold` is null where there is no answer, or one that is neither a text nor a number. */
-function parseLine(line: string, where: string): { asked: string; gold: string | null } {
-  const wrong = (what: string) =>
-    new LabError('format', `${where}: ${what}.`, 'Every line is a JSON object with "question" or "problem", and "answer".');
-  let json: unknown;
-  try {
-    json = JSON.parse(line);
-  } catch {
-    throw wrong('this is not valid JSON');
-  }
+function parseLine(text: string, file: string, line: number): { asked: string; gold: string | null } {
+  const next = 'Every line is a JSON object with "question" or "problem", and "answer".';
+  const wrong = (what: string) => new LabError('format', `${file}, line ${line}: ${what}.`, next);
+  const json = parseJson(text, { file, next, line, anyNumber: true });
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw wrong('this is not a JSON object');
   const entry = new Map(Object.entries(json));
   const askedName =
@@ -77,7 +73,7 @@ function parseLine(line: string, where: string): { asked: string; gold: string |
   if (typeof asked !== 'string' || asked.trim() === '') throw wrong(`"${askedName}" is not a text`);
   for (const name of ['answer', 'solution']) {
     const gold: unknown = entry.get(name);
-    if (typeof gold === 'number') return { asked, gold: numberAsWritten(line, name) };
+    if (typeof gold === 'number') return { asked, gold: numberAsWritten(text, name) };
     if (typeof gold === 'string' && gold.trim() !== '') return { asked, gold };
   }
   return { asked, gold: null };

@@ -4,6 +4,7 @@
  */
 import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, type Recording } from '../evaluate/reproduction/recorded.ts';
 import { personas, voices } from '../persona/world.ts';
+import { parseRunConfig } from '../rl/check.ts';
 import type { RecipeName } from '../rl/config.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Rollouts } from './rollouts.svelte.ts';
@@ -25,7 +26,9 @@ export class ReplayedRun implements Stage {
   /** Axes stand still while the film runs. */
   readonly end: number;
 
+  /** @throws LabError 'config' for settings that no run has */
   constructor(readonly recorded: RecordedRun) {
+    parseRunConfig(recorded.config);
     this.recipe = recorded.config.recipe;
     this.end = recorded.config.steps;
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);

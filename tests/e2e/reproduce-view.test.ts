@@ -120,7 +120,7 @@ it('replays where the trainer did not start, and says so where there is no recor
   await page.route('**/recording.json', (route) => route.fulfill({ contentType: 'application/json', body: '{"format":"permix-rec' }));
   await view(page).getByRole('button', { name: 'Try again' }).click();
   await view(page)
-    .getByText(/it is cut off/)
+    .getByText(/The recorded run, line 1: this is not valid JSON/)
     .waitFor();
   await page.unroute('**/recording.json');
   await view(page).getByRole('button', { name: 'Try again' }).click();

@@ -200,13 +200,22 @@ describe('a question file', () => {
     expect(many.leftOutLines['no answer']).toMatch(/^lines 2, 3, .*, 21 and 10 more$/);
   });
 
+  it('refuses a row with two answers, and one nested too deep', () => {
+    const good = '{"question": "a", "answer": 1}\n';
+    expect(complaint(() => read(`${good}{"question": "d", "answer": 5, "answer": 6}`))).toMatch(
+      /q\.jsonl, line 2: the key "answer" is there twice/,
+    );
+    const deep = `${'['.repeat(200)}${']'.repeat(200)}`;
+    expect(complaint(() => read(`${good}{"question": "d", "answer": 5, "x": ${deep}}`))).toMatch(/q\.jsonl, line 2: .* nested/);
+  });
+
   it('keeps every digit of a number', () => {
     const set = read(
       [
         '{"question": "a", "answer": 9007199254740993}',
         '{"question": "b", "meta": {"answer": 1, "x": ["]", 2]}, "note": "\\"answer\\": 3", "answer": -0.10000000000000000001 , "z": 4}',
         '{"question": "c", "\\u0061nswer": 1e400}',
-        '{"question": "d", "answer": 5, "answer": 123456789012345678901234567890}',
+        '{"question": "d", "answer": 123456789012345678901234567890}',
         '{"question": "e", "answer": -0}',
       ].join('\n'),
     );

@@ -9,6 +9,10 @@ import { importedQuestions } from '../../src/evaluate/questions.ts';
 import { parsePersonas } from '../../src/persona/file.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
+import { readRecording } from '../../src/evaluate/reproduction/recorded.ts';
+import { ReplayedRun } from '../../src/state/replay.svelte.ts';
+import { armsOf, averages, claimsOf, readStudy, seedCurve, settingsOf } from '../../src/state/study.svelte.ts';
+import { studyWith } from '../helpers/study-results.ts';
 
 const times = Number(process.env['FUZZ'] ?? 200);
 const folder = 'public/models/permix-tiny/';
@@ -77,3 +81,42 @@ it(`${times} mutated files are read or refused in a sentence`, async () => {
     expect(performance.now() - began, `file ${i}, ${name}`).toBeLessThan(10_000);
   }
 }, 600_000);
+
+const study = studyWith([1, 2], (_, seed) => ({ pss: 0.5 + 0.1 * seed, fidelity: 0.7, none: 0.9 }));
+const recording = readFileSync('public/runs/rlvr-permix/recording.json', 'utf8');
+
+/** What the Reproduce view computes of a study. */
+function drawStudy(read: ReturnType<typeof readStudy>): void {
+  for (const setting of [null, ...settingsOf(read)]) {
+    claimsOf(read, setting);
+    for (const arm of armsOf(read, setting)) {
+      averages(arm);
+      seedCurve(arm, ({ kl }) => kl, 0.5);
+    }
+  }
+}
+
+function drawRecording({ runs }: ReturnType<typeof readRecording>): void {
+  for (const run of runs) new ReplayedRun(run).show(3);
+}
+
+it.each([
+  ['study', JSON.stringify(study), (read: string) => drawStudy(readStudy(read)), times],
+  ['recording', recording, (read: string) => drawRecording(readRecording(read)), Math.ceil(times / 10)],
+] as const)('a mutated %s is drawn, or refused as its file', (name, whole, draw, count) => {
+  draw(whole);
+  for (let i = 0; i < count; i++) {
+    const bytes = mutated(text(whole), new Stream(11, Purpose.evaluation, i, 9));
+    try {
+      draw(new TextDecoder().decode(bytes));
+    } catch (error) {
+      expect(labErrorCode(error), `${name} ${i}: ${String((error as Error).stack)}`).toMatch(
+        name === 'study' ? /^format$/ : /^(format|config)$/,
+      );
+    }
+  }
+});
+
+it('reads the committed study', () => {
+  drawStudy(readStudy(readFileSync('docs/reproduction/results.json', 'utf8')));
+});

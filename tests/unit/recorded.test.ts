@@ -15,7 +15,27 @@ import { recipes } from '../../src/rl/recipes.ts';
 
 const config = { ...recipes.permix, steps: 21 };
 
-const rollout = (group: string, row: number, correct: boolean) => ({ group, row, correct }) as RolloutRecord;
+const rollout = (group: string, row: number, correct: boolean): RolloutRecord => ({
+  step: 1,
+  row,
+  group,
+  personaId: null,
+  questionId: 'q',
+  task: 'addition',
+  question: '1 + 1?',
+  answer: '2',
+  prompt: '1 + 1?',
+  completion: '2',
+  pieces: ['2'],
+  logprobs: [-0.1],
+  entropies: [0.2],
+  reward: Number(correct),
+  advantage: 0,
+  correct,
+  ended: true,
+  parsed: '2',
+  reason: 'equal',
+});
 
 const reports = Array.from({ length: config.steps }, (_, i): StepReport => ({
   step: i + 1,
@@ -71,7 +91,7 @@ describe('reading', () => {
   });
 
   it.each([
-    ['cut off', JSON.stringify(recording).slice(0, -40), /cut off/],
+    ['cut off', JSON.stringify(recording).slice(0, -40), /The recorded run, line 1: this is not valid JSON/],
     ['another file', '{"steps": 3}', /something else/],
     ['null', 'null', /something else/],
     ['another version', JSON.stringify({ ...recording, version: 99 }), /another version/],
@@ -81,6 +101,7 @@ describe('reading', () => {
       JSON.stringify({ ...recording, runs: [{ ...run, personas: run.personas.slice(1) }] }),
       /steps are missing in “PerMix”/,
     ],
+    ['a step of another kind', JSON.stringify({ ...recording, runs: [{ ...run, personas: [7] }] }), /runs\.0\.personas\.0 is not/],
     ['a column short', JSON.stringify({ ...recording, runs: [{ ...run, columns: { reward: [1] } }] }), /steps are missing/],
   ])('refuses %s with a sentence', (_, text, sentence) => {
     expect(() => readRecording(text)).toThrow(sentence);

@@ -17,11 +17,12 @@ describe('reading', () => {
   });
 
   it.each([
-    ['cut off', JSON.stringify(study).slice(0, 500), /cut off, or no JSON.*npm run reproduce/],
+    ['cut off', JSON.stringify(study).slice(0, 500), /The study, line 1: this is not valid JSON.*npm run reproduce/],
     ['of something else', '{"format":"permix-evaluation","version":1}', /holds something else/],
     ['null', 'null', /holds something else/],
     ['of another version', JSON.stringify({ ...study, version: 2 }), /another version/],
     ['with a run missing', JSON.stringify({ ...study, seeds: [{ seed: 1, runs: study.seeds[0]!.runs.slice(1) }] }), /runs are missing/],
+    ['with another kind of value', JSON.stringify({ ...study, study: null }), /study is not what it should be/],
     ['without seeds', JSON.stringify({ ...study, seeds: [] }), /runs are missing/],
   ])('refuses a file %s with a sentence', (_, text, message) => {
     expect(() => readStudy(text)).toThrow(message);

@@ -3,8 +3,10 @@
  * `permix record` from the trainer's own reports, read by the Reproduce view, compared with a live engine by a test. No weights are in it.
  */
 import { LabError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { RunConfig } from '../../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../../rl/events.ts';
+import { misshapen, recordingShape } from './shapes.ts';
 
 export const recordingFormat = 'permix-recording';
 export const recordingVersion = 1;
@@ -94,24 +96,19 @@ export function recordedRollouts(run: RecordedRun, step: number): RecordedRun['r
 
 /** @throws LabError 'format' for anything but a whole recording of this version */
 export function readRecording(text: string): Recording {
-  const wrong = (what: string) =>
-    new LabError('format', `The recorded run cannot be shown: ${what}.`, 'Make it again with npm run record, then build the page.');
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw wrong('it is cut off, or no JSON');
-  }
-  const recording = json as Partial<Recording> | null;
+  const next = 'Make it again with npm run record, then build the page.';
+  const wrong = (what: string) => new LabError('format', `The recorded run cannot be shown: ${what}.`, next);
+  const recording = parseJson(text, { file: 'The recorded run', next }) as Partial<Recording> | null;
   if (typeof recording !== 'object' || recording?.format !== recordingFormat) throw wrong('it is something else');
   if (recording.version !== recordingVersion) throw wrong('it is of another version of this program');
   const { runs } = recording;
   if (!Array.isArray(runs) || runs.length === 0) throw wrong('there is no run in it');
-  for (const run of runs as readonly Partial<RecordedRun>[]) {
-    const steps = run.personas?.length ?? 0;
-    const whole =
-      steps > 0 && run.config && Array.isArray(run.rollouts) && Object.values(run.columns ?? {}).every((column) => column.length === steps);
-    if (!whole || steps !== run.config?.steps) throw wrong(`steps are missing in “${run.name ?? 'unnamed'}”`);
+  const place = misshapen(recordingShape, recording);
+  if (place !== null) throw wrong(`${place} is not what it should be`);
+  for (const run of runs as readonly RecordedRun[]) {
+    const steps = run.personas.length;
+    const whole = steps > 0 && steps === run.config.steps && Object.values(run.columns).every((column) => column.length === steps);
+    if (!whole) throw wrong(`steps are missing in “${run.name}”`);
   }
   return recording as Recording;
 }
