@@ -1,8 +1,11 @@
 /**
  * How a tokenizer.json cuts text before its merges, put into the words that @huggingface/tokenizers 0.2.0 reads as the reference library
  * (Rust, 0.23) does. Its own Digits, Punctuation and Whitespace know ASCII or runs only (½, ², ٤, ① and Ⅳ are digits of SmolLM2), and its
- * Split knows two of five behaviours; a Split over the right pattern says all of them. It cuts nothing itself.
+ * Split knows two of five behaviours; a Split over the right pattern says all of them. Where it brings a pattern of its own, blanks are
+ * JavaScript's: U+FEFF is one there and U+0085 none, the reverse of Rust. It cuts nothing itself.
  */
+import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+
 type Json = Record<string, unknown>;
 
 const numeric = '\\p{N}';
@@ -21,6 +24,10 @@ export function referencePreTokenizer(json: unknown): unknown {
       return split(numeric, json['individual_digits'] === true ? 'Isolated' : 'Contiguous');
     case 'Punctuation':
       return split(punctuation, json['behavior'] ?? 'Isolated');
+    case 'WhitespaceSplit':
+      return split('\\s', 'Removed');
+    case 'BertPreTokenizer':
+      return { type: 'Sequence', pretokenizers: [split('\\s', 'Removed'), split(punctuation, 'Isolated')] };
     case 'Whitespace':
       return split(`[${word}]+|[^${word}\\s]+`, 'Removed', true);
     case 'Split': {
@@ -30,6 +37,26 @@ export function referencePreTokenizer(json: unknown): unknown {
     default:
       return json;
   }
+}
+
+/** GPT-2's, with Rust's blanks. */
+const bytePattern =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+
+/** A part of the library's tokenizer: a list of parts, or one with a pattern. */
+interface Part {
+  readonly config?: { readonly type?: string };
+  readonly tokenizers?: readonly (Part | null)[];
+  pattern?: unknown;
+}
+
+/** Puts the reference library's pattern in the place of the one that the library's ByteLevel brings; there is no setting for it in the file. */
+export function cutBytesAsReference(tokenizer: HuggingFaceTokenizer): void {
+  const visit = (part: Part | null): void => {
+    if (part?.config?.type === 'ByteLevel') part.pattern = bytePattern;
+    for (const inner of part?.tokenizers ?? []) visit(inner);
+  };
+  visit((tokenizer as unknown as { readonly pre_tokenizer: Part | null }).pre_tokenizer);
 }
 
 /** @param invert the text between the matches is what is meant */

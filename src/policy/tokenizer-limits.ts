@@ -118,6 +118,7 @@ const harmless: ReadonlySet<string> = new Set([
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
   `${endings}|${letters}|\\p{N}{1,3}|${tail}`,
   `${endings}|${letters}|\\p{N}|${tail}`,
+  '\\s',
   '\\p{N}',
   '(?:\\p{N})+',
   '\\p{N}{1,3}',

@@ -5,6 +5,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { LabError } from '../errors.ts';
 import { ChatTemplate, defaultTemplateSettings, type Message, type TemplateSettings } from './chat-template.ts';
+import { cutBytesAsReference } from './pre-tokenizer.ts';
 import { isThinkingMark } from './thinking.ts';
 import { checkTokenizerJson } from './tokenizer-json.ts';
 import { boundPatterns } from './tokenizer-limits.ts';
@@ -185,6 +186,7 @@ export function loadTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, 
   let inner: HuggingFaceTokenizer;
   try {
     inner = new HuggingFaceTokenizer(checkTokenizerJson(tokenizerJson), config);
+    cutBytesAsReference(inner);
     boundPatterns(inner);
   } catch (cause) {
     if (cause instanceof LabError) throw cause;

@@ -5,12 +5,16 @@ import { referencePreTokenizer } from '../../src/policy/pre-tokenizer.ts';
 import { loadTokenizer } from '../../src/policy/tokenizer.ts';
 
 function cut(json: object, text: string): string[] {
-  const split = referencePreTokenizer(json) as ConstructorParameters<typeof SplitPreTokenizer>[0];
-  return new SplitPreTokenizer(split).pre_tokenize_text(text);
+  type Split = ConstructorParameters<typeof SplitPreTokenizer>[0];
+  const read = referencePreTokenizer(json) as Split | { type: 'Sequence'; pretokenizers: Split[] };
+  const parts = read.type === 'Sequence' ? read.pretokenizers : [read];
+  return parts.reduce((pieces, part) => pieces.flatMap((piece) => new SplitPreTokenizer(part).pre_tokenize_text(piece)), [text]);
 }
 const digits = { type: 'Digits' };
 const punctuation = { type: 'Punctuation' };
 const marks = (behavior: string, invert: boolean) => ({ type: 'Split', pattern: { Regex: '[.,!?]' }, behavior, invert });
+
+const blanks = 'x\u0085y\ufeffz  wé, \u2028!?¡k$+';
 
 describe('referencePreTokenizer', () => {
   it.each<[object, string, string[]]>([
@@ -34,6 +38,9 @@ describe('referencePreTokenizer', () => {
     [marks('MergedWithNext', false), 'x..y  z-', ['x', '.', '.y  z-']],
     [marks('MergedWithNext', true), 'x..y  z-', ['x.', '.', 'y  z-']],
     [{ type: 'Split', pattern: { String: '.' }, behavior: 'Removed' }, 'x..y  z-', ['x', 'y  z-']],
+    [{ type: 'WhitespaceSplit' }, blanks, ['x', 'y\ufeffz', 'wé,', '!?¡k$+']],
+    [{ type: 'BertPreTokenizer' }, blanks, ['x', 'y\ufeffz', 'wé', ',', '!', '?', '¡', 'k', '$', '+']],
+    [{ type: 'Whitespace' }, blanks, ['x', 'y', '\ufeff', 'z', 'wé', ',', '!?¡', 'k', '$+']],
   ])('%j cuts %s', (json, text, pieces) => expect(cut(json, text)).toEqual(pieces));
 
   it('leaves what the library reads rightly as it is, within a sequence too', () => {
@@ -68,6 +75,22 @@ describe('referencePreTokenizer', () => {
     // Without the cut "x²" would begin with the merge "xÂ".
     expect([...tokenizer.encode('x²x٤٢')]).toEqual([2, 7, 2, 8, 9]);
     expect(tokenizer.decode(tokenizer.encode('x²x٤٢'))).toBe('x²x٤٢');
+  });
+
+  it('takes for blanks what Rust takes for blanks, where the file leaves the pattern to the library', () => {
+    const vocab = ['a', 'b', 'Ġ', 'Â', 'ħ', 'ï', '»', '¿', 'ĠÂ', 'Ġï'];
+    const tokenizer = loadTokenizer(
+      {
+        pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
+        decoder: { type: 'ByteLevel' },
+        model: { type: 'BPE', vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: ['Ġ Â', 'Ġ ï'] },
+      },
+      {},
+    );
+    const tokens = (text: string) => [...tokenizer.encode(text)].map((id) => vocab[id]);
+    // Of two blanks before a letter the first stands alone; a blank before anything else belongs to it.
+    expect(tokens('a \u0085b')).toEqual(['a', 'Ġ', 'Â', 'ħ', 'b']);
+    expect(tokens('a \ufeffb')).toEqual(['a', 'Ġï', '»', '¿', 'b']);
   });
 
   it('knows no other behaviour', () => {
