@@ -136,7 +136,8 @@ function isHex(code: number): boolean {
   return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x46) || (code >= 0x61 && code <= 0x66);
 }
 
-function unescaped(literal: string): string | null {
+/** What a string says. @param literal with its quotes, of text that was accepted */
+export function unescaped(literal: string): string {
   return literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
 }
 

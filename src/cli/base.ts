@@ -1,11 +1,12 @@
 /** Where a policy that a stored run needs lies now: where it did, where the reader says, or, known by its hash, near either. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
 import { policyParts, type Identity } from '../run/identity.ts';
+import { readWhole } from './files.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
 import { notice } from './progress.ts';
 import type { StoredRun } from './stored-run.ts';
@@ -28,7 +29,7 @@ export async function findPolicy({ of, recorded, given, option, identity }: Soug
   if (isPolicy(before)) return before;
   const part = (name: string) => identity[option === 'teacher' ? `teacher.${name}` : name];
   for (const folder of await nearby([dirname(of.path), dirname(before)])) {
-    if ((await sha256(await readFile(join(folder, 'config.json')))) !== part('config')) continue;
+    if ((await sha256(await readWhole(join(folder, 'config.json')).catch(() => ''))) !== part('config')) continue;
     const found = await loadPolicy(await folderSource(folder)).then(policyParts, () => null);
     if (found?.['weights'] !== part('weights')) continue;
     notice(`The ${option === 'model' ? 'base policy' : 'teacher'} is no longer in ${before}; it was found, by its hash, in ${folder}.`);

@@ -4,14 +4,18 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { version } from '../../package.json';
+import { parseJsonBytes } from '../json.ts';
 import { readCheck, type CheckSetup } from '../engine/checked.ts';
 
 const folder = () => join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'permix-lab');
 
 function stored(): Record<string, unknown> {
   try {
-    return (JSON.parse(readFileSync(join(folder(), 'self-checks.json'), 'utf8')) ?? {}) as Record<string, unknown>;
+    const file = join(folder(), 'self-checks.json');
+    const json = parseJsonBytes(readFileSync(file), { file });
+    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {};
   } catch {
+    // None, or a damaged one: what it said is found out again.
     return {};
   }
 }

@@ -9,6 +9,7 @@ import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
 import { checkSentence } from '../engine/self-check.ts';
 import { LabError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { TemplateSettings } from '../policy/chat-template.ts';
@@ -80,7 +81,7 @@ export function templateArguments(args: Arguments): TemplateSettings['arguments'
   const text = args.text('template-args');
   if (text === undefined) return undefined;
   try {
-    const json: unknown = JSON.parse(text);
+    const json = parseJson(text, { file: '--template-args' });
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as TemplateSettings['arguments'];
   } catch {
     // Said below.

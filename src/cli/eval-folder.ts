@@ -1,18 +1,26 @@
 /**
  * An evaluation or a judging on disk: evaluation.json (what decides it), cells.jsonl (a line per finished cell, so that a stopped one
- * goes on), and at the end report.json and report.csv.
+ * goes on), and at the end report.json and report.csv. The first is sealed whole, the second by lines: one that is damaged stays where it
+ * is, and its cell is made again.
  */
 import type { Cell } from '../evaluate/request.ts';
 import { existsSync, readdirSync } from 'node:fs';
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
+import { parseJsonBytes } from '../json.ts';
+import { maxFileBytes } from '../policy/source.ts';
 import { begun, continued, examinationMayDiffer, type Identity, type Origin } from '../run/identity.ts';
 import { nextStep } from './accept.ts';
-import { readJson, replaceFile } from './files.ts';
+import { readJson, readSealed, readWhole, replaceFile, sealedJson } from './files.ts';
 import { isLockFile } from './folder-lock.ts';
+import { notice } from './progress.ts';
+import { openLine, sealLine } from './sealed-lines.ts';
 
-/** evaluation.json. Versions before 2 recorded some settings and short hashes, which say too little of what they were made with. */
+/**
+ * evaluation.json. Versions before 2 recorded some settings and short hashes, which say too little of what they were made with; those before
+ * 3 had no seals.
+ */
 interface EvaluationFile {
   readonly format: typeof folderFormat;
   readonly version: typeof folderVersion;
@@ -20,7 +28,7 @@ interface EvaluationFile {
 }
 
 const folderFormat = 'permix-evaluation-folder';
-const folderVersion = 2;
+const folderVersion = 3;
 
 export class EvaluationFolder<C extends object = Cell> {
   readonly #cells = new Map<string, C>();
@@ -51,11 +59,12 @@ export class EvaluationFolder<C extends object = Cell> {
       await folder.#writeOrigin();
       return folder;
     }
-    const cells = await readCells<C>(join(path, 'cells.jsonl'));
-    const stored = await readJson<Partial<EvaluationFile> | null>(file);
+    const stored = await readOrigin(file, how.otherwise ?? 'choose another --out');
+    const read = await readCells<C>(join(path, 'cells.jsonl'), stored.seals);
+    const { cells } = read;
     const origin = continued({
       what: `The ${how.called ?? 'evaluation'} in ${path}`,
-      origin: stored?.format === folderFormat ? stored.origin : null,
+      origin: stored.origin,
       now: identity,
       accept: how.accept ?? [],
       mayDiffer: examinationMayDiffer,
@@ -64,9 +73,14 @@ export class EvaluationFolder<C extends object = Cell> {
     });
     const folder = new EvaluationFolder<C>(path, origin);
     for (const [key, cell] of cells) folder.#cells.set(key, cell);
-    await folder.#writeOrigin();
+    if (read.broken.length > 0) {
+      const lines = `line${read.broken.length === 1 ? '' : 's'} ${read.broken.slice(0, 10).join(', ')}`;
+      notice(`${folder.#file} is damaged in ${lines}${read.broken.length > 10 ? ' and others' : ''}; what stood there is made again.`);
+    }
+    if (!stored.seals) await folder.#sealCells();
     // What is appended next must begin on a line of its own.
-    await endLastLine(folder.#file);
+    else if (existsSync(folder.#file)) await truncate(folder.#file, read.whole);
+    if (!stored.seals || JSON.stringify(origin) !== JSON.stringify(stored.origin)) await folder.#writeOrigin();
     return folder;
   }
 
@@ -81,33 +95,72 @@ export class EvaluationFolder<C extends object = Cell> {
 
   async write(key: string, cell: C): Promise<void> {
     this.#cells.set(key, cell);
-    await appendFile(this.#file, `${JSON.stringify({ key, ...cell })}\n`);
+    await appendFile(this.#file, (await sealLine({ key, ...cell })).text);
   }
 
   get #file(): string {
     return join(this.path, 'cells.jsonl');
   }
 
-  #writeOrigin(): Promise<void> {
+  async #writeOrigin(): Promise<void> {
     const content: EvaluationFile = { format: folderFormat, version: folderVersion, origin: this.origin };
-    return replaceFile(join(this.path, 'evaluation.json'), `${JSON.stringify(content, null, 2)}\n`);
+    await replaceFile(join(this.path, 'evaluation.json'), await sealedJson(content));
+  }
+
+  /** Those of before there were seals. */
+  async #sealCells(): Promise<void> {
+    const lines = await Promise.all([...this.#cells].map(async ([key, cell]) => (await sealLine({ key, ...cell })).text));
+    if (lines.length > 0) await replaceFile(this.#file, ...lines);
   }
 }
 
-async function readCells<C extends object>(file: string): Promise<Map<string, C>> {
+/** @returns null for the origin where none was recorded  @throws LabError 'format' for a file that is damaged */
+async function readOrigin(file: string, otherwise: string): Promise<{ readonly origin: Origin | null; readonly seals: boolean }> {
+  const sealed = (await readSealed(file)) as EvaluationFile | null;
+  if (sealed?.format === folderFormat && sealed.version === folderVersion) return { origin: sealed.origin, seals: true };
+  const json = await readJson(file).catch(() => null);
+  const plain: Partial<EvaluationFile> | null = typeof json === 'object' ? json : null;
+  const version: number | undefined = plain?.version;
+  if (plain === null || 'seal' in plain || version === folderVersion) {
+    const what = `${file} is damaged, or of another version: it is not what this one wrote.`;
+    throw new LabError('format', what, `Restore it, or ${otherwise}; what is in the folder stays as it is.`);
+  }
+  if (plain.format !== folderFormat) return { origin: null, seals: false };
+  const identity: unknown = plain.origin?.identity;
+  return { origin: typeof identity === 'object' && Array.isArray(plain.origin?.takenOver) ? (plain.origin ?? null) : null, seals: false };
+}
+
+interface ReadCells<C> {
+  readonly cells: ReadonlyMap<string, C>;
+  /** Lines that are not what was written, from 1. */
+  readonly broken: readonly number[];
+  /** Bytes up to the end of the last whole line; what follows was cut off. */
+  readonly whole: number;
+}
+
+/** @param seals whether the lines have them: those of before version 3 have none */
+async function readCells<C extends object>(file: string, seals: boolean): Promise<ReadCells<C>> {
   const cells = new Map<string, C>();
-  if (!existsSync(file)) return cells;
-  for (const line of (await readFile(file, 'utf8')).split('\n')) {
-    try {
-      const { key, ...cell } = JSON.parse(line) as { key: string } & C;
+  const broken: number[] = [];
+  let whole = 0;
+  if (!existsSync(file)) return { cells, broken, whole };
+  const bytes = await readWhole(file, maxFileBytes);
+  for (let line = 1, end; (end = bytes.indexOf(0x0a, whole)) >= 0; line++, whole = end + 1) {
+    const row = bytes.subarray(whole, end);
+    const value = seals ? (await openLine(row))?.value : unsealed(row, line);
+    if (value && 'key' in value && typeof value.key === 'string') {
+      const { key, ...cell } = value;
       cells.set(key, cell as unknown as C);
-    } catch {
-      // The end, or a line that was cut off.
-    }
+    } else broken.push(line);
   }
-  return cells;
+  return { cells, broken, whole };
 }
 
-async function endLastLine(file: string): Promise<void> {
-  if (existsSync(file) && !(await readFile(file, 'utf8')).endsWith('\n')) await appendFile(file, '\n');
+function unsealed(row: Uint8Array, line: number): object | null {
+  try {
+    const value = parseJsonBytes(row, { file: 'cells.jsonl', line });
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
 }

@@ -2,11 +2,12 @@
  * Files on disk that are whole or not there: replaced in one move, appended to durably, and JSON under a seal, in which one changed bit is
  * found. What is in them is for others to know.
  */
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LabError } from '../errors.ts';
-import { parseJsonBytes } from '../json.ts';
+import { parseJson, parseJsonBytes } from '../json.ts';
+import { maxTextBytes } from '../policy/source.ts';
 import { fingerprint } from '../storage/hash.ts';
 
 /** The name a file has until it is whole; what is found under it was never finished. */
@@ -44,19 +45,31 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** No JSON that this program writes or reads whole has a tenth of it. */
-const maxJsonBytes = 200_000_000;
-
-/** Of a larger file, or of a pipe without end, no more is read. @throws LabError 'format' for a file that is not JSON, see `json.ts` */
-export async function readJson<T>(file: string): Promise<T> {
-  const next = 'Correct it or restore it.';
-  const chunks: Buffer[] = [];
-  let read = 0;
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    if ((read += chunk.length) > maxJsonBytes) throw new LabError('format', `${file} has more than ${maxJsonBytes / 1e6} MB.`, next);
+/**
+ * The whole of a regular file: to read a pipe or a device may take for ever.
+ * @param limit bytes  @throws LabError 'format' for anything else and for a larger file; the system's own error where there is none
+ */
+export async function readWhole(file: string, limit = maxTextBytes): Promise<Buffer> {
+  const found = await stat(file);
+  if (!found.isFile()) {
+    const [is, next] = notRead(found);
+    throw new LabError('format', `${file} is ${is}, not a file.`, next);
   }
-  return parseJsonBytes(Buffer.concat(chunks), { file, next }) as T;
+  if (found.size > limit) {
+    throw new LabError('format', `${file} has more than ${limit / 1e6} MB.`, 'Check that it is the right one; a smaller one is read.');
+  }
+  return readFile(file);
+}
+
+function notRead(found: Stats): readonly [is: string, next: string] {
+  if (found.isDirectory()) return ['a folder', 'Give a file in its place.'];
+  const is = found.isFIFO() ? 'a pipe' : found.isSocket() ? 'a socket' : 'a device';
+  return [is, 'Write what comes out of it into a file, and give that.'];
+}
+
+/** @throws LabError 'format' for a file that is not JSON, see `json.ts`, and as `readWhole` */
+export async function readJson(file: string): Promise<unknown> {
+  return parseJsonBytes(await readWhole(file), { file, next: 'Correct it or restore it.' });
 }
 
 /** The value as JSON with its fingerprint as the last entry. */
@@ -65,11 +78,16 @@ export async function sealedJson(value: object): Promise<string> {
   return pretty({ ...value, seal });
 }
 
+/** What a file under a seal holds; null where a bit of it is not what `sealedJson` wrote. */
+export async function readSealed(file: string): Promise<object | null> {
+  return openSealedJson((await readWhole(file)).toString('utf8'));
+}
+
 /** Null where a bit of the text is not what `sealedJson` wrote. */
 export async function openSealedJson(text: string): Promise<object | null> {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text, { file: 'sealed' });
   } catch {
     return null;
   }

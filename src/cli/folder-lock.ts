@@ -8,11 +8,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
-import { copyFile, link, open, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { copyFile, link, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { LabError } from '../errors.ts';
-import { makeFolder } from './files.ts';
+import { LabError, labErrorCode } from '../errors.ts';
+import { z } from '../schema.ts';
+import { makeFolder, readJson } from './files.ts';
 
 export interface FolderLock {
   release(): Promise<void>;
@@ -25,15 +26,16 @@ export interface LockOptions {
   readonly otherwise: string;
 }
 
-interface Holder {
-  readonly pid: number;
+const holderShape = z.object({
+  pid: z.int().check(z.gt(0)),
   /** Tells the process from a later one with the same number; empty where the system does not say. */
-  readonly began: string;
-  readonly host: string;
-  readonly token: string;
+  began: z.string(),
+  host: z.string(),
+  token: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   /** ISO time, for the reader. */
-  readonly since: string;
-}
+  since: z.string(),
+});
+type Holder = z.infer<typeof holderShape>;
 
 const first = 'lock';
 const retryMs = 100;
@@ -113,12 +115,11 @@ async function chain(folder: string): Promise<{ readonly names: string[]; readon
 async function read(file: string): Promise<Holder | null> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const text = await readFile(file, 'utf8');
-      const holder = JSON.parse(text) as Holder;
-      if (typeof holder.pid === 'number' && /^[0-9a-f]{16}$/.test(holder.token)) return holder;
+      const holder = holderShape.safeParse(await readJson(file));
+      if (holder.success) return holder.data;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      if (!(error instanceof SyntaxError)) throw error;
+      if (labErrorCode(error) !== 'format') throw error;
     }
     // Where a disk has no hard links, a lock is seen while it is being written.
     if (attempt === 20) throw new LabError('format', `${file} is not a lock of permix.`, 'If no permix works there, delete it.');

@@ -1,12 +1,13 @@
 /** Policies on disk: Hugging Face folders, read and written. */
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { parameterShapes, toHuggingFaceConfig } from '../policy/config.ts';
 import { writeSafetensors } from '../policy/safetensors.ts';
-import { checkFileSize, type PolicySource } from '../policy/source.ts';
+import { checkFileSize, isWeights, maxFileBytes, maxTextBytes, type PolicySource } from '../policy/source.ts';
 import { checkFinite, type Weights } from '../policy/weights.ts';
+import { readWhole } from './files.ts';
 
 /** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
 export const bundledPolicy = resolve(import.meta.dirname, '../public/models/permix-tiny');
@@ -27,8 +28,8 @@ export async function folderSource(path: string): Promise<PolicySource> {
     async read(file) {
       try {
         const path = join(folder, file);
-        checkFileSize(path, (await stat(path)).size);
-        const bytes = await readFile(path);
+        if (isWeights(file)) checkFileSize(path, (await stat(path)).size);
+        const bytes = await readWhole(path, isWeights(file) ? maxFileBytes : maxTextBytes);
         // As what it says it is: the slice() of Node's Buffer does not copy, that of a Uint8Array does.
         return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       } catch (cause) {

@@ -1,12 +1,12 @@
 /**
- * metrics.jsonl: a line of JSON a step, on the disk before the next one begins. Every line ends in a seal over itself and the line before it,
- * so that a changed bit, a lost line and a doubled one are found, and by their number. It computes no metric.
+ * metrics.jsonl: a line of JSON a step, on the disk before the next one begins. Every line is sealed
+ * over the one before it (`sealed-lines.ts`), and numbered. It computes no metric.
  */
-import { open, type FileHandle } from 'node:fs/promises';
-import { readFile } from 'node:fs/promises';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { maxFileBytes } from '../policy/source.ts';
 import type { PersonaAccuracy, StepRow } from '../rl/events.ts';
-import { fingerprint } from '../storage/hash.ts';
-import { replaceFile } from './files.ts';
+import { readWhole, replaceFile } from './files.ts';
+import { openLine, sealLine } from './sealed-lines.ts';
 
 export type MetricsLine = { readonly step: number; readonly personas: PersonaAccuracy } & StepRow;
 
@@ -24,7 +24,7 @@ export async function readMetrics(file: string, firstStep: number): Promise<Metr
   const lines: MetricsLine[] = [];
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    bytes = await readWhole(file, maxFileBytes);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { lines, brokenLine: null, cutOff: false };
     throw error;
@@ -33,9 +33,10 @@ export async function readMetrics(file: string, firstStep: number): Promise<Metr
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(0x0a, start);
     const read = end < 0 ? null : await openLine(bytes.subarray(start, end), seal);
-    if (read?.line.step !== firstStep + lines.length) return { lines, brokenLine: lines.length + 1, cutOff: end < 0 };
-    lines.push(read.line);
-    seal = read.seal;
+    const line = read?.value as MetricsLine | undefined;
+    if (line?.step !== firstStep + lines.length) return { lines, brokenLine: lines.length + 1, cutOff: end < 0 };
+    lines.push(line);
+    seal = read!.seal;
     start = end + 1;
   }
   return { lines, brokenLine: null, cutOff: false };
@@ -71,31 +72,4 @@ export class MetricsLog {
   close(): Promise<void> {
     return this.handle.close();
   }
-}
-
-const joint = ',"seal":"';
-
-async function sealLine(line: MetricsLine, before: string): Promise<{ text: string; seal: string }> {
-  const json = JSON.stringify(line);
-  const seal = await sealOf(json, before);
-  return { text: `${json.slice(0, -1)}${joint}${seal}"}\n`, seal };
-}
-
-/** Null where it is not what `sealLine` wrote after a line with that seal. */
-async function openLine(bytes: Uint8Array, before: string): Promise<{ line: MetricsLine; seal: string } | null> {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const at = text.lastIndexOf(joint);
-    const json = `${text.slice(0, at)}}`;
-    const seal = await sealOf(json, before);
-    return at > 0 && text.slice(at) === `${joint}${seal}"}` ? { line: JSON.parse(json) as MetricsLine, seal } : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Enough of a hash to find damage. */
-async function sealOf(json: string, before: string): Promise<string> {
-  const print = await fingerprint(new TextEncoder().encode(`${before}${json}`).buffer as ArrayBuffer);
-  return print.slice(print.indexOf(':') + 1).slice(0, 16);
 }

@@ -3,15 +3,17 @@
  * itself. The state is written under a name of its own before progress.json names it, so that there is no moment with neither.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyState } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import { sha256 } from '../policy/sha256.ts';
+import { maxFileBytes } from '../policy/source.ts';
 import { begun, continued, examinationMayDiffer, type Identity, type Origin } from '../run/identity.ts';
+import { z } from '../schema.ts';
 import { packState, unpackState } from '../storage/pack.ts';
 import { nextStep } from './accept.ts';
-import { makeFolder, readJson, replaceFile } from './files.ts';
+import { makeFolder, readJson, readSealed, readWhole, replaceFile, sealedJson } from './files.ts';
 
 export interface Reached {
   readonly step: number;
@@ -20,7 +22,7 @@ export interface Reached {
 }
 
 interface ProgressFile extends Reached {
-  /** Absent in files of earlier versions, whose state is state.bin. */
+  /** Absent in files of earlier versions, whose state is state.bin and which have no seal. */
   readonly origin?: Origin;
   readonly state?: { readonly file: string; readonly hash: string };
 }
@@ -42,7 +44,7 @@ export class PretrainFolder {
     await makeFolder(path);
     const file = join(path, 'progress.json');
     if (!existsSync(file)) return new PretrainFolder(path, { step: 0, loss: 0, seconds: 0 }, null, begun(identity));
-    const { step, loss, seconds, origin: stored, state } = await readJson<ProgressFile>(file);
+    const { step, loss, seconds, origin: stored, state } = await readProgress(file);
     const origin = continued({
       what: `The pre-training in ${path}`,
       origin: stored,
@@ -52,7 +54,7 @@ export class PretrainFolder {
       at: `step ${step}`,
       next: (parts) => nextStep('add --fresh to start over', parts),
     });
-    const bytes = await readFile(join(path, state?.file ?? 'state.bin'));
+    const bytes = await readWhole(join(path, state?.file ?? 'state.bin'), maxFileBytes);
     if (state && (await sha256(bytes)) !== state.hash) {
       throw new LabError('format', `${join(path, state.file)} is damaged: it is not what was written.`, 'Add --fresh to start over.');
     }
@@ -65,7 +67,19 @@ export class PretrainFolder {
     const file = `state-${reached.step}.bin`;
     await replaceFile(join(this.path, file), bytes);
     const progress: ProgressFile = { ...reached, origin: this.origin, state: { file, hash: await sha256(bytes) } };
-    await replaceFile(join(this.path, 'progress.json'), JSON.stringify(progress));
+    await replaceFile(join(this.path, 'progress.json'), await sealedJson(progress));
     for (const name of readdirSync(this.path)) if (/^state(-\d+)?\.bin/.test(name) && name !== file) await rm(join(this.path, name));
   }
+}
+
+const number = z.number().check(z.minimum(0));
+const unsealed = z.strictObject({ step: z.int().check(z.minimum(0)), loss: number, seconds: number });
+
+/** @throws LabError 'format' where it is not what was written */
+async function readProgress(file: string): Promise<ProgressFile> {
+  const sealed = await readSealed(file);
+  if (sealed) return sealed as ProgressFile;
+  const old = unsealed.safeParse(await readJson(file).catch(() => null));
+  if (old.success) return old.data;
+  throw new LabError('format', `${file} is damaged: it is not what was written.`, 'Add --fresh to start over.');
 }

@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, setPriority } from 'node:os';
+import { parseJson } from '../json.ts';
 import { nextRun, type PlannedRun } from './reproduce-plan.ts';
 
 export interface JobSetup {
@@ -77,7 +78,7 @@ async function start(setup: JobSetup, run: PlannedRun, children: Set<ChildProces
   child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop()!;
-    for (const line of lines) setup.onEvent(run, JSON.parse(line) as Record<string, unknown>);
+    for (const line of lines) setup.onEvent(run, eventOf(line));
   });
   const code = await new Promise<number | string>((done) => {
     child.on('error', (error) => done(error.message));
@@ -87,6 +88,16 @@ async function start(setup: JobSetup, run: PlannedRun, children: Set<ChildProces
   if (code === 0 || (setup.signal.aborted && code === 130)) return null;
   const said = (await readFile(log, 'utf8').catch(() => '')).trimEnd().split('\n').slice(-3).join('\n');
   return { run, message: said || `It ended with ${code}.` };
+}
+
+/** Only for the bar: what a run has found is read from its files. A line of anything else moves nothing. */
+function eventOf(line: string): Readonly<Record<string, unknown>> {
+  try {
+    const event = parseJson(line, { file: 'event' });
+    return typeof event === 'object' && event !== null ? (event as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
 }
 
 /** Whoever sits at the machine comes first. */

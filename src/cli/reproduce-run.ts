@@ -18,6 +18,7 @@ import { voteTable } from '../evaluate/votes.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, type PolicyMaterial } from '../run/identity.ts';
+import { z } from '../schema.ts';
 import { taskById } from '../tasks/index.ts';
 import { Arguments, type EngineWish } from './arguments.ts';
 import { chosenEngine, openEngine } from './engine.ts';
@@ -81,7 +82,8 @@ function endWithParent(): void {
 }
 
 async function runAlone(folder: string): Promise<number> {
-  const plan = await readJson<RunPlan>(join(folder, 'plan.json'));
+  // As the study wrote it, just before it began this process.
+  const plan = (await readJson(join(folder, 'plan.json'))) as RunPlan;
   const clock = await Clock.open(folder);
   const trained = plan.config.recipe !== 'base';
   const policy = trained ? join(folder, 'train', 'policy') : plan.base;
@@ -273,6 +275,9 @@ function curveOf(lines: readonly MetricsLine[]): Curve {
   };
 }
 
+const seconds = z.number().check(z.minimum(0));
+const clockShape = z.object({ train: seconds, evaluate: seconds });
+
 /** Processor seconds by phase, over the sittings of a run; kept in clock.json. */
 class Clock {
   #since = process.cpuUsage();
@@ -284,7 +289,10 @@ class Clock {
 
   static async open(folder: string): Promise<Clock> {
     const file = join(folder, 'clock.json');
-    return new Clock(file, existsSync(file) ? await readJson<{ train: number; evaluate: number }>(file) : { train: 0, evaluate: 0 });
+    if (!existsSync(file)) return new Clock(file, { train: 0, evaluate: 0 });
+    const stored = clockShape.safeParse(await readJson(file));
+    if (!stored.success) throw new LabError('format', `${file} is damaged: it does not hold two times.`, '');
+    return new Clock(file, stored.data);
   }
 
   async spent(phase: 'train' | 'evaluate'): Promise<void> {

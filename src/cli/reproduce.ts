@@ -13,6 +13,8 @@ import type { ChildProcess } from 'node:child_process';
 import { LabError } from '../errors.ts';
 import { analysis, declaredExamination, type Examination } from '../evaluate/reproduction/analysis.ts';
 import { studyFiles, summaryLines } from '../evaluate/reproduction/files.ts';
+import { readStudy } from '../evaluate/reproduction/read-study.ts';
+import { misshapen, resultShape } from '../evaluate/reproduction/shapes.ts';
 import { parseOthers, together } from '../evaluate/reproduction/together.ts';
 import { isWholeCurve, resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
 import { personas } from '../persona/world.ts';
@@ -20,7 +22,7 @@ import { fingerprintOf } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
 import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
-import { openSealedJson, readJson, replaceFile } from './files.ts';
+import { readJson, readSealed, readWhole, replaceFile } from './files.ts';
 import { holdFolder } from './folder-lock.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
 import { tryFolder } from './output-files.ts';
@@ -149,7 +151,7 @@ async function readRequest(args: Arguments): Promise<Request> {
       if (base === undefined) throw args.wrong(`--ablation world needs --base DIR. ${worldNeeds}`);
       bases = [bundledPolicy, resolve(base)];
     }
-  } else if (file !== undefined) study = sweep(await readJson<unknown>(file), basename(file));
+  } else if (file !== undefined) study = sweep(await readJson(file), basename(file));
   else study = comparison(chosenMethods(args, quick), betas(args, quick));
   const problems = args.integer('problems', 1, 100_000) ?? (quick ? 60 : declaredExamination.problems);
   const fidelity = args.integer('fidelity', 0, 10_000) ?? (quick ? 4 : declaredExamination.fidelityReplies);
@@ -346,10 +348,10 @@ async function collect(
 async function storedResult({ key, config }: PlannedRun, folder: string): Promise<StoredResult | null> {
   const file = join(folder, 'result.json');
   if (!existsSync(file)) return null;
-  const text = await readFile(file, 'utf8');
   // Results of before there were seals are good as well.
-  const content = text.includes('"seal"') ? await openSealedJson(text) : await readJson<object>(file).catch(() => null);
-  const result = content as StoredResult | null;
+  const sealed = (await readWhole(file)).includes('"seal"');
+  const content: unknown = sealed ? await readSealed(file) : await readJson(file).catch(() => null);
+  const result = misshapen(resultShape, content) === null ? (content as StoredResult) : null;
   if (result?.key === key && (config.recipe === 'base' || (result.curve && isWholeCurve(result.curve, config.steps)))) return result;
   notice(`${file} does not hold the whole of its run, which is examined again.`);
   return null;
@@ -377,7 +379,7 @@ async function redraw(args: Arguments, out: Output): Promise<number> {
 async function withOthers(folder: string, { together: _, ...results }: StudyResults): Promise<StudyResults> {
   const file = join(folder, 'others.json');
   if (!existsSync(file)) return results;
-  const { setting, sources } = parseOthers(await readJson<unknown>(file), file);
+  const { setting, sources } = parseOthers(await readJson(file), file);
   const read = await Promise.all(
     sources.map(async (source) => ({ source, results: source.results ? await readResults(join(folder, source.results)) : null })),
   );
@@ -385,9 +387,7 @@ async function withOthers(folder: string, { together: _, ...results }: StudyResu
 }
 
 async function readResults(file: string): Promise<StudyResults> {
-  const results = await readJson<StudyResults>(file);
-  if (results.format === resultsFormat && results.version === resultsVersion) return results;
-  throw new LabError('format', `${file} is not a result of permix reproduce that this version reads.`, 'Run the study again.');
+  return readStudy((await readWhole(file)).toString('utf8'), file, 'Restore it, or run the study again.');
 }
 
 function commandOf(): string {

@@ -10,7 +10,7 @@
  *   lock               while a process works in it (folder-lock.ts)
  */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
@@ -19,7 +19,7 @@ import type { RunConfig } from '../rl/config.ts';
 import type { Origin } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { readCheckpointFile } from './checkpoint-file.ts';
-import { openSealedJson } from './files.ts';
+import { openSealedJson, readSealed, readWhole } from './files.ts';
 import { readMetrics, type MetricsRead } from './metrics-log.ts';
 
 export const runFormat = 'permix-run';
@@ -77,7 +77,7 @@ export class StoredRun {
   async readRun(otherwise: string): Promise<RunFile> {
     const file = this.in(files.run);
     if (!existsSync(file)) throw new LabError('usage', `There is no run in ${this.path}: it has no run.json.`, otherwise);
-    const text = await readFile(file, 'utf8');
+    const text = (await readWhole(file)).toString('utf8');
     const run = (await openSealedJson(text)) as RunFile | null;
     if (!run) throw this.#unsealed(text);
     if (run.format !== runFormat || run.version !== runVersion) {
@@ -121,7 +121,7 @@ export class StoredRun {
   async readEvaluations(): Promise<readonly Evaluation[]> {
     const file = this.in(files.evaluation);
     if (!existsSync(file)) return [];
-    const content = (await openSealedJson(await readFile(file, 'utf8'))) as { readonly evaluations: readonly Evaluation[] } | null;
+    const content = (await readSealed(file)) as { readonly evaluations: readonly Evaluation[] } | null;
     if (!content) throw this.damaged(files.evaluation, 'Move it elsewhere; the run goes on without it.');
     return content.evaluations;
   }

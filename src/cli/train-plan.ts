@@ -191,7 +191,7 @@ async function forkedCheckpoint(args: Arguments): Promise<{ origin: StoredRun; r
 async function settingsFile(args: Arguments): Promise<Record<string, unknown>> {
   const file = args.text('config');
   if (file === undefined) return {};
-  const settings = await readJson<unknown>(file);
+  const settings = await readJson(file);
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) throw args.wrong(`${file} must hold a JSON object.`);
   return settings as Record<string, unknown>;
 }

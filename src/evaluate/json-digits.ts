@@ -1,7 +1,8 @@
 /**
  * The number of a JSON member as it is written: `JSON.parse` rounds 9007199254740993 to …992 and makes 1e400 infinite. It reads text that
- * `JSON.parse` has accepted, and replaces no parser.
+ * `parseJson` has accepted, and replaces no parser.
  */
+import { unescaped } from '../json.ts';
 
 /** Strings whole, so that no brace or comma in them counts; then what gives a text its structure; then everything else. */
 const anyToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
@@ -16,7 +17,7 @@ export function numberAsWritten(json: string, name: string): string {
     if (depth === 1 && before === ':' && key === name) written = token;
     if (token === '{' || token === '[') depth++;
     else if (token === '}' || token === ']') depth--;
-    else if (depth === 1 && token.startsWith('"') && before !== ':') key = JSON.parse(token) as string;
+    else if (depth === 1 && token.startsWith('"') && before !== ':') key = unescaped(token);
     before = token;
   }
   return written;

@@ -2,6 +2,7 @@
  * A policy told apart from every other, part by part: its numbers, and the files that decide how it is asked and when it stops. Where the
  * folder lies and how the weights are cut into files decides nothing and is not in it.
  */
+import { parseJson } from '../json.ts';
 import { sha256 } from './sha256.ts';
 import type { PolicySource } from './source.ts';
 import type { Weights } from './weights.ts';
@@ -85,7 +86,7 @@ function tokenizerSettings(files: ReadonlyMap<string, Uint8Array>): { readonly t
   const beside = text('chat_template.jinja');
   const settings = text('tokenizer_config.json');
   if (settings === null) return { template: beside, rest: null };
-  const { chat_template: inside, ...rest } = JSON.parse(settings) as Record<string, unknown>;
+  const { chat_template: inside, ...rest } = parseJson(settings, { file: 'tokenizer_config.json' }) as Record<string, unknown>;
   const templates = [inside, beside].filter((template) => template !== undefined && template !== null);
   return { template: templates.length > 0 ? JSON.stringify(templates) : null, rest: JSON.stringify(rest) };
 }

@@ -1,4 +1,5 @@
 /** Where the files of a policy come from: a folder on a web server here; other sources (a folder on disk, picked files) are of the same shape. */
+import { limitedBody } from '../body.ts';
 import { LabError } from '../errors.ts';
 
 export interface PolicySource {
@@ -12,6 +13,11 @@ export interface PolicySource {
 
 /** What is read whole must fit into one array; Node reads no more of a file at once, and several browsers hold no more. */
 export const maxFileBytes = 2 ** 31 - 1;
+
+/** Of everything but weights: no tokenizer, configuration or template has a tenth of it. */
+export const maxTextBytes = 200_000_000;
+
+export const isWeights = (file: string): boolean => file.endsWith('.safetensors');
 
 /** @throws LabError `memory` for a file that cannot be read whole */
 export function checkFileSize(file: string, bytes: number): void {
@@ -36,8 +42,7 @@ export function fetchSource(id: string, baseUrl: string): PolicySource {
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
         // Some static hosts answer a missing file with their index page.
         if (response.headers.get('content-type')?.startsWith('text/html')) return null;
-        checkFileSize(`${path} of ${id}`, Number(response.headers.get('content-length') ?? 0));
-        return new Uint8Array(await response.arrayBuffer());
+        return await bodyOf(response, `${path} of ${id}`, isWeights(path) ? maxFileBytes : maxTextBytes);
       } catch (error) {
         if (error instanceof LabError) throw error;
         const reason = error instanceof Error ? error.message : String(error);
@@ -47,4 +52,16 @@ export function fetchSource(id: string, baseUrl: string): PolicySource {
       }
     },
   };
+}
+
+/** @throws LabError 'memory' for weights above the limit, 'format' for anything else, as soon as that is known */
+async function bodyOf(response: Response, file: string, limit: number): Promise<Uint8Array> {
+  const said = Number(response.headers.get('content-length') ?? NaN);
+  // What is not packed ends there, and is read at once: weights then lie in memory once.
+  const known = said <= limit && !response.headers.has('content-encoding');
+  const body = known ? new Uint8Array(await response.arrayBuffer()) : said > limit ? null : await limitedBody(response, limit);
+  if (body) return body;
+  await response.body?.cancel().catch(() => undefined);
+  if (limit === maxFileBytes) checkFileSize(file, Math.max(said || 0, limit + 1));
+  throw new LabError('format', `${file} has more than ${limit / 1e6} MB.`, 'Check that it is the right file.');
 }

@@ -3,20 +3,10 @@
  * numbers mean and what is claimed is `evaluate/reproduction/`; nothing is measured here, and no engine is needed.
  */
 import { mean } from '../statistics/moments.ts';
-import { LabError } from '../errors.ts';
-import { parseJson } from '../json.ts';
 import { analysis } from '../evaluate/reproduction/analysis.ts';
 import { judgeClaims, type ClaimResult } from '../evaluate/reproduction/claims.ts';
-import {
-  resultsFormat,
-  resultsVersion,
-  isWholeCurve,
-  type Arm,
-  type Curve,
-  type RunResult,
-  type StudyResults,
-} from '../evaluate/reproduction/results.ts';
-import { misshapen, studyShape } from '../evaluate/reproduction/shapes.ts';
+import { readStudy } from '../evaluate/reproduction/read-study.ts';
+import type { Arm, Curve, RunResult, StudyResults } from '../evaluate/reproduction/results.ts';
 import { smooth } from './series.ts';
 import { fetchOnce, type Fetched } from './fetched.ts';
 import { sentence } from './sentence.ts';
@@ -48,35 +38,6 @@ export class Study {
       this.problem = error instanceof TypeError ? 'The study could not be fetched. Check the connection and try again.' : sentence(error);
     }
   }
-}
-
-/** @throws LabError 'format' for anything but a whole study of this version */
-export function readStudy(text: string): StudyResults {
-  const next = 'Make it again with npm run reproduce, then build the page.';
-  const wrong = (what: string) => new LabError('format', `The study cannot be shown: ${what}.`, next);
-  const study = parseJson(text, { file: 'The study', next }) as Partial<StudyResults> | null;
-  if (typeof study !== 'object' || study?.format !== resultsFormat) throw wrong('its file holds something else');
-  if (study.version !== resultsVersion) throw wrong('it is of another version of this program');
-  const place = misshapen(studyShape, study);
-  if (place !== null) throw wrong(`${place} is not what it should be`);
-  const { arms, personas, seeds } = study as StudyResults;
-  const whole =
-    arms.length > 0 &&
-    personas.length > 0 &&
-    seeds.length > 0 &&
-    new Set(seeds.map(({ seed }) => seed)).size === seeds.length &&
-    seeds.every(
-      ({ runs }) =>
-        runs.every((run) => isWholeRun(run, personas.length)) && arms.every(({ id }) => runs.filter((run) => run.arm === id).length === 1),
-    );
-  if (!whole) throw wrong('runs are missing in it');
-  return study as StudyResults;
-}
-
-/** A number of every persona, and of every step of its curve. */
-function isWholeRun({ accuracy, lottery, shift, curve }: RunResult, personas: number): boolean {
-  const lists = [accuracy.personas, lottery, shift?.personas ?? accuracy.personas];
-  return lists.every(({ length }) => length === personas) && (curve === null || isWholeCurve(curve, curve.step.length));
 }
 
 /** The headline's first. */

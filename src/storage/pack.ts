@@ -12,23 +12,44 @@
  * Version 2 is version 1 with adapters; states without them are still written as version 1.
  */
 import { LabError } from '../errors.ts';
+import { parseJsonBytes } from '../json.ts';
 import type { PolicyState } from '../engine/engine.ts';
 import { checkFinite, type Weights } from '../policy/weights.ts';
 import { currentConfig } from '../rl/config.ts';
+import { z } from '../schema.ts';
 import type { CheckpointContent } from './records.ts';
 
 const magic = 0x434c4d50; // "PMLC" read as a little-endian u32
 const versions = { plain: 1, adapters: 2 } as const;
 const preamble = 12;
 
-interface Header {
+const count = z.int().check(z.minimum(0));
+const tensors = z
+  .array(z.strictObject({ name: z.string(), length: count }))
+  .check(z.refine((list) => new Set(list.map(({ name }) => name)).size === list.length));
+
+const headerShape = z.looseObject({
   /** A checkpoint's config and trainer counters; null for a bare state. */
+  about: z.nullable(
+    z.looseObject({
+      config: z.looseObject({}),
+      trainer: z.looseObject({ step: count, cursor: count, tokens: count, nonFiniteStreak: count }),
+    }),
+  ),
+  optimSteps: count,
+  skippedSteps: count,
+  moments: z.boolean(),
+  tensors,
+  /** Absent: all parameters are trained. */
+  adapters: z.optional(tensors),
+});
+
+interface Header {
   readonly about: Omit<CheckpointContent, 'state'> | null;
   readonly optimSteps: number;
   readonly skippedSteps: number;
   readonly moments: boolean;
   readonly tensors: readonly Tensor[];
-  /** Absent: all parameters are trained. */
   readonly adapters?: readonly Tensor[];
 }
 
@@ -144,8 +165,9 @@ function unpack(buffer: ArrayBuffer): { about: Header['about']; state: PolicySta
 
 function readHeader(bytes: Uint8Array): Header {
   try {
-    const header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Header;
-    if (Array.isArray(header.tensors)) return header;
+    const header = headerShape.safeParse(parseJsonBytes(bytes, { file: 'header' }));
+    // What a run's settings are is for `currentConfig`, which knows those of earlier versions too.
+    if (header.success) return header.data as unknown as Header;
   } catch {
     // Falls through to the one sentence the reader needs.
   }

@@ -2,7 +2,7 @@
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Arguments } from '../../src/cli/arguments.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { EvaluationFolder } from '../../src/cli/eval-folder.ts';
@@ -18,12 +18,12 @@ afterAll(() => rm(scratch, { recursive: true, force: true }));
 const settings = { ...settingParts({ base: null, seed: 1 }), ...programParts({ engine: 'portable', backend: 'wasm' }) };
 const cell = (text: string) => ({ replies: [{ tokens: [1, 2], text, ended: true }] });
 
-async function refusal(opening: Promise<unknown>): Promise<string> {
+async function refusal(opening: Promise<unknown>, code = 'usage'): Promise<string> {
   const error: unknown = await opening.then(
     () => null,
     (caught: unknown) => caught,
   );
-  expect(labErrorCode(error)).toBe('usage');
+  expect(labErrorCode(error)).toBe(code);
   return (error as Error).message;
 }
 
@@ -51,6 +51,54 @@ describe('the folder of an evaluation', () => {
     await second.write('b', cell('again'));
     const third = await EvaluationFolder.open(path, settings);
     expect([third.read('a'), third.read('b')]).toEqual([cell('whole'), cell('again')]);
+  });
+
+  it('makes a cell again in whose line any bit was flipped, and says so', async () => {
+    const path = join(scratch, 'flipped');
+    const file = join(path, 'cells.jsonl');
+    const first = await EvaluationFolder.open(path, settings);
+    await first.write('a', cell('one'));
+    await first.write('b', cell('two'));
+    const whole = await readFile(file);
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    for (let bit = 0; bit < 8 * whole.length; bit += 7) {
+      const bytes = Buffer.from(whole);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(file, bytes);
+      said.mockClear();
+      const folder = await EvaluationFolder.open(path, settings);
+      const known = ['a', 'b'].map((key) => folder.read(key)).filter((found) => found !== undefined);
+      expect(known.length, `bit ${bit}`).toBeLessThan(2);
+      for (const found of known) expect([cell('one'), cell('two')]).toContainEqual(found);
+      // A last line without its end is one that was cut off.
+      if (bytes.at(-1) === 0x0a) expect(said.mock.calls.join()).toMatch(/cells\.jsonl is damaged in lines? .*made again/);
+    }
+    said.mockRestore();
+  });
+
+  it('refuses an evaluation.json in which any bit was flipped', async () => {
+    const path = join(scratch, 'flipped-origin');
+    const file = join(path, 'evaluation.json');
+    await (await EvaluationFolder.open(path, settings)).write('a', cell('one'));
+    const whole = await readFile(file);
+    for (let bit = 0; bit < 8 * whole.length; bit += 11) {
+      const bytes = Buffer.from(whole);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      await writeFile(file, bytes);
+      expect(await refusal(EvaluationFolder.open(path, settings), 'format'), `bit ${bit}`).toMatch(/evaluation\.json is damaged/);
+    }
+    await writeFile(file, whole);
+    expect((await EvaluationFolder.open(path, settings)).finished).toBe(1);
+  });
+
+  it('goes on with one of before there were seals, and seals it', async () => {
+    const path = join(scratch, 'unsealed');
+    await mkdir(path);
+    const origin = { identity: settings, takenOver: [] };
+    await writeFile(join(path, 'evaluation.json'), JSON.stringify({ format: 'permix-evaluation-folder', version: 2, origin }));
+    await writeFile(join(path, 'cells.jsonl'), `${JSON.stringify({ key: 'a', ...cell('one') })}\n{"key":"b","re`);
+    for (const _ of [1, 2]) expect((await EvaluationFolder.open(path, settings)).read('a')).toEqual(cell('one'));
+    expect(await readFile(join(path, 'cells.jsonl'), 'utf8')).toMatch(/^\{.*"seal":"[0-9a-f]{16}"\}\n$/);
   });
 
   it('refuses another evaluation, naming what differs, and changes nothing', async () => {

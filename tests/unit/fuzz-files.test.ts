@@ -11,7 +11,8 @@ import { loadPolicy } from '../../src/policy/policy.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
 import { readRecording } from '../../src/evaluate/reproduction/recorded.ts';
 import { ReplayedRun } from '../../src/state/replay.svelte.ts';
-import { armsOf, averages, claimsOf, readStudy, seedCurve, settingsOf } from '../../src/state/study.svelte.ts';
+import { readStudy } from '../../src/evaluate/reproduction/read-study.ts';
+import { armsOf, averages, claimsOf, seedCurve, settingsOf } from '../../src/state/study.svelte.ts';
 import { studyWith } from '../helpers/study-results.ts';
 
 const times = Number(process.env['FUZZ'] ?? 200);

@@ -69,6 +69,19 @@ it('refuses a state in which a bit was flipped', async () => {
   await expect(PretrainFolder.open(path, identity, [])).rejects.toThrow(/state-100\.bin is damaged/);
 });
 
+it('refuses a progress.json in which a bit was flipped', async () => {
+  const file = join(await begun('flipped-progress'), 'progress.json');
+  const whole = await readFile(file);
+  for (let bit = 0; bit < 8 * whole.length; bit += 13) {
+    const bytes = Buffer.from(whole);
+    bytes[bit >> 3]! ^= 1 << (bit & 7);
+    await writeFile(file, bytes);
+    await expect(PretrainFolder.open(join(scratch, 'flipped-progress'), identity, []), `bit ${bit}`).rejects.toThrow(
+      /progress\.json is damaged/,
+    );
+  }
+});
+
 it('asks about the files of an earlier version', async () => {
   const path = join(scratch, 'old');
   await PretrainFolder.open(path, identity, []);

@@ -86,6 +86,32 @@ describe('pack', () => {
     expect(codeOf(() => unpackCheckpoint(packed))).toBe('format');
   });
 
+  it('refuses a header that is valid JSON and no header', () => {
+    const packed = packCheckpoint(draft('a', 7));
+    const length = new DataView(packed).getUint32(8, true);
+    const header = new TextDecoder().decode(new Uint8Array(packed, 12, length));
+    const other = (change: (text: string) => string) => {
+      const bytes = new Uint8Array(packed.slice(0));
+      bytes.set(new TextEncoder().encode(change(header).padEnd(length)), 12);
+      return codeOf(() => unpackCheckpoint(bytes.buffer));
+    };
+    expect(other((text) => text)).toBeNull();
+    for (const change of [
+      (text: string) => text.replace('"moments":true', '"moments":1'),
+      (text: string) => text.replace(/"length":\d+/, '"length":"1"'),
+      (text: string) => text.replace(/"length":\d+/, '"length":-1'),
+      (text: string) => text.replace(/"optimSteps":\d+/, '"optimSteps":.5'),
+      (text: string) => text.replace(/"cursor":\d+/, '"cursor":[]'),
+      (text: string) => text.replace('"trainer":', '"tr":'),
+      () => '{"tensors":[]}',
+      () => '[]',
+      () => 'null',
+    ]) {
+      expect(change(header)).not.toBe(header);
+      expect(other(change), String(change)).toBe('format');
+    }
+  });
+
   it('names the version it cannot read', () => {
     const packed = packState(policyState(1));
     new DataView(packed).setUint32(4, 9, true);

@@ -1,6 +1,7 @@
 /** The committed study as the page reads it: whole or refused with a sentence, cut into settings, averaged over seeds. */
 import { describe, expect, it } from 'vitest';
-import { armsOf, averages, claimsOf, gain, readStudy, seedCurve, settingsOf, times } from '../../src/state/study.svelte.ts';
+import { readStudy } from '../../src/evaluate/reproduction/read-study.ts';
+import { armsOf, averages, claimsOf, gain, seedCurve, settingsOf, times } from '../../src/state/study.svelte.ts';
 import { studyArms, studyWith, type Numbers } from '../helpers/study-results.ts';
 
 const numbers = (arm: string, seed: number): Numbers => ({

@@ -3,6 +3,7 @@
  * every way in which it can go wrong. The key is held here, in memory, and appears in no message. What is asked is `rubric.ts`.
  */
 import { LabError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { completionsUrl, unreachableFromNode } from './address.ts';
 import type { ChatMessage } from './rubric.ts';
 import { limitedText, maxBodyBytes, plain, withoutKey } from './words.ts';
@@ -253,7 +254,7 @@ function retryAfter(header: string | null): number | null {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text, { file: 'answer', anyNumber: true });
   } catch {
     return undefined;
   }

@@ -2,26 +2,15 @@
  * What a stranger's server says, before anybody stores, prints or reads it: no more of it than a limit, no characters that steer a terminal
  * or turn the direction of a line, and no key in it. What it means is `client.ts`.
  */
+import { limitedBody } from '../../body.ts';
 
 /** A completion of 2048 tokens has a hundredth of it. */
 export const maxBodyBytes = 2 ** 20;
 
 /** The whole body as text; null for one that is longer than the limit, of which no more is read. */
 export async function limitedText(response: Response, limit = maxBodyBytes): Promise<string | null> {
-  const reader = response.body?.getReader();
-  if (!reader) return '';
-  const decoder = new TextDecoder();
-  let [text, read] = ['', 0];
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    read += value.length;
-    if (read > limit) {
-      await reader.cancel().catch(() => undefined);
-      return null;
-    }
-    text += decoder.decode(value, { stream: true });
-  }
+  const body = await limitedBody(response, limit);
+  return body && new TextDecoder().decode(body);
 }
 
 /** Line breaks and tabs stay. */

@@ -27,8 +27,8 @@ const measures = z.looseObject({ replies: number, pmi: known, mean: z.nullable(s
 const spread = z.nullable(z.looseObject({ mean: number, std: number.check(z.minimum(0)) }));
 const points = list(z.looseObject({ personas: number, accuracy: number, cost: z.looseObject(columns('once', 'each')) }));
 
-const run = z.looseObject({
-  arm: text,
+/** What a run of a study leaves in its folder. */
+export const resultShape = z.looseObject({
   seed: z.int(),
   config: z.looseObject({ recipe: text, steps: z.int() }),
   engine: z.looseObject({ engine: text, backend: text, adapter: z.nullable(text) }),
@@ -46,6 +46,8 @@ const run = z.looseObject({
     z.looseObject({ step: list(z.int()), reward: list(number), entropy: list(number), kl: list(known), length: list(number) }),
   ),
 });
+
+const run = z.extend(resultShape, { arm: text });
 
 const equivalence = z.looseObject({ reading: z.enum(['equivalent', 'larger', 'open']), ...columns('margin', 'low', 'high') });
 const group = z.looseObject({
