@@ -38,7 +38,7 @@ export function noPlace(obstacle: string): LabError {
   return new LabError(
     'config',
     `The policy's chat template ${obstacle}, so every persona would be asked the same.`,
-    'Use a policy whose chat template prints the system message, or correct the template (tokenizer_config.json, chat_template.jinja).',
+    'Use a policy whose chat template prints both messages as they are, the system message and the question, or correct the template (tokenizer_config.json, chat_template.jinja).',
   );
 }
 
@@ -52,7 +52,7 @@ function look(tokenizer: Tokenizer): PersonaPlace {
   const render = (messages: readonly Message[]) => tokenizer.chat(messages, { addGenerationPrompt: true });
   const user: Message = { role: 'user', content: question };
   const plain = render([user]);
-  if (!plain.includes(question)) return { obstacle: "leaves out the user's message", ownPrompt: null };
+  if (!plain.includes(question)) return { obstacle: "does not print the user's message as it is", ownPrompt: null };
   let told: string;
   try {
     told = render([{ role: 'system', content: persona }, user]);

@@ -34,9 +34,11 @@ export async function loadPolicy(from: PolicySource): Promise<Policy> {
   const above = read ? tokensAbove(read, stated, source) : [];
   const tokenizer = read && read.within(stated.maxPositions, stated.vocabSize);
   const ends = endTokens(stated.eosIds, tokenizer, stated.vocabSize);
-  const config = { ...stated, eosIds: ends.ids };
-  const weights = loadWeights(config, await readTensors(source));
-  const said = [...specialIds(json as Json, generation, config.vocabSize).notices, ...above, ...ends.notices];
+  const tensors = await readTensors(source);
+  const apart = stated.tied && hasOwnHead(tensors);
+  const config = { ...stated, eosIds: ends.ids, tied: stated.tied && !apart };
+  const weights = loadWeights(config, tensors);
+  const said = [...specialIds(json as Json, generation, config.vocabSize).notices, ...above, ...ends.notices, ...(apart ? [ownHead] : [])];
   return {
     id: source.id,
     config,
@@ -45,6 +47,19 @@ export async function loadPolicy(from: PolicySource): Promise<Policy> {
     files: await hashFiles(source.files),
     notices: said.map((what) => `${source.id}: ${what}`),
   };
+}
+
+const ownHead =
+  'config.json says that the head is the embedding (tie_word_embeddings), but the weights have an lm_head.weight with other numbers: it is used.';
+
+/** Whether a head is stored beside the embedding that is not a copy of it; transformers 5 does not tie the two then. */
+function hasOwnHead(tensors: ReadonlyMap<string, SafeTensor>): boolean {
+  const head = tensors.get('lm_head.weight');
+  const embedding = tensors.get('model.embed_tokens.weight') ?? tensors.get('embed_tokens.weight');
+  if (!head || !embedding) return false;
+  if (head.shape.join() !== embedding.shape.join()) return true;
+  const [a, b] = [head.data, embedding.data];
+  return a.some((value, i) => value !== b[i]);
 }
 
 /** @returns a sentence where added tokens lie above the vocabulary: published files hold some that no weights go with */

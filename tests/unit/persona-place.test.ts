@@ -69,7 +69,8 @@ describe('the place of a persona', () => {
       /does not print the system message as it is/,
     ],
     ['prints the system message alone', '{{ messages[0].content }}', /leaves out the user's message beside/],
-    ['prints no message', 'Hello', /leaves out the user's message/],
+    ['prints no message', 'Hello', /does not print the user's message as it is/],
+    ['changes the question', '{{ messages[-1].content | upper }}', /does not print the user's message as it is/],
   ])('is missing in a template that %s, which is refused', (_, template, sentence) => {
     const tokenizer = withTemplate(template);
     let caught: unknown;
@@ -80,7 +81,7 @@ describe('the place of a persona', () => {
     }
     expect(labErrorCode(caught)).toBe('config');
     expect((caught as Error).message).toMatch(sentence);
-    expect((caught as Error).message).toMatch(/Use a policy whose chat template prints the system message/);
+    expect((caught as Error).message).toMatch(/Use a policy whose chat template prints both messages as they are/);
   });
 
   it.each([

@@ -309,6 +309,22 @@ describe('a checkpoint', () => {
     expect(policy.weights).toEqual(initialWeights(config, 4));
   });
 
+  it('uses a head of its own beside a tied embedding, as transformers 5 does, and says so; a copy is none', async () => {
+    const weights = initialWeights(config, 4);
+    const embedding = weights['model.embed_tokens.weight']!;
+    const withHead = (data: Float32Array) => {
+      const stored = parameterShapes(config).map(({ name, shape }) => ({ name, shape: [...shape], data: weights[name]! }));
+      return files({ 'model.safetensors': writeSafetensors([...stored, { name: 'lm_head.weight', shape: [32, 8], data }]) });
+    };
+    const copy = await loadPolicy(withHead(embedding));
+    expect([copy.config.tied, copy.notices]).toEqual([true, []]);
+    const other = embedding.map((value) => value + 1);
+    const own = await loadPolicy(withHead(other));
+    expect(own.config.tied).toBe(false);
+    expect(own.weights['lm_head.weight']).toEqual(other);
+    expect(own.notices).toEqual([expect.stringMatching(/tie_word_embeddings.* lm_head\.weight with other numbers: it is used\./)]);
+  });
+
   it('says which ids are none, and reads the policy without them', async () => {
     const odd = text({ ...llama, pad_token_id: -1, eos_token_id: [2, 99], bos_token_id: 32 });
     const policy = await loadPolicy(files({ 'config.json': odd, 'generation_config.json': text({ eos_token_id: 3 }) }));
