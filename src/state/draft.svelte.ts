@@ -27,11 +27,11 @@ export class Draft {
   chosenTeacher = $state<string | null>(null);
 
   readonly #boot: Boot;
-  readonly #api: TrainerApi;
+  readonly #api: () => TrainerApi;
   readonly #teachers: () => readonly Candidate[];
   #request = 0;
 
-  constructor(boot: Boot, api: TrainerApi, teachers: () => readonly Candidate[] = () => []) {
+  constructor(boot: Boot, api: () => TrainerApi, teachers: () => readonly Candidate[] = () => []) {
     this.#boot = boot;
     this.#api = api;
     this.#teachers = teachers;
@@ -118,7 +118,7 @@ export class Draft {
     this.checking = true;
     try {
       const config = { ...this.snapshot(), recipe: this.recipe };
-      const complaints = await this.#api.check(config, this.teacher?.checkpoint.id);
+      const complaints = await this.#api().check(config, this.teacher?.checkpoint.id);
       if (request === this.#request) this.complaints = complaints;
     } catch (error) {
       if (request === this.#request) this.complaints = [sentence(error)];

@@ -3,14 +3,14 @@
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
 import { createContext } from 'svelte';
-import { labErrorCode } from '../errors.ts';
+import { LabError, labErrorCode } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { Phase } from '../rl/events.ts';
 import type { Changes } from '../run/identity.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
-import { connect } from '../worker/client.ts';
+import { connect, type Connection } from '../worker/client.ts';
 import { readWish } from './address.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
@@ -23,6 +23,7 @@ import { Rollouts } from './rollouts.svelte.ts';
 import { sentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
+import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
 
 export interface Notice {
   readonly id: number;
@@ -73,14 +74,17 @@ export class Lab implements Stage {
   /** The resume card was waved away. */
   resumeDismissed = $state(false);
 
-  #api: TrainerApi | null = null;
+  #worker: Connection | null = null;
+  #wish: EngineWish = {};
+  #arrived = $state(false);
+  #trouble = $state.raw<Trouble>(noTrouble);
   #noticeId = 0;
   #looking = false;
   #opening = 0;
 
   get api(): TrainerApi {
-    if (!this.#api) throw new Error('The trainer has not started yet.');
-    return this.#api;
+    if (!this.#worker) throw new Error('The trainer has not started yet.');
+    return this.#worker.api;
   }
 
   get recipe(): RecipeName {
@@ -110,14 +114,61 @@ export class Lab implements Stage {
     return this.library.runs.find((run) => waits(run) && run.step < run.config.steps) ?? null;
   }
 
+  /** What is the matter with the worker, a sentence; null while it answers. */
+  get trouble(): string | null {
+    return troubleSentence(this.#trouble, {
+      arrived: this.#arrived,
+      run: this.active ? this.library.run(this.session.runId) : null,
+      durable: this.boot?.durable ?? true,
+      stored: this.library.runs.length > 0,
+    });
+  }
+
+  get answers(): boolean {
+    return this.#trouble.silent === null;
+  }
+
+  /** What failed is the reader's to put up with, as long as the worker answers. */
+  leaveTrouble(): void {
+    this.#trouble = { ...this.#trouble, why: null };
+  }
+
   async start(search: string): Promise<void> {
     const { wish, complaints } = readWish(search);
     for (const text of complaints) this.notify('warning', text);
+    this.#wish = wish;
+    await this.#connect();
+  }
+
+  /** Ends the worker, whatever it is doing, and begins with a new one: a run that was under way waits at its last checkpoint. */
+  async restart(): Promise<void> {
+    this.#worker?.end(new LabError('cancelled', 'The trainer was restarted while this was under way.', 'It can be asked for again.'));
+    this.session = idle;
+    this.progress = null;
+    this.warm = false;
+    this.changed = null;
+    this.resumeDismissed = false;
+    this.connection = 'connecting';
+    await this.#connect();
+  }
+
+  async #connect(): Promise<void> {
+    this.#arrived = false;
+    this.#trouble = noTrouble;
+    const worker = connect({
+      silent: (silent) => worker === this.#worker && (this.#trouble = { ...this.#trouble, silent }),
+      failed: (why) => worker === this.#worker && (this.#trouble = { ...this.#trouble, why }),
+    });
+    this.#worker = worker;
     try {
-      this.#api = await connect();
-      await this.#api.listen((events) => this.#receive(events));
-      await this.#boot(wish);
+      await worker.arrived;
+      this.#arrived = true;
+      await worker.api.listen((events) => worker === this.#worker && this.#receive(events));
+      await this.#boot(this.#wish);
     } catch (error) {
+      // Another worker has taken its place.
+      if (worker !== this.#worker) return;
+      this.#trouble = noTrouble;
       this.connection = 'broken';
       this.failure = sentence(error);
       this.gpuFailed = labErrorCode(error) === 'webgpu';
@@ -129,26 +180,35 @@ export class Lab implements Stage {
       this.#begin(await this.api.boot(wish));
     } catch (error) {
       // A wish that cannot be granted is no reason for a dead page: say so, and go on with what there is.
-      if (!wish.engine && !wish.backend) throw error;
+      if ((!wish.engine && !wish.backend) || labErrorCode(error) === 'cancelled') throw error;
       this.#begin(await this.api.boot({}));
       this.notify('error', `${sentence(error)} Until then the page has chosen for you.`);
     }
   }
 
   #begin(boot: Boot): void {
+    const again = this.boot !== null;
     this.boot = boot;
     for (const text of boot.notices) this.notify('info', text);
     this.library.runs = boot.runs;
     this.library.unreadable = boot.unreadable;
-    this.draft = new Draft(boot, this.api, () => candidates(this.library.runs, this.library.checkpoints));
+    this.draft ??= new Draft(
+      boot,
+      () => this.api,
+      () => candidates(this.library.runs, this.library.checkpoints),
+    );
     this.connection = 'ready';
-    for (const id of ['brilliant-professor', 'usual-pirate', 'clueless-child']) {
-      const persona = boot.personas.find((candidate) => candidate.id === id);
-      if (persona) this.probe.add(persona);
-    }
-    const last = boot.runs.find((run) => run.step > 0);
+    if (!again) this.#first(boot);
+    const last = boot.runs.find((run) => run.id === this.viewed) ?? boot.runs.find((run) => run.step > 0);
     if (last) void this.view(last.id);
     void this.attempt(null, () => this.library.refresh());
+  }
+
+  #first({ personas }: Boot): void {
+    for (const id of ['brilliant-professor', 'usual-pirate', 'clueless-child']) {
+      const persona = personas.find((candidate) => candidate.id === id);
+      if (persona) this.probe.add(persona);
+    }
     setInterval(() => this.#lookAround(), lookAroundMs);
   }
 

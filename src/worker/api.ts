@@ -49,6 +49,8 @@ export interface Boot {
   readonly tasks: readonly { readonly id: string; readonly name: string; readonly description: string; readonly knobs: readonly Knob[] }[];
   /** Newest first. A run that was `running` when its tab went away is listed as `paused`. */
   readonly runs: readonly RunRecord[];
+  /** False: runs are kept until the page is closed, and no longer; a notice says why. */
+  readonly durable: boolean;
   /** Stored records that this version cannot read; each is said in a notice too. */
   readonly unreadable: readonly Unreadable[];
   readonly recipes: Readonly<Record<string, RunConfig>>;

@@ -6,4 +6,6 @@ export interface TrainerHost extends TrainerApi {
   belongTo(pageUrl: string): Promise<void>;
   /** The page was hidden and may be discarded: a running run takes a checkpoint at its next step. */
   saveSoon(): Promise<void>;
+  /** Answers: the worker is alive and between two pieces of work. */
+  ping(): Promise<void>;
 }

@@ -7,16 +7,12 @@ import { LabError, labErrorCode } from '../errors.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
-import { checkConfig } from '../rl/check.ts';
-import { loraSetup, type RunConfig } from '../rl/config.ts';
-import { recipeTitles, recipes } from '../rl/recipes.ts';
-import { initialTrainerState } from '../rl/trainer.ts';
-import { forkComplaints, forked } from '../run/fork.ts';
-import { begun, changesOf, type Changes, type Origin } from '../run/identity.ts';
+import type { RunConfig } from '../rl/config.ts';
+import { recipes } from '../rl/recipes.ts';
+import { changesOf, type Changes } from '../run/identity.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
-import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord, Teacher } from '../storage/records.ts';
-import { newId } from '../storage/seal.ts';
+import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
 import type {
@@ -37,9 +33,9 @@ import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
-import { compareRun, continuedRun, runNow } from './origin.ts';
+import { createRun, forkRun, runComplaints } from './new-run.ts';
+import { compareRun } from './origin.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
-import { appoint, needTeacher, teacherComplaints } from './teacher.ts';
 import { Training, type TrainingTools } from './training.ts';
 import { Turns } from './turns.ts';
 
@@ -101,6 +97,7 @@ export class Session implements SessionApi {
       reason,
       checks,
       notices: [insecure, ...notices, opened.notice, ...ofPolicy, ...unreadable.map(unreadableSentence)].filter((text) => text !== null),
+      durable: opened.storage.durable,
       unreadable,
       policy: {
         ...bundledPolicy,
@@ -122,7 +119,7 @@ export class Session implements SessionApi {
   }
 
   async check(config: RunConfig, teacher?: string): Promise<readonly string[]> {
-    return [...checkConfig(config, personas), ...teacherComplaints(config, teacher)];
+    return runComplaints(config, teacher);
   }
 
   start(config: RunConfig, name?: string, teacher?: string): Promise<string> {
@@ -370,7 +367,13 @@ export class Session implements SessionApi {
 
   async #tools(): Promise<TrainingTools> {
     const { storage } = await this.#opened();
-    return { storage, bench: this.#bench, events: this.#events, turns: this.#turns, locks: this.#locks };
+    return {
+      storage,
+      bench: this.#bench,
+      events: this.#events,
+      turns: this.#turns,
+      locks: this.#locks,
+    };
   }
 
   #evaluating(): Promise<Evaluations> {
@@ -409,50 +412,18 @@ export class Session implements SessionApi {
     return run.id;
   }
 
-  /** A new run, with the untrained policy as its checkpoint of step 0. */
-  async #create(config: RunConfig, name?: string, teacherId?: string): Promise<Training> {
-    const complaints = await this.check(config, teacherId);
-    if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
-    const { weights } = await this.#bench.policy(config.policy);
+  async #create(config: RunConfig, name?: string, teacher?: string): Promise<Training> {
     const { storage } = await this.#opened();
-    const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
-    const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    const title = `${recipeTitles[teacher ? 'distill' : config.recipe]} · seed ${config.seed}`;
-    const origin = begun(await runNow({ storage, bench: this.#bench }, config, teacher));
-    const record = newRun(name ? checkedName(name) : title, config, info, origin, teacher);
-    const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
-    const trainer = initialTrainerState;
-    await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });
+    const record = await createRun({ storage, bench: this.#bench }, config, name ? checkedName(name) : null, teacher);
     await this.#listCheckpoints(record.id);
-    return new Training(await storage.run(record.id), await this.#tools());
+    return new Training(record, await this.#tools());
   }
 
-  /** A new run that continues from a checkpoint of another; with its settings, or with `changed` ones. */
-  async #fork(checkpointId: string, accept: readonly string[], changed?: RunConfig, teacherId?: string): Promise<Training> {
+  async #fork(checkpoint: string, accept: readonly string[], changed?: RunConfig, teacher?: string): Promise<Training> {
     const { storage } = await this.#opened();
-    const checkpoint = await storage.checkpoint(checkpointId);
-    const { runId, reward, step } = checkpoint;
-    const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
-    // Nothing is begun that could not go on.
-    if (!changed) await needTeacher(storage, origin);
-    const tools = { storage, bench: this.#bench };
-    const same = await continuedRun(tools, { ...origin, step }, accept);
-    const config = changed ?? checkpoint.config;
-    const complaints = changed ? [...(await this.check(config, teacherId)), ...forkComplaints(config, checkpoint)] : [];
-    if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and try again.');
-    const teacher = changed ? teacherId && (await appoint(storage, teacherId, config)) : origin.teacher;
-    const { info } = await this.#bench.engineFor(config.policy, loraSetup(config));
-    // Other settings are what is asked for; all else is what the run began with.
-    const known = changed ? { ...same, identity: await runNow(tools, config, teacher || undefined) } : same;
-    const record = newRun(`${origin.name}, from step ${step}`, config, info, known, teacher || undefined);
-    const first = changed ? forked(checkpoint, config) : checkpoint;
-    await storage.createRun(
-      record,
-      { runId: record.id, name: `Step ${step} of ${origin.name}`, reward, kept: false, config, trainer: first.trainer, state: first.state },
-      history.filter((metrics) => metrics.step <= step),
-    );
+    const record = await forkRun({ storage, bench: this.#bench }, checkpoint, accept, changed, teacher);
     await this.#listCheckpoints(record.id);
-    return new Training(await storage.run(record.id), await this.#tools());
+    return new Training(record, await this.#tools());
   }
 
   async #reopen(runId: string): Promise<Training> {
@@ -486,12 +457,6 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     this.#events.push({ type: 'checkpoints', runId, checkpoints: await storage.checkpoints(runId) });
   }
-}
-
-function newRun(name: string, config: RunConfig, engine: RunRecord['engine'], origin: Origin, teacher?: Teacher): RunRecord {
-  const now = Date.now();
-  const record = { id: newId('run'), name, config, engine, origin, status: 'running', step: 0, created: now, updated: now } as const;
-  return teacher ? { ...record, teacher } : record;
 }
 
 function training({ name }: RunRecord): LabError {

@@ -95,6 +95,10 @@ const host: TrainerHost = {
   async saveSoon() {
     session.saveSoon();
   },
+  async ping() {},
 };
+
+// Nobody waits for such a promise, so nobody would hear of it; as an error it reaches the page.
+self.addEventListener('unhandledrejection', ({ reason }) => reportError(reason));
 
 expose(host);

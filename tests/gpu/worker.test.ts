@@ -47,7 +47,8 @@ async function connectTab(): Promise<{ api: TrainerApi; close: () => void }> {
       workers.push(this);
     }
   };
-  const api = await connect();
+  const { api, arrived } = connect({ silent: () => {}, failed: (why) => expect.fail(why) });
+  await arrived;
   globalThis.Worker = Real;
   const close = () => workers.forEach((worker) => worker.terminate());
   tabs.push(close);
