@@ -17,6 +17,7 @@ import { personas, voices } from '../persona/world.ts';
 import { voteTable } from '../evaluate/votes.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import type { RunConfig } from '../rl/config.ts';
+import type { MetricName } from '../rl/metric-names.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, type PolicyMaterial } from '../run/identity.ts';
 import { z } from '../schema.ts';
 import { taskById } from '../tasks/index.ts';
@@ -265,7 +266,7 @@ async function readTraining(path: string, { steps }: RunConfig): Promise<{ engin
 
 function curveOf(lines: readonly MetricsLine[]): Curve {
   const short = (value: unknown) => (typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : null);
-  const column = (name: string) => lines.map((line) => short(line[name]) ?? 0);
+  const column = (name: MetricName) => lines.map((line) => short(line[name]) ?? 0);
   return {
     step: lines.map(({ step }) => step),
     reward: column('reward'),

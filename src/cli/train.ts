@@ -12,6 +12,8 @@ import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { EndWatch } from '../rl/ends.ts';
 import type { TrainerState } from '../rl/events.ts';
+import type { MetricName } from '../rl/metric-names.ts';
+import type { StepPhase } from '../rl/phases.ts';
 import { recipes } from '../rl/recipes.ts';
 import { measureRoom } from '../rl/room.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
@@ -196,15 +198,22 @@ async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: 
   return { engine, identity: await policyParts(teacher, 'teacher') };
 }
 
-function within(progress: Progress, state: () => TrainerState): (phase: string, fraction: number) => void {
+function within(progress: Progress, state: () => TrainerState): (phase: StepPhase, fraction: number) => void {
   // Rough shares of a step's time; the bar need not be exact, only never stand still.
-  const begins: Readonly<Record<string, number>> = { generate: 0, verify: 0.4, score: 0.4, update: 0.5 };
-  const lasts: Readonly<Record<string, number>> = { generate: 0.4, update: 0.5 };
-  return (phase, fraction) => progress.at(state().step + (begins[phase] ?? 0) + fraction * (lasts[phase] ?? 0), phase);
+  const shares: Readonly<Record<StepPhase, { readonly from: number; readonly to: number }>> = {
+    generate: { from: 0, to: 0.4 },
+    verify: { from: 0.4, to: 0.4 },
+    score: { from: 0.4, to: 0.4 },
+    update: { from: 0.5, to: 1 },
+  };
+  return (phase, fraction) => {
+    const { from, to } = shares[phase];
+    progress.at(state().step + from + fraction * (to - from), phase);
+  };
 }
 
 function summary(line: MetricsLine): string {
-  const number = (name: string, digits: number) => {
+  const number = (name: MetricName, digits: number) => {
     const value: unknown = line[name];
     return typeof value === 'number' ? value.toFixed(digits) : '–';
   };

@@ -3,7 +3,7 @@
  * replies, and makes one report of it. It works cell by cell (one persona's replies of one kind), so that finished cells can be kept and a
  * stopped evaluation goes on where it was. One engine is open at a time, the policy's before the base's.
  */
-import type { AskedEngine, Candidate, EvaluationRequest } from './request.ts';
+import type { AskedEngine, Candidate, EvaluationRequest, ReplyKind } from './request.ts';
 import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
@@ -14,7 +14,7 @@ import { generateReplies, stopped, type Reply } from './replies.ts';
 import type { EvaluationReport } from './report.ts';
 import { summarise, type Answers, type Scored } from './summary.ts';
 
-type Kind = 'task' | 'roleplay' | 'task training' | 'roleplay training';
+type Kind = ReplyKind | `${ReplyKind} training`;
 /** Counter of the draws, by kind; under `task` the draws are those of `accuracyByPersona`. */
 const steps: Readonly<Record<Kind, number>> = { task: 0, roleplay: 1, 'task training': 2, 'roleplay training': 3 };
 
@@ -172,7 +172,7 @@ class Run {
   /** log pi_base of every reply under every persona. @param replies [P][questions] @returns [P][questions][P] */
   async #score(
     who: 'policy' | 'base',
-    kind: 'task' | 'roleplay',
+    kind: ReplyKind,
     base: Candidate,
     engine: Lazy,
     replies: readonly (readonly Reply[])[],

@@ -1,4 +1,5 @@
 /** What an evaluation found, as one plain object that survives JSON. How it is found is `evaluate.ts`; how it is shown is `table.ts`. */
+import { replyKinds } from './request.ts';
 import type { PersonaKind } from '../persona/persona.ts';
 import { csvTable, type CsvCell } from './csv.ts';
 import type { FidelityMeasures } from './fidelity.ts';
@@ -166,7 +167,7 @@ function csvRows(report: EvaluationReport): (readonly CsvCell[])[] {
     }
     if (!policy.fidelity) continue;
     all('fidelity', policy.fidelity.headline);
-    for (const kind of ['task', 'roleplay'] as const) {
+    for (const kind of replyKinds) {
       const measures = policy.fidelity[kind];
       all(`${kind}: fidelity`, measures.mean);
       all(`${kind}: style strict`, measures.style?.strict ?? null);

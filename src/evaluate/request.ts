@@ -1,4 +1,4 @@
-/** What an evaluation is asked for, and what it needs to answer. Types only. */
+/** What an evaluation is asked for, and what it needs to answer. */
 import type { PolicyEngine } from '../engine/engine.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { Reader } from './plan.ts';
@@ -16,6 +16,10 @@ export interface Candidate extends Reader {
 
 /** What an evaluation needs of an engine: it may be one that is lent call by call. */
 export type AskedEngine = Pick<PolicyEngine, 'generate' | 'score'>;
+
+/** What a persona is asked: problems with an answer, and open questions that show its voice. */
+export const replyKinds = ['task', 'roleplay'] as const;
+export type ReplyKind = (typeof replyKinds)[number];
 
 /** What one persona said, or how likely each persona is to say it: [replies][P] nats. */
 export type Cell = { readonly replies: readonly Reply[] } | { readonly logprobs: readonly (readonly number[])[] };

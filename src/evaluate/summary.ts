@@ -1,5 +1,5 @@
 /** From replies to the report: judges them and puts the measures side by side. Asking and scoring is `evaluate.ts`. */
-import type { Candidate, EvaluationRequest } from './request.ts';
+import type { Candidate, EvaluationRequest, ReplyKind } from './request.ts';
 import { wilsonInterval } from '../statistics/intervals.ts';
 import { mean, populationStd, sum } from '../statistics/moments.ts';
 import type { Persona } from '../persona/persona.ts';
@@ -150,7 +150,7 @@ async function measureFidelity(
   base: Answers | null,
   scored: Scored,
 ): Promise<{ policy: Fidelity; base: Fidelity | null }> {
-  const kind = async (name: 'task' | 'roleplay') => {
+  const kind = async (name: ReplyKind) => {
     const texts = (answers: Answers, p: number) =>
       name === 'roleplay'
         ? answers.roleplay[p]!.map(({ text }) => text)

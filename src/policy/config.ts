@@ -3,6 +3,7 @@
  * It is not the weights (`weights.ts`) and not how they are computed with (`engine/`).
  */
 import { flag, isObject, positive, refuse, size } from './config-fields.ts';
+import { families, policyFamilies, type PolicyFamily } from './families.ts';
 import { refuseOtherArchitectures } from './other-architectures.ts';
 import { parseRope, type RopeScaling } from './rope.ts';
 import { specialIds } from './special-ids.ts';
@@ -10,8 +11,7 @@ import { specialIds } from './special-ids.ts';
 export type { RopeScaling } from './rope.ts';
 
 export interface PolicyConfig {
-  /** Llama and SmolLM2 are `llama`. */
-  readonly family: 'llama' | 'qwen2' | 'qwen3';
+  readonly family: PolicyFamily;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -35,13 +35,6 @@ export interface PolicyConfig {
   readonly padId: number | null;
 }
 
-const families: Readonly<Record<string, PolicyConfig['family']>> = { llama: 'llama', qwen2: 'qwen2', qwen3: 'qwen3' };
-const architectures: Readonly<Record<PolicyConfig['family'], string>> = {
-  llama: 'LlamaForCausalLM',
-  qwen2: 'Qwen2ForCausalLM',
-  qwen3: 'Qwen3ForCausalLM',
-};
-
 /**
  * @param json parsed config.json
  * @param generation parsed generation_config.json; what either file ends a reply with ends it
@@ -50,24 +43,24 @@ const architectures: Readonly<Record<PolicyConfig['family'], string>> = {
 export function parsePolicyConfig(json: unknown, generation?: unknown): PolicyConfig {
   if (!isObject(json)) refuse('config.json does not hold a JSON object.', 'Check the file, or fetch it again.');
   const modelType = json['model_type'];
-  const family = typeof modelType === 'string' && Object.hasOwn(families, modelType) ? families[modelType] : undefined;
+  const family = policyFamilies.find((name) => name === modelType);
   if (!family) refuse(`config.json: the architecture ${JSON.stringify(modelType ?? json['architectures'] ?? null)} is not supported.`);
+  const traits = families[family];
   const declared = json['architectures'];
-  if (Array.isArray(declared) && declared.length > 0 && !declared.includes(architectures[family])) {
-    refuse(`config.json: ${JSON.stringify(declared[0])} is not supported (${architectures[family]} is).`);
+  if (Array.isArray(declared) && declared.length > 0 && !declared.includes(traits.architecture)) {
+    refuse(`config.json: ${JSON.stringify(declared[0])} is not supported (${traits.architecture} is).`);
   }
 
   const vocabSize = size(json, 'vocab_size');
   const hiddenSize = size(json, 'hidden_size');
   const heads = size(json, 'num_attention_heads');
   const kvHeads = size(json, 'num_key_value_heads', heads);
-  // Only Qwen3 gives heads a width of their own by default.
-  const headDim = size(json, 'head_dim', family === 'qwen3' ? 128 : hiddenSize / heads);
+  const headDim = size(json, 'head_dim', traits.headDim ?? hiddenSize / heads);
   if (heads % kvHeads !== 0) refuse(`config.json: ${heads} query heads cannot share ${kvHeads} key/value heads.`, 'Check the file.');
   if (headDim % 2 !== 0) refuse(`config.json: head_dim is ${headDim}; rotary embeddings need an even one.`, 'Check the file.');
   const maxPositions = size(json, 'max_position_embeddings', 2048);
   const layers = size(json, 'num_hidden_layers');
-  refuseOtherArchitectures(json, family, layers, maxPositions);
+  refuseOtherArchitectures(json, traits, layers, maxPositions);
   const rope = parseRope(json, maxPositions);
 
   const { bosId, eosIds, padId } = specialIds(json, generation, vocabSize);
@@ -86,8 +79,8 @@ export function parsePolicyConfig(json: unknown, generation?: unknown): PolicyCo
     ropeTheta: rope.theta,
     ropeScaling: rope.scaling,
     tied: flag(json, 'tie_word_embeddings'),
-    qkvBias: family === 'qwen2',
-    qkNorm: family === 'qwen3',
+    qkvBias: traits.qkvBias,
+    qkNorm: traits.qkNorm,
     bosId,
     eosIds,
     padId,
@@ -98,7 +91,7 @@ export function parsePolicyConfig(json: unknown, generation?: unknown): PolicyCo
 export function toHuggingFaceConfig(config: PolicyConfig): Record<string, unknown> {
   const scaling = config.ropeScaling;
   return {
-    architectures: [architectures[config.family]],
+    architectures: [families[config.family].architecture],
     model_type: config.family,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,

@@ -4,6 +4,7 @@
  * `attention_dropout`, which the trainers that this follows leave off …) and keys that nobody knows are left alone.
  */
 import { flag, isObject, refuse, type Json } from './config-fields.ts';
+import type { FamilyTraits } from './families.ts';
 
 /** Keys that must be absent, null, false, 0 or an empty list, and what they stand for. */
 const mustBeOff: Readonly<Record<string, string>> = {
@@ -37,7 +38,7 @@ const mustBeOne: Readonly<Record<string, string>> = {
 };
 
 /** @throws LabError 'format' naming the key */
-export function refuseOtherArchitectures(json: Json, family: string, layers: number, maxPositions: number): void {
+export function refuseOtherArchitectures(json: Json, traits: FamilyTraits, layers: number, maxPositions: number): void {
   const activation = json['hidden_act'] ?? json['hidden_activation'] ?? 'silu';
   if (activation !== 'silu' && activation !== 'swish') {
     refuse(`config.json: the activation ${JSON.stringify(activation)} is not supported.`);
@@ -50,11 +51,11 @@ export function refuseOtherArchitectures(json: Json, family: string, layers: num
   for (const [key, what] of Object.entries(mustBeOne)) {
     if ((json[key] ?? 1) !== 1) refuse(`config.json: ${what} (${key} ${JSON.stringify(json[key])}) are not supported.`);
   }
-  // Qwen2 has these biases whatever the key says, and none on the output projection.
-  if (family !== 'qwen2' && flag(json, 'attention_bias')) {
+  // A family that has these biases has none on the output projection.
+  if (!traits.qkvBias && flag(json, 'attention_bias')) {
     refuse('config.json: attention_bias with an output-projection bias is not supported.');
   }
-  if (family !== 'qwen3' && (json['use_qk_norm'] === true || json['qk_layernorm'] === true)) {
+  if (!traits.qkNorm && (json['use_qk_norm'] === true || json['qk_layernorm'] === true)) {
     refuse('config.json: normalised queries and keys (use_qk_norm) are supported in the Qwen3 family only.');
   }
   if (isObject(json['quantization_config'])) {
@@ -67,21 +68,20 @@ export function refuseOtherArchitectures(json: Json, family: string, layers: num
     refuse('config.json: layers without rotary embeddings (no_rope_layers) are not supported.');
   }
   if (json['is_causal'] === false) refuse('config.json: attention in both directions (is_causal) is not supported.');
-  refuseWindows(json, family, layers, maxPositions);
+  refuseWindows(json, traits, layers, maxPositions);
 }
 
 /** A window that no row of this policy can outgrow, or that no layer uses, changes nothing. */
-function refuseWindows(json: Json, family: string, layers: number, maxPositions: number): void {
+function refuseWindows(json: Json, traits: FamilyTraits, layers: number, maxPositions: number): void {
   const types = json['layer_types'];
   const other = Array.isArray(types) ? types.find((type) => type !== 'full_attention' && type !== 'sliding_attention') : undefined;
   if (other !== undefined) refuse(`config.json: layers of type ${JSON.stringify(other)} are not supported.`);
-  // Qwen's window is 4096 where its file names none, and null where it has none.
-  const window = json['sliding_window'] === undefined && family !== 'llama' ? 4096 : json['sliding_window'];
+  // Null in a file: none.
+  const window = json['sliding_window'] === undefined ? traits.window.size : json['sliding_window'];
   if (typeof window === 'number' && window >= maxPositions) return;
   const named = Array.isArray(types) && types.includes('sliding_attention');
-  // Qwen's files name a window that they do not use; a Llama has none, so that one that names it is something else.
-  const used = family === 'llama' ? json['use_sliding_window'] !== false : json['use_sliding_window'] === true;
-  const from = typeof json['max_window_layers'] === 'number' ? json['max_window_layers'] : family === 'llama' ? 0 : 28;
+  const used = typeof json['use_sliding_window'] === 'boolean' ? json['use_sliding_window'] : traits.window.used;
+  const from = typeof json['max_window_layers'] === 'number' ? json['max_window_layers'] : traits.window.from;
   const counted = !Array.isArray(types) && used && typeof window === 'number' && from < layers;
   if (named || counted) refuse('config.json: sliding-window attention is not supported.');
 }

@@ -1,8 +1,9 @@
 /** What the trainer reports while it runs. Types only. */
+import type { MetricName } from './metric-names.ts';
+import type { StepPhase } from './phases.ts';
 
-/** TRL's names exactly; a metric that was not computed in a step is absent. */
-export type MetricName = string;
-export type StepRow = Readonly<Record<MetricName, number>>;
+/** A metric that was not computed in a step is absent. */
+export type StepRow = Readonly<Partial<Record<MetricName, number>>>;
 
 /** One rollout as the page shows it and as storage keeps it. */
 export interface RolloutRecord {
@@ -29,8 +30,6 @@ export interface RolloutRecord {
   readonly reason: string;
 }
 
-export type Phase = 'generate' | 'verify' | 'score' | 'update';
-
 /** Accuracy of the step's rollouts by persona id; the key `none` is "no persona". */
 export type PersonaAccuracy = Readonly<Record<string, { readonly correct: number; readonly total: number }>>;
 
@@ -41,7 +40,7 @@ export interface StepReport {
   readonly personas: PersonaAccuracy;
   readonly rollouts: readonly RolloutRecord[];
   /** Seconds by phase. */
-  readonly seconds: Readonly<Record<Phase, number>>;
+  readonly seconds: Readonly<Record<StepPhase, number>>;
 }
 
 /** The trainer's own counters: with the engine's PolicyState, all that a resumed run needs. */

@@ -10,13 +10,14 @@ import { mean, sampleStd } from '../statistics/moments.ts';
 import { constantGroups } from './groups.ts';
 import type { RunConfig } from './config.ts';
 import type { StepRow } from './events.ts';
+import type { MetricName } from './metric-names.ts';
 import { termOf } from './objectives.ts';
 import { optimAt } from './schedule.ts';
 
 export function stepRow(config: RunConfig, outcome: StepOutcome): StepRow {
   const { clock, state } = outcome;
   const stepTokens = outcome.sample.rollouts.lengths.reduce((sum, length) => sum + length, 0);
-  const row: Record<string, number | null> = {
+  const row: Partial<Record<MetricName, number | null>> = {
     ...rewardMetrics(config, outcome),
     ...completionMetrics(outcome),
     entropy: maskedMean(outcome.sample.rollouts.entropies, outcome.mask),
@@ -31,7 +32,7 @@ export function stepRow(config: RunConfig, outcome: StepOutcome): StepRow {
   return Object.fromEntries(Object.entries(row).filter((entry): entry is [string, number] => Number.isFinite(entry[1])));
 }
 
-function rewardMetrics(config: RunConfig, { sample }: StepOutcome): Record<string, number> {
+function rewardMetrics(config: RunConfig, { sample }: StepOutcome): StepRow {
   const { groupSize, objective } = config;
   const rewards = sample.rows.map(({ reward }) => reward);
   const correct = sample.rows.map(({ verdict }) => verdict.reward);
@@ -54,7 +55,7 @@ function rewardMetrics(config: RunConfig, { sample }: StepOutcome): Record<strin
   };
 }
 
-function completionMetrics({ sample: { rollouts } }: StepOutcome): Record<string, number> {
+function completionMetrics({ sample: { rollouts } }: StepOutcome): StepRow {
   const lengths = Array.from(rollouts.lengths, (length, row) => length - rollouts.promptLengths[row]!);
   const terminated = lengths.filter((_, row) => rollouts.ended[row] === 1);
   return {
@@ -70,9 +71,9 @@ function completionMetrics({ sample: { rollouts } }: StepOutcome): Record<string
 }
 
 /** Over the inner epochs: means, as TRL logs micro-steps, and the extremes of what is an extreme. */
-function updateMetrics(config: RunConfig, updates: readonly StepMetrics[]): Record<string, number> {
+function updateMetrics(config: RunConfig, updates: readonly StepMetrics[]): StepRow {
   const over = (read: (update: StepMetrics) => number) => mean(updates.map(read));
-  const row: Record<string, number> = {
+  const row: Partial<Record<MetricName, number>> = {
     loss: over(({ loss }) => loss),
     policy_loss: over(({ policyLoss }) => policyLoss),
     grad_norm: over(({ gradNorm }) => gradNorm),
@@ -93,7 +94,7 @@ function updateMetrics(config: RunConfig, updates: readonly StepMetrics[]): Reco
 }
 
 /** What the importance ratio did, where the term has one. */
-function ratioMetrics(term: LossTerm, updates: readonly StepMetrics[]): Record<string, number> {
+function ratioMetrics(term: LossTerm, updates: readonly StepMetrics[]): StepRow {
   const over = (read: (update: StepMetrics) => number) => mean(updates.map(read));
   const ratioMax = Math.max(...updates.map((update) => update.ratioMax));
   switch (term) {

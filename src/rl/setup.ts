@@ -4,7 +4,8 @@ import type { Persona } from '../persona/persona.ts';
 import type { Question } from '../tasks/question.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { RunConfig } from './config.ts';
-import type { Phase, TrainerState } from './events.ts';
+import type { TrainerState } from './events.ts';
+import type { StepPhase } from './phases.ts';
 
 export interface TrainerSetup {
   /** Holding the weights of `state`, and with its reference set to the run's base policy (`setReference`). */
@@ -20,7 +21,7 @@ export interface TrainerSetup {
   readonly state: TrainerState;
   /** Checked between phases; a step that is aborted has changed nothing. */
   readonly signal?: AbortSignal;
-  readonly onProgress?: (phase: Phase, fraction: number) => void;
+  readonly onProgress?: (phase: StepPhase, fraction: number) => void;
   /** Told before the first step what the reader has to know of this run. */
   readonly onNotice?: (sentence: string) => void;
   /** Set by `train`: whether the policy has room for a question under every persona of the mix. */

@@ -1,4 +1,5 @@
 /** The evaluation the reader asks for, the one that is under way, and those that are kept. */
+import type { ReplyKind } from '../evaluate/request.ts';
 import { labErrorCode } from '../errors.ts';
 import type { EngineInfo } from '../engine/engine.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
@@ -12,7 +13,7 @@ export const scoreKey = (policy: number, personaId: string | null): string => `$
 
 /** Which persona's replies are looked at, and what they are. */
 export interface OpenReplies {
-  readonly kind: 'task' | 'roleplay';
+  readonly kind: ReplyKind;
   readonly personaId: string | null;
   readonly questions: readonly AskedQuestion[] | null;
 }

@@ -1,10 +1,11 @@
 /** Reads the newest steps like an experienced colleague would, and says what stands out. Pure. */
 import { mean } from '../statistics/moments.ts';
+import type { NoticeLevel } from '../worker/api.ts';
 import type { Metrics } from './metrics.svelte.ts';
 import { smooth } from './series.ts';
 
 export interface Finding {
-  readonly level: 'good' | 'info' | 'warning' | 'error';
+  readonly level: 'good' | NoticeLevel;
   readonly title: string;
   readonly text: string;
 }
@@ -91,7 +92,7 @@ export function examine(metrics: Metrics): Finding[] {
     }
   }
 
-  const rank = { error: 0, warning: 1, good: 2, info: 3 } as const;
+  const rank: Readonly<Record<Finding['level'], number>> = { error: 0, warning: 1, good: 2, info: 3 };
   found.sort((a, b) => rank[a.level] - rank[b.level]);
   if (found.length) return found;
   return [

@@ -6,10 +6,10 @@ import { createContext } from 'svelte';
 import { LabError, labErrorCode } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
-import type { Phase } from '../rl/events.ts';
+import type { StepPhase } from '../rl/phases.ts';
 import type { Changes } from '../run/identity.ts';
 import type { RunRecord } from '../storage/records.ts';
-import type { Boot, EngineWish, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
+import type { Boot, EngineWish, NoticeLevel, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect, type Connection } from '../worker/client.ts';
 import { readWish } from './address.ts';
 import { Draft } from './draft.svelte.ts';
@@ -27,7 +27,7 @@ import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
 
 export interface Notice {
   readonly id: number;
-  readonly level: 'info' | 'warning' | 'error';
+  readonly level: NoticeLevel;
   readonly text: string;
 }
 
@@ -40,6 +40,18 @@ export interface Session {
 }
 
 const lookAroundMs = 3000;
+
+/** A step is on its way, or will be. */
+const active: Readonly<Record<SessionPhase, boolean>> = {
+  idle: false,
+  starting: true,
+  running: true,
+  pausing: true,
+  paused: false,
+  recovering: true,
+  finished: false,
+  failed: false,
+};
 
 const idle: Session = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
 
@@ -61,7 +73,7 @@ export class Lab implements Stage {
   boot = $state.raw<Boot | null>(null);
   draft = $state.raw<Draft | null>(null);
   session = $state.raw<Session>(idle);
-  progress = $state.raw<{ readonly step: number; readonly phase: Phase; readonly fraction: number } | null>(null);
+  progress = $state.raw<{ readonly step: number; readonly phase: StepPhase; readonly fraction: number } | null>(null);
   notices = $state.raw<readonly Notice[]>([]);
   /** The run whose charts and rollouts are on view. */
   viewed = $state<string | null>(null);
@@ -104,7 +116,7 @@ export class Lab implements Stage {
   }
 
   get active(): boolean {
-    return ['starting', 'running', 'pausing', 'recovering'].includes(this.session.phase);
+    return active[this.session.phase];
   }
 
   /** The newest run that waits to be continued, while none is under way: it was left in the middle, or has just failed. */

@@ -3,6 +3,7 @@
  * Deliberately not reactive proxies: charts read plain arrays, and one counter says when to read again.
  */
 import type { PersonaAccuracy, StepRow } from '../rl/events.ts';
+import type { MetricName } from '../rl/metric-names.ts';
 
 export type Column = Float64Array;
 
@@ -42,12 +43,12 @@ export class Metrics {
   }
 
   /** [length] one metric, NaN where a step did not have it; null where no step had it. */
-  column(name: string): Column | null {
+  column(name: MetricName): Column | null {
     return this.#columns.get(name)?.subarray(0, this.#length) ?? null;
   }
 
   /** The newest number of a metric that is not NaN. */
-  latest(name: string): number | null {
+  latest(name: MetricName): number | null {
     const column = this.column(name);
     for (let row = this.#length - 1; column && row >= 0; row--) if (!Number.isNaN(column[row]!)) return column[row]!;
     return null;
@@ -72,7 +73,11 @@ export class Metrics {
   }
 
   /** Adds steps; a step that is already there means that the run went back, so everything from it on is replaced. */
-  append(steps: ArrayLike<number>, columns: Readonly<Record<string, ArrayLike<number>>>, personas: readonly PersonaAccuracy[]): void {
+  append(
+    steps: ArrayLike<number>,
+    columns: Readonly<Partial<Record<MetricName, ArrayLike<number>>>>,
+    personas: readonly PersonaAccuracy[],
+  ): void {
     if (!steps.length) return;
     this.#cutAt(steps[0]!);
     const from = this.#length;
@@ -89,7 +94,7 @@ export class Metrics {
   }
 
   appendRows(rows: readonly { readonly step: number; readonly metrics: StepRow; readonly personas: PersonaAccuracy }[]): void {
-    const names = new Set(rows.flatMap((row) => Object.keys(row.metrics)));
+    const names = new Set(rows.flatMap((row) => Object.keys(row.metrics) as MetricName[]));
     const columns = Object.fromEntries([...names].map((name) => [name, rows.map((row) => row.metrics[name] ?? NaN)]));
     this.append(
       rows.map((row) => row.step),

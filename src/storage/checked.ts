@@ -7,11 +7,20 @@ import { parseRunConfig } from '../rl/check.ts';
 import { currentConfig, type StoredConfig } from '../rl/config.ts';
 import { z } from '../schema.ts';
 import type { JudgementRecord } from './judgements.ts';
-import type { CellRecord, CheckpointInfo, EvaluationRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
+import {
+  runStatuses,
+  type CellRecord,
+  type CheckpointInfo,
+  type EvaluationRecord,
+  type MetricsRecord,
+  type RecordKind,
+  type RolloutsRecord,
+  type RunRecord,
+} from './records.ts';
 
 /** A record that this version cannot read. Its key is what it is deleted by. */
 export interface Unreadable {
-  readonly kind: 'run' | 'checkpoint' | 'evaluation' | 'judgement';
+  readonly kind: RecordKind;
   readonly key: string;
   /** Its name, where that can still be told. */
   readonly name: string;
@@ -43,7 +52,7 @@ const shapes = {
     name: z.string(),
     config: z.looseObject({}),
     engine,
-    status: z.enum(['running', 'paused', 'stopped', 'finished', 'failed']),
+    status: z.enum(runStatuses),
     step,
     created: time,
     updated: time,
@@ -107,13 +116,13 @@ const shapes = {
     material: z.optional(z.string()),
     origin: z.optional(origin),
   }),
-} as const;
+} as const satisfies Record<RecordKind, unknown>;
 
 const metrics = z.looseObject({ step, metrics: z.record(z.string(), z.number()), personas: z.record(z.string(), z.looseObject({})) });
 const rollouts = z.looseObject({ step, rollouts: z.array(z.looseObject({})) });
 const cell = z.looseObject({ key: z.string(), cell: z.looseObject({}) });
 
-interface Records {
+interface Records extends Record<RecordKind, unknown> {
   readonly run: RunRecord;
   readonly checkpoint: CheckpointInfo;
   readonly evaluation: EvaluationRecord;
@@ -121,7 +130,7 @@ interface Records {
 }
 
 /** The record as this version knows it, or what is wrong with it. */
-export function readRecord<Kind extends keyof Records>(
+export function readRecord<Kind extends RecordKind>(
   kind: Kind,
   stored: unknown,
 ): { readonly record: Records[Kind] } | { readonly why: string } {
@@ -138,7 +147,7 @@ export function readRecord<Kind extends keyof Records>(
 }
 
 /** Those that can be read, in their order. */
-export function readable<Kind extends keyof Records>(kind: Kind, stored: readonly unknown[]): Records[Kind][] {
+export function readable<Kind extends RecordKind>(kind: Kind, stored: readonly unknown[]): Records[Kind][] {
   return stored.flatMap((one) => {
     const read = readRecord(kind, one);
     return 'record' in read ? [read.record] : [];
@@ -146,7 +155,7 @@ export function readable<Kind extends keyof Records>(kind: Kind, stored: readonl
 }
 
 /** @throws LabError 'format' for a record that cannot be read */
-export function checkedRecord<Kind extends keyof Records>(kind: Kind, stored: unknown): Records[Kind] {
+export function checkedRecord<Kind extends RecordKind>(kind: Kind, stored: unknown): Records[Kind] {
   const read = readRecord(kind, stored);
   if ('record' in read) return read.record;
   throw new LabError(
@@ -157,7 +166,7 @@ export function checkedRecord<Kind extends keyof Records>(kind: Kind, stored: un
 }
 
 /** Those that cannot be read. @param entries by key */
-export function unreadableOf(kind: keyof Records, entries: readonly (readonly [key: string, stored: unknown])[]): Unreadable[] {
+export function unreadableOf(kind: RecordKind, entries: readonly (readonly [key: string, stored: unknown])[]): Unreadable[] {
   return entries.flatMap(([key, stored]) => {
     const read = readRecord(kind, stored);
     return 'record' in read ? [] : [{ kind, key, name: nameOf(stored) || key, why: read.why }];

@@ -13,6 +13,7 @@ import type {
   CheckpointInfo,
   EvaluationRecord,
   MetricsRecord,
+  RecordKind,
   RolloutsRecord,
   RunRecord,
   RunStatus,
@@ -27,7 +28,7 @@ const listed = [
   ['checkpoint', 'checkpoints'],
   ['evaluation', 'evaluations'],
   ['judgement', 'judgements'],
-] as const;
+] as const satisfies readonly (readonly [RecordKind, string])[];
 
 export class IndexedStorage implements LabStorage {
   readonly durable = true;

@@ -1,4 +1,4 @@
-/** What IndexedDB holds, record by record. Types only. */
+/** What IndexedDB holds, record by record. */
 import type { Cell } from '../evaluate/request.ts';
 import type { EngineInfo, PolicyState } from '../engine/engine.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
@@ -7,7 +7,14 @@ import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow, TrainerState } from '../rl/events.ts';
 import type { Origin } from '../run/identity.ts';
 
-export type RunStatus = 'running' | 'paused' | 'stopped' | 'finished' | 'failed';
+/** What the storage keeps under ids of its own. */
+export const recordKinds = ['run', 'checkpoint', 'evaluation', 'judgement'] as const;
+export type RecordKind = (typeof recordKinds)[number];
+/** Of those, what is begun and gone on with. */
+export type ResumableKind = Exclude<RecordKind, 'checkpoint'>;
+
+export const runStatuses = ['running', 'paused', 'stopped', 'finished', 'failed'] as const;
+export type RunStatus = (typeof runStatuses)[number];
 
 export interface RunRecord {
   readonly id: string;

@@ -3,7 +3,7 @@ import { LabError } from '../errors.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import { fingerprint, matches } from './hash.ts';
 import { packCheckpoint, unpackCheckpoint } from './pack.ts';
-import type { Checkpoint, CheckpointDraft, CheckpointInfo } from './records.ts';
+import type { Checkpoint, CheckpointDraft, CheckpointInfo, RecordKind } from './records.ts';
 
 export interface SealedCheckpoint {
   readonly info: CheckpointInfo;
@@ -41,7 +41,7 @@ export async function unseal(info: CheckpointInfo, bytes: unknown): Promise<Chec
 }
 
 /** Unique without a secure context, where `crypto.randomUUID` is missing. */
-export function newId(kind: 'run' | 'checkpoint' | 'evaluation' | 'judgement'): string {
+export function newId(kind: RecordKind): string {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(8));
   return `${kind}-${Date.now().toString(36)}-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

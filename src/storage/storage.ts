@@ -14,6 +14,7 @@ import type {
   CheckpointInfo,
   EvaluationRecord,
   MetricsRecord,
+  RecordKind,
   RolloutsRecord,
   RunRecord,
   RunStatus,
@@ -100,7 +101,7 @@ export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabE
 }
 
 /** The record, or the sentence for an id that storage does not know. */
-export function known<T>(record: T | undefined, kind: 'run' | 'checkpoint' | 'evaluation' | 'judgement', id: string): T {
+export function known<T>(record: T | undefined, kind: RecordKind, id: string): T {
   if (record !== undefined) return record;
   throw new LabError('storage', `There is no stored ${kind} ${id}.`, 'It may have been deleted in another tab; reload the page.');
 }

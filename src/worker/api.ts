@@ -2,13 +2,23 @@
  * The worker's whole surface, as the page sees it through comlink. Types only.
  * Commands are idempotent; failures reject with a LabError whose message is a full sentence.
  */
+import type { ReplyKind } from '../evaluate/request.ts';
 import type { BackendName, EngineInfo, EngineName } from '../engine/engine.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RunConfig } from '../rl/config.ts';
-import type { PersonaAccuracy, Phase, RolloutRecord, StepRow } from '../rl/events.ts';
+import type { PersonaAccuracy, RolloutRecord, StepRow } from '../rl/events.ts';
+import type { MetricName } from '../rl/metric-names.ts';
+import type { StepPhase } from '../rl/phases.ts';
 import type { Changes } from '../run/identity.ts';
 import type { Unreadable } from '../storage/checked.ts';
-import type { CheckpointInfo, EvaluatedPolicy, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
+import type {
+  CheckpointInfo,
+  EvaluatedPolicy,
+  EvaluationRecord,
+  EvaluationSettings,
+  ResumableKind,
+  RunRecord,
+} from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
 import type { JudgeApi } from './judge-api.ts';
 
@@ -58,6 +68,8 @@ export interface Boot {
 
 export type SessionPhase = 'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'recovering' | 'finished' | 'failed';
 
+export type NoticeLevel = 'info' | 'warning' | 'error';
+
 export type TrainerEvent =
   | {
       readonly type: 'session';
@@ -68,7 +80,7 @@ export type TrainerEvent =
       readonly message: string | null;
     }
   /** Within a step: which phase, and how far (0..1). */
-  | { readonly type: 'progress'; readonly runId: string; readonly step: number; readonly phase: Phase; readonly fraction: number }
+  | { readonly type: 'progress'; readonly runId: string; readonly step: number; readonly phase: StepPhase; readonly fraction: number }
   /**
    * One or more steps: `columns[name]` holds `steps.length` numbers, NaN where a metric is absent. Buffers are transferred.
    * A step that was told before comes again after a recovery: the run went back to its checkpoint, and the newer numbers count.
@@ -77,14 +89,14 @@ export type TrainerEvent =
       readonly type: 'metrics';
       readonly runId: string;
       readonly steps: Int32Array;
-      readonly columns: Readonly<Record<string, Float64Array>>;
+      readonly columns: Readonly<Partial<Record<MetricName, Float64Array>>>;
       readonly personas: readonly PersonaAccuracy[];
     }
   /** The newest step's rollouts (only the newest of a batch of events is sent). */
   | { readonly type: 'rollouts'; readonly runId: string; readonly step: number; readonly rollouts: readonly RolloutRecord[] }
   | { readonly type: 'checkpoints'; readonly runId: string; readonly checkpoints: readonly CheckpointInfo[] }
   /** Something the reader should know, with what to do about it. */
-  | { readonly type: 'notice'; readonly runId: string | null; readonly level: 'info' | 'warning' | 'error'; readonly text: string };
+  | { readonly type: 'notice'; readonly runId: string | null; readonly level: NoticeLevel; readonly text: string };
 
 export interface RunHistory {
   readonly run: RunRecord;
@@ -162,7 +174,7 @@ export interface TrainerApi extends JudgeApi {
    */
   start(config: RunConfig, name?: string, teacher?: string): Promise<string>;
   /** What is not as it was when this run, evaluation or judging began; null when it would go on with the same. */
-  changes(kind: 'run' | 'evaluation' | 'judgement', id: string): Promise<Changes | null>;
+  changes(kind: ResumableKind, id: string): Promise<Changes | null>;
   /**
    * Continues from the run's last checkpoint; with `checkpoint`, from that one, as a new run, and with `config`, which has other settings.
    * Resolves with the run's id.
@@ -206,7 +218,7 @@ export interface TrainerApi extends JudgeApi {
   evaluations(): Promise<readonly EvaluationInfo[]>;
   evaluation(id: string): Promise<EvaluationRecord>;
   /** What was said under a persona, null: without one. */
-  evaluationReplies(id: string, kind: 'task' | 'roleplay', personaId: string | null): Promise<readonly AskedQuestion[]>;
+  evaluationReplies(id: string, kind: ReplyKind, personaId: string | null): Promise<readonly AskedQuestion[]>;
   deleteEvaluation(id: string): Promise<void>;
   /** Bytes used and available, as far as the browser says. */
   storage(): Promise<{ readonly used: number; readonly quota: number; readonly persisted: boolean }>;

@@ -2,7 +2,7 @@
  * Evaluations in the worker: which policies, personas and questions, in turns with training, kept cell by cell so that a half-finished
  * one goes on after a reload. What is asked and measured is `src/evaluate`; one evaluation runs at a time.
  */
-import type { Candidate } from '../evaluate/request.ts';
+import type { Candidate, ReplyKind } from '../evaluate/request.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
@@ -91,7 +91,7 @@ export class Evaluations {
   }
 
   /** Every question a persona was asked, with what each policy said; null where that is not there yet. */
-  async replies(id: string, kind: 'task' | 'roleplay', personaId: string | null): Promise<readonly AskedQuestion[]> {
+  async replies(id: string, kind: ReplyKind, personaId: string | null): Promise<readonly AskedQuestion[]> {
     const { storage } = this.#tools;
     const record = await storage.evaluation(id);
     const { set, plan } = await this.#sameQuestions(record);

@@ -3,7 +3,7 @@
  * the same, in Node's tests. It keeps at most one run open; commands are taken one after the other, so that each finds the state the
  * one before it left. What a running run does is in `training.ts`.
  */
-import { LabError, labErrorCode } from '../errors.ts';
+import { LabError, labErrorCode, noSuch } from '../errors.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
@@ -12,7 +12,7 @@ import { recipes } from '../rl/recipes.ts';
 import { changesOf, type Changes } from '../run/identity.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
-import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, RunRecord } from '../storage/records.ts';
+import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, ResumableKind, RunRecord } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
 import type {
@@ -134,9 +134,10 @@ export class Session implements SessionApi {
     });
   }
 
-  async changes(kind: 'run' | 'evaluation' | 'judgement', id: string): Promise<Changes | null> {
+  async changes(kind: ResumableKind, id: string): Promise<Changes | null> {
     if (kind === 'evaluation') return changesOf(await (await this.#evaluating()).compare(id));
     if (kind === 'judgement') return changesOf(await (await this.#judging()).compare(id));
+    if (kind !== 'run') return noSuch('resumable kind', kind);
     const { storage } = await this.#opened();
     return changesOf(await compareRun({ storage, bench: this.#bench }, await storage.run(id)));
   }
@@ -324,8 +325,8 @@ export class Session implements SessionApi {
     return storage.evaluation(id);
   }
 
-  async evaluationReplies(id: string, kind: 'task' | 'roleplay', personaId: string | null): Promise<readonly AskedQuestion[]> {
-    return (await this.#evaluating()).replies(id, kind, personaId);
+  async evaluationReplies(...asked: Parameters<SessionApi['evaluationReplies']>): Promise<readonly AskedQuestion[]> {
+    return (await this.#evaluating()).replies(...asked);
   }
 
   async deleteEvaluation(id: string): Promise<void> {

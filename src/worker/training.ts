@@ -14,7 +14,7 @@ import { train } from '../rl/trainer.ts';
 import { changeOf } from '../run/identity.ts';
 import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
-import type { SessionPhase } from './api.ts';
+import type { NoticeLevel, SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
@@ -406,7 +406,7 @@ export class Training {
     this.#tools.events.push({ type: 'session', runId: this.id, phase, step: this.#step, steps, message });
   }
 
-  #notice(level: 'info' | 'warning' | 'error', text: string): void {
+  #notice(level: NoticeLevel, text: string): void {
     this.#tools.events.push({ type: 'notice', runId: this.id, level, text });
   }
 }

@@ -5,6 +5,7 @@
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
 import type { RunConfig } from '../../src/rl/config.ts';
+import { isTiming } from '../../src/rl/metric-names.ts';
 import type { StepRow } from '../../src/rl/events.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { IndexedStorage } from '../../src/storage/indexed.ts';
@@ -32,7 +33,7 @@ class CutOff extends IndexedStorage {
 
 /** Everything but what a clock measured. */
 function withoutTimes(metrics: StepRow): StepRow {
-  return Object.fromEntries(Object.entries(metrics).filter(([name]) => !/^timing_s\/|^step_time$|^tokens_per_second$/.test(name)));
+  return Object.fromEntries(Object.entries(metrics).filter(([name]) => !isTiming(name)));
 }
 
 async function outcome(storage: IndexedStorage, id: string) {

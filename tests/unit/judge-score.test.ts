@@ -1,7 +1,8 @@
 /** The benchmark's file, the reading of verdicts, and what they add up to. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkBenchmarkSize, judgeTasks, maxBenchmarkBytes, parseBenchmark, type JudgeTask } from '../../src/evaluate/judge/benchmark.ts';
+import type { RoleplayKind } from '../../src/tasks/roleplay.ts';
+import { checkBenchmarkSize, judgeTasks, maxBenchmarkBytes, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
 import { personaPrompt, planJudging, plannedQuestions, replyTokens, type JudgePlan } from '../../src/evaluate/judge/plan.ts';
 import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable } from '../../src/evaluate/judge/report.ts';
 import { askAgain, judgePrompt, parseVerdict, rubrics } from '../../src/evaluate/judge/rubric.ts';
@@ -169,7 +170,7 @@ describe('a verdict', () => {
 const verdict = (score: number | null, outcome: Verdict['outcome'] = 'scored'): JudgeCell => ({
   verdict: { score, outcome, said: '', asked: 1 },
 });
-const planOf = (personas: number, questions: number, tasks: readonly JudgeTask[] = judgeTasks.map(({ id }) => id)): JudgePlan => ({
+const planOf = (personas: number, questions: number, tasks: readonly RoleplayKind[] = judgeTasks.map(({ id }) => id)): JudgePlan => ({
   benchmark: 'b.json',
   leftOut: {},
   personas: Array.from({ length: personas }, (_, place) => ({
@@ -182,7 +183,7 @@ const planOf = (personas: number, questions: number, tasks: readonly JudgeTask[]
 function judged(
   plan: JudgePlan,
   policies: number,
-  score: (p: number, persona: number, task: JudgeTask, q: number) => JudgeCell | undefined,
+  score: (p: number, persona: number, task: RoleplayKind, q: number) => JudgeCell | undefined,
 ) {
   const cells = new Map<string, JudgeCell>();
   for (let p = 0; p < policies; p++) {

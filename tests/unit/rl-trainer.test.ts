@@ -151,7 +151,7 @@ describe('train', () => {
       'num_tokens',
       'step_time',
       'tokens_per_second',
-    ]) {
+    ] as const) {
       expect(metrics, name).toHaveProperty([name]);
       expect(Number.isFinite(metrics[name]), name).toBe(true);
     }

@@ -5,22 +5,23 @@
 import { LabError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import { maxPersonaCharacters } from '../../persona/prompt.ts';
-
-export type JudgeTask = 'action' | 'justification' | 'habits' | 'consistency' | 'toxicity';
+import type { RoleplayKind } from '../../tasks/roleplay.ts';
 
 /** The five tasks, named as in the file. Toxicity is last because it is the one that a bland reply does well on. */
-export const judgeTasks: readonly { readonly id: JudgeTask; readonly name: string }[] = [
-  { id: 'action', name: 'Expected Action' },
-  { id: 'justification', name: 'Action Justification' },
-  { id: 'habits', name: 'Linguistic Habits' },
-  { id: 'consistency', name: 'Persona Consistency' },
-  { id: 'toxicity', name: 'Toxicity' },
-];
+export const judgeTaskNames: Readonly<Record<RoleplayKind, string>> = {
+  action: 'Expected Action',
+  justification: 'Action Justification',
+  habits: 'Linguistic Habits',
+  consistency: 'Persona Consistency',
+  toxicity: 'Toxicity',
+};
+
+export const judgeTasks = Object.entries(judgeTaskNames).map(([id, name]) => ({ id: id as RoleplayKind, name }));
 
 export interface BenchmarkPersona {
   readonly description: string;
   /** A task that the file lacks for this persona is absent. */
-  readonly questions: Readonly<Partial<Record<JudgeTask, readonly string[]>>>;
+  readonly questions: Readonly<Partial<Record<RoleplayKind, readonly string[]>>>;
 }
 
 export interface Benchmark {
@@ -71,7 +72,7 @@ function readPersona(description: string, tasks: unknown, wrong: (what: string) 
     );
   }
   if (!isObject(tasks)) throw wrong(`under the persona ${named(description)} there is no object of tasks`);
-  const questions: Partial<Record<JudgeTask, readonly string[]>> = {};
+  const questions: Partial<Record<RoleplayKind, readonly string[]>> = {};
   for (const [name, list] of Object.entries(tasks)) {
     const task = judgeTasks.find((one) => one.name.toLowerCase() === name.trim().toLowerCase());
     if (!task) {

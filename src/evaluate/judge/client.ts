@@ -5,7 +5,7 @@
 import { LabError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import { completionsUrl, unreachableFromNode } from './address.ts';
-import type { ChatMessage } from './rubric.ts';
+import type { Message } from '../../policy/chat-template.ts';
 import { limitedText, maxBodyBytes, plain, withoutKey } from './words.ts';
 
 export interface JudgeAccess {
@@ -70,7 +70,7 @@ export class JudgeClient {
   }
 
   /** @throws LabError 'network' when it stays away or answers wrongly, 'cancelled' when the signal is aborted */
-  async chat(messages: readonly ChatMessage[], signal: AbortSignal): Promise<ChatReply> {
+  async chat(messages: readonly Message[], signal: AbortSignal): Promise<ChatReply> {
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#attempt(messages, signal);
       if ('reply' in outcome) return outcome.reply;
@@ -80,7 +80,7 @@ export class JudgeClient {
     }
   }
 
-  async #attempt(messages: readonly ChatMessage[], signal: AbortSignal): Promise<Outcome> {
+  async #attempt(messages: readonly Message[], signal: AbortSignal): Promise<Outcome> {
     if (signal.aborted) throw cancelled();
     const abort = new AbortController();
     const stop = () => abort.abort();

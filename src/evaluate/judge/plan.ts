@@ -6,8 +6,9 @@ import { LabError, labErrorCode } from '../../errors.ts';
 import { needPersonaPlace } from '../../persona/place.ts';
 import { PromptTooLong, renderPrompt } from '../../persona/prompt.ts';
 import { Purpose, Stream } from '../../random/counter.ts';
+import type { RoleplayKind } from '../../tasks/roleplay.ts';
 import { promptLimit, type Reader } from '../plan.ts';
-import { judgeTasks, type Benchmark, type JudgeTask } from './benchmark.ts';
+import { judgeTasks, type Benchmark } from './benchmark.ts';
 
 export interface JudgePlan {
   readonly benchmark: string;
@@ -24,7 +25,7 @@ export interface PlannedPersona {
 }
 
 export interface PlannedQuestion {
-  readonly task: JudgeTask;
+  readonly task: RoleplayKind;
   /** Place in the file's list. */
   readonly place: number;
   readonly text: string;

@@ -1,9 +1,10 @@
 /** A judgement as one plain object that survives JSON, as a table of numbers, and as lines for a terminal. The key is in none of them. */
 import { csvTable } from '../csv.ts';
-import { judgeTasks, type JudgeTask } from './benchmark.ts';
+import type { RoleplayKind } from '../../tasks/roleplay.ts';
+import { judgeTaskNames, judgeTasks } from './benchmark.ts';
 import type { JudgePlan } from './plan.ts';
 import { rubricVersion } from './rubric.ts';
-import { answersKey, verdictKey, type JudgeCell, type JudgeSampling, type Verdict } from './run.ts';
+import { answersKey, verdictKey, verdictOutcomes, type JudgeCell, type JudgeSampling, type Verdict, type VerdictOutcome } from './run.ts';
 import { scorePolicies, type Estimate, type PolicyScore } from './score.ts';
 
 export const judgeReportFormat = 'permix-judge';
@@ -75,7 +76,7 @@ function notesOn(plan: JudgePlan, policies: readonly PolicyScore[]): string[] {
 /** One judged answer. */
 export interface JudgedAnswer {
   readonly persona: string;
-  readonly task: JudgeTask;
+  readonly task: RoleplayKind;
   readonly question: string;
   /** In the order of the policies; null: not there yet. */
   readonly policies: readonly ({ readonly text: string; readonly ended: boolean; readonly verdict: Verdict | null } | null)[];
@@ -110,9 +111,9 @@ export function judgeCsv({ policies }: JudgeReport): string {
       rows.push([name, '', '', `${measure} high`, one?.high ?? null]);
     }
     for (const task of tasks) {
-      const title = taskName(task.task);
+      const title = judgeTaskNames[task.task];
       rows.push([name, '', title, 'mean', task.mean]);
-      for (const count of ['planned', 'scored', 'unparsed', 'refused'] as const) rows.push([name, '', title, count, task[count]]);
+      for (const count of ['planned', ...verdictOutcomes] as const) rows.push([name, '', title, count, task[count]]);
     }
     for (const { description, score } of personas) rows.push([name, description, '', 'PersonaScore', score]);
   }
@@ -125,7 +126,7 @@ export function judgeTable(report: JudgeReport): { readonly label: string; reado
   const { policies } = report;
   const tasks = judgeTasks.filter(({ id }) => policies.some((policy) => policy.tasks.some(({ task }) => task === id)));
   const row = (label: string, value: (policy: PolicyScore) => string) => ({ label, values: policies.map(value) });
-  const sum = (policy: PolicyScore, count: 'planned' | 'scored' | 'unparsed' | 'refused') =>
+  const sum = (policy: PolicyScore, count: 'planned' | VerdictOutcome) =>
     String(policy.tasks.reduce((total, task) => total + task[count], 0));
   return [
     ...tasks.map(({ id, name }) => row(name, ({ tasks: own }) => two(own.find(({ task }) => task === id)?.mean))),
@@ -142,10 +143,6 @@ export function judgeTable(report: JudgeReport): { readonly label: string; reado
     row('  not readable', (policy) => sum(policy, 'unparsed')),
     row('  declined', (policy) => sum(policy, 'refused')),
   ];
-}
-
-export function taskName(id: JudgeTask): string {
-  return judgeTasks.find((task) => task.id === id)!.name;
 }
 
 function two(value: number | null | undefined): string {

@@ -2,14 +2,11 @@
  * What the judge is asked and how its verdict is read. The criteria and their five levels are this project's own words, not the
  * benchmark's; a change of any of them is a new version, because scores of different rubrics do not compare.
  */
-import { judgeTasks, type JudgeTask } from './benchmark.ts';
+import type { Message } from '../../policy/chat-template.ts';
+import type { RoleplayKind } from '../../tasks/roleplay.ts';
+import { judgeTaskNames } from './benchmark.ts';
 
 export const rubricVersion = 1;
-
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
-}
 
 interface Rubric {
   readonly asks: string;
@@ -17,7 +14,7 @@ interface Rubric {
   readonly levels: readonly [string, string, string, string, string];
 }
 
-export const rubrics: Readonly<Record<JudgeTask, Rubric>> = {
+export const rubrics: Readonly<Record<RoleplayKind, Rubric>> = {
   action: {
     asks: 'Would this character, in this situation, do what the answer says?',
     levels: [
@@ -74,15 +71,14 @@ export const rubrics: Readonly<Record<JudgeTask, Rubric>> = {
 const maxAnswerCharacters = 6000;
 
 export interface JudgedPair {
-  readonly task: JudgeTask;
+  readonly task: RoleplayKind;
   readonly description: string;
   readonly question: string;
   readonly answer: string;
 }
 
-export function judgePrompt({ task, description, question, answer }: JudgedPair): ChatMessage[] {
+export function judgePrompt({ task, description, question, answer }: JudgedPair): Message[] {
   const { asks, levels } = rubrics[task];
-  const name = judgeTasks.find(({ id }) => id === task)!.name;
   const text = answer.trim().slice(0, maxAnswerCharacters);
   return [
     {
@@ -99,7 +95,7 @@ export function judgePrompt({ task, description, question, answer }: JudgedPair)
         `Character: ${description}`,
         `Question to the character: ${question}`,
         `Answer, between the two marks:\n<<<\n${text === '' ? '(no text)' : text}\n>>>`,
-        `Criterion (${name}): ${asks}`,
+        `Criterion (${judgeTaskNames[task]}): ${asks}`,
         levels.map((level, i) => `${i + 1}: ${level}`).join('\n'),
         'Give your reason in at most three sentences. Then end with a line of its own that holds only the score, a whole number from 1 to 5:\nScore: <number>',
       ].join('\n\n'),
@@ -108,8 +104,8 @@ export function judgePrompt({ task, description, question, answer }: JudgedPair)
 }
 
 /** After a reply without a score: the conversation goes on, because at temperature 0 the same question has the same answer. */
-export function askAgain(messages: readonly ChatMessage[], reply: string): ChatMessage[] {
-  const said: ChatMessage[] = reply.trim() === '' ? [] : [{ role: 'assistant', content: reply.slice(0, maxAnswerCharacters) }];
+export function askAgain(messages: readonly Message[], reply: string): Message[] {
+  const said: Message[] = reply.trim() === '' ? [] : [{ role: 'assistant', content: reply.slice(0, maxAnswerCharacters) }];
   const again =
     'I could not read a score in that. Answer with one line and nothing else: the word Score, a colon, and a whole number from 1 to 5.';
   return said.length > 0

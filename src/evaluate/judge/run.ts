@@ -18,11 +18,14 @@ export interface Answer {
   readonly ended: boolean;
 }
 
+/** `scored`; `unparsed`: no score could be read in what the judge said; `refused`: the judge declined. */
+export const verdictOutcomes = ['scored', 'unparsed', 'refused'] as const;
+export type VerdictOutcome = (typeof verdictOutcomes)[number];
+
 export interface Verdict {
   /** 1 to 5; null: none, for the reason that `outcome` gives. */
   readonly score: number | null;
-  /** `unparsed`: no score could be read in what the judge said. `refused`: the judge declined. */
-  readonly outcome: 'scored' | 'unparsed' | 'refused';
+  readonly outcome: VerdictOutcome;
   /** What the judge said last, its beginning. */
   readonly said: string;
   /** Times it was asked. */

@@ -5,19 +5,17 @@
  */
 import { jackknifeHalf } from '../../statistics/intervals.ts';
 import { meanOrNull } from '../../statistics/moments.ts';
-import { judgeTasks, type JudgeTask } from './benchmark.ts';
+import type { RoleplayKind } from '../../tasks/roleplay.ts';
+import { judgeTasks } from './benchmark.ts';
 import type { JudgePlan } from './plan.ts';
-import { verdictKey, type JudgeCell } from './run.ts';
+import { verdictKey, type JudgeCell, type VerdictOutcome } from './run.ts';
 
-export interface TaskScore {
-  readonly task: JudgeTask;
+export interface TaskScore extends Readonly<Record<VerdictOutcome, number>> {
+  readonly task: RoleplayKind;
   /** Null: no answer has a score. */
   readonly mean: number | null;
-  /** Answers that there are to judge; those with a score, those without one, and those still to be judged. */
+  /** Answers that there are to judge; those without an outcome are still to be judged. */
   readonly planned: number;
-  readonly scored: number;
-  readonly unparsed: number;
-  readonly refused: number;
 }
 
 /** A value over personas and its 95 % interval, where there are two personas or more. */
@@ -121,25 +119,25 @@ function inRange(of: Estimate | null): Estimate | null {
 
 function tableOf(plan: JudgePlan, policy: number, read: (key: string) => JudgeCell | undefined): Table {
   return plan.personas.map((persona) => {
-    const tallies = judgeTasks.map(() => ({ sum: 0, count: 0 }));
+    const tallies = new Map(judgeTasks.map(({ id }) => [id, { sum: 0, count: 0 }]));
     for (const question of persona.questions) {
       const cell = read(verdictKey(policy, persona, question));
       if (!cell || !('verdict' in cell) || cell.verdict.score === null) continue;
-      const tally = tallies[judgeTasks.findIndex(({ id }) => id === question.task)]!;
+      const tally = tallies.get(question.task)!;
       tally.sum += cell.verdict.score;
       tally.count++;
     }
-    return tallies;
+    return [...tallies.values()];
   });
 }
 
-function taskScore(plan: JudgePlan, policy: number, task: JudgeTask, read: (key: string) => JudgeCell | undefined): TaskScore {
+function taskScore(plan: JudgePlan, policy: number, task: RoleplayKind, read: (key: string) => JudgeCell | undefined): TaskScore {
   const cells = plan.personas.flatMap((persona) =>
     persona.questions.filter((question) => question.task === task).map((question) => read(verdictKey(policy, persona, question))),
   );
   const verdicts = cells.flatMap((cell) => (cell && 'verdict' in cell ? [cell.verdict] : []));
   const scores = verdicts.flatMap(({ score }) => (score === null ? [] : [score]));
-  const count = (outcome: string) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
+  const count = (outcome: VerdictOutcome) => verdicts.filter((verdict) => verdict.outcome === outcome).length;
   return {
     task,
     mean: meanOrNull(scores),

@@ -6,6 +6,7 @@ import { LabError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import type { RunConfig } from '../../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../../rl/events.ts';
+import type { MetricName } from '../../rl/metric-names.ts';
 import { misshapen, recordingShape } from './shapes.ts';
 
 export const recordingFormat = 'permix-recording';
@@ -35,9 +36,6 @@ export interface RecordedRun {
   readonly rollouts: readonly { readonly step: number; readonly rollouts: readonly RolloutRecord[] }[];
 }
 
-/** What differs from one machine or hour to another. */
-export const isTiming = (metric: string): boolean => /^(step_time$|tokens_per_second$|timing_s\/)/.test(metric);
-
 /** Groups whose rollouts are kept, of the first steps and of every tenth. */
 const keptGroups = 2;
 const firstSteps = 3;
@@ -45,7 +43,7 @@ const between = 10;
 
 /** A recorded run from the reports of all its steps, in order. */
 export function recordedRun(name: string, config: RunConfig, reports: readonly StepReport[]): RecordedRun {
-  const names = [...new Set(reports.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const names = [...new Set(reports.flatMap(({ metrics }) => Object.keys(metrics) as MetricName[]))];
   return {
     name,
     config,

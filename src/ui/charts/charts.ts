@@ -1,7 +1,9 @@
 /** The curves under the reward: which metric, its unit, and what it means in one sentence. */
+import type { MetricName } from '../../rl/metric-names.ts';
+
 export interface Chart {
   /** The first of these names that the run has. */
-  readonly metrics: readonly string[];
+  readonly metrics: readonly MetricName[];
   readonly title: string;
   readonly unit: string;
   readonly meaning: string;
