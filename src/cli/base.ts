@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
+import { noPolicy } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
 import { policyParts, type Identity } from '../run/identity.ts';
@@ -31,7 +32,8 @@ export async function findPolicy({ of, recorded, given, option, identity }: Soug
   for (const folder of await nearby([dirname(of.path), dirname(before)])) {
     if ((await sha256(await readWhole(join(folder, 'config.json')).catch(() => ''))) !== part('config')) continue;
     const found = await loadPolicy(await folderSource(folder)).then(policyParts, () => null);
-    if (found?.['weights'] !== part('weights')) continue;
+    // One that differs in a template only may be another's: which it is, is for the reader to say.
+    if (!found || Object.keys(noPolicy).some((name) => part(name) !== undefined && found[name] !== part(name))) continue;
     notice(`The ${option === 'model' ? 'base policy' : 'teacher'} is no longer in ${before}; it was found, by its hash, in ${folder}.`);
     return folder;
   }

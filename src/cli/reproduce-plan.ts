@@ -18,6 +18,8 @@ export interface BasePolicy {
   readonly hash: string;
   /** Absolute path. */
   readonly folder: string;
+  /** What its chat template says where there is no persona. */
+  readonly ownPrompt?: string | null;
 }
 
 export interface PlannedArm extends Arm {

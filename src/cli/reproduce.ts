@@ -17,6 +17,7 @@ import { readStudy } from '../evaluate/reproduction/read-study.ts';
 import { misshapen, resultShape } from '../evaluate/reproduction/shapes.ts';
 import { parseOthers, together } from '../evaluate/reproduction/together.ts';
 import { isWholeCurve, resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
+import { personaPlace } from '../persona/place.ts';
 import { personas } from '../persona/world.ts';
 import { fingerprintOf } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
@@ -210,7 +211,12 @@ async function readBase(folder: string): Promise<BasePolicy> {
   if (!policy.tokenizer)
     throw new LabError('config', `${folder} has no tokenizer.json, so nothing can be asked of it.`, 'Give --base another folder.');
   const parts = await fingerprintOf(policy);
-  return { id: basename(folder), hash: (await sha256(JSON.stringify(parts))).slice(0, 16), folder };
+  return {
+    id: basename(folder),
+    hash: (await sha256(JSON.stringify(parts))).slice(0, 16),
+    folder,
+    ownPrompt: personaPlace(policy.tokenizer).ownPrompt,
+  };
 }
 
 function defaultWork(base: BasePolicy, { engine, backend }: EngineWish): string {
@@ -327,7 +333,12 @@ async function collect(
       title: study.title,
       command,
       date: stored.map(({ finished }) => finished).reduce((a, b) => (b > a ? b : a)),
-      base: { id: base.id, hash: base.hash, bundled: original.folder === bundledPolicy },
+      base: {
+        id: base.id,
+        hash: base.hash,
+        bundled: original.folder === bundledPolicy,
+        ...(original.ownPrompt == null ? {} : { ownPrompt: original.ownPrompt }),
+      },
       hash: hashOf([runs.map(({ key }) => key).sort(), wish]),
       steps,
       analysis,

@@ -29,7 +29,11 @@ export function personaPlace(tokenizer: Tokenizer): PersonaPlace {
 /** What every report says of a policy that has a system prompt of its own, a sentence; null where it has none. */
 export function ownPromptSentence(tokenizer: Tokenizer, name: string): string | null {
   const { ownPrompt } = personaPlace(tokenizer);
-  if (ownPrompt === null) return null;
+  return ownPrompt === null ? null : ownPromptNote(ownPrompt, name);
+}
+
+/** The same of one that was found before. */
+export function ownPromptNote(ownPrompt: string, name: string): string {
   return `Where there is no persona, the chat template of ${name} puts words of its own before the question, so that “no persona” is a persona too: “${ownPrompt}”`;
 }
 

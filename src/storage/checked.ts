@@ -112,6 +112,7 @@ const shapes = {
       benchmark: z.string(),
       personas: z.array(z.looseObject({ place: count, description: z.string(), questions: z.array(z.looseObject({ text: z.string() })) })),
       leftOut: z.record(z.string(), count),
+      ownPrompts: z.optional(z.array(z.string())),
     }),
     material: z.optional(z.string()),
     origin: z.optional(origin),

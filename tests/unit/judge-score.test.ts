@@ -10,7 +10,8 @@ import { answersKey, verdictKey, type JudgeCell, type Verdict } from '../../src/
 import { personaScore, scorePolicies, totals } from '../../src/evaluate/judge/score.ts';
 import { tInterval } from '../../src/statistics/intervals.ts';
 import { sharedJson } from '../helpers/shared.ts';
-import { tinyTokenizer } from '../helpers/tiny-policy.ts';
+import { loadTokenizer } from '../../src/policy/tokenizer.ts';
+import { tinyTokenizer, tinyTokenizerFiles } from '../helpers/tiny-policy.ts';
 
 const whole = (persona: string, questions = ['What now?', 'And then?']) => ({
   [persona]: Object.fromEntries(judgeTasks.map(({ name }) => [name, questions])),
@@ -92,6 +93,25 @@ describe('what is asked', () => {
     expect(new Set(orders).size).toBeGreaterThan(1);
     expect(() => planJudging(benchmark, [reader], { ...wish, maxNewTokens: 90 })).toThrow(/No question of b can be asked: .*tokens/);
     expect([96, 128, 4096, 2].map(replyTokens)).toEqual([19, 25, 256, 1]);
+  });
+
+  it('says what a chat template puts before the question by itself', () => {
+    const benchmark = parseBenchmark(JSON.stringify(whole('A cook')), 'b');
+    const own = "{% if messages[0].role != 'system' %}You are a helpful parrot of ours.{% endif %}";
+    const template = `${own}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}`;
+    const tokenizer = loadTokenizer(tinyTokenizerFiles.json, { ...tinyTokenizerFiles.config, chat_template: template });
+    const wish = { personas: 1, questions: 1, maxNewTokens: 8, seed: 3 };
+    const readers = [
+      { name: 'parrot', tokenizer, maxPositions: 512 },
+      { name: 'tiny', tokenizer: tinyTokenizer(), maxPositions: 512 },
+    ];
+    const plan = planJudging(benchmark, readers, wish);
+    expect(plan.ownPrompts).toHaveLength(1);
+    const sampling = { temperature: 0, topP: 1, maxNewTokens: 8, seed: 1 };
+    const judge = { address: 'http://j', model: 'm' };
+    const { notes } = judgeReport({ plan, names: ['parrot', 'tiny'], judge, sampling, read: () => undefined });
+    expect(notes.join('\n')).toMatch(/chat template of parrot .* “no persona” is a persona too: “You are a helpful parrot of ours\.”/);
+    expect(planJudging(benchmark, readers.slice(1), wish)).not.toHaveProperty('ownPrompts');
   });
 
   it('has every criterion, its five levels, and the answer marked off', () => {

@@ -126,6 +126,10 @@ describe('tables', () => {
     const few = { ...three, study: { ...three.study, examination: { problems: 10, fidelityReplies: 2 } } };
     expect(summaryLines(few).join('\n')).toContain('10 problems per persona: PSS is biased low');
     expect(summaryLines(three).join('\n')).not.toContain('biased low');
+    const base = { ...three.study.base, ownPrompt: 'You are a helpful parrot.' };
+    const parrot = studyFiles({ ...three, study: { ...three.study, base } })['README.md']!;
+    expect(parrot).toMatch(/> .*“no persona” is a persona too: “You are a helpful parrot\.”/);
+    expect(page).not.toContain('is a persona too');
   });
 
   it('survive JSON: what is drawn from the file is what was drawn from the study', () => {

@@ -3,7 +3,7 @@
  * same for all policies, and small enough to be stored with the judgement, which then needs the file no more.
  */
 import { LabError, labErrorCode } from '../../errors.ts';
-import { needPersonaPlace } from '../../persona/place.ts';
+import { needPersonaPlace, ownPromptSentence } from '../../persona/place.ts';
 import { PromptTooLong, renderPrompt } from '../../persona/prompt.ts';
 import { Purpose, Stream } from '../../random/counter.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
@@ -15,6 +15,8 @@ export interface JudgePlan {
   readonly personas: readonly PlannedPersona[];
   /** Questions that were looked at and could not be asked, by reason. */
   readonly leftOut: Readonly<Record<string, number>>;
+  /** Of policies whose chat template has a system prompt of its own, a sentence each; absent where none has, and in older judgements. */
+  readonly ownPrompts?: readonly string[];
 }
 
 export interface PlannedPersona {
@@ -89,7 +91,8 @@ export function planJudging(benchmark: Benchmark, readers: readonly Reader[], wi
       'Choose a policy that reads more, or shorter replies.',
     );
   }
-  return { benchmark: benchmark.name, personas, leftOut };
+  const ownPrompts = readers.map(({ tokenizer, name }) => ownPromptSentence(tokenizer, name)).filter((sentence) => sentence !== null);
+  return { benchmark: benchmark.name, personas, leftOut, ...(ownPrompts.length > 0 ? { ownPrompts } : {}) };
 }
 
 /** Questions of the plan, for one policy. */

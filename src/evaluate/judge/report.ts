@@ -64,6 +64,7 @@ function notesOn(plan: JudgePlan, policies: readonly PolicyScore[]): string[] {
   return [
     'PersonaScore after arXiv 2407.18416, with rubrics in this project’s words and one judge (docs/judge.md): compare numbers of the same judge only.',
     'A judge is a model too: its scores are an opinion, not a measurement.',
+    ...(plan.ownPrompts ?? []),
     ...(unparsed > 0 ? [`${unparsed} of ${planned} verdicts could not be read after three attempts and are in no mean.`] : []),
     ...(refused > 0 ? [`The judge declined ${refused} of ${planned} verdicts; they are in no mean.`] : []),
     ...(open > 0 ? [`${open} of ${planned} answers are not judged yet: these numbers are preliminary.`] : []),

@@ -1,5 +1,6 @@
 /** A finished study as the files a reader finds: results.json, README.md and figures, all made of the results and nothing else. */
 import type { EngineInfo } from '../../engine/engine.ts';
+import { ownPromptNote } from '../../persona/place.ts';
 import { analysis } from './analysis.ts';
 import { headlineProblems } from '../report.ts';
 import { judgeClaims, where } from './claims.ts';
@@ -111,8 +112,10 @@ export function caveats(results: StudyResults): string[] {
   const world = study.base.bundled
     ? 'The model world is built on the paper’s own assumption: the errors of its corpus are injected, and reinforcement learning un-learns them. Verdicts hold there.'
     : `Verdicts hold ${where(results)}.`;
+  const { id, ownPrompt } = study.base;
   return [
     world,
+    ...(ownPrompt === undefined ? [] : [ownPromptNote(ownPrompt, id)]),
     ...(problems < headlineProblems
       ? [`${problems} problem${problems === 1 ? '' : 's'} per persona: PSS is biased low for so few. A headline takes ${headlineProblems}.`]
       : []),

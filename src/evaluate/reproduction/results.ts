@@ -81,7 +81,13 @@ export interface Study {
   /** When the last run finished, ISO 8601. */
   readonly date: string;
   /** The policy every run begins from, and the start of the SHA-256 of its files. */
-  readonly base: { readonly id: string; readonly hash: string; readonly bundled: boolean };
+  readonly base: {
+    readonly id: string;
+    readonly hash: string;
+    readonly bundled: boolean;
+    /** What its chat template says where there is no persona; absent: nothing, or not recorded. */
+    readonly ownPrompt?: string;
+  };
   /** Of everything that decides the study's numbers but the program and the machine. */
   readonly hash: string;
   readonly steps: number;

@@ -65,7 +65,7 @@ export const studyShape = z.looseObject({
     title: text,
     command: text,
     date,
-    base: z.looseObject({ id: text, hash: text, bundled: z.boolean() }),
+    base: z.looseObject({ id: text, hash: text, bundled: z.boolean(), ownPrompt: z.optional(text) }),
     hash: text,
     steps: z.int(),
     examination: z.looseObject(columns('problems', 'fidelityReplies')),
