@@ -3,7 +3,7 @@
  * It knows no command; each command lists its options beside its code.
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import type { BackendName, EngineName } from '../engine/engine.ts';
+import { backendNames, engineNames, type BackendName, type EngineName } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 
 export interface OptionSpec {
@@ -20,8 +20,8 @@ export interface CommandSpec {
 
 /** Understood by every command. */
 export const commonOptions: Readonly<Record<string, OptionSpec>> = {
-  engine: { value: 'portable|fused', help: 'how the policy is computed (chosen by default)' },
-  backend: { value: 'webgpu|wasm|cpu', help: 'where it is computed (chosen by default)' },
+  engine: { value: engineNames.join('|'), help: 'how the policy is computed (chosen by default)' },
+  backend: { value: backendNames.join('|'), help: 'where it is computed (chosen by default)' },
   json: { help: 'JSON, and nothing else, on standard output' },
   help: { help: 'this text' },
 };
@@ -117,8 +117,8 @@ export class Arguments {
   }
 
   get wish(): EngineWish {
-    const engine = this.choice<EngineName>('engine', ['portable', 'fused']);
-    const backend = this.choice<BackendName>('backend', ['webgpu', 'wasm', 'cpu']);
+    const engine = this.choice('engine', engineNames);
+    const backend = this.choice('backend', backendNames);
     return { ...(engine ? { engine } : {}), ...(backend ? { backend } : {}) };
   }
 

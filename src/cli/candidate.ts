@@ -22,7 +22,12 @@ export async function readText(args: Arguments, option: string, file: string, li
 export async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; policy: Policy }> {
   const policy = await readPolicy(folder, templateArguments(args));
   const { id, config, weights, tokenizer } = policy;
-  if (!tokenizer) throw new LabError('config', `The policy in ${folder} has no tokenizer.json, so it cannot be asked in words.`, 'Add it.');
+  if (!tokenizer)
+    throw new LabError(
+      'config',
+      `The policy in ${folder} has no tokenizer.json, so it cannot be asked in words.`,
+      'Add the one of the policy that it was made from.',
+    );
   return {
     candidate: {
       name: id === taken ? `${id} (base)` : id,

@@ -98,7 +98,11 @@ export async function openPolicy(args: Arguments): Promise<{ policy: Policy; eng
 export function checkTokens(tokens: Int32Array, config: PolicyConfig, room: number): void {
   const foreign = tokens.find((id) => id >= config.vocabSize);
   if (foreign !== undefined) {
-    throw new LabError('usage', `Token ${foreign} is not in the vocabulary, whose ids go from 0 to ${config.vocabSize - 1}.`, '');
+    throw new LabError(
+      'usage',
+      `Token ${foreign} is not in the vocabulary, whose ids go from 0 to ${config.vocabSize - 1}.`,
+      'Give others.',
+    );
   }
   if (tokens.length > room) {
     throw new LabError('usage', `There are ${tokens.length} tokens, and the policy has room for ${room}.`, 'Give fewer.');

@@ -23,7 +23,7 @@ export async function probe(args: Arguments, out: Output): Promise<void> {
     throw new LabError(
       'config',
       'The policy has no tokenizer.json, so it cannot be asked in words.',
-      'Add it, or use permix generate --tokens.',
+      'Add the one of the policy that it was made from, or use permix generate --tokens.',
     );
   }
   const prompts = asked.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, question));

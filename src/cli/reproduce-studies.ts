@@ -3,10 +3,10 @@ import { LabError } from '../errors.ts';
 import { analysis } from '../evaluate/reproduction/analysis.ts';
 import { personas } from '../persona/world.ts';
 import { Purpose, Stream } from '../random/counter.ts';
-import type { RecipeName } from '../rl/config.ts';
+import { namedRecipes, type RecipeName } from '../rl/config.ts';
 import type { PlannedArm, StudyPlan } from './reproduce-plan.ts';
 
-export const methods = ['base', 'sft', 'distill', 'rlvr', 'permix'] as const;
+export const methods = namedRecipes;
 export type Method = (typeof methods)[number];
 
 const names: Readonly<Record<Method, string>> = { base: 'Base', sft: 'SFT', distill: 'Distillation', rlvr: 'RLVR', permix: 'PerMix' };

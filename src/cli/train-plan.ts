@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
 import { mergeSettings, parseRunConfig } from '../rl/check.ts';
-import type { RecipeName, RunConfig } from '../rl/config.ts';
+import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
 import { begun, continued, takenOverNotes, type Identity, type Origin, type Part } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
@@ -201,7 +201,7 @@ function checkTeacher(args: Arguments, config: RunConfig, teacher: string | unde
 }
 
 function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora' | 'templateArguments'>> {
-  const recipe = args.choice('recipe', ['base', 'sft', 'rlvr', 'permix', 'distill'] as const);
+  const recipe = args.choice('recipe', namedRecipes);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
   const task = args.choice(

@@ -49,7 +49,12 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
     const complaints = checkConfig(plan.config, personas);
     if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
     const policy = await readPolicy(plan.model, plan.config.templateArguments);
-    if (!policy.tokenizer) throw new LabError('config', `The policy in ${plan.model} has no tokenizer.json.`, 'Training needs one.');
+    if (!policy.tokenizer)
+      throw new LabError(
+        'config',
+        `The policy in ${plan.model} has no tokenizer.json.`,
+        'Add the one of the policy that it was made from, or choose another --model.',
+      );
     // Before anything is written: what refuses the run leaves no folder behind.
     const said = [...measureRoom(plan.config, personas, policy.tokenizer).notices, ownPromptSentence(policy.tokenizer, policy.id)];
     if (problems) needPersonaPlace(policy.tokenizer);

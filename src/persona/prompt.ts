@@ -46,7 +46,8 @@ export function renderPrompt(
   if (tokens.length > limit) {
     throw new PromptTooLong(
       `The prompt has ${count(tokens.length)} tokens, and the policy has room for ${count(Math.max(0, limit))}.`,
-      personaText === null ? 'Shorten the question.' : 'Shorten the persona text or the question.',
+      // The text of a bundled persona is not the reader's to shorten.
+      personaText === null ? 'Shorten the question.' : 'Shorten the question, or choose a persona with a shorter text.',
     );
   }
   return { text, tokens, thinking: openedThinking(text, question) };

@@ -8,8 +8,10 @@ import type { LoraSetup, LoraSpec } from '../policy/adapters.ts';
 import type { TemplateSettings } from '../policy/chat-template.ts';
 import type { Knobs } from '../tasks/question.ts';
 
-/** `custom`: settings of the reader's own; the others are in `recipes.ts`. */
-export const recipeNames = ['base', 'sft', 'distill', 'rlvr', 'permix', 'custom'] as const;
+/** The settings of each are in `recipes.ts`. */
+export const namedRecipes = ['base', 'sft', 'distill', 'rlvr', 'permix'] as const;
+/** `custom`: settings of the reader's own. */
+export const recipeNames = [...namedRecipes, 'custom'] as const;
 export type RecipeName = (typeof recipeNames)[number];
 /** What they mean is in `objectives.ts`. */
 export const objectiveNames = ['sft', 'reinforce', 'rloo', 'grpo', 'dr_grpo', 'dapo', 'gspo', 'cispo'] as const;

@@ -1,6 +1,6 @@
 /** The run the reader is putting together: a RunConfig that can be edited, and what the worker says is wrong with it. */
 import type { Persona } from '../persona/persona.ts';
-import type { RecipeName, RunConfig } from '../rl/config.ts';
+import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import type { Teacher } from '../storage/records.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
 import { sentence } from './sentence.ts';
@@ -39,7 +39,7 @@ export class Draft {
   }
 
   get recipes(): readonly RecipeName[] {
-    return (['base', 'sft', 'distill', 'rlvr', 'permix'] as const).filter((name) => this.#boot.recipes[name]);
+    return namedRecipes.filter((name) => this.#boot.recipes[name]);
   }
 
   /** Whether replies of a teacher are what is learnt, be it with settings of the reader's own. */
