@@ -8,7 +8,6 @@ import { toldOfMemory } from './calls.ts';
 import type { BackendName, EngineInfo, EngineName, PolicyEngine } from './engine.ts';
 import { acquireGpu } from './gpu/device.ts';
 import { PortableEngine } from './portable/engine.ts';
-import { checkWasmMemory } from './portable/memory-plan.ts';
 import { acquireWasm, type WasmPath } from './portable/wasm.ts';
 
 export interface EngineOptions {
@@ -41,7 +40,6 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
     const info: EngineInfo = { engine: 'portable', backend, adapter, software, features, limits, precision: 'f32' };
     return new PortableEngine(config, weights, info, gpu.check, gpu.release, options.lora, gpu.unlessLost);
   }
-  if (backend === 'wasm') checkWasmMemory(config);
   const module = backend === 'wasm' ? await acquireWasm(options.wasmPath) : null;
   if (!(await tf.setBackend(backend))) throw new LabError('wasm', `The ${backend} backend did not start.`, 'Choose another backend.');
   const info: EngineInfo = { engine: 'portable', backend, adapter: null, software: false, features: [], limits: {}, precision: 'f32' };

@@ -237,10 +237,10 @@ export interface PolicyEngine {
   /** Forward, backward, clip, AdamW. */
   step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics>;
   /**
-   * What training on such batches will take, before anything is allocated; absent where memory is not planned.
-   * @throws LabError `webgpu` naming what does not fit and the dial to turn
+   * What training on such batches will take, before anything is allocated; null or absent where there is nothing to say but whether it fits.
+   * @throws LabError `webgpu` or `memory` naming what does not fit and the dial to turn
    */
-  planMemory?(shape: TrainingShape): MemoryPlan;
+  planMemory?(shape: TrainingShape): MemoryPlan | null;
   /** [V] raw logits that predict the token after the last one. */
   logits(tokens: Int32Array): Promise<Float32Array>;
   /** Sets the reference: the given weights, or a copy of the current ones. */

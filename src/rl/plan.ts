@@ -7,7 +7,7 @@ import { needsReference } from './objectives.ts';
 
 /**
  * Null where the engine plans no memory. Later prompts may be longer; what they need is allocated when they come.
- * @throws LabError `webgpu` naming what does not fit and the dial to turn
+ * @throws LabError `webgpu` or `memory` naming what does not fit and the dial to turn
  */
 export function planRun({ engine, tokenizer, personas, config, state, fits }: TrainerSetup): MemoryPlan | null {
   if (!engine.planMemory) return null;

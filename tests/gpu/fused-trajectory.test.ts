@@ -196,7 +196,7 @@ it('takes no more memory after five hundred steps than after twenty', async () =
   }
   engine.dispose();
   vi.restoreAllMocks();
-  expect(Math.abs(seen.at(-1)! - before - plan.total)).toBeLessThan(0.35 * plan.total);
+  expect(Math.abs(seen.at(-1)! - before - plan!.total)).toBeLessThan(0.35 * plan!.total);
   expect(seen[20]).toBeGreaterThan(0);
   expect(seen.at(-1)).toBe(seen[20]);
   expect(Math.max(...seen)).toBe(seen[20]);

@@ -23,8 +23,8 @@ export async function globalNorm(gradients: readonly tf.Tensor[]): Promise<numbe
 }
 
 /**
- * One update, parameter by parameter: the old tensors and the gradient of each are disposed as soon as the new ones are there, so that
- * an update takes no more memory than its largest parameter needs.
+ * One update, parameter by parameter: every tensor is disposed as soon as it is not needed, so that beside parameters, gradients and
+ * moments there are never more than four of the size of one parameter.
  * @param step optimiser steps taken, this one included  @param gradientScale the clip factor
  */
 export function adamW(
@@ -49,18 +49,25 @@ export function adamW(
     const rate = tf.scalar((learningRate * correction2) / (1 - beta1 ** step));
     const epsilon = tf.scalar(eps * correction2);
     const shrink = tf.scalar(1 - learningRate * weightDecay);
+    const lasting = (make: () => tf.Tensor) => tf.keep(tf.tidy(make));
     parameters.forEach((p, i) => {
       const g = gradients[i]!;
-      tf.tidy(() => {
-        const m = tf.add(tf.mul(moments.first[i]!, decay1), tf.mul(g, gain1));
-        const v = tf.add(tf.mul(moments.second[i]!, decay2), tf.mul(tf.square(g), gain2));
-        const update = tf.mul(tf.div(m, tf.add(tf.sqrt(v), epsilon)), rate);
-        const kept = weightDecay !== 0 && p.rank > 1 ? tf.mul(p, shrink) : p;
-        updated.push(tf.keep(tf.sub(kept, update)));
-        first.push(tf.keep(m));
-        second.push(tf.keep(v));
+      const m = lasting(() => tf.add(tf.mul(moments.first[i]!, decay1), tf.mul(g, gain1)));
+      moments.first[i]!.dispose();
+      const v = lasting(() => {
+        const square = tf.tidy(() => tf.mul(tf.square(g), gain2));
+        return tf.add(tf.mul(moments.second[i]!, decay2), square);
       });
-      tf.dispose([p, g, moments.first[i]!, moments.second[i]!]);
+      tf.dispose([moments.second[i]!, g]);
+      const next = lasting(() => {
+        const scale = tf.tidy(() => tf.add(tf.sqrt(v), epsilon));
+        const update = tf.tidy(() => tf.mul(tf.div(m, scale), rate));
+        return tf.sub(weightDecay !== 0 && p.rank > 1 ? tf.mul(p, shrink) : p, update);
+      });
+      p.dispose();
+      updated.push(next);
+      first.push(m);
+      second.push(v);
     });
   });
   return { parameters: updated, moments: { first, second } };

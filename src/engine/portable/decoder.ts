@@ -36,8 +36,13 @@ export class Decoder {
     this.reach(rows.positions);
     let x = embed(parameters.embedding, rows.tokens);
     parameters.layers.forEach((layer, index) => {
-      x = this.attentionBlock(x, layer, rows, (qkv) => attend(qkv, index));
-      x = this.mlpBlock(x, layer);
+      // What a layer leaves behind goes with it; what its gradient needs is saved on the tape.
+      x = tf.tidy(() =>
+        this.mlpBlock(
+          this.attentionBlock(x, layer, rows, (qkv) => attend(qkv, index)),
+          layer,
+        ),
+      );
     });
     return x;
   }

@@ -21,6 +21,7 @@ import type {
   StepMetrics,
   TokenBatch,
   TrainBatch,
+  TrainingShape,
 } from '../engine.ts';
 import { Calls } from '../calls.ts';
 import { checkBatch, checkRollouts } from '../check.ts';
@@ -34,6 +35,7 @@ import { onHost } from './host.ts';
 import { clippedLoss, groupAdvantage, tokenLogprob } from './kernels/index.ts';
 import { TurnedEmbedding } from './ops/linear.ts';
 import { placeRows } from './ops/rows.ts';
+import { HostMemory } from './memory-plan.ts';
 import { arrange, policySlots, upload, type Parameters } from './parameters.ts';
 import { packRows } from './rows.ts';
 import { disposeAll, Trained } from './trained.ts';
@@ -49,6 +51,8 @@ export class PortableEngine implements PolicyEngine {
   private disposed = false;
   private readonly decoder: Decoder;
   private readonly calls: Calls;
+  /** Null on webgpu, where nobody says how much there is. */
+  private readonly memory: HostMemory | null;
 
   /**
    * Runs on the current tfjs backend.
@@ -66,16 +70,30 @@ export class PortableEngine implements PolicyEngine {
     unlessLost?: <T>(work: Promise<T>) => Promise<T>,
   ) {
     this.calls = new Calls(check, unlessLost);
-    this.trained = new Trained(config, weights, lora);
+    const { backend } = info;
+    this.memory = backend === 'webgpu' ? null : new HostMemory(backend, config, lora?.rank ?? 0, maxPlacesOnHost);
+    this.memory?.hold();
+    try {
+      this.trained = new Trained(config, weights, lora);
+    } catch (error) {
+      this.memory?.release();
+      throw error;
+    }
     this.decoder = new Decoder(config);
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
+    const { prompts, repeats, sampling } = request;
+    const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0);
+    const width = Math.min(this.config.maxPositions, longest + sampling.maxNewTokens);
+    this.memory?.checkGenerating(prompts.length, longest, prompts.length * repeats, width);
     return this.inTurn(async () => checkRollouts(await generate(this.decoder, this.current(), request, this.maxPlaces(), onProgress)));
   }
 
   async score(batch: TokenBatch, options: { readonly temperature: number; readonly policy: 'current' | 'reference' }): Promise<Scores> {
     checkBatch(batch, this.config);
+    const most = Math.max(batch.width, Math.min(batch.rows * batch.width, this.maxPlaces()));
+    this.memory?.checkReading(most, Math.min(most, Math.ceil(most / batch.width) * batch.completionWidth));
     // As in the sampler: the log-probs of greedy decoding are those of temperature 1.
     const temperature = options.temperature > 0 ? options.temperature : 1;
     return this.inTurn(async () => {
@@ -119,6 +137,7 @@ export class PortableEngine implements PolicyEngine {
 
   async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
     checkBatch(batch, this.config);
+    this.planMemory({ ...batch, microBatchRows: optim.microBatchRows, withReference: false });
     if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
       throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
     }
@@ -188,6 +207,12 @@ export class PortableEngine implements PolicyEngine {
     return grads;
   }
 
+  planMemory(shape: TrainingShape): null {
+    // One that was set takes its room whether it is asked or not.
+    this.memory?.checkTraining({ ...shape, withReference: shape.withReference || this.reference !== null });
+    return null;
+  }
+
   async logits(tokens: Int32Array): Promise<Float32Array> {
     const batch = {
       rows: 1,
@@ -198,6 +223,7 @@ export class PortableEngine implements PolicyEngine {
       lengths: Int32Array.of(tokens.length),
     };
     checkBatch(batch, this.config);
+    this.memory?.checkReading(tokens.length, 1);
     return this.inTurn(async () => {
       const logits = tf.tidy(() => this.decoder.logits(this.current(), packRows([tokens]), Int32Array.of(tokens.length - 1)));
       const values = (await logits.data()) as Float32Array;
@@ -225,6 +251,7 @@ export class PortableEngine implements PolicyEngine {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.memory?.release();
     this.trained.dispose();
     this.forgetReference();
     this.release();

@@ -113,7 +113,7 @@ export function upload(slots: readonly Slot[], weights: Weights): tf.Tensor[] {
       }
       left += columns;
     }
-    return tf.tensor(values, [...slot.shape]);
+    return tf.keep(tf.tensor(values, [...slot.shape]));
   });
 }
 

@@ -53,15 +53,15 @@ registerTwin('TokenLogprobGrad', ({ logits, targets, entropy, stats, dLogprob, d
   const column = (x: tf.Tensor) => x.div(temperature as number).expandDims(1);
   const dLp = column(dLogprob!);
   const dH = column(dEntropy!);
-  const z = shifted(logits!, max, temperature as number);
   // p (-dLp - dH (z - L + H)) as p (a z + b), so that the [N, V] passes are few
   const b = dLp.add(dH.mul(entropy!.expandDims(1).sub(logSum))).neg();
-  const smooth = z.softmax().mul(z.mul(dH.neg()).add(b));
+  // Tidied part by part: with a large vocabulary these are the largest tensors of a step.
+  const smooth = tf.tidy(() => {
+    const z = shifted(logits!, max, temperature as number);
+    return z.softmax().mul(tf.tidy(() => z.mul(dH.neg()).add(b)));
+  });
   // tfjs-wasm writes the bits of an integer 1 into a float32 one-hot, so the cast is ours.
-  const picked = tf
-    .oneHot(targets as tf.Tensor1D, logits!.shape[1]!)
-    .toFloat()
-    .mul(dLp);
+  const picked = tf.tidy(() => tf.oneHot(targets as tf.Tensor1D, logits!.shape[1]!).toFloat().mul(dLp)); // prettier-ignore
   return [smooth.add(picked)];
 });
 

@@ -12,12 +12,16 @@ export function linear(x: tf.Tensor2D, w: tf.Tensor2D, b?: tf.Tensor1D): tf.Tens
 }
 
 const multiply = tf.customGrad((x, w, save) => {
-  (save as tf.GradSaveFunc)([x as tf.Tensor, w as tf.Tensor]);
+  // What outlives the tape is not saved, because on wasm that is a copy.
+  const lasting = (w as tf.Tensor2D).kept;
+  (save as tf.GradSaveFunc)(lasting ? [x as tf.Tensor] : [x as tf.Tensor, w as tf.Tensor]);
   return {
     value: tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D),
     gradFunc: (dy, saved) => {
-      const [x, w] = saved as [tf.Tensor2D, tf.Tensor2D];
-      return [tf.matMul(dy as tf.Tensor2D, transpose(w)), weightGradient(x, dy as tf.Tensor2D)];
+      const [x, own] = saved as [tf.Tensor2D, tf.Tensor2D?];
+      const weights = own ?? (w as tf.Tensor2D);
+      // tfjs tidies nothing that a custom gradient leaves behind before the whole backward pass is over.
+      return tf.tidy(() => [tf.matMul(dy as tf.Tensor2D, transpose(weights)), weightGradient(x, dy as tf.Tensor2D)]);
     },
   };
 }) as (x: tf.Tensor2D, w: tf.Tensor2D) => tf.Tensor2D;
@@ -30,7 +34,7 @@ function weightGradient(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
 
 const addBias = tf.customGrad((x, b) => ({
   value: tf.add(x as tf.Tensor2D, b as tf.Tensor1D),
-  gradFunc: (dy) => [dy as tf.Tensor2D, tf.matMul(tf.ones([1, dy.shape[0]!]), dy as tf.Tensor2D).as1D()],
+  gradFunc: (dy) => [dy as tf.Tensor2D, tf.tidy(() => tf.matMul(tf.ones([1, dy.shape[0]!]), dy as tf.Tensor2D).as1D())],
 })) as (x: tf.Tensor2D, b: tf.Tensor1D) => tf.Tensor2D;
 
 /**
@@ -39,13 +43,13 @@ const addBias = tf.customGrad((x, b) => ({
  */
 export function tiedHead(x: tf.Tensor2D, embedding: tf.Tensor2D, turned: tf.Tensor2D): tf.Tensor2D {
   const op = tf.customGrad((x, _, save) => {
-    // What outlives the tape is not saved, because on wasm that is a copy.
+    // The embedding outlives the tape (`multiply`).
     (save as tf.GradSaveFunc)([x as tf.Tensor]);
     return {
       value: tf.matMul(x as tf.Tensor2D, turned),
       gradFunc: (dy, saved) => [
         tf.matMul(dy as tf.Tensor2D, embedding),
-        transpose(weightGradient(saved[0] as tf.Tensor2D, dy as tf.Tensor2D)),
+        tf.tidy(() => transpose(weightGradient(saved[0] as tf.Tensor2D, dy as tf.Tensor2D))),
       ],
     };
   });

@@ -39,7 +39,7 @@ function embedGradient(dy: tf.Tensor2D, ids: Int32Array, vocabSize: number): tf.
 export function gatherRows(x: tf.Tensor2D, indices: Int32Array): tf.Tensor2D {
   const op = tf.customGrad((x) => ({
     value: tf.gather(x as tf.Tensor2D, tf.tensor1d(indices, 'int32')),
-    gradFunc: (dy) => spread(dy as tf.Tensor2D, indices, (x as tf.Tensor2D).shape[0]),
+    gradFunc: (dy) => tf.tidy(() => spread(dy as tf.Tensor2D, indices, (x as tf.Tensor2D).shape[0])),
   }));
   return op(x) as tf.Tensor2D;
 }
