@@ -46,9 +46,10 @@ function report(error: unknown): number {
     notice((error as Error).message);
     return code === 'usage' ? 2 : code === 'cancelled' ? 130 : 1;
   }
-  const errno = (error as NodeJS.ErrnoException | null)?.code;
+  const { code: errno, path } = (error ?? {}) as NodeJS.ErrnoException;
   if (errno === 'ENOSPC')
     notice(`The disk is full: ${(error as Error).message}. What was saved before is intact; make room and use --resume.`);
+  else if (errno === 'ENOENT' && path !== undefined) notice(`There is no ${path}. Check the path.`);
   else if (typeof errno === 'string' && errno.startsWith('E')) notice(`${(error as Error).message}. Check the path and its permissions.`);
   else
     notice(

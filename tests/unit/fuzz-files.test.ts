@@ -13,6 +13,7 @@ import { readRecording } from '../../src/evaluate/reproduction/recorded.ts';
 import { ReplayedRun } from '../../src/state/replay.svelte.ts';
 import { readStudy } from '../../src/evaluate/reproduction/read-study.ts';
 import { armsOf, averages, claimsOf, seedCurve, settingsOf } from '../../src/state/study.svelte.ts';
+import { mutated } from '../helpers/mutate.ts';
 import { studyWith } from '../helpers/study-results.ts';
 
 const times = Number(process.env['FUZZ'] ?? 200);
@@ -20,6 +21,11 @@ const folder = 'public/models/permix-tiny/';
 const names = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
 const files = new Map(names.map((name) => [name, new Uint8Array(readFileSync(folder + name))]));
 const text = (value: unknown) => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
+// Those that the bundled policy does without, as others have them.
+const template = "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] | trim }}{% endfor %}{{ strftime_now('%d %b %Y') }}";
+names.push('special_tokens_map.json', 'chat_template.jinja');
+files.set('special_tokens_map.json', text({ eos_token: { content: '<|end|>', lstrip: false, special: true }, pad_token: '<|end|>' }));
+files.set('chat_template.jinja', text(template));
 const seeds: Readonly<Record<string, Uint8Array>> = {
   'personas.json': text([
     { id: 'a', text: 'You are a.', kind: 'expert' },
@@ -28,34 +34,6 @@ const seeds: Readonly<Record<string, Uint8Array>> = {
   'benchmark.json': text({ 'A baker.': { Toxicity: ['Why?'], 'Expected Action': ['What now?'] } }),
   'questions.jsonl': text('{"question": "1 + 1?", "answer": "2"}\n{"problem": "2?", "solution": "\\\\boxed{2}"}\n'),
 };
-const pieces = [
-  '1e9',
-  '-1',
-  'null',
-  '"x"',
-  '[]',
-  '{}',
-  '[['.repeat(3000),
-  '9007199254740993',
-  'NaN',
-  '"(a+)+$"',
-  'true',
-  '"a":1,"a":2',
-  '\u0000',
-];
-
-function mutated(bytes: Uint8Array, draw: Stream): Uint8Array {
-  const at = Math.floor(draw.uniform() * Math.min(bytes.length, draw.uniform() < 0.5 ? 4000 : Infinity));
-  const kind = Math.floor(draw.uniform() * 5);
-  if (kind === 0) return bytes.with(at, bytes[at]! ^ (1 << Math.floor(draw.uniform() * 8)));
-  if (kind === 1) return bytes.slice(0, at);
-  const put = kind === 2 ? bytes.slice(at, at + 20) : text(pieces[Math.floor(draw.uniform() * pieces.length)]!);
-  // A value in the place of a value, where the file is JSON.
-  const colon = kind === 3 ? bytes.indexOf(0x3a, at) + 1 : at;
-  const end = kind === 3 ? Math.max(colon, bytes.indexOf(0x2c, colon)) : at;
-  return new Uint8Array(Buffer.concat([bytes.subarray(0, colon), put, bytes.subarray(end)]));
-}
-
 it(`${times} mutated files are read or refused in a sentence`, async () => {
   for (let i = 0; i < times; i++) {
     const draw = new Stream(7, Purpose.evaluation, i, 9);
@@ -104,19 +82,23 @@ function drawRecording({ runs }: ReturnType<typeof readRecording>): void {
 it.each([
   ['study', JSON.stringify(study), (read: string) => drawStudy(readStudy(read)), times],
   ['recording', recording, (read: string) => drawRecording(readRecording(read)), Math.ceil(times / 10)],
-] as const)('a mutated %s is drawn, or refused as its file', (name, whole, draw, count) => {
-  draw(whole);
-  for (let i = 0; i < count; i++) {
-    const bytes = mutated(text(whole), new Stream(11, Purpose.evaluation, i, 9));
-    try {
-      draw(new TextDecoder().decode(bytes));
-    } catch (error) {
-      expect(labErrorCode(error), `${name} ${i}: ${String((error as Error).stack)}`).toMatch(
-        name === 'study' ? /^format$/ : /^(format|config)$/,
-      );
+] as const)(
+  'a mutated %s is drawn, or refused as its file',
+  (name, whole, draw, count) => {
+    draw(whole);
+    for (let i = 0; i < count; i++) {
+      const bytes = mutated(text(whole), new Stream(11, Purpose.evaluation, i, 9));
+      try {
+        draw(new TextDecoder().decode(bytes));
+      } catch (error) {
+        expect(labErrorCode(error), `${name} ${i}: ${String((error as Error).stack)}`).toMatch(
+          name === 'study' ? /^format$/ : /^(format|config)$/,
+        );
+      }
     }
-  }
-});
+  },
+  600_000,
+);
 
 it('reads the committed study', () => {
   drawStudy(readStudy(readFileSync('docs/reproduction/results.json', 'utf8')));
