@@ -65,6 +65,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
   } catch (error) {
     suite.out.set('jax-js', `jax-js did not start: ${error instanceof Error ? error.message : String(error)}`);
   }
+  if (large) await suite.selfCheck(adapter);
   const small = benchConfig(128);
   const ours = ['portable', 'fused'] as const;
   await suite.open(small, ours);

@@ -2,11 +2,13 @@
  * The measurements: who computes the same, and then how fast and with what. Contenders take turns within one run, so that
  * what else the machine does meets all of them. A contender that fails or computes something else is out, with the reason.
  */
+import { createEngine } from '../../src/engine/create.ts';
 import type { TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
 import { policyLayout } from '../../src/engine/fused/layout.ts';
 import { planMemory } from '../../src/engine/fused/memory-plan.ts';
+import { checkSentence, selfCheck } from '../../src/engine/self-check.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { initialWeights, type Weights } from '../../src/policy/weights.ts';
 import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
@@ -55,6 +57,17 @@ export class Suite {
     private readonly effort: Effort,
     private readonly say: (line: string) => void,
   ) {}
+
+  /** The check that comes before an engine is used; before anything else has compiled its shaders. */
+  async selfCheck(adapter: string): Promise<void> {
+    for (const engine of ['fused', 'portable'] as const) {
+      const backend = 'webgpu';
+      const check = await selfCheck({ engine, backend, adapter }, (config, weights) => createEngine({ config, weights, engine, backend }));
+      this.say(checkSentence(check));
+      if (check.passed) this.rows.add('selfCheck', engine, [check.milliseconds]);
+      else this.failures.push(checkSentence(check));
+    }
+  }
 
   /** Makes contenders with the same weights. */
   async open(config: PolicyConfig, names: readonly EngineLabel[] = engines): Promise<void> {
