@@ -24,6 +24,7 @@ import { sentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
 import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
+import { waitingRun } from './waiting.ts';
 
 export interface Notice {
   readonly id: number;
@@ -119,11 +120,10 @@ export class Lab implements Stage {
     return active[this.session.phase];
   }
 
-  /** The newest run that waits to be continued, while none is under way: it was left in the middle, or has just failed. */
+  /** The run that waits to be continued, while none is under way. */
   get resumable(): RunRecord | null {
     if (this.resumeDismissed || this.active || this.session.phase === 'paused') return null;
-    const waits = (run: RunRecord): boolean => run.status === 'paused' || (run.status === 'failed' && run.id === this.session.runId);
-    return this.library.runs.find((run) => waits(run) && run.step < run.config.steps) ?? null;
+    return waitingRun(this.library.runs, this.session.runId);
   }
 
   /** What is the matter with the worker, a sentence; null while it answers. */
@@ -378,6 +378,7 @@ export class Lab implements Stage {
         const changed = event.phase !== this.session.phase;
         this.session = event;
         if (!this.active) this.progress = null;
+        if (changed && event.phase === 'failed') this.resumeDismissed = false;
         if (event.phase === 'starting') this.probe.compare('current');
         if (event.phase === 'starting' && event.runId && this.viewed !== event.runId) this.#clear(event.runId);
         if (changed && this.connection === 'ready') void this.attempt(null, () => this.library.refresh());

@@ -9,12 +9,15 @@ import type { Weights } from '../policy/weights.ts';
 import type { CheckpointInfo, EvaluatedPolicy } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { Bench } from './bench.ts';
+import { lossError, Recovery } from './recovery.ts';
 import { nextTask, type Turns } from './turns.ts';
 
 export interface EvaluationTools {
   readonly storage: LabStorage;
   readonly bench: Bench;
   readonly turns: Turns;
+  /** As in `TrainingTools`. */
+  readonly retryWaits?: readonly number[];
   /** The bundled policy. */
   readonly base: { readonly id: string; readonly name: string };
   /** Whether a run is being trained: then it brings a lost device back, otherwise this does. */
@@ -55,23 +58,28 @@ export async function examinedPolicies(tools: EvaluationTools, wanted: readonly 
 
 /** The engine with these weights, for one call at a time, each in a turn of its own between two training steps. */
 export async function lentEngine(
-  { storage, bench, turns, training, base }: EvaluationTools,
+  { storage, bench, turns, training, base, retryWaits }: EvaluationTools,
   checkpoint: string | null,
   baseWeights: Weights,
   signal: AbortSignal,
 ): Promise<AskedEngine> {
   const weights = checkpoint === null ? baseWeights : (await storage.checkpoint(checkpoint)).state.weights;
+  const recovery = new Recovery(retryWaits);
+  const cancelled = () => new LabError('cancelled', 'The evaluation was cancelled.', 'It can be continued.');
   const lend = async <T>(work: (engine: PolicyEngine) => Promise<T>): Promise<T> => {
     // A Cancel that waits is heard before the engine is busy again.
     await nextTask();
-    if (signal.aborted) throw new LabError('cancelled', 'The evaluation was cancelled.', 'It can be continued.');
-    const turn = () => turns.take(() => bench.borrow(base.id, weights, work));
+    if (signal.aborted) throw cancelled();
     try {
-      return await turn();
+      return await turns.take(() => bench.borrow(base.id, weights, work));
     } catch (error) {
       if (!bench.deviceFailed(error) || training()) throw error;
-      await turns.take(() => bench.rebuild(base.id));
-      return turn();
+      const again = () => turns.take(async () => void (await bench.rebuild(base.id)));
+      const outcome = await recovery.after(error, again, (failure) => bench.deviceFailed(failure), signal);
+      if (outcome.kind === 'recovered') return lend(work);
+      if (outcome.kind === 'given up') throw cancelled();
+      if (outcome.kind === 'failed') throw outcome.error;
+      throw lossError(outcome, 'what was asked so far is saved', 'continue it');
     }
   };
   return {

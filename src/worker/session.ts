@@ -42,6 +42,7 @@ import { Turns } from './turns.ts';
 export interface SessionSetup extends BenchSetup {
   openStorage(): Promise<{ readonly storage: LabStorage; readonly notice: string | null }>;
   readonly locks?: RunLocks;
+  readonly retryWaits?: readonly number[];
 }
 
 /** The api, but for the sink, which here also learns what it may transfer. */
@@ -374,6 +375,7 @@ export class Session implements SessionApi {
       events: this.#events,
       turns: this.#turns,
       locks: this.#locks,
+      retryWaits: this.#setup.retryWaits,
     };
   }
 
@@ -393,6 +395,7 @@ export class Session implements SessionApi {
       storage,
       bench: this.#bench,
       turns: this.#turns,
+      retryWaits: this.#setup.retryWaits,
       base: bundledPolicy,
       training: () => this.#open?.active ?? false,
       saveCurrent: () => this.#saveCurrent(storage),

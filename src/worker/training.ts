@@ -19,6 +19,7 @@ import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
 import { continuedRun } from './origin.ts';
+import { deviceNames, lossError, Recovery } from './recovery.ts';
 import { needTeacher, teacherWeights } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
 
@@ -28,11 +29,9 @@ export interface TrainingTools {
   readonly events: EventStream;
   readonly turns: Turns;
   readonly locks: RunLocks;
+  /** Before each try to have a new device, milliseconds; absent: as `recovery.ts` has them. */
+  readonly retryWaits?: readonly number[];
 }
-
-/** A device that is lost more often than this within the window will be lost again. */
-const maxRecoveries = 3;
-const recoveryWindowMs = 10 * 60_000;
 
 /** Slow steps must not cost more than this when the tab is closed, however rarely the config asks for a checkpoint. */
 const autosaveMs = 60_000;
@@ -55,13 +54,16 @@ export class Training {
   #owed: StepReport | null = null;
   #wish: Wish = 'pause';
   #abort = new AbortController();
-  #losses: number[] = [];
+  readonly #recovery: Recovery;
+  /** Ends a wait for a new device. */
+  #waiting = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(record: RunRecord, tools: TrainingTools) {
     this.#record = record;
     this.#saved = record.step;
     this.#tools = tools;
+    this.#recovery = new Recovery(tools.retryWaits);
   }
 
   get id(): string {
@@ -92,6 +94,7 @@ export class Training {
    */
   async begin(wish: 'run' | 'step', accept: readonly string[] = []): Promise<void> {
     const release = await this.#lock();
+    this.#recovery.forget();
     try {
       this.#tell('starting');
       await this.#tools.turns.take(() => this.#prepare(accept).catch((error: unknown) => this.#prepareAgain(error, accept)));
@@ -111,6 +114,7 @@ export class Training {
   async pause(): Promise<void> {
     if (!this.active) return;
     this.#wish = 'pause';
+    this.#waiting.abort();
     if (this.#phase === 'running') this.#tell('pausing');
     await this.#loop;
   }
@@ -120,6 +124,7 @@ export class Training {
     if (this.active) {
       this.#wish = 'stop';
       this.#abort.abort();
+      this.#waiting.abort();
       if (this.#phase === 'running') this.#tell('pausing');
       await this.#loop;
     } else if (this.#phase === 'paused') {
@@ -186,8 +191,14 @@ export class Training {
   async #prepareAgain(error: unknown, accept: readonly string[]): Promise<void> {
     const { bench } = this.#tools;
     if (!bench.deviceFailed(error)) throw error;
-    await bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
-    await this.#prepare(accept);
+    const again = async () => {
+      await bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
+      await this.#prepare(accept);
+    };
+    // No command is heard before the run has started, so none could end the wait.
+    const outcome = await this.#recovery.after(error, again, (failure) => bench.deviceFailed(failure), new AbortController().signal);
+    if (outcome.kind === 'failed') throw outcome.error;
+    if (outcome.kind === 'lost again' || outcome.kind === 'no device') throw this.#lost(outcome);
   }
 
   async #prepare(accept: readonly string[]): Promise<void> {
@@ -330,39 +341,42 @@ export class Training {
 
   /** Null when training can go on; otherwise why it cannot. */
   async #recover(error: unknown): Promise<unknown> {
-    if (!this.#tools.bench.deviceFailed(error)) return error;
-    const wasm = labErrorCode(error) === 'wasm';
-    const device = wasm ? 'WebAssembly module' : 'GPU';
-    const now = Date.now();
-    this.#losses = [...this.#losses.filter((time) => now - time < recoveryWindowMs), now];
-    if (this.#losses.length > maxRecoveries) {
-      return new LabError(
-        wasm ? 'wasm' : 'webgpu',
-        `The ${device} failed ${this.#losses.length} times within ten minutes (${sentenceOf(error)}); the run is saved up to step ${this.#saved}.`,
-        wasm
-          ? 'Close other pages that take much memory, reload this one and continue the run.'
-          : 'Close other pages that use the GPU and resume, or go on without it: add ?backend=wasm to the address.',
-        { cause: error },
-      );
-    }
+    const { bench, turns } = this.#tools;
+    if (!bench.deviceFailed(error)) return error;
+    const { device, fresh } = deviceNames(error);
     this.#steps = null;
     this.#trainer = null;
+    // A step that could not be stored is made again.
+    this.#owed = null;
     this.#tell('recovering', `The ${device} failed; going back to step ${this.#saved}.`);
-    try {
-      await this.#tools.turns.take(async () => {
-        await this.#tools.bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
+    this.#waiting = new AbortController();
+    if (this.#wish === 'pause' || this.#wish === 'stop') this.#waiting.abort();
+    const again = () =>
+      turns.take(async () => {
+        await bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
         await this.#goBack();
       });
-    } catch (again) {
-      return this.#recover(again);
+    const outcome = await this.#recovery.after(error, again, (failure) => bench.deviceFailed(failure), this.#waiting.signal);
+    switch (outcome.kind) {
+      case 'recovered':
+        this.#notice(
+          'warning',
+          `The ${device} failed. A new ${fresh} was set up, and the run goes on from step ${this.#saved}, its last checkpoint.`,
+        );
+        this.#tell(this.#wish === 'run' || this.#wish === 'step' ? 'running' : 'pausing');
+        return null;
+      case 'given up':
+        return null;
+      case 'failed':
+        return outcome.error;
+      case 'lost again':
+      case 'no device':
+        return this.#lost(outcome);
     }
-    const fresh = wasm ? 'module' : 'device';
-    this.#notice(
-      'warning',
-      `The ${device} failed. A new ${fresh} was set up, and the run goes on from step ${this.#saved}, its last checkpoint.`,
-    );
-    this.#tell(this.#wish === 'run' || this.#wish === 'step' ? 'running' : 'pausing');
-    return null;
+  }
+
+  #lost(outcome: Parameters<typeof lossError>[0]): LabError {
+    return lossError(outcome, `the run is saved up to step ${this.#saved}`, 'continue the run');
   }
 
   /** Comes to rest at a whole step: a checkpoint, unless there is one of this step already, and the status. */

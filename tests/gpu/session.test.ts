@@ -58,9 +58,18 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
 
   const failed = soon(probe.phase('finished', 'failed', 'paused'), probe);
   const doomed = await session.start({ ...distillation, seed: 2, steps: 50 }, undefined, expected.id);
-  const watch = setInterval(() => devices.at(-1)!.destroy(), 20);
+  let ended = false;
+  void failed.then(() => (ended = true));
+  // Each device as soon as the run goes on with it.
+  const destroyed = (async () => {
+    while (!ended) {
+      devices.at(-1)!.destroy();
+      await Promise.race([probe.phase('running'), failed]);
+    }
+  })();
   await failed;
-  clearInterval(watch);
+  await destroyed;
+  expect(devices).toHaveLength(5);
   const end = (await session.history(doomed)).run;
   expect(end.status).toBe('failed');
   expect(end.failure).toMatch(/GPU failed 4 times within ten minutes .*; the run is saved up to step/);
