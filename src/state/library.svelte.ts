@@ -47,6 +47,19 @@ export class Library {
     await this.refresh();
   }
 
+  /** A file of the run, and what to call it. */
+  async saveRun(run: RunRecord): Promise<{ readonly name: string; readonly bytes: ArrayBuffer }> {
+    const name = run.name.replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
+    return { name: `${name || 'run'}.permix-run`, bytes: await this.#api().saveRun(run.id) };
+  }
+
+  /** A run from such a file. Its id. */
+  async openRun(file: File): Promise<string> {
+    const id = await this.#api().openRun(file);
+    await this.refresh();
+    return id;
+  }
+
   async deleteRun(id: string): Promise<void> {
     await this.#api().deleteRun(id);
     const { [id]: _gone, ...rest } = this.checkpoints;

@@ -99,6 +99,9 @@ export async function openDatabase(name: string, path: readonly Upgrade[] = upgr
   }
 }
 
+/** A way that needs no storage is among those that are left. */
+const tryAgain = 'continue to try again, or save the run as a file under “What has been kept?”';
+
 /** Runs one storage operation; what goes wrong in it becomes a LabError that says what was lost (nothing) and what to do. */
 export async function guarded<T>(operation: () => Promise<T>): Promise<T> {
   try {
@@ -120,14 +123,14 @@ export async function guarded<T>(operation: () => Promise<T>): Promise<T> {
       throw new LabError(
         'storage',
         'The connection to the stored runs was closed by the browser.',
-        'What is not saved yet is still in this page: continue to try again.',
+        `What is not saved yet is still in this page: ${tryAgain}.`,
         { cause: error },
       );
     }
     throw new LabError(
       'storage',
       `The browser’s storage failed (${error instanceof Error ? error.message : String(error)}).`,
-      'What was stored before is still there; what is not saved yet is in this page: continue to try again.',
+      `What was stored before is still there; what is not saved yet is in this page: ${tryAgain}.`,
       { cause: error },
     );
   }

@@ -16,6 +16,9 @@ export async function openStorage(name = 'permix-lab'): Promise<{ readonly stora
       error instanceof LabError
         ? error.message
         : 'This browser does not let the page store anything (a private window, or site data is blocked).';
-    return { storage: new MemoryStorage(), notice: `${why} Runs are kept only until this page is closed.` };
+    return {
+      storage: new MemoryStorage(),
+      notice: `${why} Runs are kept only until this page is closed; those you want to keep can be saved as files, under “What has been kept?”.`,
+    };
   }
 }

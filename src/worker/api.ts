@@ -192,6 +192,10 @@ export interface TrainerApi extends JudgeApi {
   history(runId: string): Promise<RunHistory>;
   rollouts(runId: string, step: number): Promise<readonly RolloutRecord[]>;
   renameRun(runId: string, name: string): Promise<void>;
+  /** A file of the run with its newest state; for the open run also where storage has failed. */
+  saveRun(runId: string): Promise<ArrayBuffer>;
+  /** Such a file becomes a run of its own, at rest. Resolves with its id. */
+  openRun(file: File): Promise<string>;
   deleteRun(runId: string): Promise<void>;
   /** A record that cannot be read, with what belongs to it. Resolves with those that are left. */
   deleteUnreadable(record: Unreadable): Promise<readonly Unreadable[]>;

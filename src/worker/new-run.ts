@@ -11,6 +11,7 @@ import { initialTrainerState } from '../rl/trainer.ts';
 import { forkComplaints, forked } from '../run/fork.ts';
 import { begun, type Origin } from '../run/identity.ts';
 import type { RunRecord, Teacher } from '../storage/records.ts';
+import type { StoredRun } from '../storage/run-file.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { Bench } from './bench.ts';
@@ -78,6 +79,19 @@ export async function forkRun(
     history.filter((metrics) => metrics.step <= step),
   );
   return storage.run(record.id);
+}
+
+/** A run that comes from a file: a copy of its own, at rest where it was saved. */
+export async function addRun({ storage }: Tools, { run, checkpoint, metrics }: StoredRun): Promise<RunRecord> {
+  const now = Date.now();
+  const { failure: _, ...record } = run;
+  const id = newId('run');
+  await storage.createRun(
+    { ...record, id, status: 'paused', created: now, updated: now },
+    { ...checkpoint, runId: id, kept: false },
+    metrics,
+  );
+  return storage.run(id);
 }
 
 function refuse(complaints: readonly string[], next: string): void {

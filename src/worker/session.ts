@@ -13,6 +13,7 @@ import { changesOf, type Changes } from '../run/identity.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, ResumableKind, RunRecord } from '../storage/records.ts';
+import { packRun, readRunFile } from '../storage/run-file.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
 import type {
@@ -33,7 +34,7 @@ import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
 import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
-import { createRun, forkRun, runComplaints } from './new-run.ts';
+import { addRun, createRun, forkRun, runComplaints } from './new-run.ts';
 import { compareRun } from './origin.ts';
 import { probeCheckpoint, type ProbeSubject } from './probe.ts';
 import { Training, type TrainingTools } from './training.ts';
@@ -206,6 +207,20 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     const record = await storage.updateRun(runId, { name: checkedName(name) });
     if (this.#open?.id === runId) this.#open.adopt(record);
+  }
+
+  async saveRun(runId: string): Promise<ArrayBuffer> {
+    const run = this.#open?.id === runId ? this.#open : new Training(await (await this.#opened()).storage.run(runId), await this.#tools());
+    return packRun(await run.snapshot());
+  }
+
+  openRun(file: File): Promise<string> {
+    return this.#commands.take(async () => {
+      const { storage } = await this.#opened();
+      const { id } = await addRun({ storage, bench: this.#bench }, await readRunFile(file));
+      await this.#listCheckpoints(id);
+      return id;
+    });
   }
 
   deleteRun(runId: string): Promise<void> {

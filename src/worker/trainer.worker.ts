@@ -65,6 +65,11 @@ const api: TrainerApi = {
   history: (runId) => session.history(runId),
   rollouts: (runId, step) => session.rollouts(runId, step),
   renameRun: (runId, name) => session.renameRun(runId, name),
+  async saveRun(runId) {
+    const file = await session.saveRun(runId);
+    return transfer(file, [file]);
+  },
+  openRun: (file) => session.openRun(file),
   deleteRun: (runId) => session.deleteRun(runId),
   deleteUnreadable: (record) => session.deleteUnreadable(record),
   saveCheckpoint: (name) => session.saveCheckpoint(name),

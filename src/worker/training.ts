@@ -12,7 +12,8 @@ import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import { train } from '../rl/trainer.ts';
 import { changeOf } from '../run/identity.ts';
-import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
+import type { Checkpoint, CheckpointInfo, MetricsRecord, RunRecord, RunStatus } from '../storage/records.ts';
+import type { StoredRun } from '../storage/run-file.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { NoticeLevel, SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
@@ -137,6 +138,25 @@ export class Training {
     return this.#alone(async () => {
       await this.hold();
       return this.#checkpoint(name, true, this.#record.status);
+    });
+  }
+
+  /** The run with its newest state, of the engine where that is ahead of what is stored. Needs no storage as long as the engine holds the run. */
+  snapshot(): Promise<StoredRun> {
+    return this.#tools.turns.take(async () => {
+      const { storage, bench } = this.#tools;
+      const stored = await storage.metrics(this.id).catch((error: unknown) => {
+        // What cannot be read cannot be saved; the state can.
+        if (this.#holds() && labErrorCode(error) === 'storage') return [];
+        throw error;
+      });
+      if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored };
+      const { config } = this.#record;
+      const state = await (await bench.engineFor(config.policy, loraSetup(config))).exportState();
+      const owed = this.#owed ? [metricsOf(this.id, this.#owed)] : [];
+      const metrics = [...stored.filter(({ step }) => step !== owed[0]?.step), ...owed];
+      const checkpoint = { name: `Step ${this.#step}`, reward: this.#reward, config, trainer: this.#trainer!, state };
+      return { run: { ...this.#record, step: this.#step }, checkpoint, metrics };
     });
   }
 
@@ -278,8 +298,8 @@ export class Training {
 
   /** Metrics and rollouts of a step, and a checkpoint where one is due. */
   async #store(report: StepReport): Promise<void> {
-    const { step, metrics, personas: accuracy, rollouts } = report;
-    await this.#tools.storage.saveStep({ runId: this.id, step, metrics, personas: accuracy }, { runId: this.id, step, rollouts });
+    const { step, rollouts } = report;
+    await this.#tools.storage.saveStep(metricsOf(this.id, report), { runId: this.id, step, rollouts });
     if (this.#due(step)) await this.#checkpoint(`Step ${step}`, false, 'running');
     this.#owed = null;
   }
@@ -423,6 +443,10 @@ export class Training {
   #notice(level: NoticeLevel, text: string): void {
     this.#tools.events.push({ type: 'notice', runId: this.id, level, text });
   }
+}
+
+function metricsOf(runId: string, { step, metrics, personas: accuracy }: StepReport): MetricsRecord {
+  return { runId, step, metrics, personas: accuracy };
 }
 
 function sentenceOf(error: unknown): string {
