@@ -169,8 +169,13 @@ export const unrecorded = 'unrecorded';
 /** What has to be accepted for this difference. */
 export const acceptedAs = ({ part, was }: Difference): string => (was === null ? unrecorded : part);
 
-/** Whether a part of a training run may be taken over: its settings may not, they are what a fork is for. */
-export const runMayDiffer = (part: string): boolean => part !== 'format' && (part === 'settings.steps' || !part.startsWith('settings.'));
+/**
+ * Whether a part of a training run may be taken over in the page: its settings and its teacher may not, they are what a fork is for. Another
+ * base may be, unlike on the command line (`cli/train-plan.ts`): there the old folder can be given again, while a page that was renewed has
+ * no way back, and its runs could never be continued.
+ */
+export const runMayDiffer = (part: string): boolean =>
+  part !== 'format' && (part === 'settings.steps' || !/^(settings|teacher)(\.|$)/.test(part));
 
 const examinable: readonly string[] = ['engine', 'backend', 'numerics'] satisfies Part[];
 /** Replies of two policies, or to two sets of questions, are no examination of either. */

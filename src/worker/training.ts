@@ -7,7 +7,9 @@
  */
 import type { PolicyEngine } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
+import { ownPromptSentence } from '../persona/place.ts';
 import { personas } from '../persona/world.ts';
+import type { Tokenizer } from '../policy/tokenizer.ts';
 import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import { train } from '../rl/trainer.ts';
@@ -232,6 +234,8 @@ export class Training {
     if (this.#owed) await this.#store(this.#owed);
     await this.#teacher();
     const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
+    const own = ownPromptSentence(await this.#tokenizer(), this.#record.config.policy);
+    if (own !== null) this.#notice('info', own);
     const earlier = this.#record.origin?.takenOver.length ?? 0;
     for (const change of origin.takenOver.slice(earlier).filter(({ was }) => was !== null)) {
       this.#notice('info', `“${this.#record.name}” goes on from ${change.at} with something else: ${changeOf(change)}.`);
@@ -271,12 +275,13 @@ export class Training {
     this.#steps ??= train({
       engine: await bench.engineFor(config.policy, loraSetup(config)),
       ...(await this.#teacher()),
-      tokenizer: (await bench.tokenizer(config.policy)).withArguments(config.templateArguments),
+      tokenizer: await this.#tokenizer(),
       eosIds: (await bench.policy(config.policy)).config.eosIds,
       personas,
       config,
       state: this.#trainer!,
       signal: this.#abort.signal,
+      onNotice: (sentence) => this.#notice('info', sentence),
       onProgress: (phase, fraction) => events.push({ type: 'progress', runId: this.id, step: this.#step + 1, phase, fraction }),
     });
     const next = await this.#steps.next();
@@ -287,6 +292,12 @@ export class Training {
     events.pushStep(this.id, next.value.report);
     await this.#store(next.value.report);
     this.#tell(this.#phase);
+  }
+
+  /** With what the run tells its chat template. */
+  async #tokenizer(): Promise<Tokenizer> {
+    const { policy, templateArguments } = this.#record.config;
+    return (await this.#tools.bench.tokenizer(policy)).withArguments(templateArguments);
   }
 
   /** Sequence distillation only. */
