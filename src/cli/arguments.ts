@@ -3,7 +3,7 @@
  * It knows no command; each command lists its options beside its code.
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { backendNames, engineNames, type BackendName, type EngineName } from '../engine/engine.ts';
+import { backendNames, engineNames, type EngineRequest } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 
 export interface OptionSpec {
@@ -25,12 +25,6 @@ export const commonOptions: Readonly<Record<string, OptionSpec>> = {
   json: { help: 'JSON, and nothing else, on standard output' },
   help: { help: 'this text' },
 };
-
-/** What the reader asked for; undefined where the choice is the program's. */
-export interface EngineWish {
-  readonly engine?: EngineName;
-  readonly backend?: BackendName;
-}
 
 export class Arguments {
   readonly #command: string;
@@ -116,7 +110,7 @@ export class Arguments {
     return items && Int32Array.from(items, Number);
   }
 
-  get wish(): EngineWish {
+  get engineRequest(): EngineRequest {
     const engine = this.choice('engine', engineNames);
     const backend = this.choice('backend', backendNames);
     return { ...(engine ? { engine } : {}), ...(backend ? { backend } : {}) };

@@ -34,7 +34,7 @@ export async function candidate(args: Arguments, folder: string, taken: string |
       tokenizer,
       eosIds: config.eosIds,
       maxPositions: config.maxPositions,
-      open: () => openEngine({ config, weights, wish: args.wish }),
+      open: () => openEngine({ config, weights, engineRequest: args.engineRequest }),
       close: (engine: PolicyEngine) => engine.dispose(),
     },
     policy,

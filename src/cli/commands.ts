@@ -121,7 +121,7 @@ export const commands: readonly Command[] = [
       'min-p': { value: 'P', help: 'sample among those at least P times as likely as the most likely; 0 is off (0)' },
       seed,
     },
-    run: async (args, out) => (await import('./generate.ts')).generate(args, out),
+    run: async (args, out) => (await import('./generate.ts')).generateCommand(args, out),
   },
   {
     name: 'logits',
@@ -174,8 +174,8 @@ export const commands: readonly Command[] = [
         out: args.text('out') ?? bundledPolicy,
         fresh: args.flag('fresh'),
         accept: args.list('accept') ?? [],
-        engine: args.wish.engine,
-        backend: args.wish.backend,
+        engine: args.engineRequest.engine,
+        backend: args.engineRequest.backend,
       });
     },
   },

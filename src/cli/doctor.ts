@@ -17,8 +17,8 @@ const telling = /Buffer(Size|BindingSize)$|StorageBuffersPerShaderStage|^maxComp
 export async function doctor(args: Arguments, out: Output): Promise<number> {
   enableProdMode();
   const found = await findAdapters();
-  let choice = chooseEngine(args.wish, found);
-  const checks = await checkAll(args.wish, found);
+  let choice = chooseEngine(args.engineRequest, found);
+  const checks = await checkAll(args.engineRequest, found);
   for (;;) {
     const check = checks.find((one) => one.engine === choice.engine && one.backend === choice.backend);
     const next = !check || check.passed ? null : instead(choice, check);
@@ -61,8 +61,8 @@ export async function doctor(args: Arguments, out: Output): Promise<number> {
  * Every pair there is here, asked anew; what it finds is remembered for the other commands. A software adapter takes minutes and is
  * never chosen unasked, so there it is done where WebGPU is asked for.
  */
-async function checkAll(wish: Arguments['wish'], { webgpu: adapter, software }: Adapters): Promise<SelfCheck[]> {
-  const gpu = adapter !== null && (!software || wish.backend === 'webgpu' || wish.engine === 'fused');
+async function checkAll(engineRequest: Arguments['engineRequest'], { webgpu: adapter, software }: Adapters): Promise<SelfCheck[]> {
+  const gpu = adapter !== null && (!software || engineRequest.backend === 'webgpu' || engineRequest.engine === 'fused');
   const pairs: Pick<EngineInfo, 'engine' | 'backend' | 'adapter'>[] = [
     ...(gpu ? [{ engine: 'fused' as const, backend: 'webgpu' as const, adapter }] : []),
     ...(gpu ? [{ engine: 'portable' as const, backend: 'webgpu' as const, adapter }] : []),

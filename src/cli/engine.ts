@@ -32,14 +32,14 @@ export interface EngineSetup {
   readonly config: PolicyConfig;
   readonly weights: Weights;
   readonly lora?: LoraSetup | null;
-  readonly wish: { readonly engine?: EngineName | undefined; readonly backend?: BackendName | undefined };
+  readonly engineRequest: { readonly engine?: EngineName | undefined; readonly backend?: BackendName | undefined };
 }
 
 /** @throws LabError 'usage' for an impossible pair, 'webgpu' where it is asked for and not there */
-export async function openEngine({ config, weights, lora = null, wish }: EngineSetup): Promise<PolicyEngine> {
+export async function openEngine({ config, weights, lora = null, engineRequest }: EngineSetup): Promise<PolicyEngine> {
   // Without it tfjs recommends its own native backend on stderr.
   enableProdMode();
-  const { engine, backend } = await chosenEngine(wish);
+  const { engine, backend } = await chosenEngine(engineRequest);
   return createEngine({ config, weights, lora, engine, backend, wasmPath });
 }
 
@@ -47,16 +47,16 @@ export async function openEngine({ config, weights, lora = null, wish }: EngineS
  * What the options, or this machine, would compute with. Its self-check has passed, but for a software adapter's (`checkedFirst`).
  * @throws LabError 'numeric' where what was asked for computes wrongly; where nothing was, it is said and the next one is taken
  */
-export async function chosenEngine(wish: EngineSetup['wish']): Promise<EngineChoice> {
-  const adapters = await findAdapters(wish.backend);
-  let choice = chooseEngine(wish, adapters);
+export async function chosenEngine(engineRequest: EngineSetup['engineRequest']): Promise<EngineChoice> {
+  const adapters = await findAdapters(engineRequest.backend);
+  let choice = chooseEngine(engineRequest, adapters);
   for (;;) {
     if (!checkedFirst(choice, adapters.software)) return choice;
     const adapter = choice.backend === 'webgpu' ? adapters.webgpu : null;
     const check = await checkEngine({ engine: choice.engine, backend: choice.backend, adapter }, checkSetup, false, wasmPath);
     if (check.passed) return choice;
     const next = instead(choice, check);
-    if (!next || wish.engine || wish.backend) {
+    if (!next || engineRequest.engine || engineRequest.backend) {
       const way = next ? `Use --engine ${next.engine} --backend ${next.backend}; ` : '';
       throw new LabError('numeric', checkSentence(check), `${way}permix doctor --json shows the whole report.`);
     }
@@ -91,7 +91,7 @@ export function templateArguments(args: Arguments): TemplateSettings['arguments'
 
 export async function openPolicy(args: Arguments): Promise<{ policy: Policy; engine: PolicyEngine }> {
   const policy = await readPolicy(modelFolder(args), templateArguments(args));
-  return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, wish: args.wish }) };
+  return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, engineRequest: args.engineRequest }) };
 }
 
 /** @throws LabError 'usage' for ids the policy does not have, or more of them than it has positions */

@@ -84,7 +84,7 @@ export class EvaluationFolder<C extends object = Cell> {
     return folder;
   }
 
-  /** Finished before, in an earlier sitting; then all that were written since. */
+  /** Finished before, in an earlier session; then all that were written since. */
   get finished(): number {
     return this.#cells.size;
   }

@@ -102,7 +102,7 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
       ...(await personaParts(library.personas, library.voices)),
       ...(await questionParts([set.questions, set.others].map((list) => list.map(({ id, text, answer }) => [id, text, answer])))),
       ...settingParts({ command: 'eval', ...settings }),
-      ...programParts(await chosenEngine(args.wish)),
+      ...programParts(await chosenEngine(args.engineRequest)),
     },
   };
 }

@@ -8,9 +8,9 @@ import type { Arguments } from './arguments.ts';
 import { checkTokens, openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
 import { Progress } from './progress.ts';
-import { replyOf } from './reply.ts';
+import { generatedRow } from './reply.ts';
 
-export async function generate(args: Arguments, out: Output): Promise<void> {
+export async function generateCommand(args: Arguments, out: Output): Promise<void> {
   if ((args.text('prompt') === undefined) === (args.text('tokens') === undefined)) throw args.wrong('Give either --prompt or --tokens.');
   if (args.flag('greedy') && args.text('temperature') !== undefined) throw args.wrong('--greedy leaves no --temperature to choose.');
   if (args.flag('chat') && args.text('prompt') === undefined) throw args.wrong('--chat needs --prompt.');
@@ -32,7 +32,7 @@ export async function generate(args: Arguments, out: Output): Promise<void> {
   if (settings.temperature <= 100) checkChoice(rollouts, policy.config.vocabSize);
   engine.dispose();
 
-  const { tokens, logprobs, text, finish } = replyOf(rollouts, 0, policy.tokenizer);
+  const { tokens, logprobs, text, finish } = generatedRow(rollouts, 0, policy.tokenizer);
   out.object({ promptTokens: Array.from(prompt), tokens, logprobs, text, finish });
   out.line(text ?? tokens.join(','));
 }

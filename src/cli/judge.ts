@@ -21,7 +21,7 @@ import { stopSignal } from './stop.ts';
 const keyVariable = 'PERMIX_JUDGE_KEY';
 
 export async function judgeCommand(args: Arguments, out: Output): Promise<number> {
-  const wish = {
+  const asked = {
     personas: args.integer('personas', 1, 100_000) ?? 10,
     questions: args.integer('questions', 1, 10_000) ?? 2,
     seed: args.integer('seed', 0, 0xffffffff) ?? 1,
@@ -36,17 +36,17 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   const benchmark = parseBenchmark(text, basename(file));
   const policy = await candidate(args, resolve(modelFolder(args)), null);
   const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? replyTokens(policy.candidate.maxPositions);
-  const plan = planJudging(benchmark, [policy.candidate], { ...wish, maxNewTokens });
-  const { temperature, seed } = wish;
+  const plan = planJudging(benchmark, [policy.candidate], { ...asked, maxNewTokens });
+  const { temperature, seed } = asked;
   const sampling = { temperature, topP: 0.9, maxNewTokens, seed };
 
   const path = args.text('out');
   const identity = {
     ...(await policyParts(policy.policy)),
     ...(await questionParts(plan.personas)),
-    ...settingParts({ command: 'judge', ...wish, maxNewTokens, topP: sampling.topP }),
+    ...settingParts({ command: 'judge', ...asked, maxNewTokens, topP: sampling.topP }),
     ...judgeParts({ address: judge.url, model: judge.model }),
-    ...programParts(await chosenEngine(args.wish)),
+    ...programParts(await chosenEngine(args.engineRequest)),
   };
   const folder =
     path === undefined
@@ -68,11 +68,11 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
       store,
       parallel,
       signal: stop.signal,
-      onProgress: (news) => {
-        if (!progress && news.done > 0) notice(`Resumed: ${news.done} of ${total} verdicts were there before.`);
-        progress ??= new Progress('judging', total, news.done);
-        done = news.done;
-        progress.at(done, news.phase);
+      onProgress: (update) => {
+        if (!progress && update.done > 0) notice(`Resumed: ${update.done} of ${total} verdicts were there before.`);
+        progress ??= new Progress('judging', total, update.done);
+        done = update.done;
+        progress.at(done, update.phase);
       },
     });
   } catch (error) {

@@ -31,7 +31,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   // Before any module of the engine is loaded: they look for WebGPU's globals. Loading Dawn is spared where it is not asked for.
-  const { backend } = args.wish;
+  const { backend } = args.engineRequest;
   if (backend === undefined || backend === 'webgpu') {
     const missing = await provideWebGpu();
     if (missing && backend === 'webgpu') throw new LabError('webgpu', missing, 'Or use --backend wasm.');

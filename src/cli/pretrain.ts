@@ -55,7 +55,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   const tokenizer = loadTokenizer(files.tokenizer, files.config);
   const weights = initialWeights(tinyConfig, seed);
   const folder = await PretrainFolder.open(work, await identityOf(options, weights, files), options.accept);
-  const engine = await openEngine({ config: tinyConfig, weights, wish: { engine: options.engine, backend: options.backend } });
+  const engine = await openEngine({ config: tinyConfig, weights, engineRequest: { engine: options.engine, backend: options.backend } });
 
   const saved = folder.reached;
   if (folder.state) await engine.importState(folder.state);

@@ -8,7 +8,7 @@ import type { Arguments } from './arguments.ts';
 import { openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
-import { replyOf } from './reply.ts';
+import { generatedRow } from './reply.ts';
 
 export async function probe(args: Arguments, out: Output): Promise<void> {
   const question = args.required('question');
@@ -40,7 +40,7 @@ export async function probe(args: Arguments, out: Output): Promise<void> {
   engine.dispose();
 
   const replies = asked.map((persona, row) => {
-    const { tokens, logprobs, text, finish } = replyOf(rollouts, row, tokenizer);
+    const { tokens, logprobs, text, finish } = generatedRow(rollouts, row, tokenizer);
     return { persona: persona?.id ?? null, prompt: prompts[row]!.text, text, voice: voiceOf(text ?? ''), tokens, logprobs, finish };
   });
   const { ownPrompt } = personaPlace(tokenizer);

@@ -26,7 +26,7 @@ export class Progress {
   #shown = performance.now();
   #done: number;
 
-  /** @param total units of the whole work  @param from units that were done before, in an earlier sitting */
+  /** @param total units of the whole work  @param from units that were done before, in an earlier session */
   constructor(label: string, total: number, from = 0) {
     this.#label = label;
     this.#total = total;

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { EngineInfo } from '../engine/engine.ts';
+import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
 import { labErrorCode } from '../errors.ts';
 import { analysis } from '../evaluate/reproduction/analysis.ts';
 import { recordedRun, recordingFormat, recordingVersion, type RecordedRun, type Recording } from '../evaluate/reproduction/recorded.ts';
@@ -14,7 +14,7 @@ import { parseRunConfig } from '../rl/check.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { StepReport } from '../rl/events.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
-import type { Arguments, EngineWish } from './arguments.ts';
+import type { Arguments } from './arguments.ts';
 import { openEngine } from './engine.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
 import { tryFile } from './output-files.ts';
@@ -32,9 +32,9 @@ export async function recordCommand(args: Arguments, out: Output): Promise<numbe
   await tryFile('out', target);
   const source = await folderSource(bundledPolicy);
   // Both together, so that a recording does not depend on what a machine happens to have.
-  const wish = {
-    engine: args.wish.engine ?? 'portable',
-    backend: args.wish.backend ?? (args.wish.engine === 'fused' ? 'webgpu' : 'wasm'),
+  const engineRequest = {
+    engine: args.engineRequest.engine ?? 'portable',
+    backend: args.engineRequest.backend ?? (args.engineRequest.engine === 'fused' ? 'webgpu' : 'wasm'),
   } as const;
   const stop = stopSignal('Stopping; nothing is written.');
   const runs: RecordedRun[] = [];
@@ -46,7 +46,7 @@ export async function recordCommand(args: Arguments, out: Output): Promise<numbe
       ['permix', 'PerMix'],
     ] as const) {
       const config = parseRunConfig({ recipe, seed, steps, objective: { beta: analysis.headlineBeta, kl: 'k3' }, policy: source.id });
-      const taken = await record(config, wish, stop.signal, (done) => progress.at(runs.length * steps + done, name));
+      const taken = await record(config, engineRequest, stop.signal, (done) => progress.at(runs.length * steps + done, name));
       runs.push(recordedRun(name, config, taken.reports));
       info = taken.info;
     }
@@ -80,12 +80,12 @@ export async function recordCommand(args: Arguments, out: Output): Promise<numbe
 
 async function record(
   config: RunConfig,
-  wish: EngineWish,
+  engineRequest: EngineRequest,
   signal: AbortSignal,
   onStep: (done: number) => void,
 ): Promise<{ reports: StepReport[]; info: EngineInfo }> {
   const policy = await loadPolicy(await folderSource(bundledPolicy));
-  const engine = await openEngine({ config: policy.config, weights: policy.weights, wish });
+  const engine = await openEngine({ config: policy.config, weights: policy.weights, engineRequest });
   try {
     await engine.setReference();
     const reports: StepReport[] = [];

@@ -2,7 +2,7 @@
 import type { Rollouts } from '../engine/engine.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 
-export interface Reply {
+export interface GeneratedRow {
   /** The completion, its EOS included. */
   readonly tokens: number[];
   readonly logprobs: number[];
@@ -11,7 +11,7 @@ export interface Reply {
   readonly finish: 'eos' | 'length';
 }
 
-export function replyOf(rollouts: Rollouts, row: number, tokenizer: Tokenizer | null): Reply {
+export function generatedRow(rollouts: Rollouts, row: number, tokenizer: Tokenizer | null): GeneratedRow {
   const start = row * rollouts.width + rollouts.promptLengths[row]!;
   const end = row * rollouts.width + rollouts.lengths[row]!;
   const ended = rollouts.ended[row] === 1;

@@ -2,6 +2,7 @@
  * Which runs a study consists of: arms times seeds, each with its whole configuration, a key that says what decides it, and what has to be
  * finished before it. Pure: nothing is run here (`reproduce.ts`), and which arms there are is `reproduce-studies.ts`.
  */
+import type { EngineRequest } from '../engine/engine.ts';
 import { createHash } from 'node:crypto';
 import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
 import type { Arm } from '../evaluate/reproduction/results.ts';
@@ -9,7 +10,6 @@ import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { formatVersion, numericsVersion } from '../run/identity.ts';
-import type { EngineWish } from './arguments.ts';
 
 /** A policy that runs begin from. */
 export interface BasePolicy {
@@ -44,7 +44,7 @@ export interface Circumstances {
   readonly steps: number;
   readonly examination: Examination;
   readonly bases: readonly BasePolicy[];
-  readonly wish: EngineWish;
+  readonly wish: EngineRequest;
 }
 
 export interface PlannedRun {
@@ -95,7 +95,7 @@ export function nextRun(runs: readonly PlannedRun[], started: ReadonlySet<string
  * Seconds a run takes on one core, as measured for the bundled policy on wasm (2026, a cloud machine): only their ratios matter, for the time
  * left. A step of 128 rollouts; replies and scored rows of an examination.
  */
-export function workOf(
+export function secondsOf(
   { config }: Pick<PlannedRun, 'config'>,
   { problems, fidelityReplies }: Examination,
 ): { readonly train: number; readonly evaluate: number } {

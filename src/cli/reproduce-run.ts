@@ -1,10 +1,10 @@
 /**
- * One run of a study in a process of its own: trains, examines, writes result.json. It goes on where an earlier sitting stopped. What is run
+ * One run of a study in a process of its own: trains, examines, writes result.json. It goes on where an earlier session stopped. What is run
  * is in the folder's plan.json; who starts it, and what follows from the results, is `reproduce.ts`.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EngineInfo, PolicyEngine } from '../engine/engine.ts';
+import type { EngineInfo, EngineRequest, PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import type { Candidate, Cell, CellStore } from '../evaluate/request.ts';
@@ -21,7 +21,7 @@ import type { MetricName } from '../rl/metric-names.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, type PolicyMaterial } from '../run/identity.ts';
 import { z } from '../schema.ts';
 import { taskById } from '../tasks/index.ts';
-import { Arguments, type EngineWish } from './arguments.ts';
+import { Arguments } from './arguments.ts';
 import { chosenEngine, openEngine } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
 import { folderSource } from './folder.ts';
@@ -45,7 +45,7 @@ export interface RunPlan {
   /** Folder of the finished run that examined the base with the same questions; null: this is that run. */
   readonly baseRun: string | null;
   readonly examination: Examination;
-  readonly wish: EngineWish;
+  readonly wish: EngineRequest;
   readonly build: string;
 }
 
@@ -208,7 +208,12 @@ interface Examined extends Candidate {
   close(engine: PolicyEngine): void;
 }
 
-async function candidate(folder: string, name: string, wish: EngineWish, onOpen: (info: EngineInfo) => void = () => {}): Promise<Examined> {
+async function candidate(
+  folder: string,
+  name: string,
+  wish: EngineRequest,
+  onOpen: (info: EngineInfo) => void = () => {},
+): Promise<Examined> {
   const material = await loadPolicy(await folderSource(folder));
   const { config, weights, tokenizer } = material;
   if (!tokenizer) throw new Error(`no tokenizer in ${folder}, which was trained from`);
@@ -219,7 +224,7 @@ async function candidate(folder: string, name: string, wish: EngineWish, onOpen:
     eosIds: config.eosIds,
     maxPositions: config.maxPositions,
     async open() {
-      const engine = await openEngine({ config, weights, wish });
+      const engine = await openEngine({ config, weights, engineRequest: wish });
       onOpen(engine.info);
       return engine;
     },
@@ -279,7 +284,7 @@ function curveOf(lines: readonly MetricsLine[]): Curve {
 const seconds = z.number().check(z.minimum(0));
 const clockShape = z.object({ train: seconds, evaluate: seconds });
 
-/** Processor seconds by phase, over the sittings of a run; kept in clock.json. */
+/** Processor seconds by phase, over the sessions of a run; kept in clock.json. */
 class Clock {
   #since = process.cpuUsage();
 

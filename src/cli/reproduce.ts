@@ -3,6 +3,7 @@
  * them (`reproduce-run.ts`), and writes what they found: results.json, README.md, figures. Every finished run is kept in a working folder outside the
  * checkout; the same command goes on where it was stopped.
  */
+import type { EngineRequest } from '../engine/engine.ts';
 import { sum } from '../statistics/moments.ts';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
@@ -22,7 +23,7 @@ import { personas } from '../persona/world.ts';
 import { fingerprintOf } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
-import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
+import { shellWord, type Arguments } from './arguments.ts';
 import { readJson, readSealed, readWhole, replaceFile } from './files.ts';
 import { holdFolder } from './folder-lock.ts';
 import { bundledPolicy, folderSource } from './folder.ts';
@@ -30,7 +31,7 @@ import { tryFolder } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
 import { runJobs } from './reproduce-jobs.ts';
-import { hashOf, planRuns, workOf, type BasePolicy, type PlannedRun, type StudyPlan } from './reproduce-plan.ts';
+import { hashOf, planRuns, secondsOf, type BasePolicy, type PlannedRun, type StudyPlan } from './reproduce-plan.ts';
 import type { RunPlan, StoredResult } from './reproduce-run.ts';
 import { ablations, comparison, methods, sweep, worldNeeds } from './reproduce-studies.ts';
 import { stopSignal } from './stop.ts';
@@ -47,7 +48,7 @@ interface Request {
   readonly out: string | null;
   readonly work: string | null;
   readonly jobs: number;
-  readonly wish: EngineWish;
+  readonly wish: EngineRequest;
 }
 
 export async function reproduceCommand(args: Arguments, out: Output): Promise<number> {
@@ -169,7 +170,10 @@ async function readRequest(args: Arguments): Promise<Request> {
     work: args.text('work') === undefined ? null : resolve(args.required('work')),
     jobs: args.integer('jobs', 1, 256) ?? availableParallelism(),
     // Both together, so that a study does not depend on what a machine happens to have.
-    wish: { engine: args.wish.engine ?? 'portable', backend: args.wish.backend ?? (args.wish.engine === 'fused' ? 'webgpu' : 'wasm') },
+    wish: {
+      engine: args.engineRequest.engine ?? 'portable',
+      backend: args.engineRequest.backend ?? (args.engineRequest.engine === 'fused' ? 'webgpu' : 'wasm'),
+    },
   };
 }
 
@@ -219,7 +223,7 @@ async function readBase(folder: string): Promise<BasePolicy> {
   };
 }
 
-function defaultWork(base: BasePolicy, { engine, backend }: EngineWish): string {
+function defaultWork(base: BasePolicy, { engine, backend }: EngineRequest): string {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   return join(cache, 'permix-lab', `reproduce-${base.id}-${base.hash.slice(0, 8)}-${engine}-${backend}`);
 }
@@ -231,7 +235,7 @@ interface Bench {
 }
 
 /** Copies of the program and of the policies: a checkout that changes during the hours of a study does not change the study. */
-async function prepareBench(work: string, bases: readonly BasePolicy[], { backend }: EngineWish): Promise<Bench> {
+async function prepareBench(work: string, bases: readonly BasePolicy[], { backend }: EngineRequest): Promise<Bench> {
   const bundle = import.meta.dirname;
   const hash = createHash('sha256');
   for (const name of readdirSync(bundle).sort()) hash.update(name).update(await readFile(join(bundle, name)));
@@ -270,7 +274,7 @@ class Meter {
   constructor(runs: readonly PlannedRun[], before: ReadonlySet<string>, examination: Examination) {
     this.#runs = runs.length;
     this.#count = before.size;
-    this.#work = new Map(runs.map((run) => [run.key, workOf(run, examination)]));
+    this.#work = new Map(runs.map((run) => [run.key, secondsOf(run, examination)]));
     this.#total = sum([...this.#work.values()].map(({ train, evaluate }) => train + evaluate));
     for (const key of before) this.#done.set(key, this.#whole(key));
     this.#progress = new Progress('reproducing, %', 100, this.#percent);

@@ -12,7 +12,7 @@ import { writeCheckpointFile } from './checkpoint-file.ts';
 import { makeFolder, replaceFile, sealedJson, unfinished } from './files.ts';
 import { holdFolder, isLockFile, type FolderLock } from './folder-lock.ts';
 import { MetricsLog, type MetricsLine } from './metrics-log.ts';
-import { files, runFormat, runVersion, StoredRun, type Evaluation, type RunFile } from './stored-run.ts';
+import { files, runFormat, runVersion, StoredRun, type StoredAccuracy, type RunFile } from './stored-run.ts';
 
 export class RunFolder extends StoredRun {
   #run: RunFile | null;
@@ -152,7 +152,7 @@ export class RunFolder extends StoredRun {
     for (const { step } of retiredCheckpoints(all)) await rm(this.checkpointFile(step), { force: true });
   }
 
-  async writeEvaluations(evaluations: readonly Evaluation[]): Promise<void> {
+  async writeEvaluations(evaluations: readonly StoredAccuracy[]): Promise<void> {
     await replaceFile(this.in(files.evaluation), await sealedJson({ evaluations }));
   }
 

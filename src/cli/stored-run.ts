@@ -45,7 +45,7 @@ export interface RunFile {
   readonly from?: { readonly run: string; readonly step: number };
 }
 
-export interface Evaluation {
+export interface StoredAccuracy {
   readonly when: 'before' | 'after';
   readonly step: number;
   readonly task: string;
@@ -118,10 +118,10 @@ export class StoredRun {
   }
 
   /** @throws LabError 'format' where it is damaged */
-  async readEvaluations(): Promise<readonly Evaluation[]> {
+  async readEvaluations(): Promise<readonly StoredAccuracy[]> {
     const file = this.in(files.evaluation);
     if (!existsSync(file)) return [];
-    const content = (await readSealed(file)) as { readonly evaluations: readonly Evaluation[] } | null;
+    const content = (await readSealed(file)) as { readonly evaluations: readonly StoredAccuracy[] } | null;
     if (!content) throw this.damaged(files.evaluation, 'Move it elsewhere; the run goes on without it.');
     return content.evaluations;
   }
@@ -140,7 +140,7 @@ export class StoredRun {
   }
 }
 
-/** The same but for its length, which may change from sitting to sitting. */
+/** The same but for its length, which may change from session to session. */
 function sameRun({ steps: _, ...one }: RunConfig, { steps: __, ...other }: RunConfig): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }

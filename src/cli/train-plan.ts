@@ -2,6 +2,7 @@
  * What `permix train` is asked to do, from its options and files: a new run, one that is continued, or one that is forked from a checkpoint
  * of another with settings of its own. Nothing is written and no engine opened here.
  */
+import type { EngineRequest } from '../engine/engine.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
@@ -12,7 +13,7 @@ import { begun, continued, takenOverNotes, type Identity, type Origin, type Part
 import type { CheckpointContent } from '../storage/records.ts';
 import { tasks } from '../tasks/index.ts';
 import { accepted, nextStep } from './accept.ts';
-import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
+import { shellWord, type Arguments } from './arguments.ts';
 import { findPolicy } from './base.ts';
 import { modelFolder, templateArguments } from './engine.ts';
 import { readJson } from './files.ts';
@@ -21,13 +22,13 @@ import { notice } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import { StoredRun, type RunFile } from './stored-run.ts';
 
-export interface Plan {
+export interface TrainPlan {
   readonly config: RunConfig;
   /** Absolute path of the base policy. */
   readonly model: string;
   /** Absolute path of the teacher; null for every recipe but distillation. */
   readonly teacher: string | null;
-  readonly wish: EngineWish;
+  readonly engineRequest: EngineRequest;
   readonly fork: {
     /** The run by its absolute path. */ readonly from: NonNullable<RunFile['from']>;
     readonly start: CheckpointContent;
@@ -37,7 +38,7 @@ export interface Plan {
 }
 
 /** Recipe, then the file of --config, then the options. */
-export async function newPlan(args: Arguments): Promise<Plan> {
+export async function newPlan(args: Arguments): Promise<TrainPlan> {
   const file = args.text('config');
   const settings = await settingsFile(args);
   const model = resolve(modelFolder(args));
@@ -45,7 +46,14 @@ export async function newPlan(args: Arguments): Promise<Plan> {
   try {
     const config = parseRunConfig({ ...settings, ...givenSettings(args), policy: (await folderSource(model)).id });
     checkTeacher(args, config, teacher);
-    return { config, model, teacher: teacher === undefined ? null : resolve(teacher), wish: args.wish, fork: null, originOf: begun };
+    return {
+      config,
+      model,
+      teacher: teacher === undefined ? null : resolve(teacher),
+      engineRequest: args.engineRequest,
+      fork: null,
+      originOf: begun,
+    };
   } catch (error) {
     // What came by an option is wrong usage; what came by a file is a wrong file.
     if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
@@ -54,7 +62,7 @@ export async function newPlan(args: Arguments): Promise<Plan> {
 }
 
 /** The run as it was started; only its length may change. */
-export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<Plan> {
+export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<TrainPlan> {
   const { run, path } = folder;
   const { steps = run.config.steps, ...fixed } = givenSettings(args);
   for (const [name, value] of Object.entries(fixed)) {
@@ -75,11 +83,11 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<P
   if (args.text('teacher') !== undefined && run.teacher === undefined) {
     throw args.wrong(`The run in ${path} has no teacher; a resumed run keeps to that.`);
   }
-  const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
+  const { engine = run.engine.engine, backend = run.engine.backend } = args.engineRequest;
   return {
     config: { ...run.config, steps },
     ...(await policiesOf(args, folder, run, run.teacher !== undefined)),
-    wish: { engine, backend },
+    engineRequest: { engine, backend },
     fork: null,
     originOf: (now) => {
       const origin = continued({
@@ -99,7 +107,7 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<P
 }
 
 /** Absolute paths of what a stored run was begun with. @param learns whether there is to be a teacher */
-async function policiesOf(args: Arguments, of: StoredRun, run: RunFile, learns: boolean): Promise<Pick<Plan, 'model' | 'teacher'>> {
+async function policiesOf(args: Arguments, of: StoredRun, run: RunFile, learns: boolean): Promise<Pick<TrainPlan, 'model' | 'teacher'>> {
   const { identity } = run.origin;
   const seek = (option: 'model' | 'teacher', recorded: string) => findPolicy({ of, recorded, given: args.text(option), option, identity });
   const named = args.text('teacher');
@@ -111,7 +119,7 @@ export const forkInstead = (path: string): string =>
   `permix train --from ${shellWord(path)} --out DIR begins another run at one of its checkpoints.`;
 
 /** The settings of a checkpoint of another run; then of a recipe, if one is named; then the file of --config, then the options. */
-export async function forkedPlan(args: Arguments): Promise<Plan> {
+export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
   const { origin, run, start } = await forkedCheckpoint(args);
   const { step } = start.trainer;
   const file = args.text('config');
@@ -130,13 +138,13 @@ export async function forkedPlan(args: Arguments): Promise<Plan> {
   if (complaints.length > 0) throw args.wrong(complaints.join(' '));
   const { model, teacher } = await policiesOf(args, origin, run, config.recipe === 'distill');
   checkTeacher(args, config, teacher ?? undefined);
-  const { engine = run.engine.engine, backend = run.engine.backend } = args.wish;
+  const { engine = run.engine.engine, backend = run.engine.backend } = args.engineRequest;
   return {
     config,
     model,
     teacher,
     // Another engine or backend than the origin's is taken only where the reader names it.
-    wish: { engine, backend },
+    engineRequest: { engine, backend },
     fork: { from: { run: origin.path, step }, start: forked(start, config) },
     originOf: (now) => {
       // Everything else may be changed by the reader, and is said in the new run's own identity.

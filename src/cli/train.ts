@@ -1,7 +1,7 @@
 /** `permix train`: one run of reinforcement learning, from the base policy, or a checkpoint of another run, to a Hugging Face folder; stoppable and resumable. */
 import { mean } from '../statistics/moments.ts';
 import { relative, resolve } from 'node:path';
-import type { PolicyEngine } from '../engine/engine.ts';
+import type { EngineRequest, PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { accuracyByPersona } from '../evaluate/accuracy.ts';
 import { needPersonaPlace, ownPromptSentence, personaPlace } from '../persona/place.ts';
@@ -20,7 +20,7 @@ import { initialTrainerState, train } from '../rl/trainer.ts';
 import { policyParts, runIdentity, type Identity } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { taskById } from '../tasks/index.ts';
-import { shellWord, type Arguments, type EngineWish } from './arguments.ts';
+import { shellWord, type Arguments } from './arguments.ts';
 import { openEngine, readPolicy } from './engine.ts';
 import { folderSource, writePolicyFolder } from './folder.ts';
 import type { Output } from './output.ts';
@@ -28,8 +28,8 @@ import { notice, Progress } from './progress.ts';
 import type { MetricsLine } from './metrics-log.ts';
 import { RunFolder } from './run-folder.ts';
 import { stopSignal } from './stop.ts';
-import type { Evaluation } from './stored-run.ts';
-import { forkedPlan, newPlan, resumedPlan, type Plan } from './train-plan.ts';
+import type { StoredAccuracy } from './stored-run.ts';
+import { forkedPlan, newPlan, resumedPlan, type TrainPlan } from './train-plan.ts';
 
 /** The same held-out questions for every run, whatever its seed. */
 const evaluationSeed = 1;
@@ -75,11 +75,11 @@ interface Material {
 }
 
 /** @returns the exit code */
-async function trainIn(folder: RunFolder, plan: Plan, { policy, tokenizer, problems, out }: Material): Promise<number> {
-  const { config, model, teacher, wish } = plan;
-  const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), wish });
+async function trainIn(folder: RunFolder, plan: TrainPlan, { policy, tokenizer, problems, out }: Material): Promise<number> {
+  const { config, model, teacher, engineRequest } = plan;
+  const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), engineRequest });
   await engine.setReference();
-  const taught = teacher === null ? null : await openTeacher(teacher, policy, wish);
+  const taught = teacher === null ? null : await openTeacher(teacher, policy, engineRequest);
   const material = { policy, config, personas, voices, teacher: taught?.identity ?? null, engine: engine.info };
   const origin = plan.originOf(await runIdentity(material));
   const saved = folder.begun ? await folder.goBack(notice) : null;
@@ -187,7 +187,7 @@ interface Taught {
 }
 
 /** @throws LabError 'config' for a teacher whose tokens are not the policy's */
-async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: EngineWish): Promise<Taught> {
+async function openTeacher(folder: string, { config, tokenizer }: Policy, engineRequest: EngineRequest): Promise<Taught> {
   const teacher = await loadPolicy(await folderSource(folder));
   const sample = 'You are a careful teacher. What is 12 + 30? \\boxed{42}';
   const same =
@@ -199,7 +199,7 @@ async function openTeacher(folder: string, { config, tokenizer }: Policy, wish: 
   if (!same) {
     throw new LabError('config', `The teacher in ${folder} has another tokenizer than the policy.`, 'Take one that was trained from it.');
   }
-  const engine = await openEngine({ config: teacher.config, weights: teacher.weights, wish });
+  const engine = await openEngine({ config: teacher.config, weights: teacher.weights, engineRequest });
   return { engine, identity: await policyParts(teacher, 'teacher') };
 }
 
@@ -236,7 +236,7 @@ interface Exam {
   readonly signal: AbortSignal;
 }
 
-async function evaluate(exam: Exam, when: Evaluation['when'], step: number): Promise<void> {
+async function evaluate(exam: Exam, when: StoredAccuracy['when'], step: number): Promise<void> {
   const { engine, tokenizer, policy, config, problems, folder, out, signal } = exam;
   const [first] = config.tasks;
   const asked = [null, ...personas];
@@ -259,7 +259,7 @@ async function evaluate(exam: Exam, when: Evaluation['when'], step: number): Pro
 
   const accuracy = Object.fromEntries(scores.map(({ personaId, correct, total }) => [personaId ?? 'none', correct / total]));
   const underPersonas = scores.filter(({ personaId }) => personaId !== null).map(({ correct, total }) => correct / total);
-  const evaluation: Evaluation = {
+  const evaluation: StoredAccuracy = {
     when,
     step,
     task: first!.id,

@@ -1,6 +1,6 @@
 /**
  * Long work in a worker lets messages in now and then: on `cpu` and `wasm` everything awaited is ready at once, so that
- * without a real turn of the event loop a wish to stop would be heard only at the end.
+ * without a real turn of the event loop a request to stop would be heard only at the end.
  */
 const interval = 50; // ms; browsers make a timer wait 4 ms, so this costs at most a twelfth
 let last = 0;

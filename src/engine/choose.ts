@@ -1,5 +1,5 @@
 /**
- * Which engine runs on what: the fastest pair that this machine and this version have, or the reader's wish, with the reason
+ * Which engine runs on what: the fastest pair that this machine and this version have, or what the reader asked for, with the reason
  * in a sentence. It only looks; starting is `create.ts`.
  */
 import { LabError } from '../errors.ts';
@@ -40,15 +40,15 @@ export async function probeAdapters(): Promise<Adapters> {
 }
 
 /**
- * @param wish names as they come from a link or the command line
+ * @param request names as they come from a link or the command line
  * @throws LabError `usage` for unknown names, an impossible pair, or WebGPU where there is none
  */
 export function chooseEngine(
-  wish: { readonly engine?: string | null; readonly backend?: string | null },
+  request: { readonly engine?: string | null; readonly backend?: string | null },
   adapters: Adapters,
 ): EngineChoice {
-  const engine = named(engineNames, 'engine', wish.engine);
-  const backend = named(backendNames, 'backend', wish.backend);
+  const engine = named(engineNames, 'engine', request.engine);
+  const backend = named(backendNames, 'backend', request.backend);
   if (engine === 'fused' && backend && backend !== 'webgpu') {
     throw new LabError(
       'usage',
@@ -87,9 +87,9 @@ export function chooseEngine(
   return { engine: chosen, backend: 'webgpu', reason: `WebGPU runs on "${adapters.webgpu}".` };
 }
 
-function named<Name extends string>(names: readonly Name[], what: string, wish: string | null | undefined): Name | null {
-  if (!wish) return null;
-  const found = names.find((name) => name === wish);
-  if (!found) throw new LabError('usage', `There is no ${what} "${wish}".`, `Choose one of ${names.join(', ')}.`);
+function named<Name extends string>(names: readonly Name[], what: string, request: string | null | undefined): Name | null {
+  if (!request) return null;
+  const found = names.find((name) => name === request);
+  if (!found) throw new LabError('usage', `There is no ${what} "${request}".`, `Choose one of ${names.join(', ')}.`);
   return found;
 }

@@ -15,6 +15,12 @@ export type EngineName = (typeof engineNames)[number];
 export const backendNames = ['webgpu', 'wasm', 'cpu'] as const;
 export type BackendName = (typeof backendNames)[number];
 
+/** What the reader asked for, on the command line or in the page's address; absent where the choice is the program's. */
+export interface EngineRequest {
+  readonly engine?: EngineName;
+  readonly backend?: BackendName;
+}
+
 export interface EngineInfo {
   readonly engine: EngineName;
   readonly backend: BackendName;

@@ -9,7 +9,7 @@ import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import type { Question } from '../tasks/question.ts';
 import { sequenceLogprobs } from './likelihood.ts';
-import { planEvaluation, promptLimit, type Plan } from './plan.ts';
+import { planEvaluation, promptLimit, type EvaluationPlan } from './plan.ts';
 import { generateReplies, stopped, type Reply } from './replies.ts';
 import type { EvaluationReport } from './report.ts';
 import { summarise, type Answers, type Scored } from './summary.ts';
@@ -47,7 +47,7 @@ type Lazy = () => Promise<AskedEngine>;
 
 class Run {
   readonly #request: EvaluationRequest;
-  readonly #plan: Plan;
+  readonly #plan: EvaluationPlan;
   readonly #batchRows: number;
   /** Work in rows: a reply is one, a scored row a fraction of it. */
   readonly #work: number;
@@ -55,7 +55,7 @@ class Run {
   #done = 0;
   #doneCells = 0;
 
-  constructor(request: EvaluationRequest, plan: Plan) {
+  constructor(request: EvaluationRequest, plan: EvaluationPlan) {
     this.#request = request;
     this.#plan = plan;
     this.#batchRows = request.batchRows ?? 128;

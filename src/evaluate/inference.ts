@@ -39,7 +39,7 @@ export interface InferenceAnswers {
   readonly ensemble: readonly InferencePoint[];
 }
 
-export interface InferenceWish {
+export interface InferenceSettings {
   /** How many take part; larger numbers than there are personas are left out. */
   readonly personas: readonly number[];
   readonly validationSets: number;
@@ -49,18 +49,18 @@ export interface InferenceWish {
 }
 
 /** Both procedures at several sizes; no search where there are too few problems for a validation set. */
-export function inferenceAnswers(votes: VoteTable, wish: InferenceWish, seed: number): InferenceAnswers {
+export function inferenceAnswers(votes: VoteTable, asked: InferenceSettings, seed: number): InferenceAnswers {
   const [P, N] = shape(votes);
-  const problems = validationProblems(N, wish);
-  const levels = wish.personas.filter((k) => k <= P);
+  const problems = validationProblems(N, asked);
+  const levels = asked.personas.filter((k) => k <= P);
   return {
-    search: problems < 1 ? [] : levels.map((k) => personaSearch(votes, { personas: k, sets: wish.validationSets, problems, seed })),
-    ensemble: levels.map((k) => personaEnsemble(votes, { personas: k, draws: wish.ensembleDraws, seed })),
+    search: problems < 1 ? [] : levels.map((k) => personaSearch(votes, { personas: k, sets: asked.validationSets, problems, seed })),
+    ensemble: levels.map((k) => personaEnsemble(votes, { personas: k, draws: asked.ensembleDraws, seed })),
   };
 }
 
-export function validationProblems(problems: number, wish: Pick<InferenceWish, 'validationProblems'>): number {
-  return Math.min(wish.validationProblems, Math.floor(problems / 2));
+export function validationProblems(problems: number, asked: Pick<InferenceSettings, 'validationProblems'>): number {
+  return Math.min(asked.validationProblems, Math.floor(problems / 2));
 }
 
 /** One persona drawn at random, without any procedure. */
@@ -72,7 +72,7 @@ export function singlePersona(votes: VoteTable): InferencePoint {
   };
 }
 
-export interface SearchWish {
+export interface SearchSettings {
   /** Personas that are tried, drawn without replacement. */
   readonly personas: number;
   /** Small validation sets, each used by itself: the choice must not hang on one lucky set. */
@@ -87,7 +87,7 @@ export interface SearchWish {
  * expectation over the k personas is exact, by the weights of the persona lottery; over validation sets it is a mean.
  * @throws LabError 'config' where there are not enough personas or problems
  */
-export function personaSearch(votes: VoteTable, { personas: k, sets, problems, seed }: SearchWish): InferencePoint {
+export function personaSearch(votes: VoteTable, { personas: k, sets, problems, seed }: SearchSettings): InferencePoint {
   const [P, N] = shape(votes);
   checkCount('personas', k, P);
   checkCount('problems of a validation set', problems, N - 1);
@@ -126,7 +126,7 @@ function expectedChoice(candidates: readonly { readonly seen: number; readonly r
   return expected;
 }
 
-export interface EnsembleWish {
+export interface EnsembleSettings {
   readonly personas: number;
   /** Random groups of personas that the expectation is taken over; with all personas there is one. */
   readonly draws: number;
@@ -137,7 +137,7 @@ export interface EnsembleWish {
  * Asks k random personas and takes the answer most of them give; a tie is broken by lot, a reply without an answer has no vote.
  * @throws LabError 'config' where there are not enough personas
  */
-export function personaEnsemble(votes: VoteTable, { personas: k, draws, seed }: EnsembleWish): InferencePoint {
+export function personaEnsemble(votes: VoteTable, { personas: k, draws, seed }: EnsembleSettings): InferencePoint {
   const [P, N] = shape(votes);
   checkCount('personas', k, P);
   checkCount('draws', draws, Infinity);

@@ -19,7 +19,7 @@ export interface Reader {
   readonly maxPositions: number;
 }
 
-export interface Plan {
+export interface EvaluationPlan {
   readonly task: readonly Question[];
   readonly roleplay: readonly Question[];
   /** For the voice classifier; no question of the above. */
@@ -29,7 +29,7 @@ export interface Plan {
   readonly leftOut: Readonly<Record<string, number>>;
 }
 
-export interface PlanWish {
+export interface EvaluationPlanSettings {
   readonly problems: number;
   /** Replies per persona that fidelity is measured on, of each kind; 0: none. */
   readonly fidelityReplies: number;
@@ -40,9 +40,14 @@ export interface PlanWish {
 const trainingFactor = 2;
 
 /** @throws LabError 'config' where nothing can be asked, or a tokenizer's own error where no question is the reason */
-export function planEvaluation(set: QuestionSet, personas: readonly Persona[], readers: readonly Reader[], wish: PlanWish): Plan {
+export function planEvaluation(
+  set: QuestionSet,
+  personas: readonly Persona[],
+  readers: readonly Reader[],
+  settings: EvaluationPlanSettings,
+): EvaluationPlan {
   const leftOut: Record<string, number> = { ...set.leftOut };
-  const obstacle = obstacleFinder(personas, readers, wish.maxNewTokens);
+  const obstacle = obstacleFinder(personas, readers, settings.maxNewTokens);
   let first: LabError | null = null;
   const take = (questions: readonly Question[], most: number, count: boolean) => {
     const taken: Question[] = [];
@@ -59,11 +64,11 @@ export function planEvaluation(set: QuestionSet, personas: readonly Persona[], r
     return taken;
   };
 
-  const task = take(set.questions, wish.problems, true);
+  const task = take(set.questions, settings.problems, true);
   if (task.length === 0) {
     throw first ?? new LabError('config', `There is no question in ${set.name}.`, 'Choose other questions.');
   }
-  const most = Math.min(wish.fidelityReplies, task.length);
+  const most = Math.min(settings.fidelityReplies, task.length);
   const asked = new Set(task.map(({ id }) => id));
   const unasked = [...set.questions, ...set.others].filter(({ id }) => !asked.has(id));
   return {

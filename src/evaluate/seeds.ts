@@ -7,7 +7,7 @@ import { LabError } from '../errors.ts';
 import { tInterval } from '../statistics/intervals.ts';
 import { logRatio } from '../statistics/ratio.ts';
 
-export type Verdict = 'reproduced' | 'not reproduced' | 'undecided';
+export type ClaimVerdict = 'reproduced' | 'not reproduced' | 'undecided';
 
 /** One seed's value of the measure (PSS, fidelity) for both recipes: same data, same seed, same steps. */
 export interface SeedPair {
@@ -19,7 +19,7 @@ export interface SeedPair {
 }
 
 export interface Claim {
-  readonly verdict: Verdict;
+  readonly verdict: ClaimVerdict;
   /** Why, a sentence. */
   readonly reason: string;
   readonly seeds: number;

@@ -8,7 +8,7 @@ import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelit
 import { inferenceAnswers, singlePersona, validationProblems } from './inference.ts';
 import { lotteryCurve } from './lottery.ts';
 import { meanPassAtK, passLevels } from './pass-at-k.ts';
-import type { Plan } from './plan.ts';
+import type { EvaluationPlan } from './plan.ts';
 import { leftOutNotes } from './questions.ts';
 import type { Reply } from './replies.ts';
 import {
@@ -50,7 +50,7 @@ export interface Answers {
 /** @throws LabError 'cancelled' when the request's signal is aborted */
 export async function summarise(
   request: EvaluationRequest,
-  plan: Plan,
+  plan: EvaluationPlan,
   own: Answers,
   base: Answers | null,
   scored: Scored | null,
@@ -78,7 +78,7 @@ export async function summarise(
 
 async function policyReport(
   request: EvaluationRequest,
-  plan: Plan,
+  plan: EvaluationPlan,
   candidate: Candidate,
   answers: Answers,
   fidelity: Fidelity | null,
@@ -114,22 +114,27 @@ const { validationSets, ensembleDraws, validationProblems: mostProblems } = anal
 
 async function inferenceReport(
   { personas, questions, samples, seed, signal }: EvaluationRequest,
-  { task }: Plan,
+  { task }: EvaluationPlan,
   { tokenizer }: Candidate,
   { task: replies }: Answers,
 ): Promise<InferenceReport> {
   const asked = { personas, questions: task, replies, samples, judge: questions.judge, tokenizer };
   const votes = await voteTable({ ...asked, ...(signal ? { signal } : {}) });
   const sizes = [2, 4, 8, 16, 32, 64].filter((k) => k < personas.length);
-  const wish = { personas: [...sizes, personas.length], validationSets, validationProblems: mostProblems, ensembleDraws };
+  const settings = { personas: [...sizes, personas.length], validationSets, validationProblems: mostProblems, ensembleDraws };
   return {
     single: singlePersona(votes),
-    ...inferenceAnswers(votes, wish, seed),
-    validation: { sets: validationSets, problems: validationProblems(task.length, wish) },
+    ...inferenceAnswers(votes, settings, seed),
+    validation: { sets: validationSets, problems: validationProblems(task.length, settings) },
   };
 }
 
-function accuracyOf({ questions, samples }: EvaluationRequest, plan: Plan, personaId: string | null, replies: readonly Reply[]): Accuracy {
+function accuracyOf(
+  { questions, samples }: EvaluationRequest,
+  plan: EvaluationPlan,
+  personaId: string | null,
+  replies: readonly Reply[],
+): Accuracy {
   const verdicts = replies.map((reply, row) => questions.judge(reply, plan.task[Math.floor(row / samples)]!));
   const correct = plan.task.map((_, i) => verdicts.slice(i * samples, (i + 1) * samples).filter((verdict) => verdict.correct).length);
   const accuracy = sum(correct) / replies.length;
@@ -193,7 +198,7 @@ function meanAndStd(values: readonly number[]): MeanStd | null {
   return values.length === 0 ? null : { mean: mean(values), std: populationStd(values) };
 }
 
-function notesOf(request: EvaluationRequest, plan: Plan, policy: PolicyReport): string[] {
+function notesOf(request: EvaluationRequest, plan: EvaluationPlan, policy: PolicyReport): string[] {
   const notes = ['PSS, fidelity and the other measures are defined by this project (docs/evaluation.md), not by the PerMix-RLVR paper.'];
   const problems = plan.task.length;
   if (problems < headlineProblems) {

@@ -202,7 +202,7 @@ export function changesOf({ origin, now, mayDiffer }: Comparison, accept: readon
   const found = differences(origin?.identity ?? null, now);
   const lost = (difference: Difference) => difference.was !== null && !mayDiffer(difference.part);
   if (found.every((difference) => accept.includes(acceptedAs(difference)) && !lost(difference))) return null;
-  return { sentence: sentence(found), accept: found.some(lost) ? [] : [...new Set(found.map(acceptedAs))] };
+  return { sentence: differencesSentence(found), accept: found.some(lost) ? [] : [...new Set(found.map(acceptedAs))] };
 }
 
 export interface Continuation extends Comparison {
@@ -234,7 +234,7 @@ export function takenOverNotes(takenOver: readonly TakenOver[]): string[] {
 }
 
 /** `began with something else: the chat template was 1f…, now 2e…` */
-export function sentence(found: readonly Difference[]): string {
+export function differencesSentence(found: readonly Difference[]): string {
   const changed = found.filter(({ was }) => was !== null).map(changeOf);
   const silent = found.filter(({ was }) => was === null).map(({ part }) => partName(part));
   const told = changed.length > 0 ? [`began with something else: ${changed.join('; ')}`] : [];

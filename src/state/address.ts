@@ -1,11 +1,11 @@
 /** What the reader asked for in the page's address, and what the page was asked for that it cannot make sense of. */
 import type { BackendName, EngineName } from '../engine/engine.ts';
-import type { EngineWish } from '../worker/api.ts';
+import type { BootRequest } from '../worker/api.ts';
 
 export const engines: readonly EngineName[] = ['fused', 'portable'];
 export const backends: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
 
-export function readWish(search: string): { wish: EngineWish; complaints: string[] } {
+export function readRequest(search: string): { request: BootRequest; complaints: string[] } {
   const query = new URLSearchParams(search);
   const complaints: string[] = [];
   const one = <T extends string>(name: string, known: readonly T[]): T | undefined => {
@@ -16,15 +16,15 @@ export function readWish(search: string): { wish: EngineWish; complaints: string
       complaints.push(`The address asks for ${name} "${value}", which does not exist; it was left out. There are: ${known.join(', ')}.`);
     return match;
   };
-  const wish = { engine: one('engine', engines), backend: one('backend', backends) };
-  return { wish: query.has('selftest') ? { ...wish, selftest: true } : wish, complaints };
+  const request = { engine: one('engine', engines), backend: one('backend', backends) };
+  return { request: query.has('selftest') ? { ...request, selftest: true } : request, complaints };
 }
 
 /** The address of this page with another engine and backend; undefined leaves the choice to the page. */
-export function withWish(href: string, wish: EngineWish): string {
+export function withRequest(href: string, request: BootRequest): string {
   const url = new URL(href);
   for (const name of ['engine', 'backend'] as const) {
-    const value = wish[name];
+    const value = request[name];
     if (value) url.searchParams.set(name, value);
     else url.searchParams.delete(name);
   }

@@ -3,8 +3,8 @@ import type { Persona } from '../persona/persona.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import type { Teacher } from '../storage/records.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
-import { sentence } from './sentence.ts';
-import { bestTeacher, type Candidate } from './teachers.ts';
+import { errorSentence } from './sentence.ts';
+import { bestTeacher, type TeacherCandidate } from './teachers.ts';
 
 type Editable<T> = T extends object ? { -readonly [K in keyof T]: Editable<T[K]> } : T;
 export type DraftConfig = Editable<RunConfig>;
@@ -28,10 +28,10 @@ export class Draft {
 
   readonly #boot: Boot;
   readonly #api: () => TrainerApi;
-  readonly #teachers: () => readonly Candidate[];
+  readonly #teachers: () => readonly TeacherCandidate[];
   #request = 0;
 
-  constructor(boot: Boot, api: () => TrainerApi, teachers: () => readonly Candidate[] = () => []) {
+  constructor(boot: Boot, api: () => TrainerApi, teachers: () => readonly TeacherCandidate[] = () => []) {
     this.#boot = boot;
     this.#api = api;
     this.#teachers = teachers;
@@ -48,11 +48,11 @@ export class Draft {
   }
 
   /** All that could teach this run. */
-  get teachers(): readonly Candidate[] {
+  get teachers(): readonly TeacherCandidate[] {
     return this.#teachers().filter(({ run }) => run.config.policy === this.config.policy);
   }
 
-  get teacher(): Candidate | null {
+  get teacher(): TeacherCandidate | null {
     if (!this.distils) return null;
     const { teachers } = this;
     return teachers.find(({ checkpoint }) => checkpoint.id === this.chosenTeacher) ?? bestTeacher(teachers);
@@ -121,7 +121,7 @@ export class Draft {
       const complaints = await this.#api().check(config, this.teacher?.checkpoint.id);
       if (request === this.#request) this.complaints = complaints;
     } catch (error) {
-      if (request === this.#request) this.complaints = [sentence(error)];
+      if (request === this.#request) this.complaints = [errorSentence(error)];
     } finally {
       if (request === this.#request) this.checking = false;
     }

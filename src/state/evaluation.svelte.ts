@@ -5,9 +5,9 @@ import type { EngineInfo } from '../engine/engine.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
 import type { Changes } from '../run/identity.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
-import type { AskedQuestion, CellScore, EvaluationInfo, EvaluationNews, TrainerApi } from '../worker/api.ts';
+import type { AskedQuestion, CellScore, EvaluationInfo, EvaluationUpdate, TrainerApi } from '../worker/api.ts';
 import { secondsFor } from '../worker/evaluation-progress.ts';
-import { sentence } from './sentence.ts';
+import { errorSentence } from './sentence.ts';
 
 export const scoreKey = (policy: number, personaId: string | null): string => `${policy}/${personaId ?? 'none'}`;
 
@@ -33,7 +33,7 @@ export class Evaluation {
   kept = $state.raw<readonly EvaluationInfo[]>([]);
   /** The finished one on view. */
   open = $state.raw<EvaluationRecord | null>(null);
-  news = $state.raw<EvaluationNews | null>(null);
+  update = $state.raw<EvaluationUpdate | null>(null);
   /** Of the one under way, by `scoreKey`. */
   scores = $state.raw<ReadonlyMap<string, CellScore>>(new Map());
   running = $state(false);
@@ -71,12 +71,12 @@ export class Evaluation {
     try {
       this.kept = await this.#api().evaluations();
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
   get unfinished(): readonly EvaluationInfo[] {
-    return this.kept.filter(({ id, finished }) => !finished && !(this.running && id === this.news?.id));
+    return this.kept.filter(({ id, finished }) => !finished && !(this.running && id === this.update?.id));
   }
 
   /** What keeps it from being run, as a sentence; null when nothing does. */
@@ -130,7 +130,7 @@ export class Evaluation {
       if (changes) this.changed = { ...changes, id };
       else await this.#run(id, accept);
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -139,7 +139,7 @@ export class Evaluation {
     try {
       await this.#api().cancelEvaluation();
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -152,7 +152,7 @@ export class Evaluation {
       this.open = record;
       this.replies = null;
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -161,7 +161,7 @@ export class Evaluation {
       await this.#api().deleteEvaluation(id);
       if (this.open?.id === id) this.open = null;
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
     await this.refresh();
   }
@@ -177,7 +177,7 @@ export class Evaluation {
       if (this.replies === asked) this.replies = { kind, personaId, questions };
     } catch (error) {
       if (this.replies === asked) this.replies = null;
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -185,16 +185,16 @@ export class Evaluation {
     if (this.running) return;
     this.running = true;
     this.problem = null;
-    this.news = null;
+    this.update = null;
     this.scores = new Map();
     this.open = null;
     this.replies = null;
     this.#opening++;
     try {
-      const record = await this.#api().evaluate(request, (news) => this.#receive(news), accept);
+      const record = await this.#api().evaluate(request, (update) => this.#receive(update), accept);
       if (record.reports.length > 0) this.open = record;
     } catch (error) {
-      if (labErrorCode(error) !== 'cancelled') this.problem = sentence(error);
+      if (labErrorCode(error) !== 'cancelled') this.problem = errorSentence(error);
     } finally {
       this.running = false;
       this.cancelling = false;
@@ -202,11 +202,11 @@ export class Evaluation {
     await this.refresh();
   }
 
-  #receive(news: EvaluationNews): void {
-    this.news = news;
-    if (news.scores.length === 0) return;
+  #receive(update: EvaluationUpdate): void {
+    this.update = update;
+    if (update.scores.length === 0) return;
     const scores = new Map(this.scores);
-    for (const score of news.scores) scores.set(scoreKey(score.policy, score.personaId), score);
+    for (const score of update.scores) scores.set(scoreKey(score.policy, score.personaId), score);
     this.scores = scores;
   }
 }

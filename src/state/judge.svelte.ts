@@ -8,8 +8,8 @@ import { checkBenchmarkSize, judgeTasks, parseBenchmark, type Benchmark } from '
 import type { Changes } from '../run/identity.ts';
 import type { JudgementSettings } from '../storage/judgements.ts';
 import type { TrainerApi } from '../worker/api.ts';
-import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from '../worker/judge-api.ts';
-import { sentence } from './sentence.ts';
+import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from '../worker/judge-api.ts';
+import { errorSentence } from './sentence.ts';
 
 export class Judging {
   benchmark = $state.raw<Benchmark | null>(null);
@@ -29,7 +29,7 @@ export class Judging {
   kept = $state.raw<readonly JudgementInfo[]>([]);
   /** The one on view, finished or not. */
   open = $state.raw<JudgementView | null>(null);
-  news = $state.raw<JudgeNews | null>(null);
+  update = $state.raw<JudgingUpdate | null>(null);
   running = $state(false);
   cancelling = $state(false);
   problem = $state<string | null>(null);
@@ -61,7 +61,7 @@ export class Judging {
     try {
       this.kept = await this.#api().judgements();
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -71,7 +71,7 @@ export class Judging {
       checkBenchmarkSize(file.name, file.size);
       this.benchmark = parseBenchmark(await file.text(), file.name);
     } catch (error) {
-      this.fileProblem = sentence(error);
+      this.fileProblem = errorSentence(error);
     }
   }
 
@@ -106,7 +106,7 @@ export class Judging {
     try {
       completionsUrl(this.address);
     } catch (error) {
-      return sentence(error);
+      return errorSentence(error);
     }
     if (this.model.trim() === '') return 'Give the name of the model that judges.';
     if (!whole(this.personas, 1, 200)) return 'Personas: a whole number from 1 to 200.';
@@ -136,7 +136,7 @@ export class Judging {
       if (changes) this.changed = { ...changes, id };
       else await this.#run({ id, key: this.key || null, accept });
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -145,7 +145,7 @@ export class Judging {
     try {
       await this.#api().cancelJudging();
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -155,7 +155,7 @@ export class Judging {
       const view = await this.#api().judgement(id);
       if (opening === this.#opening) this.open = view;
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
   }
 
@@ -164,22 +164,22 @@ export class Judging {
       await this.#api().deleteJudgement(id);
       if (this.open?.info.id === id) this.open = null;
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     }
     await this.refresh();
   }
 
-  async #run(request: JudgeWish | JudgeAgain): Promise<void> {
+  async #run(request: NewJudging | ContinuedJudging): Promise<void> {
     if (this.running) return;
     this.running = true;
     this.problem = null;
-    this.news = null;
+    this.update = null;
     this.open = null;
     this.#opening++;
     try {
-      this.open = await this.#api().judge(request, (news) => (this.news = news));
+      this.open = await this.#api().judge(request, (update) => (this.update = update));
     } catch (error) {
-      if (labErrorCode(error) !== 'cancelled') this.problem = sentence(error);
+      if (labErrorCode(error) !== 'cancelled') this.problem = errorSentence(error);
     } finally {
       this.running = false;
       this.cancelling = false;

@@ -9,9 +9,9 @@ import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
 import type { Changes } from '../run/identity.ts';
 import type { RunRecord } from '../storage/records.ts';
-import type { Boot, EngineWish, NoticeLevel, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
-import { connect, type Connection } from '../worker/client.ts';
-import { readWish } from './address.ts';
+import type { Boot, BootRequest, NoticeLevel, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
+import { connect, type WorkerConnection } from '../worker/client.ts';
+import { readRequest } from './address.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
 import { Judging } from './judge.svelte.ts';
@@ -19,8 +19,8 @@ import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
-import { Rollouts } from './rollouts.svelte.ts';
-import { sentence } from './sentence.ts';
+import { RolloutsState } from './rollouts.svelte.ts';
+import { errorSentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
 import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
@@ -32,7 +32,7 @@ export interface Notice {
   readonly text: string;
 }
 
-export interface Session {
+export interface SessionState {
   readonly runId: string | null;
   readonly phase: SessionPhase;
   readonly step: number;
@@ -54,12 +54,12 @@ const active: Readonly<Record<SessionPhase, boolean>> = {
   failed: false,
 };
 
-const idle: Session = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
+const idle: SessionState = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
 
 export class Lab implements Stage {
   readonly preferences = new Preferences();
   readonly metrics = new Metrics();
-  readonly rollouts = new Rollouts(() => this.api);
+  readonly rollouts = new RolloutsState(() => this.api);
   readonly library = new Library(() => this.api);
   readonly probe = new Probe(() => this.api);
   readonly evaluation = new Evaluation(() => this.api);
@@ -73,7 +73,7 @@ export class Lab implements Stage {
   gpuFailed = $state(false);
   boot = $state.raw<Boot | null>(null);
   draft = $state.raw<Draft | null>(null);
-  session = $state.raw<Session>(idle);
+  session = $state.raw<SessionState>(idle);
   progress = $state.raw<{ readonly step: number; readonly phase: StepPhase; readonly fraction: number } | null>(null);
   notices = $state.raw<readonly Notice[]>([]);
   /** The run whose charts and rollouts are on view. */
@@ -87,8 +87,8 @@ export class Lab implements Stage {
   /** The resume card was waved away. */
   resumeDismissed = $state(false);
 
-  #worker: Connection | null = null;
-  #wish: EngineWish = {};
+  #worker: WorkerConnection | null = null;
+  #request: BootRequest = {};
   #arrived = $state(false);
   #trouble = $state.raw<Trouble>(noTrouble);
   #noticeId = 0;
@@ -146,9 +146,9 @@ export class Lab implements Stage {
   }
 
   async start(search: string): Promise<void> {
-    const { wish, complaints } = readWish(search);
+    const { request, complaints } = readRequest(search);
     for (const text of complaints) this.notify('warning', text);
-    this.#wish = wish;
+    this.#request = request;
     await this.#connect();
   }
 
@@ -176,25 +176,25 @@ export class Lab implements Stage {
       await worker.arrived;
       this.#arrived = true;
       await worker.api.listen((events) => worker === this.#worker && this.#receive(events));
-      await this.#boot(this.#wish);
+      await this.#boot(this.#request);
     } catch (error) {
       // Another worker has taken its place.
       if (worker !== this.#worker) return;
       this.#trouble = noTrouble;
       this.connection = 'broken';
-      this.failure = sentence(error);
+      this.failure = errorSentence(error);
       this.gpuFailed = labErrorCode(error) === 'webgpu';
     }
   }
 
-  async #boot(wish: EngineWish): Promise<void> {
+  async #boot(request: BootRequest): Promise<void> {
     try {
-      this.#begin(await this.api.boot(wish));
+      this.#begin(await this.api.boot(request));
     } catch (error) {
-      // A wish that cannot be granted is no reason for a dead page: say so, and go on with what there is.
-      if ((!wish.engine && !wish.backend) || labErrorCode(error) === 'cancelled') throw error;
+      // A request that cannot be granted is no reason for a dead page: say so, and go on with what there is.
+      if ((!request.engine && !request.backend) || labErrorCode(error) === 'cancelled') throw error;
       this.#begin(await this.api.boot({}));
-      this.notify('error', `${sentence(error)} Until then the page has chosen for you.`);
+      this.notify('error', `${errorSentence(error)} Until then the page has chosen for you.`);
     }
   }
 
@@ -251,7 +251,7 @@ export class Lab implements Stage {
     try {
       return await command();
     } catch (error) {
-      this.notify('error', sentence(error));
+      this.notify('error', errorSentence(error));
       return null;
     } finally {
       if (name && this.busy === name) this.busy = null;

@@ -8,7 +8,7 @@ import type { MetricName } from '../rl/metric-names.ts';
 export type Column = Float64Array;
 
 /** Rows of accuracy counts, one number a step. */
-export interface Tally {
+export interface AccuracyTally {
   readonly correct: readonly number[];
   readonly total: readonly number[];
 }
@@ -55,12 +55,12 @@ export class Metrics {
   }
 
   /** Accuracy counts of a voice (or `none`), aligned with `steps`. */
-  tally(voice: string): Tally | null {
+  tally(voice: string): AccuracyTally | null {
     return this.#tallies.get(voice) ?? null;
   }
 
   /** The same for one persona. */
-  personaTally(personaId: string): Tally | null {
+  personaTally(personaId: string): AccuracyTally | null {
     return this.#tallies.get(`persona ${personaId}`) ?? null;
   }
 

@@ -2,7 +2,7 @@
 import type { Persona } from '../persona/persona.ts';
 import { checkPersonaText } from '../persona/prompt.ts';
 import type { ProbeChunk, TrainerApi } from '../worker/api.ts';
-import { sentence } from './sentence.ts';
+import { errorSentence } from './sentence.ts';
 
 export interface ProbePersona {
   readonly key: string;
@@ -104,7 +104,7 @@ export class Probe {
     try {
       await this.#api().probe(request, (chunks) => this.#receive(chunks));
     } catch (error) {
-      this.problem = sentence(error);
+      this.problem = errorSentence(error);
     } finally {
       this.running = false;
     }

@@ -7,9 +7,9 @@ import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RecipeName } from '../rl/config.ts';
 import { Metrics } from './metrics.svelte.ts';
-import { Rollouts } from './rollouts.svelte.ts';
+import { RolloutsState } from './rollouts.svelte.ts';
 import { fetchOnce, type Fetched } from './fetched.ts';
-import { sentence } from './sentence.ts';
+import { errorSentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
 
 const address = './runs/rlvr-permix/recording.json';
@@ -19,7 +19,7 @@ export const speeds = [2, 5, 10, 25] as const;
 
 export class ReplayedRun implements Stage {
   readonly metrics = new Metrics();
-  readonly rollouts = new Rollouts(() => ({ rollouts: async () => [] }));
+  readonly rollouts = new RolloutsState(() => ({ rollouts: async () => [] }));
   readonly voices = voices;
   readonly personas = personas;
   readonly recipe: RecipeName;
@@ -81,7 +81,7 @@ export class Replay {
       this.seek(this.steps);
     } catch (error) {
       this.problem =
-        error instanceof TypeError ? 'The recorded run could not be fetched. Check the connection and try again.' : sentence(error);
+        error instanceof TypeError ? 'The recorded run could not be fetched. Check the connection and try again.' : errorSentence(error);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Which step's rollouts are on view, gathered into groups, and which group is open. */
 import type { RolloutRecord } from '../rl/events.ts';
 import type { TrainerApi } from '../worker/api.ts';
-import { sentence } from './sentence.ts';
+import { errorSentence } from './sentence.ts';
 
 export interface RolloutGroup {
   readonly key: string;
@@ -40,7 +40,7 @@ function mostMixed(groups: readonly RolloutGroup[]): number {
   return Math.max(0, evenness.indexOf(Math.max(...evenness)));
 }
 
-export class Rollouts {
+export class RolloutsState {
   /** Step on view; 0: none yet. */
   step = $state(0);
   /** Newest step that has rollouts. */
@@ -106,7 +106,7 @@ export class Rollouts {
       this.problem = rollouts.length ? null : `The rollouts of step ${step} are not stored any more.`;
       this.#set(step, rollouts);
     } catch (error) {
-      if (request === this.#request) this.problem = sentence(error);
+      if (request === this.#request) this.problem = errorSentence(error);
     } finally {
       if (request === this.#request) this.loading = false;
     }

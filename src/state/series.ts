@@ -1,6 +1,6 @@
 /** What is done to a column before it is drawn: smoothing, rates, intervals. Pure functions. */
 import { wilsonInterval } from '../statistics/intervals.ts';
-import type { Tally } from './metrics.svelte.ts';
+import type { AccuracyTally } from './metrics.svelte.ts';
 
 /** Exponential moving average that is not biased towards its start (as Adam's moments); NaN is stepped over. */
 export function smooth(values: ArrayLike<number>, factor: number): (number | null)[] {
@@ -31,7 +31,7 @@ export interface RollingPoint {
 }
 
 /** Right and all answers of the last `window` of `length` steps. */
-export function recentCounts(tally: Tally, length: number, window: number): { correct: number; total: number } {
+export function recentCounts(tally: AccuracyTally, length: number, window: number): { correct: number; total: number } {
   const counts = { correct: 0, total: 0 };
   for (let row = Math.max(0, length - window); row < length; row++) {
     counts.correct += tally.correct[row] ?? 0;
@@ -41,7 +41,7 @@ export function recentCounts(tally: Tally, length: number, window: number): { co
 }
 
 /** Accuracy over the last `window` steps up to each step, with its interval; null where nothing was asked. */
-export function rollingAccuracy(tally: Tally, length: number, window: number): (RollingPoint | null)[] {
+export function rollingAccuracy(tally: AccuracyTally, length: number, window: number): (RollingPoint | null)[] {
   const out: (RollingPoint | null)[] = [];
   let correct = 0;
   let total = 0;

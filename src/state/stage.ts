@@ -6,11 +6,11 @@ import { createContext } from 'svelte';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName } from '../rl/config.ts';
 import type { Metrics } from './metrics.svelte.ts';
-import type { Rollouts } from './rollouts.svelte.ts';
+import type { RolloutsState } from './rollouts.svelte.ts';
 
 export interface Stage {
   readonly metrics: Metrics;
-  readonly rollouts: Rollouts;
+  readonly rollouts: RolloutsState;
   /** Whose colour the curves have. */
   readonly recipe: RecipeName;
   readonly voices: readonly Voice[];

@@ -9,7 +9,7 @@ import { readStudy } from '../evaluate/reproduction/read-study.ts';
 import type { Arm, Curve, RunResult, StudyResults } from '../evaluate/reproduction/results.ts';
 import { smooth } from './series.ts';
 import { fetchOnce, type Fetched } from './fetched.ts';
-import { sentence } from './sentence.ts';
+import { errorSentence } from './sentence.ts';
 
 /** Put there by the build, from docs/reproduction/. */
 export const studyAddress = './runs/study.json';
@@ -21,7 +21,7 @@ export const paperFigures: Readonly<Record<string, { readonly ratio: number; rea
   'permix-fidelity': { ratio: 1.114, of: 'persona fidelity on PersonaGym' },
 };
 
-export class Study {
+export class StudyState {
   results = $state.raw<StudyResults | null>(null);
   /** The page was built without one. */
   absent = $state(false);
@@ -35,7 +35,8 @@ export class Study {
       this.results = await fetchOnce(studyAddress, there);
       this.absent = this.results === null;
     } catch (error) {
-      this.problem = error instanceof TypeError ? 'The study could not be fetched. Check the connection and try again.' : sentence(error);
+      this.problem =
+        error instanceof TypeError ? 'The study could not be fetched. Check the connection and try again.' : errorSentence(error);
     }
   }
 }

@@ -26,7 +26,7 @@ export interface LogRatios {
   readonly std: number;
 }
 
-export function summarise(logRatios: readonly number[]): LogRatios {
+export function summariseLogRatios(logRatios: readonly number[]): LogRatios {
   return { seeds: logRatios.length, mean: mean(logRatios), std: logRatios.length > 1 ? sampleStd(logRatios) : 0 };
 }
 

@@ -109,7 +109,7 @@ export interface EvaluatedPolicy {
   readonly recipe: RecipeName;
 }
 
-export interface Work {
+export interface WorkDone {
   readonly rows: number;
   readonly seconds: number;
 }
@@ -129,7 +129,7 @@ export interface EvaluationRecord {
   /** In [0, 1]. */
   readonly fraction: number;
   /** What was computed so far and how long it took: replies that were generated, and replies that were scored under a persona. */
-  readonly work: { readonly asked: Work; readonly scored: Work };
+  readonly work: { readonly asked: WorkDone; readonly scored: WorkDone };
   /** One per checkpoint, against the base, or the base's own; empty until all is done. */
   readonly reports: readonly EvaluationReport[];
 }

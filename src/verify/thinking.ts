@@ -6,7 +6,7 @@ import { thinkingMarks } from '../policy/thinking.ts';
  * A mark that is only spoken of (`I use no <think> here`) is text. Linear time.
  * @param opened the closing mark of a thinking that the prompt opened (`openedThinking`)
  */
-export function replyOf(completion: string, opened: string | null = null): string | null {
+export function withoutThinking(completion: string, opened: string | null = null): string | null {
   const marks = thinkingMarks(completion);
   const lastClosing = new Map<string, number>();
   for (const { opens, closing, start } of marks) if (!opens) lastClosing.set(closing, start);

@@ -6,7 +6,7 @@ import type { Question, Task } from '../tasks/question.ts';
 import { readAnswer, sameReading } from './equivalence.ts';
 import { boxedAnswers, markedAnswer } from './extract.ts';
 import { readAmount, sameAmount } from './number.ts';
-import { replyOf } from './thinking.ts';
+import { withoutThinking } from './thinking.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
@@ -55,7 +55,7 @@ function judge(
   expected: string,
   accepts: (answer: string) => boolean,
 ): Verdict {
-  const reply = replyOf(completion, opened);
+  const reply = withoutThinking(completion, opened);
   if (reply === null) return wrong(null, 'the thinking never ended');
   const answers = read(reply);
   const answer = answers.at(-1);

@@ -3,7 +3,7 @@
  * Commands are idempotent; failures reject with a LabError whose message is a full sentence.
  */
 import type { ReplyKind } from '../evaluate/request.ts';
-import type { BackendName, EngineInfo, EngineName } from '../engine/engine.ts';
+import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow } from '../rl/events.ts';
@@ -23,9 +23,7 @@ import type { Knob } from '../tasks/question.ts';
 import type { JudgeApi } from './judge-api.ts';
 
 /** What the reader may force in the address: `?engine=portable&backend=wasm`. */
-export interface EngineWish {
-  readonly engine?: EngineName;
-  readonly backend?: BackendName;
+export interface BootRequest extends EngineRequest {
   /** `?selftest`: checks the engine again, whatever is remembered of it, and says how it came out. */
   readonly selftest?: boolean;
 }
@@ -129,16 +127,16 @@ export interface ProbeChunk {
 }
 
 /** How an evaluation goes on. */
-export interface EvaluationNews {
+export interface EvaluationUpdate {
   readonly id: string;
   readonly settings: EvaluationSettings;
   readonly policies: readonly EvaluatedPolicy[];
   /** In [0, 1]. */
   readonly fraction: number;
   readonly phase: string;
-  /** At the rate of this sitting; null before the first cell is done. */
+  /** At the rate of this session; null before the first cell is done. */
   readonly secondsLeft: number | null;
-  /** Since the last news; the first ones are those of earlier sittings. */
+  /** Since the last update; the first ones are those of earlier sessions. */
   readonly scores: readonly CellScore[];
 }
 
@@ -163,7 +161,7 @@ export interface AskedQuestion {
 }
 
 export interface TrainerApi extends JudgeApi {
-  boot(wish: EngineWish): Promise<Boot>;
+  boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;
   /** Checks a config and says what is wrong with it, as sentences; empty when it can be run. */
@@ -213,7 +211,7 @@ export interface TrainerApi extends JudgeApi {
    */
   evaluate(
     request: EvaluationSettings | string,
-    onNews: (news: EvaluationNews) => void,
+    onUpdate: (update: EvaluationUpdate) => void,
     accept?: readonly string[],
   ): Promise<EvaluationRecord>;
   /** What is done stays done. */

@@ -12,7 +12,7 @@ import type { LoraSetup } from '../policy/adapters.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { Weights } from '../policy/weights.ts';
-import type { CheckedEngine, EngineWish } from './api.ts';
+import type { CheckedEngine, BootRequest } from './api.ts';
 
 export interface BenchSetup {
   /** @throws LabError 'network' or 'format' when the policy cannot be had */
@@ -53,19 +53,20 @@ export class Bench {
    * Chooses engine and backend and builds the engine. Falls back to WebAssembly where WebGPU was not asked for and does not start, and
    * whatever was asked for where an engine's self-check fails.
    */
-  async choose(wish: EngineWish, policyId: string): Promise<Chosen> {
-    this.#choice = chooseEngine(wish, await probeAdapters());
+  async choose(request: BootRequest, policyId: string): Promise<Chosen> {
+    this.#choice = chooseEngine(request, await probeAdapters());
     this.#drop();
     const notices: string[] = [];
     const checks: CheckedEngine[] = [];
     const setup = this.#setup.checks ?? untilTheEnd;
-    let engine = await this.#start(wish, policyId, notices);
+    let engine = await this.#start(request, policyId, notices);
     for (;;) {
-      if (!checkedFirst(engine.info, engine.info.software, wish.selftest)) return { engine, reason: this.#choice.reason, notices, checks };
-      const check = await checkEngine(engine.info, setup, wish.selftest, this.#setup.wasmPath);
+      if (!checkedFirst(engine.info, engine.info.software, request.selftest))
+        return { engine, reason: this.#choice.reason, notices, checks };
+      const check = await checkEngine(engine.info, setup, request.selftest, this.#setup.wasmPath);
       const sentence = checkSentence(check);
       checks.push({ passed: check.passed, sentence, report: checkReport(check, setup.program) });
-      if (check.passed && wish.selftest) notices.push(sentence);
+      if (check.passed && request.selftest) notices.push(sentence);
       if (check.passed) return { engine, reason: this.#choice.reason, notices, checks };
       const next = instead(this.#choice, check);
       if (!next) throw new LabError('numeric', sentence, 'Nothing here computes what it should; try another browser, and report this one.');
@@ -76,11 +77,11 @@ export class Bench {
     }
   }
 
-  async #start(wish: EngineWish, policyId: string, notices: string[]): Promise<PolicyEngine> {
+  async #start(request: BootRequest, policyId: string, notices: string[]): Promise<PolicyEngine> {
     try {
       return await this.engineFor(policyId);
     } catch (error) {
-      const canFallBack = this.#choice?.backend === 'webgpu' && !wish.backend && !wish.engine;
+      const canFallBack = this.#choice?.backend === 'webgpu' && !request.backend && !request.engine;
       if (!canFallBack || (error instanceof LabError && error.code !== 'webgpu')) throw error;
       this.#choice = { engine: 'portable', backend: 'wasm', reason: 'WebGPU did not start here, so the policy runs on WebAssembly.' };
       notices.push(`WebGPU did not start: ${error instanceof Error ? error.message : String(error)}`);

@@ -17,7 +17,7 @@ export interface Watcher {
   failed(why: string): void;
 }
 
-export interface Connection {
+export interface WorkerConnection {
   /** Rejects with LabError 'network' when the worker's script cannot be loaded. */
   readonly arrived: Promise<void>;
   readonly api: TrainerApi;
@@ -28,7 +28,7 @@ export interface Connection {
 /** Commands that store something, so that the browser is asked to keep it. */
 const storing: readonly string[] = ['start', 'step', 'evaluate', 'judge'] satisfies (keyof TrainerApi)[];
 
-export function connect(watcher: Watcher): Connection {
+export function connect(watcher: Watcher): WorkerConnection {
   const worker = new Worker(new URL('./trainer.worker.ts', import.meta.url), { type: 'module' });
   const host = wrap<TrainerHost>(worker);
   /** A promise as old as the worker would keep everyone who ever waited for it; this keeps those who wait. */

@@ -1,10 +1,10 @@
 /** How far an evaluation is: the cells that there will be, the time that is left, and the scores that are known so far. */
 import type { Cell } from '../evaluate/request.ts';
-import type { Plan } from '../evaluate/plan.ts';
+import type { EvaluationPlan } from '../evaluate/plan.ts';
 import type { QuestionSet } from '../evaluate/questions.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { EvaluationRecord } from '../storage/records.ts';
-import type { CellScore, EvaluationNews } from './api.ts';
+import type { CellScore, EvaluationUpdate } from './api.ts';
 import { deliveryInterval } from './event-stream.ts';
 
 /** What a scored row costs against a generated one, roughly: for the bar. The time that is left is measured. */
@@ -12,13 +12,13 @@ const scoredCost = { fused: 0.2, portable: 0.9 } as const;
 
 type Sort = 'asked' | 'scored';
 
-export class EvaluationProgress {
+export class EvaluationClock {
   readonly #record: EvaluationRecord;
-  readonly #plan: Plan;
+  readonly #plan: EvaluationPlan;
   readonly #set: QuestionSet;
   /** Rows of every cell that there will be. */
   readonly #rows = new Map<string, number>();
-  readonly #onNews: (news: EvaluationNews) => void;
+  readonly #onUpdate: (update: EvaluationUpdate) => void;
   /** Rows that are still to be done. */
   readonly #left: Record<Sort, number> = { asked: 0, scored: 0 };
   readonly #total: number;
@@ -30,15 +30,15 @@ export class EvaluationProgress {
 
   constructor(
     record: EvaluationRecord,
-    plan: Plan,
+    plan: EvaluationPlan,
     set: QuestionSet,
     personas: readonly Persona[],
-    onNews: (news: EvaluationNews) => void,
+    onUpdate: (update: EvaluationUpdate) => void,
   ) {
     this.#record = record;
     this.#plan = plan;
     this.#set = set;
-    this.#onNews = onNews;
+    this.#onUpdate = onUpdate;
     this.#work = record.work;
     const { samples, fidelityReplies } = record.settings;
     const cell = (key: string, rows: number) => {
@@ -61,7 +61,7 @@ export class EvaluationProgress {
     this.#total = this.#cost;
   }
 
-  /** A cell of an earlier sitting. */
+  /** A cell of an earlier session. */
   found(key: string, cell: Cell): void {
     this.#left[sortOf(key)] -= this.#rows.get(key) ?? 0;
     this.#score(key, cell);
@@ -86,7 +86,7 @@ export class EvaluationProgress {
     if (this.#scores.length === 0 && now - this.#told < deliveryInterval) return;
     this.#told = now;
     const { id, policies, settings } = this.#record;
-    this.#onNews({
+    this.#onUpdate({
       id,
       policies,
       settings,

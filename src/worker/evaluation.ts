@@ -7,7 +7,7 @@ import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
-import { planEvaluation, type Plan } from '../evaluate/plan.ts';
+import { planEvaluation, type EvaluationPlan } from '../evaluate/plan.ts';
 import { personaGroup } from '../persona/groups.ts';
 import type { Persona } from '../persona/persona.ts';
 import { personas as world, voices } from '../persona/world.ts';
@@ -30,9 +30,9 @@ import { fingerprint } from '../storage/hash.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import { taskById } from '../tasks/index.ts';
-import type { AskedQuestion, EvaluationNews } from './api.ts';
+import type { AskedQuestion, EvaluationUpdate } from './api.ts';
 import { bytesOf, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
-import { EvaluationProgress } from './evaluation-progress.ts';
+import { EvaluationClock } from './evaluation-progress.ts';
 import { howToGoOn, policiesPart } from './origin.ts';
 
 export class Evaluations {
@@ -57,7 +57,7 @@ export class Evaluations {
    */
   async run(
     request: EvaluationSettings | string,
-    onNews: (news: EvaluationNews) => void,
+    onUpdate: (update: EvaluationUpdate) => void,
     accept: readonly string[] = [],
   ): Promise<EvaluationRecord> {
     if (this.#running) throw new LabError('usage', 'An evaluation is already under way.', 'Wait for it, or cancel it first.');
@@ -66,7 +66,7 @@ export class Evaluations {
     try {
       const record = typeof request === 'string' ? await this.#reopen(request, accept) : await this.#create(request);
       this.#running = { id: record.id, abort };
-      return record.reports.length > 0 ? record : await this.#carryOut(record, abort.signal, onNews);
+      return record.reports.length > 0 ? record : await this.#carryOut(record, abort.signal, onUpdate);
     } finally {
       this.#running = null;
     }
@@ -112,11 +112,11 @@ export class Evaluations {
     }));
   }
 
-  async #create(wish: EvaluationSettings): Promise<EvaluationRecord> {
+  async #create(asked: EvaluationSettings): Promise<EvaluationRecord> {
     const { storage, bench, base } = this.#tools;
-    const policies = await examinedPolicies(this.#tools, wish.checkpoints);
+    const policies = await examinedPolicies(this.#tools, asked.checkpoints);
     const checkpoints = policies.flatMap(({ checkpoint }) => checkpoint ?? []);
-    const settings: EvaluationSettings = { ...wish, checkpoints };
+    const settings: EvaluationSettings = { ...asked, checkpoints };
     const origin = begun(await this.#now({ settings, policies }));
     const { info } = await bench.engineFor(base.id);
     const now = Date.now();
@@ -136,12 +136,12 @@ export class Evaluations {
     return record;
   }
 
-  async #carryOut(record: EvaluationRecord, signal: AbortSignal, onNews: (news: EvaluationNews) => void): Promise<EvaluationRecord> {
+  async #carryOut(record: EvaluationRecord, signal: AbortSignal, onUpdate: (update: EvaluationUpdate) => void): Promise<EvaluationRecord> {
     const { storage } = this.#tools;
     const { id, settings, policies } = record;
     const { set, plan, personas, policy, tokenizer } = await this.#material(record);
     const cells = new Map((await storage.cells(id)).map(({ key, cell }) => [key, cell]));
-    const progress = new EvaluationProgress(record, plan, set, personas, onNews);
+    const progress = new EvaluationClock(record, plan, set, personas, onUpdate);
     for (const [key, cell] of cells) progress.found(key, cell);
     progress.tell();
 
@@ -237,7 +237,7 @@ export class Evaluations {
 
 interface Material {
   readonly set: QuestionSet;
-  readonly plan: Plan;
+  readonly plan: EvaluationPlan;
   readonly personas: readonly Persona[];
   readonly policy: Policy;
   readonly tokenizer: Tokenizer;

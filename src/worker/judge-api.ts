@@ -5,7 +5,7 @@ import type { JudgedAnswer, JudgeReport } from '../evaluate/judge/report.ts';
 import type { JudgementRecord, JudgementSettings } from '../storage/judgements.ts';
 import type { EvaluatedPolicy } from '../storage/records.ts';
 
-export interface JudgeWish {
+export interface NewJudging {
   readonly settings: JudgementSettings;
   readonly benchmark: Benchmark;
   /** The key is used and forgotten: it is in no record and in no message. */
@@ -13,7 +13,7 @@ export interface JudgeWish {
 }
 
 /** Goes on with an unfinished judgement; its judge is known, its key is not. */
-export interface JudgeAgain {
+export interface ContinuedJudging {
   readonly id: string;
   readonly key: string | null;
   /** What of `changes` is taken over. */
@@ -21,14 +21,14 @@ export interface JudgeAgain {
 }
 
 /** How a judging goes on. */
-export interface JudgeNews {
+export interface JudgingUpdate {
   readonly id: string;
   readonly policies: readonly EvaluatedPolicy[];
   /** Verdicts that there are, and that there will be. */
   readonly done: number;
   readonly total: number;
   readonly phase: string;
-  /** At the rate of this sitting; null before it is known. */
+  /** At the rate of this session; null before it is known. */
   readonly secondsLeft: number | null;
   /** What the verdicts say so far. */
   readonly report: JudgeReport;
@@ -49,7 +49,7 @@ export interface JudgementView {
 
 export interface JudgeApi {
   /** Sends requests to the judge's address, and to nowhere else. Resolves when all is judged or `cancelJudging` was called. */
-  judge(request: JudgeWish | JudgeAgain, onNews: (news: JudgeNews) => void): Promise<JudgementView>;
+  judge(request: NewJudging | ContinuedJudging, onUpdate: (update: JudgingUpdate) => void): Promise<JudgementView>;
   /** What is done stays done. */
   cancelJudging(): Promise<void>;
   /** Newest first. */

@@ -25,7 +25,7 @@ import {
 import type { JudgementRecord } from '../storage/judgements.ts';
 import { newId } from '../storage/seal.ts';
 import { examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
-import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
+import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from './judge-api.ts';
 import { howToGoOn, policiesPart } from './origin.ts';
 
 const newsInterval = 500;
@@ -47,20 +47,20 @@ export class Judgements {
   }
 
   /** Resolves with what there is at the end: all verdicts, or, where it was cancelled, those that were made. */
-  async run(request: JudgeWish | JudgeAgain, onNews: (news: JudgeNews) => void): Promise<JudgementView> {
+  async run(request: NewJudging | ContinuedJudging, onUpdate: (update: JudgingUpdate) => void): Promise<JudgementView> {
     if (this.#running) throw new LabError('usage', 'A judging is already under way.', 'Wait for it, or cancel it first.');
     const abort = new AbortController();
     this.#running = { id: 'id' in request ? request.id : '', abort };
     try {
       if ('id' in request) {
         const record = await this.#reopen(request);
-        return await this.#carryOut(record, new JudgeClient({ ...record.judge, key: request.key }, this.#options), abort.signal, onNews);
+        return await this.#carryOut(record, new JudgeClient({ ...record.judge, key: request.key }, this.#options), abort.signal, onUpdate);
       }
       // A wrong address is told before anything is stored.
       const client = new JudgeClient(request.access, this.#options);
       const record = await this.#create(request, client);
       this.#running = { id: record.id, abort };
-      return await this.#carryOut(record, client, abort.signal, onNews);
+      return await this.#carryOut(record, client, abort.signal, onUpdate);
     } finally {
       this.#running = null;
     }
@@ -90,7 +90,7 @@ export class Judgements {
     return { origin: record.origin, now: await this.#now(record), mayDiffer: examinationMayDiffer };
   }
 
-  async #reopen({ id, accept = [] }: JudgeAgain): Promise<JudgementRecord> {
+  async #reopen({ id, accept = [] }: ContinuedJudging): Promise<JudgementRecord> {
     const { storage } = this.#tools;
     const record = await storage.judgement(id);
     const at = `${(await storage.judgedKeys(id)).length} answers and verdicts`;
@@ -101,15 +101,15 @@ export class Judgements {
     return now;
   }
 
-  async #create({ settings: wish, benchmark }: JudgeWish, client: JudgeClient): Promise<JudgementRecord> {
+  async #create({ settings: asked, benchmark }: NewJudging, client: JudgeClient): Promise<JudgementRecord> {
     const { storage, bench, base } = this.#tools;
     const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
     // All policies are checkpoints of one base and read alike.
     const reader = { name: base.name, tokenizer, maxPositions: policy.config.maxPositions };
-    const plan = planJudging(benchmark, [reader], wish);
-    const policies = await examinedPolicies(this.#tools, wish.checkpoints);
+    const plan = planJudging(benchmark, [reader], asked);
+    const policies = await examinedPolicies(this.#tools, asked.checkpoints);
     const { info } = await bench.engineFor(base.id);
-    const settings = { ...wish, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
+    const settings = { ...asked, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
     const known = { settings, policies, judge: { address: client.url, model: client.model }, plan };
     const origin = begun(await this.#now(known));
     const record: JudgementRecord = { id: newId('judgement'), created: Date.now(), engine: info, ...known, origin };
@@ -134,7 +134,7 @@ export class Judgements {
     record: JudgementRecord,
     judge: JudgeClient,
     signal: AbortSignal,
-    onNews: (news: JudgeNews) => void,
+    onUpdate: (update: JudgingUpdate) => void,
   ): Promise<JudgementView> {
     const { storage, bench, base } = this.#tools;
     const { id, policies, plan, settings } = record;
@@ -174,7 +174,7 @@ export class Judgements {
           told = now;
           const each = progress.made > 0 ? (now - began) / 1000 / progress.made : null;
           const secondsLeft = each === null ? null : each * (total - done);
-          onNews({ id, policies, done, total, phase: progress.phase, secondsLeft, report: judgeReport(materialOf(record, cells)) });
+          onUpdate({ id, policies, done, total, phase: progress.phase, secondsLeft, report: judgeReport(materialOf(record, cells)) });
         },
       });
     } catch (error) {

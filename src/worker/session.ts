@@ -19,9 +19,9 @@ import { tasks } from '../tasks/index.ts';
 import type {
   AskedQuestion,
   Boot,
-  EngineWish,
+  BootRequest,
   EvaluationInfo,
-  EvaluationNews,
+  EvaluationUpdate,
   ProbeChunk,
   ProbeRequest,
   RunHistory,
@@ -32,7 +32,7 @@ import type { EvaluationTools } from './candidates.ts';
 import { Evaluations } from './evaluation.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
-import type { JudgeAgain, JudgementInfo, JudgementView, JudgeNews, JudgeWish } from './judge-api.ts';
+import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { addRun, createRun, forkRun, runComplaints } from './new-run.ts';
 import { compareRun } from './origin.ts';
@@ -59,7 +59,7 @@ export class Session implements SessionApi {
   readonly #commands = new Turns();
   readonly #locks: RunLocks;
   #storage: Promise<{ readonly storage: LabStorage; readonly notice: string | null }> | null = null;
-  #boot: { readonly wish: string; readonly result: Promise<Boot> } | null = null;
+  #boot: { readonly request: string; readonly result: Promise<Boot> } | null = null;
   #open: Training | null = null;
   #probe: AbortController | null = null;
   #evaluations: Promise<Evaluations> | null = null;
@@ -71,21 +71,21 @@ export class Session implements SessionApi {
     this.#locks = setup.locks ?? runLocks();
   }
 
-  boot(wish: EngineWish): Promise<Boot> {
-    const key = `${wish.engine ?? ''}/${wish.backend ?? ''}/${wish.selftest ?? ''}`;
-    if (this.#boot?.wish !== key) {
-      const result = this.#commands.take(() => this.#bootOnce(wish));
-      this.#boot = { wish: key, result };
+  boot(request: BootRequest): Promise<Boot> {
+    const key = `${request.engine ?? ''}/${request.backend ?? ''}/${request.selftest ?? ''}`;
+    if (this.#boot?.request !== key) {
+      const result = this.#commands.take(() => this.#bootOnce(request));
+      this.#boot = { request: key, result };
       // A failed start, a policy that could not be fetched for one, can be tried again.
       result.catch(() => (this.#boot = null));
     }
     return this.#boot.result;
   }
 
-  async #bootOnce(wish: EngineWish): Promise<Boot> {
+  async #bootOnce(request: BootRequest): Promise<Boot> {
     if (this.#open?.active) throw training(this.#open.record);
     if (this.#open) this.#close();
-    const { engine, reason, notices, checks } = await this.#bench.choose(wish, bundledPolicy.id);
+    const { engine, reason, notices, checks } = await this.#bench.choose(request, bundledPolicy.id);
     const { config, notices: ofPolicy } = await this.#bench.policy(bundledPolicy.id);
     const opened = await this.#opened();
     const unreadable = await opened.storage.unreadable();
@@ -321,10 +321,10 @@ export class Session implements SessionApi {
 
   async evaluate(
     request: EvaluationSettings | string,
-    onNews: (news: EvaluationNews) => void,
+    onUpdate: (update: EvaluationUpdate) => void,
     accept: readonly string[] = [],
   ): Promise<EvaluationRecord> {
-    return (await this.#evaluating()).run(request, onNews, accept);
+    return (await this.#evaluating()).run(request, onUpdate, accept);
   }
 
   async cancelEvaluation(): Promise<void> {
@@ -353,8 +353,8 @@ export class Session implements SessionApi {
     await storage.deleteEvaluation(id);
   }
 
-  async judge(request: JudgeWish | JudgeAgain, onNews: (news: JudgeNews) => void): Promise<JudgementView> {
-    return (await this.#judging()).run(request, onNews);
+  async judge(request: NewJudging | ContinuedJudging, onUpdate: (update: JudgingUpdate) => void): Promise<JudgementView> {
+    return (await this.#judging()).run(request, onUpdate);
   }
 
   async cancelJudging(): Promise<void> {
@@ -425,8 +425,8 @@ export class Session implements SessionApi {
     return newest ?? this.#open.save('Evaluated');
   }
 
-  async #begin(run: Training, wish: 'run' | 'step', accept: readonly string[] = []): Promise<string> {
-    if (!run.finished) await run.begin(wish, accept);
+  async #begin(run: Training, command: 'run' | 'step', accept: readonly string[] = []): Promise<string> {
+    if (!run.finished) await run.begin(command, accept);
     this.#open = run;
     return run.id;
   }

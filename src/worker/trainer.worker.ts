@@ -52,7 +52,7 @@ const session = new Session({
 const told = (answer: unknown): void => void Promise.resolve(answer).catch(() => {});
 
 const api: TrainerApi = {
-  boot: (wish) => session.boot(wish),
+  boot: (request) => session.boot(request),
   listen: (sink) => session.listen((events, buffers) => told(sink(transfer([...events], buffers)))),
   check: (config, teacher) => session.check(config, teacher),
   start: (config, name, teacher) => session.start(config, name, teacher),
@@ -78,13 +78,13 @@ const api: TrainerApi = {
   renderPrompt: (personaText, question) => session.renderPrompt(personaText, question),
   probe: (request, onChunk) => session.probe(request, (chunks) => told(onChunk(chunks))),
   cancelProbe: () => session.cancelProbe(),
-  evaluate: (request, onNews, accept) => session.evaluate(request, (news) => told(onNews(news)), accept),
+  evaluate: (request, onUpdate, accept) => session.evaluate(request, (update) => told(onUpdate(update)), accept),
   cancelEvaluation: () => session.cancelEvaluation(),
   evaluations: () => session.evaluations(),
   evaluation: (id) => session.evaluation(id),
   evaluationReplies: (id, kind, personaId) => session.evaluationReplies(id, kind, personaId),
   deleteEvaluation: (id) => session.deleteEvaluation(id),
-  judge: (request, onNews) => session.judge(request, (news) => told(onNews(news))),
+  judge: (request, onUpdate) => session.judge(request, (update) => told(onUpdate(update))),
   cancelJudging: () => session.cancelJudging(),
   judgements: () => session.judgements(),
   judgement: (id) => session.judgement(id),

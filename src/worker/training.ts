@@ -39,7 +39,7 @@ export interface TrainingTools {
 /** Slow steps must not cost more than this when the tab is closed, however rarely the config asks for a checkpoint. */
 const autosaveMs = 60_000;
 
-type Wish = 'run' | 'step' | 'pause' | 'stop';
+type Command = 'run' | 'step' | 'pause' | 'stop';
 
 export class Training {
   #phase: SessionPhase = 'paused';
@@ -54,8 +54,8 @@ export class Training {
   #savedAt = performance.now();
   #saveSoon = false;
   /** A step that was computed and could not be stored; stored before the next one. */
-  #owed: StepReport | null = null;
-  #wish: Wish = 'pause';
+  #unsaved: StepReport | null = null;
+  #command: Command = 'pause';
   #abort = new AbortController();
   readonly #recovery: Recovery;
   /** Ends a wait for a new device. */
@@ -93,9 +93,9 @@ export class Training {
 
   /**
    * Resolves once training goes on; rejects when it cannot.
-   * @param wish all steps, or one  @param accept parts of what it began with that may differ now
+   * @param command all steps, or one  @param accept parts of what it began with that may differ now
    */
-  async begin(wish: 'run' | 'step', accept: readonly string[] = []): Promise<void> {
+  async begin(command: 'run' | 'step', accept: readonly string[] = []): Promise<void> {
     const release = await this.#lock();
     this.#recovery.forget();
     try {
@@ -103,7 +103,7 @@ export class Training {
       await this.#tools.turns.take(() => this.#prepare(accept).catch((error: unknown) => this.#prepareAgain(error, accept)));
       this.#steps = null;
       this.#abort = new AbortController();
-      this.#wish = wish;
+      this.#command = command;
       this.#tell('running');
     } catch (error) {
       this.#tell('failed', sentenceOf(error));
@@ -116,7 +116,7 @@ export class Training {
   /** After the current step; resolves when the checkpoint is written. */
   async pause(): Promise<void> {
     if (!this.active) return;
-    this.#wish = 'pause';
+    this.#command = 'pause';
     this.#waiting.abort();
     if (this.#phase === 'running') this.#tell('pausing');
     await this.#loop;
@@ -125,7 +125,7 @@ export class Training {
   /** Between two phases of the current step, whose work is thrown away. */
   async stop(): Promise<void> {
     if (this.active) {
-      this.#wish = 'stop';
+      this.#command = 'stop';
       this.#abort.abort();
       this.#waiting.abort();
       if (this.#phase === 'running') this.#tell('pausing');
@@ -155,7 +155,7 @@ export class Training {
       if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored };
       const { config } = this.#record;
       const state = await (await bench.engineFor(config.policy, loraSetup(config))).exportState();
-      const owed = this.#owed ? [metricsOf(this.id, this.#owed)] : [];
+      const owed = this.#unsaved ? [metricsOf(this.id, this.#unsaved)] : [];
       const metrics = [...stored.filter(({ step }) => step !== owed[0]?.step), ...owed];
       const checkpoint = { name: `Step ${this.#step}`, reward: this.#reward, config, trainer: this.#trainer!, state };
       return { run: { ...this.#record, step: this.#step }, checkpoint, metrics };
@@ -231,7 +231,7 @@ export class Training {
     // Before anything is put back or forgotten.
     const origin = await continuedRun(this.#tools, this.#record, accept);
     if (!this.#holds()) await this.#goBack();
-    if (this.#owed) await this.#store(this.#owed);
+    if (this.#unsaved) await this.#store(this.#unsaved);
     await this.#teacher();
     const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
     const own = ownPromptSentence(await this.#tokenizer(), this.#record.config.policy);
@@ -247,12 +247,12 @@ export class Training {
     const { config } = this.#record;
     for (;;) {
       try {
-        while (this.#wish !== 'pause' && this.#wish !== 'stop' && this.#step < config.steps) {
+        while (this.#command !== 'pause' && this.#command !== 'stop' && this.#step < config.steps) {
           await this.#tools.turns.take(() => this.#oneStep());
-          if (this.#wish === 'step') this.#wish = 'pause';
+          if (this.#command === 'step') this.#command = 'pause';
           await nextTask();
         }
-        const rest = this.#step >= config.steps ? 'finished' : this.#wish === 'stop' ? 'stopped' : 'paused';
+        const rest = this.#step >= config.steps ? 'finished' : this.#command === 'stop' ? 'stopped' : 'paused';
         return await this.#tools.turns.take(() => this.#settle(rest));
       } catch (error) {
         if (labErrorCode(error) === 'cancelled' && this.#abort.signal.aborted) continue;
@@ -287,7 +287,7 @@ export class Training {
     const next = await this.#steps.next();
     if (next.done) throw new Error(`the trainer ended before step ${step}`);
     this.#trainer = next.value.state;
-    this.#owed = next.value.report;
+    this.#unsaved = next.value.report;
     this.#reward = next.value.report.metrics['reward'] ?? null;
     events.pushStep(this.id, next.value.report);
     await this.#store(next.value.report);
@@ -312,7 +312,7 @@ export class Training {
     const { step, rollouts } = report;
     await this.#tools.storage.saveStep(metricsOf(this.id, report), { runId: this.id, step, rollouts });
     if (this.#due(step)) await this.#checkpoint(`Step ${step}`, false, 'running');
-    this.#owed = null;
+    this.#unsaved = null;
   }
 
   #due(step: number): boolean {
@@ -354,7 +354,7 @@ export class Training {
     this.#saved = checkpoint.step;
     this.#savedAt = performance.now();
     this.#reward = checkpoint.reward;
-    this.#owed = null;
+    this.#unsaved = null;
   }
 
   async #newest(): Promise<Checkpoint> {
@@ -378,10 +378,10 @@ export class Training {
     this.#steps = null;
     this.#trainer = null;
     // A step that could not be stored is made again.
-    this.#owed = null;
+    this.#unsaved = null;
     this.#tell('recovering', `The ${device} failed; going back to step ${this.#saved}.`);
     this.#waiting = new AbortController();
-    if (this.#wish === 'pause' || this.#wish === 'stop') this.#waiting.abort();
+    if (this.#command === 'pause' || this.#command === 'stop') this.#waiting.abort();
     const again = () =>
       turns.take(async () => {
         await bench.rebuild(this.#record.config.policy, loraSetup(this.#record.config));
@@ -394,7 +394,7 @@ export class Training {
           'warning',
           `The ${device} failed. A new ${fresh} was set up, and the run goes on from step ${this.#saved}, its last checkpoint.`,
         );
-        this.#tell(this.#wish === 'run' || this.#wish === 'step' ? 'running' : 'pausing');
+        this.#tell(this.#command === 'run' || this.#command === 'step' ? 'running' : 'pausing');
         return null;
       case 'given up':
         return null;
@@ -413,7 +413,7 @@ export class Training {
   /** Comes to rest at a whole step: a checkpoint, unless there is one of this step already, and the status. */
   async #settle(status: 'paused' | 'stopped' | 'finished'): Promise<void> {
     const { storage } = this.#tools;
-    if (this.#owed) await this.#store(this.#owed);
+    if (this.#unsaved) await this.#store(this.#unsaved);
     if (this.#saved !== this.#step) await this.#checkpoint(`Step ${this.#step}`, false, status);
     else this.#record = await storage.updateRun(this.id, { status });
     if (status === 'stopped') this.#tell('idle', `Stopped at step ${this.#step}; it is saved.`);

@@ -1,6 +1,6 @@
 /** Rollouts on the GPU against a plain loop: who stops where, what is drawn, and the rows that come of it. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { advance, assembleRows, beginRollouts, sampleTokens, type RolloutShape } from '../../src/engine/fused/kernels/decode.ts';
+import { advance, assembleRows, beginRollouts, sampleTokens, type DecodeShape } from '../../src/engine/fused/kernels/decode.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import type { BufferView, Work } from '../../src/engine/gpu/work.ts';
 import { drawToken, tokenDistribution } from '../../src/engine/sampler.ts';
@@ -25,7 +25,7 @@ afterAll(() => {
 const padId = 3;
 
 interface Case {
-  readonly shape: RolloutShape;
+  readonly shape: DecodeShape;
   readonly promptLengths: readonly number[];
   readonly eosIds: readonly number[];
 }

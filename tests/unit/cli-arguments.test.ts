@@ -44,12 +44,12 @@ describe('command-line arguments', () => {
     expect(args.tokens('tokens')).toBeUndefined();
     expect(args.integer('steps', 1, 100)).toBeUndefined();
     expect(args.flag('greedy')).toBe(false);
-    expect(args.wish).toEqual({});
+    expect(args.engineRequest).toEqual({});
   });
 
   it('offers engine, backend and json to every command', () => {
     const args = parse('--engine', 'portable', '--backend', 'wasm', '--json');
-    expect(args.wish).toEqual({ engine: 'portable', backend: 'wasm' });
+    expect(args.engineRequest).toEqual({ engine: 'portable', backend: 'wasm' });
     expect(args.flag('json')).toBe(true);
   });
 
@@ -58,7 +58,7 @@ describe('command-line arguments', () => {
     refuses(() => parse('stray'), /stray/);
     refuses(() => parse('--model'), /--model/);
     refuses(() => parse('--greedy=yes'), /greedy/);
-    refuses(() => parse('--backend', 'cuda').wish, /--backend must be one of webgpu, wasm, cpu, not "cuda"/);
+    refuses(() => parse('--backend', 'cuda').engineRequest, /--backend must be one of webgpu, wasm, cpu, not "cuda"/);
     refuses(() => parse().required('model'), /--model is missing/);
   });
 

@@ -1,6 +1,6 @@
 /** "Too small to matter": two one-sided tests, and seeds of several sources as one. */
 import { describe, expect, it } from 'vitest';
-import { equivalence, fromInterval, pool, ratioInterval, summarise } from '../../src/statistics/equivalence.ts';
+import { equivalence, fromInterval, pool, ratioInterval, summariseLogRatios } from '../../src/statistics/equivalence.ts';
 import { parseOthers, together } from '../../src/evaluate/reproduction/together.ts';
 import { studyFiles, summaryLines } from '../../src/evaluate/reproduction/files.ts';
 import { labErrorCode } from '../../src/errors.ts';
@@ -12,7 +12,7 @@ const around = (center: number, spread: number, n = 6) =>
 describe('equivalence', () => {
   it('is the 90 % interval inside the margin', () => {
     // t(0.95, 5) = 2.015048, std of ±s with ddof 1 over six values = s sqrt(6 / 5).
-    const found = equivalence(summarise(around(1.005, 0.01)), 0.03, 0.95)!;
+    const found = equivalence(summariseLogRatios(around(1.005, 0.01)), 0.03, 0.95)!;
     const half = (2.015048 * 0.01 * Math.sqrt(6 / 5)) / Math.sqrt(6);
     expect(found.low).toBeCloseTo(1.005 * Math.exp(-half), 6);
     expect(found.high).toBeCloseTo(1.005 * Math.exp(half), 6);
@@ -26,25 +26,25 @@ describe('equivalence', () => {
     ['larger', 1.1, 0.01],
     ['larger', 0.9, 0.01],
   ] as const)('reads %s for a ratio of %f with a spread of %f', (reading, center, spread) => {
-    expect(equivalence(summarise(around(center, spread)), 0.03, 0.95)!.reading).toBe(reading);
+    expect(equivalence(summariseLogRatios(around(center, spread)), 0.03, 0.95)!.reading).toBe(reading);
   });
 
   it('says nothing of one seed', () => {
-    expect(equivalence(summarise([0.01]), 0.03, 0.95)).toBeNull();
+    expect(equivalence(summariseLogRatios([0.01]), 0.03, 0.95)).toBeNull();
   });
 });
 
 describe('seeds of several sources', () => {
   it('pool to what all values together give', () => {
     const [a, b] = [around(1.02, 0.03, 5), around(0.99, 0.01, 6)];
-    const [pooled, direct] = [pool([summarise(a), summarise(b)]), summarise([...a, ...b])];
+    const [pooled, direct] = [pool([summariseLogRatios(a), summariseLogRatios(b)]), summariseLogRatios([...a, ...b])];
     expect(pooled.seeds).toBe(11);
     expect(pooled.mean).toBeCloseTo(direct.mean, 12);
     expect(pooled.std).toBeCloseTo(direct.std, 12);
   });
 
   it('come back from a reported interval', () => {
-    const own = summarise(around(1.01, 0.02, 4));
+    const own = summariseLogRatios(around(1.01, 0.02, 4));
     const { low, high } = ratioInterval(own, 0.95)!;
     const back = fromInterval(4, Math.exp(own.mean), low, high, 0.95);
     expect(back.mean).toBeCloseTo(own.mean, 10);

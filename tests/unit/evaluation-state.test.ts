@@ -238,7 +238,7 @@ describe('what the reader asks for', () => {
     const evaluation = state();
     Object.assign(evaluation, small, { problems: 60 });
     const running = evaluation.run();
-    while (!evaluation.news) await new Promise((resolve) => setTimeout(resolve));
+    while (!evaluation.update) await new Promise((resolve) => setTimeout(resolve));
     expect([evaluation.running, evaluation.unfinished]).toEqual([true, []]);
     await evaluation.cancel();
     await running;

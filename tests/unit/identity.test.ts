@@ -15,7 +15,7 @@ import {
   policyParts,
   programParts,
   runIdentity,
-  sentence,
+  differencesSentence,
   settingParts,
   unrecorded,
   type Continuation,
@@ -137,7 +137,7 @@ describe('the identity of a run', () => {
     const teacher = await policyParts(material.policy, 'teacher');
     const template = await policyParts({ ...material.policy, files: { ...noFiles, template: 'other' } }, 'teacher');
     const found = differences(await runIdentity({ ...material, teacher }), await runIdentity({ ...material, teacher: template }));
-    expect(sentence(found)).toBe('began with something else: the chat template of the teacher was none, now other');
+    expect(differencesSentence(found)).toBe('began with something else: the chat template of the teacher was none, now other');
   });
 
   it('does not change with the length of a run, except where its learning rate does', async () => {

@@ -6,7 +6,7 @@ import { checkBenchmarkSize, judgeTasks, maxBenchmarkBytes, parseBenchmark } fro
 import { personaPrompt, planJudging, plannedQuestions, replyTokens, type JudgePlan } from '../../src/evaluate/judge/plan.ts';
 import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable } from '../../src/evaluate/judge/report.ts';
 import { askAgain, judgePrompt, parseVerdict, rubrics } from '../../src/evaluate/judge/rubric.ts';
-import { answersKey, verdictKey, type JudgeCell, type Verdict } from '../../src/evaluate/judge/run.ts';
+import { answersKey, verdictKey, type JudgeCell, type JudgeVerdict } from '../../src/evaluate/judge/run.ts';
 import { personaScore, scorePolicies, totals } from '../../src/evaluate/judge/score.ts';
 import { tInterval } from '../../src/statistics/intervals.ts';
 import { sharedJson } from '../helpers/shared.ts';
@@ -187,7 +187,7 @@ describe('a verdict', () => {
   });
 });
 
-const verdict = (score: number | null, outcome: Verdict['outcome'] = 'scored'): JudgeCell => ({
+const verdict = (score: number | null, outcome: JudgeVerdict['outcome'] = 'scored'): JudgeCell => ({
   verdict: { score, outcome, said: '', asked: 1 },
 });
 const planOf = (personas: number, questions: number, tasks: readonly RoleplayKind[] = judgeTasks.map(({ id }) => id)): JudgePlan => ({

@@ -4,7 +4,7 @@ import { checkConfig } from '../../src/rl/check.ts';
 import type { RolloutRecord } from '../../src/rl/events.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { personas } from '../../src/persona/world.ts';
-import { readWish, withWish } from '../../src/state/address.ts';
+import { readRequest, withRequest } from '../../src/state/address.ts';
 import { examine } from '../../src/state/health.ts';
 import { Metrics } from '../../src/state/metrics.svelte.ts';
 import { expectedAnswer, isRight } from '../../src/state/probe-check.ts';
@@ -110,10 +110,10 @@ describe('health', () => {
 
 describe('the address', () => {
   it('is read and written', () => {
-    expect(readWish('?engine=portable&backend=wasm')).toEqual({ wish: { engine: 'portable', backend: 'wasm' }, complaints: [] });
-    expect(readWish('?selftest&backend=wasm').wish).toEqual({ backend: 'wasm', selftest: true });
-    expect(readWish('?backend=abacus').complaints[0]).toMatch(/"abacus"/);
-    expect(withWish('https://x.org/a/?engine=fused&q=1#run', { backend: 'cpu' })).toBe('https://x.org/a/?q=1&backend=cpu#run');
+    expect(readRequest('?engine=portable&backend=wasm')).toEqual({ wish: { engine: 'portable', backend: 'wasm' }, complaints: [] });
+    expect(readRequest('?selftest&backend=wasm').request).toEqual({ backend: 'wasm', selftest: true });
+    expect(readRequest('?backend=abacus').complaints[0]).toMatch(/"abacus"/);
+    expect(withRequest('https://x.org/a/?engine=fused&q=1#run', { backend: 'cpu' })).toBe('https://x.org/a/?q=1&backend=cpu#run');
   });
 });
 

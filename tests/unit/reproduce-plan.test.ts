@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ablations, comparison, methods, sweep } from '../../src/cli/reproduce-studies.ts';
-import { nextRun, planRuns, workOf, type Circumstances, type StudyPlan } from '../../src/cli/reproduce-plan.ts';
+import { nextRun, planRuns, secondsOf, type Circumstances, type StudyPlan } from '../../src/cli/reproduce-plan.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { personas } from '../../src/persona/world.ts';
 import { checkConfig } from '../../src/rl/check.ts';
@@ -96,8 +96,8 @@ describe('the comparison', () => {
   });
 
   it('knows that a base is not trained and that more problems take longer', () => {
-    expect(workOf(of('base'), around.examination).train).toBe(0);
-    const [few, many] = [10, 1000].map((problems) => workOf(of('sft'), { ...around.examination, problems }));
+    expect(secondsOf(of('base'), around.examination).train).toBe(0);
+    const [few, many] = [10, 1000].map((problems) => secondsOf(of('sft'), { ...around.examination, problems }));
     expect(many!.evaluate).toBeGreaterThan(few!.evaluate);
     expect(few!.train).toBe(many!.train);
   });

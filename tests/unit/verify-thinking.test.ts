@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderPrompt } from '../../src/persona/prompt.ts';
 import { openedThinking } from '../../src/policy/thinking.ts';
-import { replyOf } from '../../src/verify/thinking.ts';
+import { withoutThinking } from '../../src/verify/thinking.ts';
 import { verifyGold } from '../../src/verify/verify.ts';
 import { tinyTokenizer } from '../helpers/tiny-policy.ts';
 
@@ -30,7 +30,7 @@ describe('the reply', () => {
     ['5, without "<think>" or `</think>`', '5, without "<think>" or `</think>`'],
     ['`<think>` opens it; 5', '`<think>` opens it; 5'],
     ['No <think>: <thinking>a</thinking>5', 'No <think>: 5'],
-  ])('of %j', (completion, reply) => expect(replyOf(completion)).toBe(reply));
+  ])('of %j', (completion, reply) => expect(withoutThinking(completion)).toBe(reply));
 
   it.each<[string, string | null]>([
     ['so I try 5', null],
@@ -41,7 +41,7 @@ describe('the reply', () => {
     ['a</think><think>again', null],
     ['a</thinking>5', null],
     ['', null],
-  ])('of %j, in a thinking that the prompt opened', (completion, reply) => expect(replyOf(completion, '</think>')).toBe(reply));
+  ])('of %j, in a thinking that the prompt opened', (completion, reply) => expect(withoutThinking(completion, '</think>')).toBe(reply));
 
   it('is what is graded', () => {
     const right = (completion: string, opened: string | null) => verifyGold(completion, '5', opened);

@@ -155,8 +155,8 @@ describe('an evaluation', () => {
     const probe = await visit(storage);
     const run = checkpoints ? await probe.train({ ...smallRun, steps: 1 }) : null;
     const kept = run === null ? [] : [(await storage.checkpoints(run))[0]!.id];
-    const record = await probe.session.evaluate({ ...small, problems: 40, checkpoints: kept }, (news) => {
-      if (news.scores.length > 0) void probe.session.cancelEvaluation();
+    const record = await probe.session.evaluate({ ...small, problems: 40, checkpoints: kept }, (update) => {
+      if (update.scores.length > 0) void probe.session.cancelEvaluation();
     });
     expect(record.reports).toEqual([]);
     return { storage, id: record.id, run };

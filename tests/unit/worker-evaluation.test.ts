@@ -6,7 +6,7 @@ import { reportJson } from '../../src/evaluate/report.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas } from '../../src/persona/world.ts';
 import type { EvaluationSettings } from '../../src/storage/records.ts';
-import type { EvaluationNews } from '../../src/worker/api.ts';
+import type { EvaluationUpdate } from '../../src/worker/api.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
 let databases = 0;
@@ -50,20 +50,20 @@ describe('persona groups', () => {
 describe('an evaluation', () => {
   it('of the base alone tells every score once and is kept', async () => {
     const { session } = await open();
-    const news: EvaluationNews[] = [];
-    const record = await session.evaluate({ ...small, fidelityReplies: 2 }, (one) => news.push(one));
+    const update: EvaluationUpdate[] = [];
+    const record = await session.evaluate({ ...small, fidelityReplies: 2 }, (one) => update.push(one));
     expect(record.reports).toHaveLength(1);
     const [report] = record.reports;
     expect(report!.base).toBeNull();
     expect(report!.policy.fidelity).not.toBeNull();
-    const scores = news.flatMap((one) => one.scores);
+    const scores = update.flatMap((one) => one.scores);
     expect(scores).toHaveLength(9);
     const right = (personaId: string | null) => scores.find((score) => score.personaId === personaId)!;
     for (const one of [report!.policy.none, ...report!.policy.personas]) {
       expect(right(one.personaId)).toMatchObject({ policy: 0, correct: one.accuracy * 3, total: 3 });
     }
-    expect(news.map(({ fraction }) => fraction)).toEqual(news.map(({ fraction }) => fraction).toSorted((a, b) => a - b));
-    expect(news.at(-1)!.fraction).toBeGreaterThan(0.5);
+    expect(update.map(({ fraction }) => fraction)).toEqual(update.map(({ fraction }) => fraction).toSorted((a, b) => a - b));
+    expect(update.at(-1)!.fraction).toBeGreaterThan(0.5);
     expect(await session.evaluations()).toMatchObject([
       { id: record.id, finished: true, fraction: 1, policies: [{ name: 'Base policy' }] },
     ]);
@@ -97,8 +97,8 @@ describe('an evaluation', () => {
     expect(whole.reports[0]!.base!.name).toBe('Base policy');
     expect((await session.history(run!.id)).checkpoints.find(({ id }) => id === checkpoint!.id)!.kept).toBe(true);
 
-    const half = await session.evaluate(settings, (news) => {
-      if (news.scores.length > 0) void session.cancelEvaluation();
+    const half = await session.evaluate(settings, (update) => {
+      if (update.scores.length > 0) void session.cancelEvaluation();
     });
     expect(half.reports).toEqual([]);
     expect(half.fraction).toBeGreaterThan(0);
@@ -108,10 +108,10 @@ describe('an evaluation', () => {
 
     const later = await open(name);
     expect((await later.session.evaluations()).find(({ id }) => id === half.id)).toMatchObject({ finished: false });
-    const news: EvaluationNews[] = [];
-    const rest = await later.session.evaluate(half.id, (one) => news.push(one));
-    expect(news[0]!.scores).toHaveLength(kept);
-    expect(news[0]!.fraction).toBeCloseTo(half.fraction, 12);
+    const update: EvaluationUpdate[] = [];
+    const rest = await later.session.evaluate(half.id, (one) => update.push(one));
+    expect(update[0]!.scores).toHaveLength(kept);
+    expect(update[0]!.fraction).toBeCloseTo(half.fraction, 12);
     expect(rest.reports.map(reportJson)).toEqual(whole.reports.map(reportJson));
     // Finished already: nothing is asked again.
     expect(await later.session.evaluate(half.id, () => expect.fail('asked again'))).toEqual(rest);

@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterEach, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { judgeTasks, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
-import type { JudgeNews, JudgeWish } from '../../src/worker/judge-api.ts';
+import type { JudgingUpdate, NewJudging } from '../../src/worker/judge-api.ts';
 import { judgeServer, status, type Behaviour, type JudgeServer } from '../helpers/judge-server.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
@@ -22,7 +22,7 @@ async function open(behaviour: Behaviour, name = `judging-${databases++}`) {
   await probe.boot('cpu');
   return { storage, probe, session: probe.session, name };
 }
-const wish = (more: Partial<JudgeWish['settings']> = {}): JudgeWish => ({
+const wish = (more: Partial<NewJudging['settings']> = {}): NewJudging => ({
   settings: { checkpoints: [], personas: 2, questions: 2, temperature: 0.9, maxNewTokens: 4, seed: 1, ...more },
   benchmark,
   access: { address: server.url, model: 'm', key: secret },
@@ -44,19 +44,19 @@ it('compares a checkpoint with its base, and keeps what it found', async () => {
   await probe.train(smallRun);
   const [run] = await session.runs();
   const [checkpoint] = (await session.history(run!.id)).checkpoints;
-  const news: JudgeNews[] = [];
-  const view = await session.judge(wish({ checkpoints: [checkpoint!.id] }), (one) => news.push(one));
+  const update: JudgingUpdate[] = [];
+  const view = await session.judge(wish({ checkpoints: [checkpoint!.id] }), (one) => update.push(one));
   expect(view.info).toMatchObject({ done: 40, total: 40, benchmark: 'b.json', judge: { model: 'm' } });
   expect(view.report.policies.map(({ name }) => name)).toEqual(['Base policy', expect.stringMatching(/step \d+$/)]);
   expect(view.report.policies[1]!.difference!.personas).toBe(2);
   expect(view.answers).toHaveLength(20);
-  expect(news.at(-1)).toMatchObject({ done: 40, total: 40 });
-  expect(news.map(({ done }) => done)).toEqual(news.map(({ done }) => done).toSorted((a, b) => a - b));
+  expect(update.at(-1)).toMatchObject({ done: 40, total: 40 });
+  expect(update.map(({ done }) => done)).toEqual(update.map(({ done }) => done).toSorted((a, b) => a - b));
   expect(await session.judgement(view.info.id)).toEqual(view);
   expect(await session.judgements()).toEqual([view.info]);
   expect((await session.history(run!.id)).checkpoints.find(({ id }) => id === checkpoint!.id)!.kept).toBe(true);
   expect(server.asked[0]!.headers.authorization).toBe(`Bearer ${secret}`);
-  expect(JSON.stringify([view, news, await storage.judgements(), await storage.judged(view.info.id)])).not.toContain(secret);
+  expect(JSON.stringify([view, update, await storage.judgements(), await storage.judged(view.info.id)])).not.toContain(secret);
 
   await session.deleteJudgement(view.info.id);
   expect(await session.judgements()).toEqual([]);
@@ -82,9 +82,9 @@ it('that is cancelled goes on in another session to the same end, without the fi
   const later = new SessionProbe(await database(name));
   await later.boot('cpu');
   expect((await later.session.judgements())[0]).toEqual(half.info);
-  const news: JudgeNews[] = [];
-  const rest = await later.session.judge({ id: half.info.id, key: null }, (one) => news.push(one));
-  expect(news[0]!.done).toBe(half.info.done);
+  const update: JudgingUpdate[] = [];
+  const rest = await later.session.judge({ id: half.info.id, key: null }, (one) => update.push(one));
+  expect(update[0]!.done).toBe(half.info.done);
   expect(server.asked.length - asked).toBe(20 - half.info.done);
   expect(server.asked.at(-1)!.headers.authorization).toBeUndefined();
   expect(rest.report).toEqual({ ...whole.report, judge: rest.report.judge });

@@ -33,7 +33,7 @@ import type { BufferView } from '../gpu/work.ts';
 import { ropeTable } from '../rope-table.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { bucket, countedTokens, passOf, ranges, regrid, type Pass } from './batch.ts';
-import { lossBuffers, lossWorks, type LossSettings } from './head.ts';
+import { lossBuffers, lossWorks, type LossInputs } from './head.ts';
 import { embeddingLists } from './kernels/embedding.ts';
 import { groupAdvantage } from './kernels/head.ts';
 import { tuningFor } from './kernels/tuning.ts';
@@ -177,18 +177,18 @@ export class FusedEngine implements PolicyEngine {
     const enqueued = await this.calls.inTurn(async () => {
       const { from, width, gridWidth } = this.shapeOf(batch);
       const { gradients } = await this.learned.prepare();
-      const settings: LossSettings = {
+      const settings: LossInputs = {
         objective,
         old: batch.oldLogprobs ? 'ratio' : from ? 'measure' : 'none',
         ref: batch.refLogprobs !== null,
         stepTokens: countedTokens(batch),
       };
       const sumsBytes = rowColumns.length * 4;
-      const wish = optim.microBatchRows > 0 ? optim.microBatchRows : batch.rows;
+      const asked = optim.microBatchRows > 0 ? optim.microBatchRows : batch.rows;
       await this.pool.reserve({ 'step.rows': batch.rows * rowColumns.length }, shorterRows);
       this.lastStep = { dispatches: 0, encodeMs: 0 };
       let passes = 0;
-      for (const [first, last] of ranges(batch.rows, Math.min(wish, this.rowsPerPass(width, gridWidth, batch.rows, 'train')))) {
+      for (const [first, last] of ranges(batch.rows, Math.min(asked, this.rowsPerPass(width, gridWidth, batch.rows, 'train')))) {
         const pass = passOf(batch, first, last, width, gridWidth, batch.mask);
         if (pass.counted === 0) continue;
         const start = from && { shape: from.shape, first };

@@ -130,7 +130,7 @@ export function lossBuffers(memory: Views, { rows, completionWidth }: CellShape)
   };
 }
 
-export interface LossSettings {
+export interface LossInputs {
   readonly objective: ObjectiveSpec;
   readonly old: OldUse;
   readonly ref: boolean;
@@ -139,7 +139,7 @@ export interface LossSettings {
 }
 
 /** The two dispatches of the loss: their numbers may change from step to step. */
-export function lossWorks(memory: Views, shape: CellShape, { objective, old, ref, stepTokens }: LossSettings): Work[] {
+export function lossWorks(memory: Views, shape: CellShape, { objective, old, ref, stepTokens }: LossInputs): Work[] {
   const { rows, completionWidth: width } = shape;
   const grid = rows * width;
   return clippedLoss(
@@ -158,7 +158,7 @@ export function headBackward(
   shape: CellShape,
   b: HeadBuffers,
   x: BufferView,
-  settings: LossSettings,
+  settings: LossInputs,
   works: Work[],
 ): number {
   const { config, tuning } = machine;

@@ -7,7 +7,7 @@ import type { CellShape, Machine, ParameterViews, Views } from './machine.ts';
 import type { Work } from '../gpu/work.ts';
 import type { Builder } from './plans.ts';
 import { decoderBackward, decoderForward } from './decoder.ts';
-import { headBackward, headForward, type LossSettings } from './head.ts';
+import { headBackward, headForward, type LossInputs } from './head.ts';
 import { reducePartials } from './kernels/columns.ts';
 import { assembleRows } from './kernels/decode.ts';
 import { embedBackward } from './kernels/embedding.ts';
@@ -105,7 +105,7 @@ export function trainPass(
   gradients: ParameterViews,
   shape: CellShape,
   from: FromRollouts | null,
-  settings: LossSettings,
+  settings: LossInputs,
 ): Builder<TrainPass> {
   const { vocabSize } = machine.config;
   const n = shape.rows * shape.width;

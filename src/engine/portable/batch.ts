@@ -54,7 +54,7 @@ function fill(places: number[], targets: number[], available: number): void {
 }
 
 /**
- * Consecutive ranges of rows: at most `microBatchRows` (0: no wish) and at most `maxPlaces` tokens each, so that the memory
+ * Consecutive ranges of rows: at most `microBatchRows` (0: no limit) and at most `maxPlaces` tokens each, so that the memory
  * of a pass is bounded. What is computed does not depend on the split.
  */
 export function microBatches(batch: TokenBatch, microBatchRows: number, maxPlaces: number): [first: number, last: number][] {

@@ -33,7 +33,7 @@ export interface PlannedQuestion {
   readonly text: string;
 }
 
-export interface JudgePlanWish {
+export interface JudgePlanSettings {
   readonly personas: number;
   /** Of each task and persona, at most. */
   readonly questions: number;
@@ -49,14 +49,14 @@ export function personaPrompt(description: string): string {
 }
 
 /** @throws LabError 'config' where the chat template takes no persona, or none has a question that can be asked */
-export function planJudging(benchmark: Benchmark, readers: readonly Reader[], wish: JudgePlanWish): JudgePlan {
+export function planJudging(benchmark: Benchmark, readers: readonly Reader[], asked: JudgePlanSettings): JudgePlan {
   for (const { tokenizer } of readers) needPersonaPlace(tokenizer);
   const leftOut: Record<string, number> = {};
   let first: LabError | null = null;
   const readable = (description: string, question: string): boolean => {
     try {
       for (const reader of readers) {
-        renderPrompt(reader.tokenizer, personaPrompt(description), question, promptLimit(reader, wish.maxNewTokens));
+        renderPrompt(reader.tokenizer, personaPrompt(description), question, promptLimit(reader, asked.maxNewTokens));
       }
       return true;
     } catch (error) {
@@ -69,15 +69,15 @@ export function planJudging(benchmark: Benchmark, readers: readonly Reader[], wi
       return false;
     }
   };
-  const order = new Stream(wish.seed, Purpose.evaluation, 0, 5).shuffle(benchmark.personas.map((_, place) => place));
+  const order = new Stream(asked.seed, Purpose.evaluation, 0, 5).shuffle(benchmark.personas.map((_, place) => place));
   const personas: PlannedPersona[] = [];
   for (const place of order) {
-    if (personas.length === wish.personas) break;
+    if (personas.length === asked.personas) break;
     const { description, questions } = benchmark.personas[place]!;
     const planned = judgeTasks.flatMap(({ id: task }) => {
       const taken: PlannedQuestion[] = [];
       for (const [q, text] of (questions[task] ?? []).entries()) {
-        if (taken.length === wish.questions) break;
+        if (taken.length === asked.questions) break;
         if (readable(description, text)) taken.push({ task, place: q, text });
       }
       return taken;

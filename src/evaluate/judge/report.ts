@@ -4,7 +4,15 @@ import type { RoleplayKind } from '../../tasks/roleplay.ts';
 import { judgeTaskNames, judgeTasks } from './benchmark.ts';
 import type { JudgePlan } from './plan.ts';
 import { rubricVersion } from './rubric.ts';
-import { answersKey, verdictKey, verdictOutcomes, type JudgeCell, type JudgeSampling, type Verdict, type VerdictOutcome } from './run.ts';
+import {
+  answersKey,
+  verdictKey,
+  verdictOutcomes,
+  type JudgeCell,
+  type JudgeSampling,
+  type JudgeVerdict,
+  type VerdictOutcome,
+} from './run.ts';
 import { scorePolicies, type Estimate, type PolicyScore } from './score.ts';
 
 export const judgeReportFormat = 'permix-judge';
@@ -80,7 +88,7 @@ export interface JudgedAnswer {
   readonly task: RoleplayKind;
   readonly question: string;
   /** In the order of the policies; null: not there yet. */
-  readonly policies: readonly ({ readonly text: string; readonly ended: boolean; readonly verdict: Verdict | null } | null)[];
+  readonly policies: readonly ({ readonly text: string; readonly ended: boolean; readonly verdict: JudgeVerdict | null } | null)[];
 }
 
 export function judgedAnswers({ plan, names, read }: Pick<Judged, 'plan' | 'names' | 'read'>): JudgedAnswer[] {

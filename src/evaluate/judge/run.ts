@@ -22,7 +22,7 @@ export interface Answer {
 export const verdictOutcomes = ['scored', 'unparsed', 'refused'] as const;
 export type VerdictOutcome = (typeof verdictOutcomes)[number];
 
-export interface Verdict {
+export interface JudgeVerdict {
   /** 1 to 5; null: none, for the reason that `outcome` gives. */
   readonly score: number | null;
   readonly outcome: VerdictOutcome;
@@ -33,7 +33,7 @@ export interface Verdict {
 }
 
 /** One persona's answers of one policy, in the order of its planned questions, or one verdict. */
-export type JudgeCell = { readonly answers: readonly Answer[] } | { readonly verdict: Verdict };
+export type JudgeCell = { readonly answers: readonly Answer[] } | { readonly verdict: JudgeVerdict };
 
 /** What is kept of this very judging; the caller sees to it that it is the same one. */
 export interface JudgeStore {
@@ -65,7 +65,7 @@ export interface JudgingRequest {
 }
 
 export interface JudgingProgress {
-  /** Verdicts: those that there are, those of this sitting among them, and all that there will be. */
+  /** Verdicts: those that there are, those of this session among them, and all that there will be. */
   readonly done: number;
   readonly made: number;
   readonly total: number;
@@ -127,7 +127,7 @@ export async function runJudging(request: JudgingRequest): Promise<void> {
 }
 
 /** The first attempts may fail to be understood; the last one's words are kept then. */
-async function verdictOn(judge: Pick<JudgeClient, 'chat'>, pair: JudgedPair, signal: AbortSignal): Promise<Verdict> {
+async function verdictOn(judge: Pick<JudgeClient, 'chat'>, pair: JudgedPair, signal: AbortSignal): Promise<JudgeVerdict> {
   let messages = judgePrompt(pair);
   for (let asked = 1; ; asked++) {
     const { text, refused } = await judge.chat(messages, signal);

@@ -3,7 +3,7 @@
  * log-ratio (`../seeds.ts`). The list is declared here, before any run; the measures are this project's own definitions.
  */
 import { tInterval } from '../../statistics/intervals.ts';
-import { equivalence, summarise, type Equivalence } from '../../statistics/equivalence.ts';
+import { equivalence, summariseLogRatios, type Equivalence } from '../../statistics/equivalence.ts';
 import { claimOverSeeds, type Claim } from '../seeds.ts';
 import type { RecipeName } from '../../rl/config.ts';
 import { analysis } from './analysis.ts';
@@ -246,7 +246,7 @@ export function compare(results: StudyResults, name: MeasureName, more: string, 
   }
   const { verdict, reason, ratio, low, high, seeds, logRatios } = claimOverSeeds(known, analysis.confidence);
   const logs = logRatios.filter((value) => value !== null);
-  const small = logs.length === pairs.length ? equivalence(summarise(logs), analysis.smallestEffect, analysis.confidence) : null;
+  const small = logs.length === pairs.length ? equivalence(summariseLogRatios(logs), analysis.smallestEffect, analysis.confidence) : null;
   const scaled = (value: number | null) => value && value * threshold;
   return {
     verdict,

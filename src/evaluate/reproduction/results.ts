@@ -49,7 +49,7 @@ export interface RunResult {
   readonly finished: string;
   /** Of the program that computed it. */
   readonly build: string;
-  /** Processor seconds of training (0 for the base) and evaluation, over all sittings. */
+  /** Processor seconds of training (0 for the base) and evaluation, over all sessions. */
   readonly seconds: { readonly train: number; readonly evaluate: number };
   readonly accuracy: { readonly none: number; readonly personas: readonly number[] };
   readonly stability: PolicyReport['stability'];

@@ -4,7 +4,7 @@
  */
 import { z } from '../../schema.ts';
 import { LabError } from '../../errors.ts';
-import { equivalence, fromInterval, pool, ratioInterval, summarise, type LogRatios } from '../../statistics/equivalence.ts';
+import { equivalence, fromInterval, pool, ratioInterval, summariseLogRatios, type LogRatios } from '../../statistics/equivalence.ts';
 import { analysis } from './analysis.ts';
 import { declaredClaims, measures, type Declared } from './claims.ts';
 import type { SeedGroup, StudyResults, Together } from './results.ts';
@@ -87,7 +87,7 @@ function group(label: string, ratios: LogRatios): SeedGroup {
 function told(source: OtherSeeds['sources'][number], id: string): LogRatios | null {
   const claim = source.claims?.[id];
   if (!claim) return null;
-  if ('pairs' in claim) return summarise(claim.pairs.map(([more, less]) => Math.log(more / less)));
+  if ('pairs' in claim) return summariseLogRatios(claim.pairs.map(([more, less]) => Math.log(more / less)));
   return fromInterval(claim.seeds, claim.ratio, claim.low, claim.high, analysis.confidence);
 }
 
@@ -102,5 +102,5 @@ function logRatiosOf(results: StudyResults, claim: Declared, setting: string): L
     return a && b ? Math.log(a / b) : null;
   });
   const known = values.filter((value) => value !== null);
-  return known.length > 0 && known.length === values.length ? summarise(known) : null;
+  return known.length > 0 && known.length === values.length ? summariseLogRatios(known) : null;
 }

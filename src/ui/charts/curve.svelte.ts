@@ -5,7 +5,7 @@
 import type { Attachment } from 'svelte/attachments';
 import type uPlot from 'uplot';
 
-export interface Curve {
+export interface DrawnCurve {
   readonly label: string;
   /** A CSS custom property name, `--recipe-permix`. */
   readonly colour: string;
@@ -18,7 +18,7 @@ export interface Picture {
   readonly steps: ArrayLike<number>;
   /** The step that the axis reaches to; null: the newest. */
   readonly end: number | null;
-  readonly curves: readonly Curve[];
+  readonly curves: readonly DrawnCurve[];
   readonly height: number;
   /** Fixed limits; null fits the data, from zero where it is near. */
   readonly range: readonly [number, number] | null;

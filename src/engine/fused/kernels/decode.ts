@@ -27,7 +27,7 @@ export interface RolloutBuffers {
   readonly ended: BufferView;
 }
 
-export interface RolloutShape {
+export interface DecodeShape {
   readonly rows: number;
   /** C, at least maxNewTokens. */
   readonly completionWidth: number;
@@ -41,7 +41,7 @@ export interface RolloutShape {
   readonly padId: number;
 }
 
-const shapeParams = (shape: RolloutShape) => ({
+const shapeParams = (shape: DecodeShape) => ({
   rows: shape.rows,
   width: shape.completionWidth,
   repeats: shape.repeats,
@@ -52,7 +52,7 @@ const shapeParams = (shape: RolloutShape) => ({
 });
 
 /** All R rows run, at position 0; completions are empty. */
-export function beginRollouts(rollouts: RolloutBuffers, shape: RolloutShape): Work {
+export function beginRollouts(rollouts: RolloutBuffers, shape: DecodeShape): Work {
   const { active, state, tokens, logprobs, entropies, lengths, ended } = rollouts;
   return workOf(advanceShader, 'begin', {
     buffers: { row_ids: active, state, tokens, logprobs, entropies, lengths, ended },
@@ -93,7 +93,7 @@ export function advance(
     /** [R] i32: by place, the token that the row goes on from */
     readonly nextTokens: BufferView;
   },
-  shape: RolloutShape,
+  shape: DecodeShape,
 ): Work[] {
   const { active, state, tokens, logprobs, entropies, lengths, ended, sampled } = of;
   const params = shapeParams(shape);
