@@ -2,7 +2,7 @@
 import 'fake-indexeddb/auto';
 import { forceCloseDatabase } from 'fake-indexeddb';
 import { unwrap } from 'idb';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { IndexedStorage } from '../../src/storage/indexed.ts';
@@ -54,11 +54,13 @@ it('carries a run out of a page whose database is gone, and it ends as if nothin
   const gone = new IndexedStorage(real, () => Promise.reject(new DOMException('denied', 'SecurityError')));
   const probe = new SessionProbe(gone);
   await probe.boot('cpu');
-  const third = probe.next((event) => event.type === 'session' && event.step === 3);
-  const id = await probe.session.start(config);
-  await third;
+  const save = gone.saveStep.bind(gone);
+  vi.spyOn(gone, 'saveStep').mockImplementation(async (metrics, rollouts) => {
+    await save(metrics, rollouts);
+    if (metrics.step === 3) forceCloseDatabase(unwrap(real) as never);
+  });
   const paused = probe.phase('paused');
-  forceCloseDatabase(unwrap(real) as never);
+  const id = await probe.session.start(config);
   expect(await paused).toMatchObject({ message: expect.stringMatching(/^Paused at step [345], saved up to step [24]\.$/) as string });
   expect(probe.notices.join()).toMatch(/not saved yet is in this page: continue to try again, or save the run as a file/);
   expect(labErrorCode(await failure(probe.session.resume(id)))).toBe('storage');

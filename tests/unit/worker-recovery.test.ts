@@ -53,12 +53,20 @@ describe('a recovery', () => {
   });
 });
 
-/** A session whose engine is not to be had the next `count` times it is asked for. */
+/** A session whose engine is not to be had `failures` times once step 3 is stored, that is from the checkpoint of step 4 on. */
 let databases = 0;
 async function fragile(retryWaits: readonly number[]) {
-  const probe = new SessionProbe(await database(`recovery-${databases++}`), { retryWaits });
+  const storage = await database(`recovery-${databases++}`);
+  const probe = new SessionProbe(storage, { retryWaits });
   await probe.boot('cpu');
-  const device = { failures: 0 };
+  const device = { failures: 0, next: 0 };
+  const save = storage.saveStep.bind(storage);
+  vi.spyOn(storage, 'saveStep').mockImplementation(async (metrics, rollouts) => {
+    await save(metrics, rollouts);
+    if (metrics.step !== 3) return;
+    device.failures = device.next;
+    device.next = 0;
+  });
   const real = Bench.prototype.engineFor;
   vi.spyOn(Bench.prototype, 'engineFor').mockImplementation(async function (this: Bench, ...args) {
     if (device.failures > 0) {
@@ -72,17 +80,14 @@ async function fragile(retryWaits: readonly number[]) {
 
 describe('a run', () => {
   const config = { ...smallRun, checkpointEvery: 2, steps: 6 };
-  const atStep = (probe: SessionProbe, step: number) => probe.next((event) => event.type === 'session' && event.step === step);
 
   it('goes on where the device came back at the third try, and ends as if nothing had happened', async () => {
     const { probe, session, device } = await fragile([1, 2, 4]);
     const [expected] = (await session.history(await probe.train(config))).checkpoints;
     const rest = probe.phase('finished', 'failed');
-    const third = atStep(probe, 3);
+    // At the checkpoint, and twice when a new one is asked for.
+    device.next = 3;
     const id = await session.start(config, 'the same');
-    await third;
-    // At the checkpoint of step 4, and twice when a new one is asked for.
-    device.failures = 3;
     expect(await rest).toMatchObject({ phase: 'finished', runId: id });
     const { steps, checkpoints } = await session.history(id);
     expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -93,10 +98,8 @@ describe('a run', () => {
   it('fails with its last checkpoint where none is to be had, and is continued when there is one', async () => {
     const { probe, session, device } = await fragile([1, 2]);
     const rest = probe.phase('finished', 'failed');
-    const third = atStep(probe, 3);
+    device.next = Infinity;
     const id = await session.start(config);
-    await third;
-    device.failures = Infinity;
     expect(await rest).toMatchObject({ phase: 'failed' });
     const { run } = await session.history(id);
     expect(run).toMatchObject({ status: 'failed', step: 2 });
@@ -114,11 +117,9 @@ describe('a run', () => {
 
   it.each(['stop', 'pause'] as const)('hears %s while it waits for a device', async (command) => {
     const { probe, session, device } = await fragile([600_000]);
-    const third = atStep(probe, 3);
-    const id = await session.start(config);
-    await third;
     const waits = probe.phase('recovering');
-    device.failures = 1;
+    device.next = 1;
+    const id = await session.start(config);
     await waits;
     await session[command]();
     expect((await session.history(id)).run).toMatchObject({ status: command === 'stop' ? 'stopped' : 'paused', step: 2 });
