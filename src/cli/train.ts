@@ -152,7 +152,11 @@ async function trainIn(folder: RunFolder, plan: TrainPlan, { policy, tokenizer, 
     if (labErrorCode(error) === 'numeric')
       throw new LabError('numeric', (error as Error).message, await wayBack(folder, config), { cause: error });
     if (labErrorCode(error) !== 'cancelled') {
-      notice(`The run is saved up to step ${savedAt}; permix train --out ${shellWord(folder.path)} --resume goes on from there.`);
+      const kept = `The run is saved up to step ${savedAt}; permix train`;
+      // The same settings would be refused again.
+      if (labErrorCode(error) === 'memory')
+        notice(`${kept} --from ${shellWord(folder.path)} --config FILE.json --out DIR goes on from there with settings that fit.`);
+      else notice(`${kept} --out ${shellWord(folder.path)} --resume goes on from there.`);
       throw error;
     }
     notice(`Stopped after step ${state.step} of ${config.steps}; permix train --out ${shellWord(folder.path)} --resume continues.`);
