@@ -5,6 +5,7 @@
 const interval = 50; // ms; browsers make a timer wait 4 ms, so this costs at most a twelfth
 let last = 0;
 
+/** Resolves after a turn of the event loop, at most every 50 ms; else at once. */
 export async function breathe(): Promise<void> {
   const now = performance.now();
   if (now - last < interval) return;

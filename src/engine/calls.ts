@@ -1,6 +1,7 @@
 /** The calls on an engine, one after the other, each of them with what the device has to say about it. */
 import { LabError } from '../errors.ts';
 
+/** A queue of one: a call begins when the one before it has settled, and rejects with what the device reported meanwhile. */
 export class Calls {
   private last: Promise<unknown> = Promise.resolve();
 

@@ -22,6 +22,7 @@ export interface EngineChoice {
   readonly reason: string;
 }
 
+/** What WebGPU there is; never rejects. */
 export async function probeAdapters(): Promise<Adapters> {
   const none = (reason: string): Adapters => ({ webgpu: null, software: false, reason });
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;

@@ -169,6 +169,9 @@ export interface SelfCheck {
   readonly failure: string | null;
 }
 
+/**
+ * Each group of numbers against its reference: passed where the largest absolute difference is within the tolerance and none is missing.
+ */
 export function compare(found: CheckNumbers): Finding[] {
   return (Object.keys(tolerances) as (keyof CheckNumbers)[]).map((name) => {
     const expected: readonly number[] = references[name];

@@ -59,6 +59,7 @@ export function inferenceAnswers(votes: VoteTable, asked: InferenceSettings, see
   };
 }
 
+/** Problems that a persona is searched on: as many as asked, and never more than half of all, so that the rest can test the choice. */
 export function validationProblems(problems: number, asked: Pick<InferenceSettings, 'validationProblems'>): number {
   return Math.min(asked.validationProblems, Math.floor(problems / 2));
 }

@@ -82,6 +82,7 @@ export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
   return replies;
 }
 
+/** What a stopped evaluation rejects with. */
 export function stopped(): LabError {
   return new LabError('cancelled', 'The evaluation was stopped.', 'Start it again when you like.');
 }

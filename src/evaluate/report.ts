@@ -115,6 +115,7 @@ export interface MeanStd {
   readonly std: number;
 }
 
+/** The report as it is saved. */
 export function reportJson(report: EvaluationReport): string {
   return `${JSON.stringify(report, null, 1)}\n`;
 }

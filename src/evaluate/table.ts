@@ -25,6 +25,7 @@ export interface ReportTable {
   readonly notes: readonly string[];
 }
 
+/** Columns are the base, if there is one, and the policy. */
 export function reportTable(report: EvaluationReport): ReportTable {
   const policies = [...(report.base ? [report.base] : []), report.policy];
   const row = (label: string, unit: Unit, value: (policy: PolicyReport) => number | null): TableRow => ({

@@ -6,6 +6,7 @@ import type { Persona } from './persona.ts';
 export const personaGroups = ['all', 'voices', 'trained', 'held-out'] as const;
 export type PersonaGroup = (typeof personaGroups)[number];
 
+/** In the order of the library. */
 export function personaGroup(personas: readonly Persona[], group: PersonaGroup): readonly Persona[] {
   switch (group) {
     case 'all':

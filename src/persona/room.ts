@@ -6,6 +6,7 @@ import type { Persona } from './persona.ts';
 /** Tokens at a seam may merge differently under another persona. */
 const margin = 2;
 
+/** Room for prompts beside a reply of a given length, in tokens. */
 export class PromptRoom {
   /** Most tokens a prompt may have. */
   readonly limit: number;

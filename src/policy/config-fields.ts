@@ -6,10 +6,12 @@ export type Json = Record<string, unknown>;
 const repair = 'Check the file, or fetch it again.';
 export const supportedFamilies = 'Choose a policy of the Llama, SmolLM2, Qwen2, Qwen2.5 or Qwen3 family (dense, SiLU, full attention).';
 
+/** @throws LabError 'format', always */
 export function refuse(what: string, next = supportedFamilies): never {
   throw new LabError('format', what, next);
 }
 
+/** A JSON object: neither null nor a list. */
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -23,6 +25,7 @@ export function size(json: Json, key: string, fallback?: number): number {
   return value;
 }
 
+/** A positive finite number; null counts as absent. @throws LabError 'format' */
 export function positive(json: Json, key: string, fallback?: number): number {
   const value = json[key] ?? fallback;
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
@@ -31,6 +34,7 @@ export function positive(json: Json, key: string, fallback?: number): number {
   return value;
 }
 
+/** True or false; absent is false. @throws LabError 'format' */
 export function flag(json: Json, key: string): boolean {
   const value = json[key] ?? false;
   if (typeof value !== 'boolean') refuse(`config.json: ${key} must be true or false, it is ${JSON.stringify(value)}.`, repair);

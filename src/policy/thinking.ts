@@ -44,6 +44,7 @@ export function thinkingMarks(text: string): ThinkingMark[] {
   return marks;
 }
 
+/** Whether a token opens or closes a thinking. */
 export function isThinkingMark(token: string): boolean {
   const mark = token.trim().toLowerCase();
   return pairs.some((pair) => pair.includes(mark));

@@ -32,6 +32,7 @@ const hardStyle = `
 
 const percent = (x: number) => `${Math.round(x * 100)} %`;
 
+/** README.md of the policy's folder, in Markdown. */
 export function modelCard(facts: CardFacts): string {
   const { config, measures } = facts;
   const withPersona = measures.filter((m) => m.persona !== null);

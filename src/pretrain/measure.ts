@@ -38,6 +38,7 @@ export interface MeasureOptions {
 const rowsPerCall = 128;
 const maxNewTokens = 40;
 
+/** Accuracy and voices of the policy under no persona and under every one of the world, sampled at temperature 1, [1 + P]. */
 export async function measureBase(options: MeasureOptions): Promise<PersonaMeasure[]> {
   const { taskId, problems, seed } = options;
   const task = taskById(taskId);

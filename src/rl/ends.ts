@@ -5,6 +5,7 @@ import { neverEnded } from '../policy/end-tokens.ts';
 /** Rollouts after which an end should have come. */
 const enough = 64;
 
+/** Watches the steps of one run. */
 export class EndWatch {
   #rollouts = 0;
   #told = false;

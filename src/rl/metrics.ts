@@ -14,6 +14,7 @@ import type { MetricName } from './metric-names.ts';
 import { termOf } from './objectives.ts';
 import { optimAt } from './schedule.ts';
 
+/** Every metric of one step that could be computed (`metric-names.ts`). */
 export function stepRow(config: RunConfig, outcome: StepOutcome): StepRow {
   const { clock, state } = outcome;
   const stepTokens = outcome.sample.rollouts.lengths.reduce((sum, length) => sum + length, 0);

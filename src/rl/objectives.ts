@@ -134,6 +134,7 @@ export function rowWeights(name: ObjectiveName, counts: ArrayLike<number>, maxNe
 /** Where the KL to the base is not part of the objective it is still measured, every so many steps. */
 const klEvery = 10;
 
+/** Whether the reference policy's log-probs are computed in this step. @param step steps done before it */
 export function needsReference({ objective, optim }: RunConfig, step: number): boolean {
   if (optim.learningRate === 0) return false; // it still is the reference
   return (objective.kl !== 'none' && objective.beta > 0) || step % klEvery === 0;

@@ -4,6 +4,7 @@ import { LabError } from '../errors.ts';
 export const stepPhases = ['generate', 'verify', 'score', 'update'] as const;
 export type StepPhase = (typeof stepPhases)[number];
 
+/** Of one step; made anew for each. */
 export class PhaseClock {
   /** Seconds spent so far, by phase. */
   readonly seconds: Record<StepPhase, number> = { generate: 0, verify: 0, score: 0, update: 0 };

@@ -6,6 +6,7 @@ import type { PersonaAccuracy, RolloutRecord, StepReport } from './events.ts';
 import { stepRow } from './metrics.ts';
 import type { Sample } from './sample.ts';
 
+/** Everything that is shown and stored of one step. */
 export function stepReport(setup: TrainerSetup, outcome: StepOutcome): StepReport {
   return {
     step: outcome.state.step,
@@ -16,6 +17,7 @@ export function stepReport(setup: TrainerSetup, outcome: StepOutcome): StepRepor
   };
 }
 
+/** Right rollouts and all rollouts of the step by persona. */
 export function personaAccuracy({ rows }: Sample): PersonaAccuracy {
   const accuracy: Record<string, { correct: number; total: number }> = {};
   for (const { persona, verdict } of rows) {

@@ -53,6 +53,10 @@ export const upgrades: readonly Upgrade[] = [
 /** Some browsers never answer a request to open a database; the page must not wait for them. */
 const openTimeoutMs = 10_000;
 
+/**
+ * Opened and brought up to date. @throws LabError 'storage' where the browser refuses, does not answer, or another tab holds an older
+ * version
+ */
 export async function openDatabase(name: string, path: readonly Upgrade[] = upgrades): Promise<LabDatabase> {
   let giveUp: (error: LabError) => void = () => {};
   const refused = new Promise<never>((_, reject) => (giveUp = reject));

@@ -71,6 +71,7 @@ export function unpackCheckpoint(buffer: ArrayBuffer): CheckpointContent {
   return { ...about, config: currentConfig(about.config), state };
 }
 
+/** A policy without its run. */
 export function packState(state: PolicyState): ArrayBuffer {
   return pack(state, null);
 }

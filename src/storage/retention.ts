@@ -25,6 +25,7 @@ export function retiredRolloutStep(step: number): number | null {
 
 type Dated = Pick<CheckpointInfo, 'step' | 'created'>;
 
+/** For sorting: by step, then by time. */
 export function newestFirst(a: Dated, b: Dated): number {
   return b.step - a.step || b.created - a.created;
 }

@@ -30,6 +30,7 @@ interface Definition {
 /** Draws before giving up: with a fifth of all problems in the rarer split, only knobs that leave nothing to ask get there. */
 const maxDraws = 10_000;
 
+/** A task made of its definition. `generate` throws LabError 'config' for knobs that are out of range or leave nothing to ask */
 export function defineTask(definition: Definition): Task {
   const { id, name, description, knobs: dials } = definition;
   return {

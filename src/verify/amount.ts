@@ -17,6 +17,7 @@ export interface Amount extends Rational {
   readonly unit: string | null;
 }
 
+/** The amount that the tokens are, all of them; null where they are none. */
 export function parseAmount(tokens: readonly Token[]): Amount | null {
   try {
     return new Reader(tokens).amount(null);

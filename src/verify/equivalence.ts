@@ -9,11 +9,13 @@ import { tokensOf } from './tokens.ts';
 /** An answer that was read once, to be compared with many. */
 export type Reading = { readonly amount: Amount } | { readonly amount: null; readonly text: string };
 
+/** Linear time on any text. */
 export function readAnswer(answer: string): Reading {
   const amount = readAmount(answer);
   return amount ? { amount } : { amount, text: plain(answer) };
 }
 
+/** Whether two answers are the same; an empty one is the same as none. */
 export function sameReading(a: Reading, b: Reading): boolean {
   if (a.amount && b.amount) return sameAmount(a.amount, b.amount);
   return a.amount === null && b.amount === null && a.text === b.text && a.text !== '';

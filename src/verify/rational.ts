@@ -12,10 +12,12 @@ export class NoNumber extends Error {}
 /** Larger exponents are nothing anybody meant to write; 10 ** 1000 still costs nothing. */
 const maxExponent = 1000;
 
+/** @param digits ASCII digits, at least one */
 export function whole(digits: string): Rational {
   return { numerator: BigInt(digits), denominator: 1n };
 }
 
+/** With the other sign. */
 export function negative<T extends Rational>(value: T): T {
   return { ...value, numerator: -value.numerator };
 }

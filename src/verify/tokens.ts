@@ -68,6 +68,7 @@ const marks = new Set(['$', '**', '__', '`', '"', '“', '”', '„', '«', '»
 const anyToken =
   /\\(?:operatorname\*|[a-zA-Z]+)|\\[\s\S]|\{,\}|\{\.\}|\{\}|\d+|[\p{L}\p{M}]+|\*\*|__|[^\S\n\r]+|\s+|[⁺⁻]?[⁰¹²³⁴-⁹]+|[\s\S]/gu;
 
+/** Linear time; blanks of one kind in a row are one token. */
 export function tokensOf(answer: string): Token[] {
   const tokens: Token[] = [];
   /** For every open brace whether it only wraps, and whether what it holds is upright. */

@@ -98,6 +98,7 @@ export const currencySigns = new Set([...'$€£¥₹₩₽₺₫₱¢元円₴�
 const currencyWords = new Set('usd eur gbp jpy cny inr chf us rs'.split(' '));
 const currencyCommands = new Set(['\\euro', '\\pounds', '\\texteuro', '\\textsterling', '\\yen', '\\cent', '\\textdollar', '\\textcent']);
 
+/** Whether a token names a currency: `€`, `\euro`, `EUR`. */
 export function isCurrency({ kind, text }: Token): boolean {
   if (kind === 'command') return currencyCommands.has(text);
   return currencySigns.has(text) || (kind === 'word' && currencyWords.has(text.toLowerCase()));

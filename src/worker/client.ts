@@ -28,6 +28,7 @@ export interface WorkerConnection {
 /** Commands that store something, so that the browser is asked to keep it. */
 const storing: readonly string[] = ['start', 'step', 'evaluate', 'judge'] satisfies (keyof TrainerApi)[];
 
+/** Starts the worker. */
 export function connect(watcher: Watcher): WorkerConnection {
   const worker = new Worker(new URL('./trainer.worker.ts', import.meta.url), { type: 'module' });
   const host = wrap<TrainerHost>(worker);

@@ -8,6 +8,7 @@ export interface RunLocks {
 
 const nameOf = (runId: string) => `permix-lab/${runId}`;
 
+/** Those of the browser where there are any. */
 export function runLocks(): RunLocks {
   const manager = (globalThis.navigator as Navigator | undefined)?.locks;
   return manager ? webLocks(manager) : unlocked;

@@ -31,6 +31,7 @@ export async function runNow({ storage, bench }: Tools, config: RunConfig, teach
   });
 }
 
+/** What the run began with beside what it would be trained with now. */
 export async function compareRun(tools: Tools, { config, teacher, origin }: RunRecord): Promise<Comparison> {
   const now = await runNow(tools, config, teacher);
   // A teacher that was deleted is no difference that could be taken over: whoever opens it says so (`teacher.ts`).

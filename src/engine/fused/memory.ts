@@ -132,11 +132,13 @@ export async function readBuffers(device: GPUDevice, views: readonly BufferView[
   return mapped(staging);
 }
 
+/** A buffer as large as all views together, to be mapped for reading. */
 export function stagingFor(device: GPUDevice, views: readonly BufferView[]): GPUBuffer {
   const size = views.reduce((total, view) => total + view.size, 0);
   return device.createBuffer({ label: 'read-back', size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
 }
 
+/** Copies the views one after the other, without gaps. */
 export function copyInto(encoder: GPUCommandEncoder, views: readonly BufferView[], staging: GPUBuffer): void {
   let at = 0;
   for (const { buffer, offset, size } of views) {

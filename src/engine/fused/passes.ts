@@ -45,6 +45,10 @@ export function assembled(memory: Views, { config }: Machine, shape: CellShape, 
   ];
 }
 
+/**
+ * Log-probs and entropies of given tokens, in the buffers of `headForward`. @param from takes the rows from rollouts on the GPU; null:
+ * they are uploaded
+ */
 export function scorePass(
   machine: Machine,
   parameters: ParameterViews,

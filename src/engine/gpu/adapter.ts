@@ -7,6 +7,7 @@ export interface AdapterDescription {
   readonly software: boolean;
 }
 
+/** In the adapter's own words, each said once. */
 export function describeAdapter({ info }: GPUAdapter): AdapterDescription {
   const parts = [info.vendor, info.architecture, info.device, info.description].filter((part) => part);
   const adapter = [...new Set(parts)].join(' ') || 'unnamed adapter';

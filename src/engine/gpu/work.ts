@@ -47,6 +47,7 @@ export const viewAlignment = 256;
 
 export const align = (bytes: number): number => Math.ceil(bytes / viewAlignment) * viewAlignment;
 
+/** All bytes of a buffer. */
 export function wholeBuffer(buffer: GPUBuffer): BufferView {
   return { buffer, offset: 0, size: buffer.size };
 }

@@ -10,6 +10,7 @@ export interface Moments {
   readonly second: readonly tf.Tensor[];
 }
 
+/** Both moments of every parameter, in its shape; the caller disposes them. */
 export function zeroMoments(parameters: readonly tf.Tensor[]): Moments {
   return { first: parameters.map((p) => tf.zerosLike(p)), second: parameters.map((p) => tf.zerosLike(p)) };
 }

@@ -166,6 +166,7 @@ function adapterSlots(config: PolicyConfig, rank: number): Slot[] {
   ]);
 }
 
+/** Frees every tensor of every list. */
 export function disposeAll(...lists: (readonly tf.Tensor[])[]): void {
   for (const list of lists) for (const tensor of list) tensor.dispose();
 }

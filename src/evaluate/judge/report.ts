@@ -49,6 +49,7 @@ export interface Judged {
   readonly read: (key: string) => JudgeCell | undefined;
 }
 
+/** From whatever is judged so far; the notes say what is missing. */
 export function judgeReport({ plan, names, judge, sampling, read }: Judged): JudgeReport {
   const policies = scorePolicies(plan, names, read);
   return {
@@ -91,6 +92,7 @@ export interface JudgedAnswer {
   readonly policies: readonly ({ readonly text: string; readonly ended: boolean; readonly verdict: JudgeVerdict | null } | null)[];
 }
 
+/** Every question of every persona, in the order of the plan. */
 export function judgedAnswers({ plan, names, read }: Pick<Judged, 'plan' | 'names' | 'read'>): JudgedAnswer[] {
   return plan.personas.flatMap((persona) =>
     persona.questions.map((question, q) => ({

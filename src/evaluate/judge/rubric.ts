@@ -77,6 +77,10 @@ export interface JudgedPair {
   readonly answer: string;
 }
 
+/**
+ * What the judge is asked about one answer: one criterion with its five levels, and a form for the score. The answer is marked off as
+ * material.
+ */
 export function judgePrompt({ task, description, question, answer }: JudgedPair): Message[] {
   const { asks, levels } = rubrics[task];
   const text = answer.trim().slice(0, maxAnswerCharacters);

@@ -49,6 +49,10 @@ export interface Tally {
 /** [personas][tasks] of one policy. */
 type Table = readonly (readonly Tally[])[];
 
+/**
+ * PersonaScore of each policy (mean over tasks of the mean of its scores, 1 to 5) with intervals over personas. @param read the cell of a
+ * key, undefined while there is none
+ */
 export function scorePolicies(plan: JudgePlan, names: readonly string[], read: (key: string) => JudgeCell | undefined): PolicyScore[] {
   const tables = names.map((_, p) => tableOf(plan, p, read));
   return names.map((name, p) => {

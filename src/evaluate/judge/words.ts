@@ -16,6 +16,7 @@ export async function limitedText(response: Response, limit = maxBodyBytes): Pro
 /** Line breaks and tabs stay. */
 const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g; // eslint-disable-line no-control-regex
 
+/** Without control characters and marks of direction. */
 export function plain(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(steering, '');
 }

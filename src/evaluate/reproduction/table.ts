@@ -153,6 +153,7 @@ export function summaryTable(results: StudyResults): string[] {
   return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '));
 }
 
+/** A line a claim: statement, verdict, effect with its interval; by setting where there are several. */
 export function claimLines(results: StudyResults): string[] {
   const claims = judgeClaims(results);
   const settings = [...new Set(claims.map(({ setting }) => setting))];

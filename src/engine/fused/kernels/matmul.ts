@@ -44,6 +44,7 @@ export interface MatmulOptions {
   readonly weightFormat?: WeightFormat;
 }
 
+/** One product, as one dispatch, or two where k is parted and the parts are joined. */
 export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   const { m, n, k, c, bias, residual, accumulate = false } = o;
   const room = o.partials ? Math.max(1, Math.floor(o.partials.size / (4 * m * n))) : 1;
