@@ -1,9 +1,6 @@
 /** What the reader asked for in the page's address, and what the page was asked for that it cannot make sense of. */
-import type { BackendName, EngineName } from '../engine/engine.ts';
+import { backendNames, engineNames } from '../engine/engine.ts';
 import type { BootRequest } from '../worker/api.ts';
-
-export const engines: readonly EngineName[] = ['fused', 'portable'];
-export const backends: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
 
 export function readRequest(search: string): { request: BootRequest; complaints: string[] } {
   const query = new URLSearchParams(search);
@@ -16,7 +13,7 @@ export function readRequest(search: string): { request: BootRequest; complaints:
       complaints.push(`The address asks for ${name} "${value}", which does not exist; it was left out. There are: ${known.join(', ')}.`);
     return match;
   };
-  const request = { engine: one('engine', engines), backend: one('backend', backends) };
+  const request = { engine: one('engine', engineNames), backend: one('backend', backendNames) };
   return { request: query.has('selftest') ? { ...request, selftest: true } : request, complaints };
 }
 

@@ -110,7 +110,7 @@ describe('health', () => {
 
 describe('the address', () => {
   it('is read and written', () => {
-    expect(readRequest('?engine=portable&backend=wasm')).toEqual({ wish: { engine: 'portable', backend: 'wasm' }, complaints: [] });
+    expect(readRequest('?engine=portable&backend=wasm')).toEqual({ request: { engine: 'portable', backend: 'wasm' }, complaints: [] });
     expect(readRequest('?selftest&backend=wasm').request).toEqual({ backend: 'wasm', selftest: true });
     expect(readRequest('?backend=abacus').complaints[0]).toMatch(/"abacus"/);
     expect(withRequest('https://x.org/a/?engine=fused&q=1#run', { backend: 'cpu' })).toBe('https://x.org/a/?q=1&backend=cpu#run');
