@@ -197,7 +197,7 @@ describe('wrong usage ends with 2 and a sentence', () => {
     ['a missing option', ['logits'], /--tokens is missing/],
     ['both prompt and tokens', ['generate', '--prompt', 'x', '--tokens', '1'], /either --prompt or --tokens/],
     ['a token outside the vocabulary', ['logits', '--tokens', '99999', '--backend', 'cpu'], /99999 is not in the vocabulary/],
-    ['an unknown recipe', ['train', '--recipe', 'ppo', '--out', 'never-made'], /--recipe must be one of base, sft, rlvr, permix/],
+    ['an unknown recipe', ['train', '--recipe', 'ppo', '--out', 'never-made'], /--recipe must be one of base, sft, distill, rlvr, permix/],
     ['the other world in the bundled policy’s place', ['pretrain', '--style', 'hard'], /--style hard needs --out DIR/],
     ['an unknown task', ['train', '--task', 'chess', '--out', 'never-made'], /chess/],
   ];
