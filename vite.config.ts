@@ -18,6 +18,7 @@ const workerPackages = [
   '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js',
   '@tensorflow/tfjs-backend-webgpu',
   'comlink',
+  'hash-wasm',
   'idb',
   'zod/mini',
 ];

@@ -175,8 +175,7 @@ fn differentiate(
     var dh = 0.0;
     if (mask[i] > 0.0) {
       let term = token_term(i, advantage[row], sums);
-      let through_ratio = select(1.0, share, params.term == TERM_CLIP);
-      dlp = row_weight[row] * (term.slope * through_ratio + params.beta * token_kl(i).y);
+      dlp = row_weight[row] * (term.slope * select(1.0, share, term.through_ratio) + params.beta * token_kl(i).y);
       dh = -params.entropy_weight;
     }
     dlogprob[i] = dlp;

@@ -17,7 +17,8 @@ const KL_K3 = 3u;
 
 struct Term {
   value: f32,
-  slope: f32, // d value / d log-ratio for `clip`, d value / d logprob otherwise
+  slope: f32, // d value / d log-ratio where it goes through the ratio, d value / d logprob otherwise
+  through_ratio: bool, // then a sequence ratio shares it out among the tokens
   ratio: f32,
   clipped: vec2f, // 1 where the ratio was clipped low, high
 }
@@ -26,11 +27,11 @@ struct Term {
 fn objective_term(term: u32, lp: f32, log_ratio: f32, a: f32, epsilon_low: f32, epsilon_high: f32) -> Term {
   let r = exp(clamp(log_ratio, -LOG_RATIO_LIMIT, LOG_RATIO_LIMIT));
   switch term {
-    case TERM_SFT: { return Term(-lp, -1.0, r, vec2f(0.0)); }
-    case TERM_REINFORCE: { return Term(-a * lp, -a, r, vec2f(0.0)); }
+    case TERM_SFT: { return Term(-lp, -1.0, false, r, vec2f(0.0)); }
+    case TERM_REINFORCE: { return Term(-a * lp, -a, false, r, vec2f(0.0)); }
     case TERM_CISPO: {
       let weight = min(r, epsilon_high) * a;
-      return Term(-weight * lp, -weight, r, vec2f(0.0, select(0.0, 1.0, r > epsilon_high && a > 0.0)));
+      return Term(-weight * lp, -weight, false, r, vec2f(0.0, select(0.0, 1.0, r > epsilon_high && a > 0.0)));
     }
     case TERM_CLIP: {
       let low = 1.0 - epsilon_low;
@@ -39,7 +40,7 @@ fn objective_term(term: u32, lp: f32, log_ratio: f32, a: f32, epsilon_low: f32, 
       let bounded = clamp(r, low, high) * a;
       let flows = plain <= bounded && abs(log_ratio) <= LOG_RATIO_LIMIT;
       let clipped = vec2f(select(0.0, 1.0, r < low && a < 0.0), select(0.0, 1.0, r > high && a > 0.0));
-      return Term(-min(plain, bounded), select(0.0, -plain, flows), r, clipped);
+      return Term(-min(plain, bounded), select(0.0, -plain, flows), true, r, clipped);
     }
     default: { return Term(); } // no such term: the build holds the cases to the list above
   }

@@ -6,7 +6,7 @@ import type { EngineRequest } from '../engine/engine.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
-import { mergeSettings, parseRunConfig } from '../rl/check.ts';
+import { changedSettings, parseRunConfig } from '../rl/check.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
 import { begun, continued, takenOverNotes, type Identity, type Origin, type Part } from '../run/identity.ts';
@@ -129,7 +129,8 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
   let config: RunConfig;
   try {
     const changed = recipe === undefined ? {} : recipeChange(start.config.recipe, recipe);
-    config = parseRunConfig(mergeSettings(mergeSettings({ ...start.config }, changed), { ...settings, policy: start.config.policy }));
+    const base = parseRunConfig(changedSettings(start.config, changed));
+    config = parseRunConfig(changedSettings(base, { ...settings, policy: start.config.policy }));
   } catch (error) {
     if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
     throw error;

@@ -9,6 +9,7 @@ import { personaDraws, type Persona } from '../persona/persona.ts';
 import { z } from '../schema.ts';
 import { checkKnobs, tasks } from '../tasks/index.ts';
 import { objectiveNames, recipeNames, schedules, type RunConfig } from './config.ts';
+import { presetObjective } from './objectives.ts';
 import { recipes } from './recipes.ts';
 
 const share = z.number().check(z.minimum(0), z.maximum(1));
@@ -72,7 +73,7 @@ export function parseRunConfig(json: unknown): RunConfig {
   const recipe = json['recipe'] ?? 'permix';
   const base = recipe === 'custom' ? recipes.permix : Object.entries(recipes).find(([name]) => name === recipe)?.[1];
   if (!base) throw wrongConfig([unknownRecipe(recipe)]);
-  const result = runConfig.safeParse(mergeSettings({ ...base }, { ...json, recipe }));
+  const result = runConfig.safeParse(changedSettings(base, { ...json, recipe }));
   if (!result.success) throw wrongConfig(result.error.issues.map(issueSentence));
   return result.data;
 }
@@ -135,11 +136,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** `changes` over a configuration. One that names another objective brings what that objective is used with, as it does in the page. */
+export function changedSettings(base: RunConfig, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const wanted = isRecord(changes['objective']) ? changes['objective']['name'] : undefined;
+  const name = objectiveNames.find((known) => known === wanted);
+  const preset = name === undefined || name === base.objective.name ? base : { ...base, objective: presetObjective(name) };
+  return mergeSettings({ ...preset }, changes);
+}
+
 /** `changes` over `base`, section by section. Weights are a whole: half of another mix is no mix. */
-export function mergeSettings(
-  base: Readonly<Record<string, unknown>>,
-  changes: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
+function mergeSettings(base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const merged = { ...base };
   for (const [key, value] of Object.entries(changes)) {
     const old = merged[key];

@@ -1,5 +1,6 @@
-/** The built page on hosts of every kind: a sub-path without special headers, plain http over a network, a browser without WebGPU. */
+/** The page on hosts of every kind: the development server; built, on a sub-path without special headers, plain http over a network, a browser without WebGPU. */
 import type { Browser, Page } from 'playwright';
+import { createServer, type ViteDevServer } from 'vite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { reportViolations } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
@@ -9,9 +10,11 @@ const bootMilliseconds = 90_000;
 
 let browser: Browser | undefined;
 let server: StaticServer | undefined;
+let development: ViteDevServer | undefined;
 afterEach(async () => {
   await browser?.close();
   await server?.close();
+  await development?.close();
 });
 
 interface Visit {
@@ -79,5 +82,16 @@ describe('dist/', () => {
     expect(reason).toMatch(/WebAssembly|wasm/);
     expect(reason).toMatch(/WebGPU/);
     expect(complaints).toEqual([]);
+  });
+});
+
+describe('npm run dev', () => {
+  it('serves the page with its styles, and nothing that its security policy refuses', async () => {
+    development = await createServer({ server: { port: 0, host: '127.0.0.1' }, logLevel: 'error' });
+    await development.listen();
+    browser = await launchChromium(false);
+    const { page, complaints } = await visit(`${development.resolvedUrls!.local[0]!}?backend=wasm`);
+    expect(complaints).toEqual([]);
+    expect(await page.evaluate(() => getComputedStyle(document.body).fontFamily)).not.toMatch(/^"?Times/);
   });
 });

@@ -40,6 +40,14 @@ describe('parseRunConfig', () => {
     expect(parseRunConfig(JSON.parse(JSON.stringify(recipes.sft)))).toEqual(recipes.sft);
   });
 
+  it('takes what goes with an objective that is named, but for what stands beside the name', () => {
+    const { objective } = parseRunConfig({ objective: { name: 'cispo', beta: 0.01, kl: 'k3' } });
+    expect(objective).toEqual({ ...presetObjective('cispo'), beta: 0.01, kl: 'k3' });
+    expect(objective.epsilonHigh).toBe(5);
+    // The recipe's own objective has been chosen with the recipe.
+    expect(parseRunConfig({ recipe: 'rlvr', objective: { name: 'grpo' } }).objective).toEqual(recipes.rlvr.objective);
+  });
+
   it('names every field that is wrong', () => {
     expect(refusal({ recipe: 'permixx' })).toMatch(/no recipe "permixx".*rlvr, permix/);
     expect(refusal({ recipe: 'toString' })).toMatch(/no recipe/);
