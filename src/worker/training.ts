@@ -155,8 +155,8 @@ export class Training {
       if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored };
       const { config } = this.#record;
       const state = await (await bench.engineFor(config.policy, loraSetup(config))).exportState();
-      const owed = this.#unsaved ? [metricsOf(this.id, this.#unsaved)] : [];
-      const metrics = [...stored.filter(({ step }) => step !== owed[0]?.step), ...owed];
+      const unsaved = this.#unsaved ? [metricsOf(this.id, this.#unsaved)] : [];
+      const metrics = [...stored.filter(({ step }) => step !== unsaved[0]?.step), ...unsaved];
       const checkpoint = { name: `Step ${this.#step}`, reward: this.#reward, config, trainer: this.#trainer!, state };
       return { run: { ...this.#record, step: this.#step }, checkpoint, metrics };
     });

@@ -135,8 +135,8 @@ export class HostMemory {
     const { all, embedding, largest, linear, trained } = this.#sizes;
     const { layers, hiddenSize: D, intermediateSize: F, vocabSize, tied, qkvBias, qkNorm } = this.config;
     const wasm = this.backend === 'wasm';
-    const wish = shape.microBatchRows > 0 ? shape.microBatchRows : shape.rows;
-    const rows = Math.max(1, Math.min(wish, shape.rows, Math.floor(this.maxPlaces / shape.width)));
+    const asked = shape.microBatchRows > 0 ? shape.microBatchRows : shape.rows;
+    const rows = Math.max(1, Math.min(asked, shape.rows, Math.floor(this.maxPlaces / shape.width)));
     const pass = { places: rows * shape.width, cells: rows * shape.completionWidth };
     const { qkv, mixed, heads } = widths(this.config);
     const once = 4 * pass.places * layers;
