@@ -15,11 +15,13 @@ import type { TrainerState } from '../rl/events.ts';
 import type { MetricName } from '../rl/metric-names.ts';
 import type { StepPhase } from '../rl/phases.ts';
 import { recipes } from '../rl/recipes.ts';
+import { planRun } from '../rl/plan.ts';
 import { measureRoom } from '../rl/room.ts';
 import { initialTrainerState, train } from '../rl/trainer.ts';
 import { policyParts, runIdentity, type Identity } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { taskById } from '../tasks/index.ts';
+import type { Question } from '../tasks/question.ts';
 import { shellWord, type Arguments } from './arguments.ts';
 import { openEngine, readPolicy } from './engine.ts';
 import { folderSource, writePolicyFolder } from './folder.ts';
@@ -56,11 +58,12 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
         'Add the one of the policy that it was made from, or choose another --model.',
       );
     // Before anything is written: what refuses the run leaves no folder behind.
-    const said = [...measureRoom(plan.config, personas, policy.tokenizer).notices, ownPromptSentence(policy.tokenizer, policy.id)];
+    const { notices, fits } = measureRoom(plan.config, personas, policy.tokenizer);
+    const said = [...notices, ownPromptSentence(policy.tokenizer, policy.id)];
     if (problems) needPersonaPlace(policy.tokenizer);
     for (const sentence of said) if (sentence !== null) notice(sentence);
     folder ??= await RunFolder.create(path);
-    return await trainIn(folder, plan, { policy, tokenizer: policy.tokenizer, problems, out });
+    return await trainIn(folder, plan, { policy, tokenizer: policy.tokenizer, fits, problems, out });
   } finally {
     await folder?.close();
   }
@@ -69,13 +72,15 @@ export async function trainCommand(args: Arguments, out: Output): Promise<number
 interface Material {
   readonly policy: Policy;
   readonly tokenizer: Tokenizer;
+  /** Whether there is room for a question. */
+  readonly fits: (question: Question) => boolean;
   /** Of --eval. */
   readonly problems: number | undefined;
   readonly out: Output;
 }
 
 /** @returns the exit code */
-async function trainIn(folder: RunFolder, plan: TrainPlan, { policy, tokenizer, problems, out }: Material): Promise<number> {
+async function trainIn(folder: RunFolder, plan: TrainPlan, { policy, tokenizer, fits, problems, out }: Material): Promise<number> {
   const { config, model, teacher, engineRequest } = plan;
   const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), engineRequest });
   await engine.setReference();
@@ -84,6 +89,9 @@ async function trainIn(folder: RunFolder, plan: TrainPlan, { policy, tokenizer, 
   const origin = plan.originOf(await runIdentity(material));
   const saved = folder.begun ? await folder.goBack(notice) : null;
   const start = saved ?? plan.fork?.start ?? beginning(config, policy);
+  const learned = { engine, ...(taught ? { teacher: taught.engine } : {}), tokenizer, eosIds: policy.config.eosIds, personas, config };
+  // Before anything is written, likewise.
+  planRun({ ...learned, fits, state: start.trainer });
   await engine.importState(start.state);
   let state = start.trainer;
   await folder.write({
@@ -116,16 +124,7 @@ async function trainIn(folder: RunFolder, plan: TrainPlan, { policy, tokenizer, 
       savedAt = state.step;
     };
     try {
-      const setup = {
-        engine,
-        ...(taught ? { teacher: taught.engine } : {}),
-        tokenizer,
-        eosIds: policy.config.eosIds,
-        personas,
-        config,
-        state,
-        signal: stop.signal,
-      };
+      const setup = { ...learned, state, signal: stop.signal };
       for await (const { report, state: reached } of train({ ...setup, onProgress: within(progress, () => state) })) {
         state = reached;
         const never = ends.step(config.promptsPerStep * config.groupSize, report.metrics['completions/clipped_ratio'] ?? 0);

@@ -80,6 +80,14 @@ export function presetObjective(name: ObjectiveName): RunConfig['objective'] {
   return { ...grpo, ...definitions[name].preset, name };
 }
 
+/** The clip settings that a term reads; the others are without effect. */
+export const clipSettings: Readonly<Record<LossTerm, readonly ('epsilonLow' | 'epsilonHigh')[]>> = {
+  sft: [],
+  reinforce: [],
+  clip: ['epsilonLow', 'epsilonHigh'],
+  cispo: ['epsilonHigh'],
+};
+
 /** What the tokens of an objective contribute; objectives of one term differ in ratio, normaliser and preset. */
 export function termOf(name: ObjectiveName): LossTerm {
   return definitions[name].term;

@@ -1,4 +1,5 @@
 /** `permix eval` and `permix judge` with the same --out, `permix train --resume`: what is continued is what was begun, part by part. */
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -191,6 +192,13 @@ describe('permix train --resume', () => {
     await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu');
   };
   const metrics = () => readFile(join(at, 'out', 'metrics.jsonl'), 'utf8');
+
+  it('leaves no folder behind where the machine has no room for the run', async () => {
+    await writeFile(join(at, 'large.json'), JSON.stringify({ recipe: 'rlvr', promptsPerStep: 1024, groupSize: 256 }));
+    const refused = training('--config', join(at, 'large.json'), '--model', 'public/models/permix-tiny', '--backend', 'wasm');
+    await expect(refused).rejects.toThrow(/needs about .* Use fewer replies a step/);
+    expect(existsSync(join(at, 'out'))).toBe(false);
+  });
 
   it('goes on where nothing changed, to another length too', async () => {
     await begin();

@@ -103,8 +103,11 @@ export class HostMemory {
     const oneRow = { ...shape, microBatchRows: 1 };
     const adapters = new HostMemory(this.backend, this.config, 8, this.maxPlaces, this.#limits);
     const lora = this.loraRank === 0 && adapters.#fits(adapters.training(oneRow));
+    // Only where fewer rows a pass are not enough.
+    const fewer = !this.#fits(this.training(oneRow)) && this.#fits(this.training({ ...oneRow, rows: 2 }));
     throw this.#refusal(`to train with rows of up to ${shape.width} tokens`, need, [
       ...(this.#fits(this.training(oneRow)) ? ['fewer rows a pass (optim.microBatchRows, down to 1)'] : []),
+      ...(fewer ? ['fewer replies a step (promptsPerStep, groupSize)'] : []),
       ...(lora ? ['low-rank adapters with one row a pass (--lora-rank 8, optim.microBatchRows 1)'] : []),
       'a smaller policy',
     ]);

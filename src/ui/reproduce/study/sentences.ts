@@ -78,10 +78,12 @@ export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[
         ? {
             ...one,
             ...overAll(all, answer, name),
-            together: `These ${seedsOf(all.sources[0]!)} alone: ${values}. The later ones alone: ${part(all.fresh)}.`.replaceAll(
-              ' %',
-              '\u00a0%',
-            ),
+            // The seeds are counted at its beginning.
+            together:
+              `These ${seedsOf(all.sources[0]!)} alone: ${values.replace(/, \d+ seeds?\b/, '')}. The later ones alone: ${part(all.fresh)}.`.replaceAll(
+                ' %',
+                '\u00a0%',
+              ),
           }
         : one,
     ];
