@@ -28,6 +28,36 @@ export interface RolloutRecord {
   readonly ended: boolean;
   readonly parsed: string | null;
   readonly reason: string;
+  // What follows is absent in rollouts that an earlier version stored.
+  /** Ids of `pieces`. */
+  readonly tokens?: readonly number[];
+  /** Tokens of the whole completion, its EOS included; the lists may stop earlier. */
+  readonly length?: number;
+  /** Of `pieces`, under the frozen reference; only of steps that have them. */
+  readonly refLogprobs?: readonly number[];
+  /** Only where a batch is passed over several times: in one pass the policy is the one that sampled, and the ratio is 1. */
+  readonly lastPass?: LastPass;
+  readonly batch?: BatchFacts;
+}
+
+/** The rollout under the policy that the last of several passes met. */
+export interface LastPass {
+  /** Of `pieces`. */
+  readonly logprobs: readonly number[];
+  readonly entropies: readonly number[];
+  /** Sum over all tokens of the completion of these log-probs less the sampler's. */
+  readonly logRatio: number;
+}
+
+/** What a row's weight and advantage take from the other rows of its step. */
+export interface BatchFacts {
+  readonly rows: number;
+  /** Of all completions, their EOS included. */
+  readonly tokens: number;
+  /** Of those that ended. */
+  readonly endedTokens: number;
+  /** Sample deviation of all rewards. */
+  readonly rewardStd: number;
 }
 
 /** Accuracy of the step's rollouts by persona id; the key `none` is "no persona". */

@@ -24,7 +24,7 @@ import { noSuch } from '../errors.ts';
 import type { ObjectiveName, RunConfig } from './config.ts';
 
 /** What w_i is, by name: `rowWeights`. */
-type Normaliser = 'sequence-mean' | 'constant' | 'token-mean';
+export type Normaliser = 'sequence-mean' | 'constant' | 'token-mean';
 
 interface Definition {
   readonly term: ObjectiveSpec['term'];
@@ -93,6 +93,11 @@ export function termOf(name: ObjectiveName): LossTerm {
   return definitions[name].term;
 }
 
+/** What its rows are weighed by. */
+export function normaliserOf(name: ObjectiveName): Normaliser {
+  return definitions[name].normaliser;
+}
+
 /** RLOO with k1 subtracts beta times the row's KL estimate from its reward (TRL): as a loss term k1 has no useful gradient, its mean is 0. */
 export function klIsInReward(objective: RunConfig['objective']): boolean {
   return objective.name === 'rloo' && objective.kl === 'k1' && objective.beta > 0;
@@ -121,22 +126,29 @@ export function objectiveSpec(config: RunConfig): ObjectiveSpec {
  * @param counts [R] tokens that count in each row of the whole optimiser step, after truncation masking; rows with none weigh 0 but stay in B
  */
 export function rowWeights(name: ObjectiveName, counts: ArrayLike<number>, maxNewTokens: number): Float64Array {
-  const rows = counts.length;
   const tokens = Array.from(counts).reduce((sum, count) => sum + count, 0);
+  return Float64Array.from(counts, (count) => rowWeight(name, count, { rows: counts.length, tokens }, maxNewTokens));
+}
+
+/** The weight of one row. @param step B and N, what counts in the whole optimiser step */
+export function rowWeight(
+  name: ObjectiveName,
+  count: number,
+  step: { readonly rows: number; readonly tokens: number },
+  maxNewTokens: number,
+): number {
+  if (count === 0) return 0;
   const { normaliser } = definitions[name];
-  return Float64Array.from(counts, (count) => {
-    if (count === 0) return 0;
-    switch (normaliser) {
-      case 'token-mean':
-        return 1 / tokens;
-      case 'sequence-mean':
-        return 1 / (rows * count);
-      case 'constant':
-        return 1 / (rows * maxNewTokens);
-      default:
-        return noSuch('normaliser', normaliser);
-    }
-  });
+  switch (normaliser) {
+    case 'token-mean':
+      return 1 / step.tokens;
+    case 'sequence-mean':
+      return 1 / (step.rows * count);
+    case 'constant':
+      return 1 / (step.rows * maxNewTokens);
+    default:
+      return noSuch('normaliser', normaliser);
+  }
 }
 
 /** Where the KL to the base is not part of the objective it is still measured, every so many steps. */

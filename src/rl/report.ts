@@ -1,8 +1,9 @@
 /** One step as the page and the files see it: metrics, accuracy by persona, the rollouts themselves. */
+import { sampleStd, sum } from '../statistics/moments.ts';
 import type { StepOutcome } from './outcome.ts';
 import type { TrainerSetup } from './setup.ts';
 import { completionOf } from './batch.ts';
-import type { PersonaAccuracy, RolloutRecord, StepReport } from './events.ts';
+import type { BatchFacts, PersonaAccuracy, RolloutRecord, StepReport } from './events.ts';
 import { stepRow } from './metrics.ts';
 import type { Sample } from './sample.ts';
 
@@ -31,10 +32,13 @@ export function personaAccuracy({ rows }: Sample): PersonaAccuracy {
 /** A token strip longer than this is no longer read; what is stored per token stops there. */
 const stripTokens = 256;
 
-function rolloutRecords({ tokenizer }: TrainerSetup, { sample, advantages, state }: StepOutcome): RolloutRecord[] {
+function rolloutRecords({ tokenizer }: TrainerSetup, outcome: StepOutcome): RolloutRecord[] {
+  const { sample, advantages, reference, lastPass, state } = outcome;
   const { rows, rollouts } = sample;
+  const batch = batchFacts(sample);
   return rows.map(({ group, persona, prompt, completion, verdict, reward }, row) => {
-    const tokens = completionOf(rollouts, row).subarray(0, stripTokens);
+    const all = completionOf(rollouts, row);
+    const tokens = all.subarray(0, stripTokens);
     const first = row * rollouts.completionWidth;
     const strip = (values: Float32Array) => Array.from(values.subarray(first, first + tokens.length), roundForDisplay);
     return {
@@ -57,6 +61,19 @@ function rolloutRecords({ tokenizer }: TrainerSetup, { sample, advantages, state
       ended: rollouts.ended[row] === 1,
       parsed: verdict.parsed,
       reason: verdict.reason,
+      tokens: Array.from(tokens),
+      length: all.length,
+      ...(reference ? { refLogprobs: strip(reference) } : {}),
+      ...(lastPass
+        ? {
+            lastPass: {
+              logprobs: strip(lastPass.logprobs),
+              entropies: strip(lastPass.entropies),
+              logRatio: sum(Array.from(all, (_, t) => lastPass.logprobs[first + t]! - rollouts.logprobs[first + t]!)),
+            },
+          }
+        : {}),
+      batch,
     };
   });
 }
@@ -64,4 +81,14 @@ function rolloutRecords({ tokenizer }: TrainerSetup, { sample, advantages, state
 /** Four decimals: a third of the bytes of a full double in every stored rollout. */
 function roundForDisplay(value: number): number {
   return Math.round(value * 1e4) / 1e4;
+}
+
+function batchFacts({ rows, rollouts }: Sample): BatchFacts {
+  const lengths = rows.map((_, row) => rollouts.lengths[row]! - rollouts.promptLengths[row]!);
+  return {
+    rows: rows.length,
+    tokens: sum(lengths),
+    endedTokens: sum(lengths.filter((_, row) => rollouts.ended[row] === 1)),
+    rewardStd: sampleStd(rows.map(({ reward }) => reward)),
+  };
 }

@@ -4,7 +4,7 @@
  * stores nothing (`storage/`) and knows no page: whoever pulls the next step decides when it happens.
  */
 import type { TrainerSetup } from './setup.ts';
-import type { ObjectiveSpec, StepMetrics, TrainBatch } from '../engine/engine.ts';
+import type { ObjectiveSpec, PolicyEngine, Scores, StepMetrics, TrainBatch } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { completionMask, policyBatch } from './batch.ts';
 import type { RunConfig } from './config.ts';
@@ -54,7 +54,7 @@ export async function* train(given: TrainerSetup): AsyncGenerator<{ report: Step
       objective.term === 'sft'
         ? await lessonBatch(setup, clock, sample, state)
         : policyBatch(sample.rollouts, mask, advantages, reference, config);
-    const updates = await clock.run('update', (progress) => update(setup, batch, objective, state.step, progress));
+    const { updates, lastPass } = await clock.run('update', (progress) => update(setup, batch, objective, state.step, progress));
 
     state = {
       step: state.step + 1,
@@ -65,7 +65,7 @@ export async function* train(given: TrainerSetup): AsyncGenerator<{ report: Step
     if (state.nonFiniteStreak >= patience) {
       throw diverged(`The last ${patience} updates up to step ${state.step} were not finite, so none of them was applied.`);
     }
-    yield { report: stepReport(setup, { sample, mask, reference, advantages, updates, clock, state }), state };
+    yield { report: stepReport(setup, { sample, mask, reference, advantages, updates, lastPass, clock, state }), state };
   }
 }
 
@@ -76,19 +76,31 @@ async function update(
   objective: ObjectiveSpec,
   step: number,
   progress: (fraction: number) => void,
-): Promise<StepMetrics[]> {
+): Promise<{ updates: StepMetrics[]; lastPass: Scores | null }> {
   // Nothing to learn: a teacher that was never right, or the Base recipe, which is sampled and measured, never changed.
-  if (!batch || config.optim.learningRate === 0) return [];
+  if (!batch || config.optim.learningRate === 0) return { updates: [], lastPass: null };
   // Asked for at once: an engine may encode the next pass while it waits for the numbers of the one before.
   const { innerEpochs } = config.objective;
   let done = 0;
-  return Promise.all(
-    Array.from({ length: innerEpochs }, async () => {
-      const metrics = await engine.step(batch, objective, optimAt(config, step));
-      progress(++done / innerEpochs);
-      return metrics;
-    }),
-  );
+  const pass = async () => {
+    const metrics = await engine.step(batch, objective, optimAt(config, step));
+    progress(++done / innerEpochs);
+    return metrics;
+  };
+  const earlier = Array.from({ length: innerEpochs - 1 }, pass);
+  const scores = earlier.length > 0 && batch.oldLogprobs ? scoreBeforeLast(engine, batch, objective.temperature) : null;
+  const [lastPass, ...updates] = await Promise.all([scores, ...earlier, pass()]);
+  return { updates, lastPass };
+}
+
+/** The ratios of the last pass, token by token, which a step's metrics do not have. That it cannot be scored is for the pass itself to say. */
+async function scoreBeforeLast(engine: PolicyEngine, batch: TrainBatch, temperature: number): Promise<Scores | null> {
+  try {
+    return await engine.score(batch, { temperature, policy: 'current' });
+  } catch (error) {
+    if (labErrorCode(error) === 'numeric') return null;
+    throw error;
+  }
 }
 
 /** The rewards that advantages are taken of; only RLOO's KL makes them differ from those that are reported. */

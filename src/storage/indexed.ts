@@ -104,6 +104,10 @@ export class IndexedStorage implements LabStorage {
     return this.#connection.use(async (database) => readableRollouts(await database.get('rollouts', [runId, step])));
   }
 
+  rolloutSteps(runId: string): Promise<readonly number[]> {
+    return this.#connection.use(async (database) => (await database.getAllKeys('rollouts', stepsOf(runId))).map(([, step]) => step));
+  }
+
   rewind(runId: string, step: number): Promise<void> {
     return this.#connection.use(async (database) => {
       const transaction = database.transaction(['metrics', 'rollouts'], 'readwrite');

@@ -80,6 +80,10 @@ export class MemoryStorage implements LabStorage {
     return this.#steps.get(runId)?.rollouts.get(step) ?? null;
   }
 
+  async rolloutSteps(runId: string): Promise<readonly number[]> {
+    return [...(this.#steps.get(runId)?.rollouts.keys() ?? [])].sort((a, b) => a - b);
+  }
+
   async rewind(runId: string, step: number): Promise<void> {
     const steps = this.#steps.get(runId);
     for (const records of [steps?.metrics, steps?.rollouts]) {

@@ -41,6 +41,8 @@ export interface LabStorage {
   metrics(runId: string): Promise<readonly MetricsRecord[]>;
   /** Null where none were kept of that step. */
   rollouts(runId: string, step: number): Promise<RolloutsRecord | null>;
+  /** The steps whose rollouts are kept, ascending. */
+  rolloutSteps(runId: string): Promise<readonly number[]>;
   /** Forgets metrics and rollouts after `step`, which a run that continues from there makes again. */
   rewind(runId: string, step: number): Promise<void>;
 

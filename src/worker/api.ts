@@ -126,6 +126,26 @@ export interface ProbeChunk {
   readonly done: boolean;
 }
 
+/** A place in a stored rollout. */
+export interface AlternativesRequest {
+  readonly runId: string;
+  readonly step: number;
+  /** As it was rendered, and the completion's tokens before the place. */
+  readonly prompt: string;
+  readonly before: readonly number[];
+  /** The token that was said. */
+  readonly said: number;
+}
+
+export interface Alternatives {
+  /** `sampler`: the one that sampled the rollout; else the open run as it is now, or its newest checkpoint. */
+  readonly policy: { readonly kind: 'sampler' | 'checkpoint'; readonly step: number } | { readonly kind: 'current' };
+  /** Likeliest first, under the run's temperature. */
+  readonly tokens: readonly { readonly id: number; readonly piece: string; readonly probability: number }[];
+  /** Rank from 1. */
+  readonly said: { readonly probability: number; readonly rank: number };
+}
+
 /** How an evaluation goes on. */
 export interface EvaluationUpdate {
   readonly id: string;
@@ -189,6 +209,10 @@ export interface TrainerApi extends JudgeApi {
   runs(): Promise<readonly RunRecord[]>;
   history(runId: string): Promise<RunHistory>;
   rollouts(runId: string, step: number): Promise<readonly RolloutRecord[]>;
+  /** The steps whose rollouts are kept, ascending. */
+  rolloutSteps(runId: string): Promise<readonly number[]>;
+  /** Takes a turn with training. */
+  alternatives(request: AlternativesRequest): Promise<Alternatives>;
   renameRun(runId: string, name: string): Promise<void>;
   /** A file of the run with its newest state; for the open run also where storage has failed. */
   saveRun(runId: string): Promise<ArrayBuffer>;

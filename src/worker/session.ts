@@ -3,6 +3,7 @@
  * the same, in Node's tests. It keeps at most one run open; commands are taken one after the other, so that each finds the state the
  * one before it left. What a running run does is in `training.ts`.
  */
+import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode, noSuch } from '../errors.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
@@ -16,7 +17,10 @@ import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, ResumableKin
 import { packRun, readRunFile } from '../storage/run-file.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
+import { likelyTokens, whomToAsk } from './alternatives.ts';
 import type {
+  Alternatives,
+  AlternativesRequest,
   AskedQuestion,
   Boot,
   BootRequest,
@@ -199,8 +203,20 @@ export class Session implements SessionApi {
   }
 
   async rollouts(runId: string, step: number) {
+    return (await (await this.#opened()).storage.rollouts(runId, step))?.rollouts ?? [];
+  }
+
+  async rolloutSteps(runId: string): Promise<readonly number[]> {
+    return (await this.#opened()).storage.rolloutSteps(runId);
+  }
+
+  async alternatives(request: AlternativesRequest): Promise<Alternatives> {
     const { storage } = await this.#opened();
-    return (await storage.rollouts(runId, step))?.rollouts ?? [];
+    const { sampling, policy } = (await storage.run(request.runId)).config;
+    const [asked, tokenizer] = [await whomToAsk(storage, request, this.#open?.id === request.runId), await this.#bench.tokenizer(policy)];
+    const subject = await this.#subject(asked.checkpoint);
+    const ask = (engine: PolicyEngine) => likelyTokens(engine, tokenizer, request, sampling.temperature);
+    return { policy: asked.policy, ...(await this.#turns.take(() => this.#lend(subject, ask))) };
   }
 
   async renameRun(runId: string, name: string): Promise<void> {
@@ -301,18 +317,22 @@ export class Session implements SessionApi {
   }
 
   async #ask(
-    { checkpoint, policyId, weights }: ProbeSubject,
+    subject: ProbeSubject,
     request: ProbeRequest,
     signal: AbortSignal,
     onChunk: (chunks: readonly ProbeChunk[]) => void,
   ): Promise<void> {
     if (signal.aborted) return;
+    const { checkpoint, policyId } = subject;
     const tokenizer = await this.#bench.tokenizer(policyId);
     const { eosIds } = (await this.#bench.policy(policyId)).config;
+    await this.#lend(subject, (engine) => probeCheckpoint(engine, tokenizer, eosIds, checkpoint, request, signal, onChunk));
+  }
+
+  /** The engine with somebody's weights, within a turn. */
+  async #lend<T>({ policyId, weights }: ProbeSubject, work: (engine: PolicyEngine) => Promise<T>): Promise<T> {
     if (!weights) await this.#open?.hold();
-    await this.#bench.borrow(policyId, weights, (engine) =>
-      probeCheckpoint(engine, tokenizer, eosIds, checkpoint, request, signal, onChunk),
-    );
+    return this.#bench.borrow(policyId, weights, work);
   }
 
   async cancelProbe(): Promise<void> {
@@ -337,8 +357,7 @@ export class Session implements SessionApi {
   }
 
   async evaluation(id: string): Promise<EvaluationRecord> {
-    const { storage } = await this.#opened();
-    return storage.evaluation(id);
+    return (await this.#opened()).storage.evaluation(id);
   }
 
   async evaluationReplies(...asked: Parameters<SessionApi['evaluationReplies']>): Promise<readonly AskedQuestion[]> {

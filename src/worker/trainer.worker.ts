@@ -64,6 +64,8 @@ const api: TrainerApi = {
   runs: () => session.runs(),
   history: (runId) => session.history(runId),
   rollouts: (runId, step) => session.rollouts(runId, step),
+  rolloutSteps: (runId) => session.rolloutSteps(runId),
+  alternatives: (request) => session.alternatives(request),
   renameRun: (runId, name) => session.renameRun(runId, name),
   async saveRun(runId) {
     const file = await session.saveRun(runId);

@@ -56,10 +56,15 @@ describe.each(storages)('storage in %s', (_name, open) => {
   it('keeps the newest rollouts and every tenth', async () => {
     const storage = await open();
     await storage.createRun(runRecord('a'), draft('a', 0));
+    await storage.createRun(runRecord('b'), draft('b', 0));
     for (let step = 1; step <= 72; step++) await storage.saveStep(...stepRecords('a', step));
     const kept: number[] = [];
     for (let step = 1; step <= 72; step++) if (await storage.rollouts('a', step)) kept.push(step);
     expect(kept).toEqual([10, 20, ...Array.from({ length: 50 }, (_, i) => i + 23)]);
+    await storage.saveStep(...stepRecords('b', 5));
+    expect(await storage.rolloutSteps('a')).toEqual(kept);
+    expect(await storage.rolloutSteps('b')).toEqual([5]);
+    expect(await storage.rolloutSteps('unknown')).toEqual([]);
     expect(await storage.metrics('a')).toHaveLength(72);
   });
 

@@ -261,3 +261,49 @@ describe('probe', () => {
     expect(labErrorCode(error)).toBe('config');
   });
 });
+
+describe('alternatives', () => {
+  /** What is asked of the last token of a step's first rollout. */
+  async function lastOf(session: SessionProbe['session'], runId: string, step: number) {
+    const [rollout] = await session.rollouts(runId, step);
+    const tokens = rollout!.tokens!;
+    const at = tokens.length - 1;
+    return {
+      request: { runId, step, prompt: rollout!.prompt, before: tokens.slice(0, at), said: tokens[at]! },
+      logprob: rollout!.logprobs[at]!,
+    };
+  }
+
+  it('are those of the policy that sampled, while it is kept: the token has the probability it was drawn with', async () => {
+    const { probe, session } = await open();
+    const id = await probe.train(smallRun);
+    for (const [step, sampler] of [
+      [1, 0],
+      [3, 2],
+      [5, 4],
+    ] as const) {
+      const { request, logprob } = await lastOf(session, id, step);
+      const { policy, tokens, said } = await session.alternatives(request);
+      expect(policy).toEqual({ kind: 'sampler', step: sampler });
+      expect(said.probability).toBeCloseTo(Math.exp(logprob), 3);
+      expect(tokens).toHaveLength(5);
+      expect(tokens.map(({ probability }) => probability)).toEqual(tokens.map(({ probability }) => probability).toSorted((a, b) => b - a));
+      if (said.rank <= 5) expect(tokens[said.rank - 1]).toMatchObject({ id: request.said, probability: said.probability });
+    }
+  });
+
+  it('are else those of the run as it is, or of its newest checkpoint, and say so', async () => {
+    const { probe, session, storage } = await open();
+    const id = await probe.train(smallRun);
+    const { request } = await lastOf(session, id, 4);
+    const now = await session.alternatives(request);
+    expect(now.policy).toEqual({ kind: 'current' });
+    const later = new SessionProbe(storage);
+    await later.boot('cpu');
+    const stored = await later.session.alternatives(request);
+    expect(stored.policy).toEqual({ kind: 'checkpoint', step: 6 });
+    expect(stored.tokens).toEqual(now.tokens);
+    for (const checkpoint of await storage.checkpoints(id)) await storage.deleteCheckpoint(checkpoint.id);
+    expect(labErrorCode(await failure(later.session.alternatives(request)))).toBe('usage');
+  });
+});

@@ -98,6 +98,11 @@ const rollout = z.looseObject({
   ended: z.boolean(),
   parsed: z.nullable(text),
   reason: text,
+  tokens: z.optional(list(z.int())),
+  length: z.optional(z.int()),
+  refLogprobs: z.optional(list(number)),
+  lastPass: z.optional(z.looseObject({ logprobs: list(number), entropies: list(number), logRatio: number })),
+  batch: z.optional(z.looseObject(columns('rows', 'tokens', 'endedTokens', 'rewardStd'))),
 });
 
 export const recordingShape = z.looseObject({
