@@ -3,6 +3,7 @@ import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
 import { notices } from './scripts/notices-plugin.ts';
+import { offline } from './scripts/offline-plugin.ts';
 import { study } from './scripts/study-plugin.ts';
 import { wgsl } from './scripts/wgsl-plugin.ts';
 
@@ -26,7 +27,7 @@ const workerPackages = [
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
-  plugins: [wgsl(), svelte(), study(), thirdParty.page],
+  plugins: [wgsl(), svelte(), study(), thirdParty.page, offline(thirdParty.page)],
   worker: { format: 'es', plugins: () => [wgsl(), thirdParty.worker] },
   // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
   optimizeDeps: { include: workerPackages },

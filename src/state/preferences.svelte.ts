@@ -76,6 +76,6 @@ export class Preferences {
   #paint(): void {
     document.documentElement.dataset['theme'] = this.dark ? 'dark' : 'light';
     const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim();
-    if (paper) document.querySelector('meta[name="theme-color"]')?.setAttribute('content', paper);
+    if (paper) for (const meta of document.querySelectorAll('meta[name="theme-color"]')) meta.setAttribute('content', paper);
   }
 }

@@ -8,11 +8,9 @@ import { parseRunConfig } from '../rl/check.ts';
 import type { RecipeName } from '../rl/config.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
-import { fetchOnce, type Fetched } from './fetched.ts';
+import { fetchOnce, recordingAddress, type Fetched } from './fetched.ts';
 import { errorSentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
-
-const address = './runs/rlvr-permix/recording.json';
 
 /** Steps a second. */
 export const speeds = [2, 5, 10, 25] as const;
@@ -70,7 +68,7 @@ export class Replay {
     try {
       // Some hosts answer a missing file with their front page.
       const there = ({ ok, contentType, text }: Fetched) => (ok && /json/.test(contentType) ? readRecording(text) : null);
-      const recording = await fetchOnce(address, there);
+      const recording = await fetchOnce(recordingAddress, there);
       if (!recording) {
         this.problem = 'There is no recorded run beside this page. In a checkout, npm run record makes one.';
         return;

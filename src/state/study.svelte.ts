@@ -8,12 +8,8 @@ import { judgeClaims, type ClaimResult } from '../evaluate/reproduction/claims.t
 import { readStudy } from '../evaluate/reproduction/read-study.ts';
 import type { Arm, Curve, RunResult, StudyResults } from '../evaluate/reproduction/results.ts';
 import { smooth } from './series.ts';
-import { fetchOnce, type Fetched } from './fetched.ts';
+import { fetchOnce, studyAddress, type Fetched } from './fetched.ts';
 import { errorSentence } from './sentence.ts';
-
-/** Put there by the build, from docs/reproduction/. */
-export const studyAddress = './runs/study.json';
-export const protocolAddress = './runs/protocol.md';
 
 /** What the abstract of arXiv 2604.08986 says, PerMix over RLVR. Another model, other data, other measures. */
 export const paperFigures: Readonly<Record<string, { readonly ratio: number; readonly of: string }>> = {

@@ -1,6 +1,7 @@
 /** What the built page forbids itself, what it asks of its host, and the licences that travel with it. */
 import { readFileSync } from 'node:fs';
-import type { Browser } from 'playwright';
+import { gzipSync } from 'node:zlib';
+import type { Browser, Request } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeSmall, ready, reportViolations, untilState, visitLab } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
@@ -16,9 +17,12 @@ afterAll(async () => {
   await server.close();
 });
 
-describe('the content security policy', () => {
-  it('is kept by every view of the page, its popovers and its downloads', async () => {
-    const { page, context, complaints } = await visitLab(browser, server.url);
+describe('a whole visit', () => {
+  it('keeps the content security policy and asks nobody but its own host, the page, its worker and its service worker', async () => {
+    const { page, context, complaints } = await visitLab(browser, 'about:blank', { kept: true });
+    const requests: Request[] = [];
+    context.on('request', (request) => requests.push(request));
+    await page.goto(server.url);
     await ready(page);
     await makeSmall(page, 2);
     await page.getByRole('button', { name: 'Train', exact: true }).click();
@@ -26,6 +30,8 @@ describe('the content security policy', () => {
     await page.getByRole('button', { name: /^Engine:/ }).click();
     await page.getByRole('dialog', { name: 'Engine' }).waitFor();
     await page.keyboard.press('Escape');
+    // The focus goes back to where it came from.
+    expect(await page.evaluate(() => document.activeElement!.textContent)).toMatch(/Engine:/);
     await page.evaluate(() => (document.activeElement as HTMLElement).blur());
     await page.keyboard.press('?');
     await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
@@ -34,10 +40,17 @@ describe('the content security policy', () => {
       await page.getByRole('link', { name: view, exact: true }).click();
       await page.waitForLoadState('networkidle');
     }
+    await page.evaluate(() => navigator.serviceWorker.ready);
     expect(complaints).toEqual([]);
+    const addresses = requests.map((request) => request.url());
+    expect(addresses.filter((address) => !/^(data|blob):/.test(address) && !address.startsWith(server.url))).toEqual([]);
+    const askers = requests.map((one) => (one.serviceWorker() ? 'service worker' : /\.safetensors$/.test(one.url()) ? 'worker' : 'page'));
+    expect([...new Set(askers)].sort()).toEqual(['page', 'service worker', 'worker']);
     await context.close();
   });
+});
 
+describe('the content security policy', () => {
   it('stops code that is inline or compiled from text, and forms, frames and bases', async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -72,6 +85,14 @@ describe('the content security policy', () => {
   });
 });
 
+it('the first paint needs no more than 100 KB, compressed as hosts do', () => {
+  const html = readFileSync('dist/index.html', 'utf8');
+  const needed = [...html.matchAll(/<(?:script|link)[^>]* (?:src|href)="\.\/([^"]+\.(?:js|css))"/g)].map(([, file]) => file!);
+  expect(needed.length).toBeGreaterThan(2);
+  const bytes = ['index.html', ...needed].reduce((sum, file) => sum + gzipSync(readFileSync(`dist/${file}`)).length, 0);
+  expect(bytes).toBeLessThanOrEqual(100_000);
+});
+
 it('a first visit fetches nothing twice and asks for nothing that is not there', async () => {
   const own = await serveFolder('dist', '/some/path/');
   const { page, context } = await visitLab(browser, own.url);
@@ -80,8 +101,8 @@ it('a first visit fetches nothing twice and asks for nothing that is not there',
     await page.getByRole('link', { name: view, exact: true }).click();
     await page.waitForLoadState('networkidle');
   }
-  expect(own.asked.filter((path, i) => own.asked.indexOf(path) !== i)).toEqual([]);
-  expect(own.asked.filter((path) => path.endsWith('.safetensors'))).toHaveLength(1);
+  expect(own.sent.filter((path, i) => own.sent.indexOf(path) !== i)).toEqual([]);
+  expect(own.sent.filter((path) => path.endsWith('.safetensors'))).toHaveLength(1);
   expect(own.missing).toEqual([]);
   await context.close();
   await own.close();

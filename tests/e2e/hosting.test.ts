@@ -64,7 +64,7 @@ describe('dist/', () => {
     server = await serveFolder('dist');
     // A name that is not localhost: the browser then treats plain http as it does on a network.
     browser = await launchChromium(true, ['--host-resolver-rules=MAP lab.example 127.0.0.1']);
-    const { page } = await visit(`http://lab.example:${server.port}/`);
+    const { page, complaints } = await visit(`http://lab.example:${server.port}/`);
     expect(await page.evaluate(() => [isSecureContext, 'gpu' in navigator, 'subtle' in crypto])).toEqual([false, false, false]);
     expect(await page.getByRole('log', { name: 'Notices' }).innerText()).toMatch(/https|secure/i);
 
@@ -73,6 +73,7 @@ describe('dist/', () => {
       .getByRole('region', { name: 'Run' })
       .getByText(/step 1 of/)
       .waitFor({ timeout: bootMilliseconds });
+    expect(complaints).toEqual([]);
   });
 
   it('without WebGPU computes on WebAssembly and says why', async () => {

@@ -16,15 +16,22 @@ interface Visitor {
   readonly width?: number;
   readonly height?: number;
   readonly theme?: 'light' | 'dark';
+  /** With the service worker, which `page.route` does not see behind. */
+  readonly kept?: boolean;
 }
 
 /** A visitor with storage of its own. */
 export async function visitLab(
   browser: Browser,
   url: string,
-  { width = 1280, height = 900, theme = 'light' }: Visitor = {},
+  { width = 1280, height = 900, theme = 'light', kept = false }: Visitor = {},
 ): Promise<LabPage> {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: 'reduce' });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    reducedMotion: 'reduce',
+    serviceWorkers: kept ? 'allow' : 'block',
+  });
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));

@@ -1,4 +1,8 @@
-/** A static file server as plain as any host's: a folder under a sub-path, no special headers, no redirects but `/folder` → `/folder/`. */
+/**
+ * A static file server as plain as any host's: a folder under a sub-path, no special headers, no redirects but `/folder` → `/folder/`; it says
+ * whether a file has changed since it was last asked for.
+ */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -24,18 +28,17 @@ export interface StaticServer {
   readonly url: string;
   /** Paths that were asked for and are not there, the site's icon excepted. */
   readonly missing: readonly string[];
-  /** Every path that was asked for, as often as it was. */
-  readonly asked: readonly string[];
+  /** Every path whose file was sent, as often as it was. */
+  readonly sent: readonly string[];
   close(): Promise<void>;
 }
 
 /** @param folder what is served  @param subPath where, e.g. `/some/sub/path/`  @param host address to listen on */
 export async function serveFolder(folder: string, subPath = '/', host = '127.0.0.1'): Promise<StaticServer> {
   const missing: string[] = [];
-  const asked: string[] = [];
+  const sent: string[] = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://here').pathname);
-    asked.push(path);
     const inside = path.startsWith(subPath) ? normalize(path.slice(subPath.length) || 'index.html') : null;
     const file = inside === null || inside.startsWith('..') ? null : join(folder, inside.endsWith(sep) ? `${inside}index.html` : inside);
     const notFound = () => {
@@ -43,10 +46,12 @@ export async function serveFolder(folder: string, subPath = '/', host = '127.0.0
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     };
     if (file === null) return notFound();
-    readFile(file).then(
-      (bytes) => response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' }).end(bytes),
-      notFound,
-    );
+    readFile(file).then((bytes) => {
+      const etag = `"${createHash('sha1').update(bytes).digest('hex')}"`;
+      if (request.headers['if-none-match'] === etag) return response.writeHead(304, { etag }).end();
+      sent.push(path);
+      response.writeHead(200, { etag, 'content-type': types[extname(file)] ?? 'application/octet-stream' }).end(bytes);
+    }, notFound);
   });
   await new Promise<void>((done, fail) => server.once('error', fail).listen(0, host, done));
   const { port } = server.address() as AddressInfo;
@@ -55,7 +60,7 @@ export async function serveFolder(folder: string, subPath = '/', host = '127.0.0
     port,
     url: `http://${name}:${port}${subPath}`,
     missing,
-    asked,
+    sent,
     close: () =>
       new Promise((done) => {
         server.closeAllConnections();

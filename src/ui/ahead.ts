@@ -1,0 +1,31 @@
+/**
+ * What the first paint does not need, fetched when the page has nothing else to do: what is opened later opens at once, with or without a
+ * network. Every `import()` of the interface is in the list (tests/unit/ahead.test.ts); the worker loads its own.
+ */
+import { fetchAhead, recordingAddress, studyAddress } from '../state/fetched.ts';
+
+const parts: readonly (() => Promise<unknown>)[] = [
+  () => import('./charts/uplot.ts'),
+  () => import('./EngineDetails.svelte'),
+  () => import('./ShortcutSheet.svelte'),
+  () => import('./evaluate/Evaluate.svelte'),
+  () => import('./reproduce/Reproduce.svelte'),
+  () => fetchAhead(studyAddress),
+  () => fetchAhead(recordingAddress),
+];
+
+export async function loadAhead(): Promise<void> {
+  for (const load of parts) {
+    await idle();
+    // What does not come now is asked for again where it is needed, and missed there.
+    await load().catch(() => {});
+  }
+}
+
+function idle(): Promise<void> {
+  return new Promise((done) => {
+    // Safari has no such call.
+    if ('requestIdleCallback' in window) requestIdleCallback(() => done(), { timeout: 5000 });
+    else setTimeout(done, 300);
+  });
+}
