@@ -1,4 +1,4 @@
-/** What the reader set for this browser: theme, single-key shortcuts, smoothing. Kept in localStorage where that is allowed. */
+/** What the reader set for this browser: theme, single-key shortcuts, smoothing, the projector mode. Kept in localStorage where that is allowed. */
 
 export type Theme = 'system' | 'light' | 'dark';
 const themes: readonly Theme[] = ['system', 'light', 'dark'];
@@ -23,6 +23,7 @@ export class Preferences {
   #theme = $state<Theme>('system');
   #shortcuts = $state(true);
   #smoothing = $state(0.8);
+  #projector = $state(false);
   #system = window.matchMedia('(prefers-color-scheme: dark)');
   #systemDark = $state(false);
 
@@ -31,6 +32,7 @@ export class Preferences {
     this.#shortcuts = read('shortcuts') !== 'off';
     const smoothing = Number(read('smoothing') ?? NaN);
     if (smoothing >= 0 && smoothing < 1) this.#smoothing = smoothing;
+    this.#projector = read('projector') === 'on';
     this.#systemDark = this.#system.matches;
     this.#system.addEventListener('change', (event) => {
       this.#systemDark = event.matches;
@@ -73,8 +75,19 @@ export class Preferences {
     write('smoothing', String(factor));
   }
 
+  /** Larger type, no hints, the whole width: for a class. What it does is in `ui/app.css`; a phone is left as it is. */
+  get projector(): boolean {
+    return this.#projector;
+  }
+  set projector(on: boolean) {
+    this.#projector = on;
+    write('projector', on ? 'on' : 'off');
+    this.#paint();
+  }
+
   #paint(): void {
     document.documentElement.dataset['theme'] = this.dark ? 'dark' : 'light';
+    document.documentElement.toggleAttribute('data-projector', this.#projector);
     const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim();
     if (paper) for (const meta of document.querySelectorAll('meta[name="theme-color"]')) meta.setAttribute('content', paper);
   }

@@ -1,4 +1,4 @@
-/** The page's evaluation: asks, fills its map, is cancelled, survives a reload, compares, explains itself and hands out its numbers. */
+/** The page's evaluation: asks, fills its picture, is cancelled, survives a reload, compares, explains itself and hands out its numbers. */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -42,7 +42,7 @@ async function ask(page: Page, personas: string, problems: number): Promise<void
 const finished = (page: Page) => view(page).getByText('All numbers').waitFor({ timeout: 90_000 });
 const squares = (page: Page) =>
   view(page)
-    .getByRole('table', { name: /^Right answers/ })
+    .getByRole('grid', { name: /^Right answers/ })
     .getByRole('button');
 
 async function download(page: Page, name: string): Promise<string> {
@@ -51,19 +51,25 @@ async function download(page: Page, name: string): Promise<string> {
   return readFile(await file.path(), 'utf8');
 }
 
-it('asks the base under every voice: map, chance, replies, files', async () => {
+it('asks the base under every voice: picture, chance, replies, files', async () => {
   const { page, complaints } = await open();
   await view(page).getByText('Nothing has been evaluated yet.').waitFor();
   await ask(page, 'voices', 6);
   await finished(page);
   expect(await squares(page).count()).toBe(9);
-  for (const label of await squares(page).evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')))) {
-    expect(label).toMatch(/, Base policy: \d+ % right, 95 % interval \d+ to \d+ %, n 6$/);
+  for (const label of await squares(page).evaluateAll((all) => all.map((one) => one.querySelector('.hidden')?.textContent))) {
+    expect(label).toMatch(/, Base policy: \d+ % right, \d of 6, 95 % interval \d+ to \d+ %(; the worst persona of its column)?$/);
   }
+  const foot = await view(page).getByRole('grid').locator('tfoot tr').allInnerTexts();
+  const standing = foot.map((line) => line.split(/\s+(?=[\d.]+$)/));
+  expect(standing.map(([name]) => name)).toEqual(['Worst persona', 'Mean', 'Spread', 'PSS', 'PSS by chance']);
+  const [, , , pss, chance] = standing.map(([, value]) => Number(value));
   const score = view(page).getByRole('img', { name: /^Base policy: .* if personas did not matter/ });
   expect(await score.getAttribute('aria-label')).toMatch(
     /: [01]\.\d\d, bootstrap .*if personas did not matter [01]\.\d\d, [01]\.\d\d to [01]\.\d\d\.$/,
   );
+  expect(await score.getAttribute('aria-label')).toContain(`: ${pss!.toFixed(2)}, bootstrap`);
+  expect(await score.getAttribute('aria-label')).toContain(`did not matter ${chance!.toFixed(2)}, `);
   expect(
     await view(page)
       .getByText(/defined by this project \(docs\/evaluation\.md\)/)
@@ -75,11 +81,20 @@ it('asks the base under every voice: map, chance, replies, files', async () => {
   await squares(page).first().focus();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
-  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(/^Robot/);
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Robot/);
   await page.keyboard.press('Enter');
   const replies = view(page).getByRole('region', { name: /What Robot said/ });
   await expect.poll(() => replies.getByRole('listitem').count()).toBe(6);
   expect(await replies.getByRole('img', { name: /^(right|wrong)$/ }).count()).toBe(6);
+  // The pressed cell is marked; Escape lets go of it, and focus stays on it.
+  const marked = squares(page).and(page.locator('[aria-pressed="true"]'));
+  expect(await marked.textContent()).toMatch(/^Robot/);
+  expect(await squares(page).evaluateAll((all) => all.filter((one) => (one as HTMLElement).tabIndex === 0).length)).toBe(1);
+  await page.keyboard.press('Escape');
+  expect([await replies.count(), await marked.count()]).toEqual([0, 0]);
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Robot/);
+  await page.keyboard.press('Enter');
+  await replies.waitFor();
 
   // Search and vote: of eight personas unless asked otherwise, each with its tokens.
   const ways = view(page).getByRole('region', { name: /^Without training, for more tokens/ });
@@ -109,7 +124,17 @@ it('asks the base under every voice: map, chance, replies, files', async () => {
 
   await view(page).getByText('All numbers').click();
   expect(await obstacles(page)).toEqual([]);
+  // For a projector: half as large again, from the whole width, remembered; a phone is left as it is.
+  const size = () => page.evaluate(() => parseFloat(getComputedStyle(document.documentElement).fontSize));
+  const usual = await size();
+  await page.keyboard.press('p');
+  await expect.poll(async () => (await size()) / usual).toBeCloseTo(1.5, 2);
+  expect(await view(page).getByRole('button', { name: 'Projector' }).getAttribute('aria-pressed')).toBe('true');
+  expect(await view(page).locator('.hint:visible').count()).toBe(0);
+  expect(await obstacles(page)).toEqual([]);
+  expect(await page.evaluate(() => localStorage.getItem('permix.projector'))).toBe('on');
   await page.setViewportSize({ width: 360, height: 780 });
+  await expect.poll(size).toBe(16);
   await page.emulateMedia({ colorScheme: 'dark' });
   expect(await obstacles(page)).toEqual([]);
   expect(complaints).toEqual([]);
@@ -118,7 +143,7 @@ it('asks the base under every voice: map, chance, replies, files', async () => {
 it('is cancelled, and goes on after a reload where it was', async () => {
   const { page, complaints } = await open(768);
   await ask(page, 'all', 60);
-  const known = page.locator('[data-at]:not([disabled])');
+  const known = page.locator('[data-at].known');
   await expect.poll(() => known.count(), { timeout: 60_000, interval: 50 }).toBeGreaterThan(0);
   expect(await obstacles(page)).toEqual([]);
   await view(page).getByRole('button', { name: 'Cancel' }).click();

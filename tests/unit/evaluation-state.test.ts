@@ -1,4 +1,4 @@
-/** What the page makes of evaluations: how much there is to do, one table of several reports, files, the layout of the map. */
+/** What the page makes of evaluations: how much there is to do, one table of several reports, files, the picture. */
 import type { Candidate } from '../../src/evaluate/request.ts';
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
@@ -12,11 +12,12 @@ import { reportTable } from '../../src/evaluate/table.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
-import { Evaluation, rowsOf, scoreKey } from '../../src/state/evaluation.svelte.ts';
+import { Evaluation, rowsOf } from '../../src/state/evaluation.svelte.ts';
 import { fileName, scoresOf, shownPolicies, wholeJson, wholeTable } from '../../src/state/evaluation-report.ts';
 import type { EvaluatedPolicy, EvaluationRecord, EvaluationSettings } from '../../src/storage/records.ts';
 import { taskById } from '../../src/tasks/index.ts';
-import { heatGrids } from '../../src/ui/evaluate/heat.ts';
+import { evaluationPicture } from '../../src/ui/evaluate/evaluation-picture.ts';
+import { estimateOf, footOf } from '../../src/ui/picture/picture.ts';
 import type { TrainerApi } from '../../src/worker/api.ts';
 import { secondsFor } from '../../src/worker/evaluation-progress.ts';
 import { database, SessionProbe } from '../helpers/lab-session.ts';
@@ -95,17 +96,35 @@ describe('a finished evaluation', () => {
     expect(shownPolicies({ policies: policies.slice(0, 1), reports: [alone] }).map(({ name }) => name)).toEqual(['A']);
   });
 
-  it('counts what the map shows', async () => {
-    const scores = scoresOf(await stored);
-    expect(scores.size).toBe(27);
+  it('is the picture: intervals and what stands under a column are those of the report', async () => {
     const { reports } = await stored;
-    for (const [place, report] of [reports[0]!.base!, reports[0]!.policy, reports[1]!.policy].entries()) {
-      for (const one of [report.none, ...report.personas]) {
-        const score = scores.get(scoreKey(place, one.personaId))!;
-        expect(score.correct / score.total).toBeCloseTo(one.accuracy, 12);
-        expect(score.total).toBe(10);
-      }
-    }
+    const asked = [reports[0]!.base!, reports[0]!.policy, reports[1]!.policy];
+    const chance = asked.map(({ shuffled }) => shuffled.mean);
+    const { rows, columns } = evaluationPicture(personas, voices, policies, scoresOf(await stored), settings.samples, chance);
+    expect(columns.map(({ label, recipe, filling }) => [label, recipe, filling])).toEqual(
+      policies.map(({ name, recipe }) => [name, recipe, false]),
+    );
+    asked.forEach(({ none, personas: each, stability: { all }, shuffled }, c) => {
+      const known = columns[c]!.cells.map((cell) => estimateOf(cell)!);
+      expect(columns[c]!.cells).toEqual(Array(9).fill(expect.objectContaining({ total: 10, problems: 5 })));
+      [none, ...each].forEach(({ accuracy, low, high }, r) => {
+        const { value, low: from, high: to } = known[r]!;
+        expect([value, from, to]).toEqual([accuracy, low, high].map((x) => expect.closeTo(x, 12)));
+      });
+      const { worst, mean, spread, pss } = footOf(rows, columns[c]!)!;
+      expect([worst, mean, spread, pss].map(({ value }) => value)).toEqual(
+        [all.min, all.mean, all.spread, all.pss].map((x) => expect.closeTo(x, 12)),
+      );
+      expect(columns[c]!.chance).toBe(shuffled.mean);
+    });
+  });
+
+  it('fills in policy by policy: one that has begun says so, and has nothing under it', async () => {
+    const some = [...scoresOf(await stored)].slice(0, 12);
+    const { rows, columns } = evaluationPicture(personas, voices, policies, new Map(some), settings.samples);
+    expect(columns.map(({ filling }) => filling)).toEqual([false, true, false]);
+    expect(columns.map((column) => footOf(rows, column) !== null)).toEqual([true, false, false]);
+    expect(columns.map(({ cells }) => cells.filter((cell) => cell !== null).length)).toEqual([9, 3, 0]);
   });
 
   it('is one table with a column for each policy', async () => {
@@ -151,29 +170,6 @@ describe('how much there is to do', () => {
     expect(secondsFor({ asked: 50, scored: 10 }, work)).toBe(6);
     expect(secondsFor({ asked: 50, scored: 10 }, { ...work, scored: { rows: 10, seconds: 20 } })).toBe(25);
     expect(secondsFor({ asked: 50, scored: 0 }, { ...work, asked: { rows: 0, seconds: 0 } })).toBeNull();
-  });
-});
-
-describe('the map', () => {
-  it('has a table per policy, voices down and traits across', () => {
-    const grids = heatGrids(world, voices, policies);
-    expect(grids.map(({ policy, columns, rows }) => [policy, columns.length, rows.length])).toEqual([
-      [0, 5, 9],
-      [1, 5, 9],
-      [2, 5, 9],
-    ]);
-    const cells = grids.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
-    expect(cells.filter((cell) => cell?.persona === null)).toHaveLength(3);
-    expect(cells.filter((cell) => cell?.persona)).toHaveLength(120);
-  });
-
-  it('puts policies side by side where each voice has one persona, and leaves gaps where there is none', () => {
-    const [grid, ...rest] = heatGrids(personas, voices, policies);
-    expect(rest).toEqual([]);
-    expect(grid!.columns).toEqual(['Base policy', 'A', 'B']);
-    expect(grid!.rows.map(({ cells }) => cells.length)).toEqual(Array(9).fill(3));
-    const trained = heatGrids(personaGroup(world, 'trained'), voices, policies.slice(0, 1));
-    expect(trained[0]!.rows.flatMap(({ cells }) => cells).filter((cell) => cell === null)).toHaveLength(8);
   });
 });
 

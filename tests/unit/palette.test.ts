@@ -57,6 +57,20 @@ function oklab([r, g, b]: Rgb): Rgb {
   ];
 }
 
+/** The way back, cut off at the ends of sRGB. */
+function oklch(lightness: number, chroma: number, hue: number): Rgb {
+  const [a, b] = [chroma * Math.cos((hue * Math.PI) / 180), chroma * Math.sin((hue * Math.PI) / 180)];
+  const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const s = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const within = (value: number) => Math.min(1, Math.max(0, value));
+  return [
+    within(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
+    within(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),
+    within(-0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s),
+  ];
+}
+
 const seen = (colour: Rgb, matrix: readonly (readonly number[])[]): Rgb =>
   oklab(
     matrix.map((row) =>
@@ -94,6 +108,21 @@ describe.each([
         // 0.02 is about the smallest difference the eye sees side by side.
         expect(difference, `${names[i] ?? 'voice-none'}`).toBeGreaterThan(0.055);
       }
+    }
+  });
+
+  it('every share in the picture can be read, on black ink or white', () => {
+    const number = (from: string, name: string) => Number(new RegExp(`--heat-${name}: ([\\d.]+);`).exec(from)![1]);
+    const shared = (name: string) => number(light, name);
+    const [none, all, turn] = [number(sheet, 'none'), number(sheet, 'all'), shared('turn')];
+    expect(Math.abs(all - none)).toBeGreaterThan(0.6);
+    for (let share = 0; share <= 100; share++) {
+      const lightness = none + (share / 100) * (all - none);
+      const ink: Rgb = lightness < turn ? [1, 1, 1] : [0, 0, 0];
+      expect(
+        contrast(oklch(lightness, shared('chroma') * lightness * (1 - lightness), shared('hue')), ink),
+        `${share} %`,
+      ).toBeGreaterThanOrEqual(4.5);
     }
   });
 });

@@ -1,0 +1,56 @@
+/** What the picture says in words: of a cell for those who do not see it, and what stands under a column. */
+import { fixed, percent } from '../format.ts';
+import { estimateOf, type Cell, type Estimate, type Foot, type PictureColumn, type PictureRow } from './picture.ts';
+
+/** "Robot, RLVR: 72 % right, 36 of 50, 95 % interval 58 to 83 %" */
+export function cellWords(row: PictureRow, column: PictureColumn, cell: Cell | null, worst: boolean): string {
+  const who = `${row.label}${row.heldOut ? ', held out' : ''}, ${column.label}`;
+  const known = estimateOf(cell);
+  if (cell === null || !known) return `${who}: no answer yet`;
+  const { low, high } = known;
+  const interval = low === null || high === null ? '' : `, 95 % interval ${range(known, 'to')} %`;
+  return `${who}: ${percent(known.value)} right, ${sizeWords(cell)}${interval}${worst ? '; the worst persona of its column' : ''}`;
+}
+
+function sizeWords(cell: Cell): string {
+  if ('values' in cell) return seedWords(cell.values.length);
+  const { right, total, problems = total } = cell;
+  return `${right} of ${total}${problems === total ? '' : ` replies to ${problems} problems`}`;
+}
+
+const seedWords = (seeds: number) => `${seeds} seed${seeds === 1 ? '' : 's'}`;
+
+/** The small print of a cell. */
+export function cellNote(cell: Cell | null): string {
+  const known = estimateOf(cell);
+  if (cell === null || !known) return '';
+  if ('values' in cell) return range(known, '–');
+  return `n ${cell.problems ?? cell.total}`;
+}
+
+function range({ low, high }: Estimate, between: '–' | 'to'): string {
+  if (low === null || high === null) return '';
+  const [from, to] = [low, high].map((end) => Math.round(100 * end));
+  return between === '–' ? `${from}–${to}` : `${from} to ${to}`;
+}
+
+/** The lines under a column, from the top: name, meaning, and a column's value with its interval, null where there is none yet. */
+export const footLines = [
+  { key: 'worst', name: 'Worst persona', meaning: 'the lowest row, outlined', text: ({ worst }: Foot) => shares(worst) },
+  { key: 'mean', name: 'Mean', meaning: 'over personas', text: ({ mean }: Foot) => shares(mean) },
+  { key: 'spread', name: 'Spread', meaning: 'best − worst, in points', text: ({ spread }: Foot) => shares(spread) },
+  { key: 'pss', name: 'PSS', meaning: 'worst ÷ best; 1: the persona changes nothing', text: ({ pss }: Foot) => score(pss) },
+] as const;
+
+interface Text {
+  readonly value: string;
+  /** Its interval, empty where there is none. */
+  readonly note: string;
+}
+
+const shares = (known: Estimate): Text => ({ value: fixed(100 * known.value, 0), note: range(known, '–') });
+
+const score = ({ value, low, high }: Estimate): Text => ({
+  value: fixed(value, 2),
+  note: low === null || high === null ? '' : `${fixed(low, 2)}–${fixed(high, 2)}`,
+});
