@@ -69,18 +69,13 @@ export function claimsOf(results: StudyResults, setting: string | null): ClaimRe
   return judgeClaims(results).filter((claim) => claim.setting === setting);
 }
 
-/** Of an arm's runs, over seeds: accuracy by persona in the study's order, without one, and the expected best of k. */
+/** Of an arm's runs, over seeds: the expected best of k, and the PSS if personas did not matter. */
 export function averages({ runs }: ShownArm): {
-  readonly none: number;
-  readonly personas: readonly number[];
   readonly lottery: readonly number[];
   readonly shuffledPss: number;
 } {
-  const over = (of: (run: RunResult) => readonly number[]) => of(runs[0]!).map((_, i) => mean(runs.map((run) => of(run)[i]!)));
   return {
-    none: mean(runs.map(({ accuracy }) => accuracy.none)),
-    personas: over(({ accuracy }) => accuracy.personas),
-    lottery: over(({ lottery }) => lottery),
+    lottery: runs[0]!.lottery.map((_, i) => mean(runs.map(({ lottery }) => lottery[i]!))),
     shuffledPss: mean(runs.map(({ shuffled }) => shuffled.mean)),
   };
 }

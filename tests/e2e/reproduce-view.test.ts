@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { ClaimResult } from '../../src/evaluate/reproduction/claims.ts';
+import { armValue, type ClaimResult } from '../../src/evaluate/reproduction/claims.ts';
+import type { StudyResults } from '../../src/evaluate/reproduction/results.ts';
 import { readRecording, recordedMetrics } from '../../src/evaluate/reproduction/recorded.ts';
 import { bootMilliseconds, runState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
@@ -36,13 +37,20 @@ const recording = async () => readRecording(await readFile('public/runs/rlvr-per
 
 it('tells the study by the numbers that are in the file', async () => {
   const { page, complaints } = await open();
-  const { claims } = JSON.parse(await readFile('docs/reproduction/results.json', 'utf8')) as { claims: readonly ClaimResult[] };
+  const results = JSON.parse(await readFile('docs/reproduction/results.json', 'utf8')) as StudyResults & { claims: readonly ClaimResult[] };
+  const { claims } = results;
   const study = page.getByRole('region', { name: 'Does mixing personas in keep both?' });
   const [first] = claims;
   await study
     .getByRole('region', { name: 'Does the persona matter less?' })
     .getByText(`+${(100 * (first!.ratio! - 1)).toFixed(1)} %`)
     .waitFor();
+  const picture = study.getByRole('table', { name: /^Right as whom\?/ });
+  expect(await picture.locator('thead th').allInnerTexts()).toEqual(['Base', 'RLVR', 'PerMix', 'SFT', 'Distillation']);
+  expect(await picture.locator('tbody tr').count()).toBe(1 + results.personas.length);
+  const worst = (await picture.getByRole('row', { name: /^Worst persona/ }).innerText()).match(/\d+ \d+–\d+/g)!;
+  const { mean, half } = armValue(results, 'permix-beta0.02', 'worst')!;
+  expect(worst[2]).toBe(`${Math.round(100 * mean)} ${Math.round(100 * (mean - half!))}–${Math.round(100 * (mean + half!))}`);
   const setting = page.getByRole('radio', { name: /^β 0$/ });
   const table = study.getByRole('table', { name: /claim/i }).first();
   const told = async (beta: string) => {

@@ -1,7 +1,10 @@
 /** The committed study as the page reads it: whole or refused with a sentence, cut into settings, averaged over seeds. */
 import { describe, expect, it } from 'vitest';
+import { armValue } from '../../src/evaluate/reproduction/claims.ts';
 import { readStudy } from '../../src/evaluate/reproduction/read-study.ts';
 import { armsOf, averages, claimsOf, gain, seedCurve, settingsOf, times } from '../../src/state/study.svelte.ts';
+import { estimateOf, footOf } from '../../src/ui/picture/picture.ts';
+import { studyPicture } from '../../src/ui/reproduce/study/study-picture.ts';
 import { studyArms, studyWith, type Numbers } from '../helpers/study-results.ts';
 
 const numbers = (arm: string, seed: number): Numbers => ({
@@ -44,12 +47,24 @@ describe('one setting', () => {
 
   it('is averaged over seeds', () => {
     const permix = armsOf(study, 'β 0.02')[2]!;
-    const { none, personas, lottery, shuffledPss } = averages(permix);
-    expect(none).toBeCloseTo(0.92, 12);
-    expect(personas[0]).toBeCloseTo(0.8 * 0.82, 12);
-    expect(personas[1]).toBeCloseTo(0.8, 12);
-    expect(lottery).toHaveLength(personas.length);
+    const { lottery, shuffledPss } = averages(permix);
+    expect(lottery).toHaveLength(study.personas.length);
+    expect(lottery[0]).toBeCloseTo(0.8 * (1 + (0.82 - 1) / study.personas.length), 12);
     expect(shuffledPss).toBeCloseTo(0.91, 12);
+  });
+
+  it('is the picture: every cell over seeds, and under each column what the claims are judged by', () => {
+    const { rows, columns } = studyPicture(study, armsOf(study, 'β 0.02'));
+    expect(rows.map(({ personaId }) => personaId)).toEqual([null, ...study.personas.map(({ id }) => id)]);
+    const permix = columns.find(({ recipe }) => recipe === 'permix')!;
+    expect(permix.cells.slice(0, 2).map((cell) => estimateOf(cell)!.value)).toEqual([0.92, 0.8 * 0.82].map((x) => expect.closeTo(x, 12)));
+    expect(permix.chance).toBeCloseTo(0.91, 12);
+    for (const column of columns) {
+      const foot = footOf(rows, column)!;
+      const pss = armValue(study, column.key, 'pss')!;
+      const close = (x: number) => expect.closeTo(x, 12);
+      expect(foot.pss).toEqual({ value: close(pss.mean), low: close(pss.mean - pss.half!), high: close(pss.mean + pss.half!) });
+    }
   });
 
   it('has curves with what seeds span, and gaps where a number is missing', () => {

@@ -78,7 +78,7 @@ export interface Foot {
 }
 
 /** No persona first, then the personas as they come. */
-export function rowsOf(personas: readonly Persona[], voices: readonly Voice[]): PictureRow[] {
+export function rowsOf(personas: readonly Pick<Persona, 'id' | 'name' | 'voice' | 'heldOut'>[], voices: readonly Voice[]): PictureRow[] {
   return [
     { key: 'none', label: 'No persona', personaId: null, colour: voiceColour(voices, null) },
     ...personas.map(({ id, name, voice, heldOut }) => ({
