@@ -2,6 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
+import { katexFonts } from './scripts/katex-plugin.ts';
 import { notices } from './scripts/notices-plugin.ts';
 import { offline } from './scripts/offline-plugin.ts';
 import { study } from './scripts/study-plugin.ts';
@@ -27,7 +28,7 @@ const workerPackages = [
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
-  plugins: [wgsl(), svelte(), study(), thirdParty.page, offline(thirdParty.page)],
+  plugins: [wgsl(), katexFonts, svelte(), study(), thirdParty.page, offline(thirdParty.page)],
   worker: { format: 'es', plugins: () => [wgsl(), thirdParty.worker] },
   // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
   optimizeDeps: { include: workerPackages },

@@ -59,7 +59,10 @@ const idle: SessionState = { runId: null, phase: 'idle', step: 0, steps: 0, mess
 export class Lab implements Stage {
   readonly preferences = new Preferences();
   readonly metrics = new Metrics();
-  readonly rollouts = new RolloutsState(() => this.api);
+  readonly rollouts = new RolloutsState(
+    () => this.api,
+    () => this.personas,
+  );
   readonly library = new Library(() => this.api);
   readonly probe = new Probe(() => this.api);
   readonly evaluation = new Evaluation(() => this.api);
@@ -101,7 +104,11 @@ export class Lab implements Stage {
   }
 
   get recipe(): RecipeName {
-    return this.library.run(this.viewed)?.config.recipe ?? 'permix';
+    return this.config?.recipe ?? 'permix';
+  }
+
+  get config(): RunConfig | null {
+    return this.library.run(this.viewed)?.config ?? null;
   }
 
   get voices(): readonly Voice[] {
@@ -340,7 +347,7 @@ export class Lab implements Stage {
       this.#clear(runId);
       this.metrics.appendRows(history.steps);
       this.library.receive(runId, history.checkpoints);
-      this.rollouts.open(runId, this.metrics.lastStep);
+      void this.rollouts.open(runId);
     });
   }
 
@@ -365,7 +372,7 @@ export class Lab implements Stage {
     this.#opening++;
     this.viewed = runId;
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
-    this.rollouts.open(runId, 0);
+    void this.rollouts.open(runId);
   }
 
   #receive(events: readonly TrainerEvent[]): void {

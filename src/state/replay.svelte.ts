@@ -5,7 +5,7 @@
 import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, type Recording } from '../evaluate/reproduction/recorded.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
-import type { RecipeName } from '../rl/config.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
 import { fetchOnce, recordingAddress, type Fetched } from './fetched.ts';
@@ -17,16 +17,17 @@ export const speeds = [2, 5, 10, 25] as const;
 
 export class ReplayedRun implements Stage {
   readonly metrics = new Metrics();
-  readonly rollouts = new RolloutsState(() => ({ rollouts: async () => [] }));
+  readonly rollouts = new RolloutsState(null, () => personas);
   readonly voices = voices;
   readonly personas = personas;
   readonly recipe: RecipeName;
+  readonly config: RunConfig;
   /** Axes stand still while the film runs. */
   readonly end: number;
 
   /** @throws LabError 'config' for settings that no run has */
   constructor(readonly recorded: RecordedRun) {
-    parseRunConfig(recorded.config);
+    this.config = parseRunConfig(recorded.config);
     this.recipe = recorded.config.recipe;
     this.end = recorded.config.steps;
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
@@ -44,7 +45,7 @@ export class ReplayedRun implements Stage {
       })),
     );
     const kept = recordedRollouts(this.recorded, step);
-    if (!kept) this.rollouts.open(null, 0);
+    if (!kept) void this.rollouts.open(null);
     else if (kept.step !== this.rollouts.step) this.rollouts.receive(kept.step, kept.rollouts);
   }
 }

@@ -1,38 +1,11 @@
-/** Which step's rollouts are on view, gathered into groups, and which group is open. */
+/** Which step's rollouts are on view, which of them the filter lets through, which group is open, and which token is pinned. */
+import type { Persona } from '../persona/persona.ts';
 import type { RolloutRecord } from '../rl/events.ts';
 import type { TrainerApi } from '../worker/api.ts';
+import { PinnedToken } from './pinned-token.svelte.ts';
+import { everything, filterGroups, groupRollouts, type RolloutFilter, type RolloutGroup, type ShownGroup } from './rollout-groups.ts';
 import { errorSentence } from './sentence.ts';
-
-export interface RolloutGroup {
-  readonly key: string;
-  readonly question: string;
-  readonly answer: string;
-  /** Null: no persona, or one per rollout (`mixed`). */
-  readonly personaId: string | null;
-  readonly mixed: boolean;
-  /** Highest reward first; the order of rows decides ties. */
-  readonly rollouts: readonly RolloutRecord[];
-  readonly correct: number;
-  readonly reward: number;
-}
-
-export function groupRollouts(rollouts: readonly RolloutRecord[]): RolloutGroup[] {
-  const groups = new Map<string, RolloutRecord[]>();
-  for (const rollout of rollouts) groups.set(rollout.group, [...(groups.get(rollout.group) ?? []), rollout]);
-  return [...groups].map(([key, rows]) => {
-    const first = rows[0]!;
-    return {
-      key,
-      question: first.question,
-      answer: first.answer,
-      personaId: first.personaId,
-      mixed: rows.some((row) => row.personaId !== first.personaId),
-      rollouts: [...rows].sort((a, b) => b.reward - a.reward || b.advantage - a.advantage || a.row - b.row),
-      correct: rows.filter((row) => row.correct).length,
-      reward: rows.reduce((sum, row) => sum + row.reward, 0) / rows.length,
-    };
-  });
-}
+import { personaById } from './voices.ts';
 
 /** The group whose rollouts differ most: the one that teaches most. */
 function mostMixed(groups: readonly RolloutGroup[]): number {
@@ -40,53 +13,94 @@ function mostMixed(groups: readonly RolloutGroup[]): number {
   return Math.max(0, evenness.indexOf(Math.max(...evenness)));
 }
 
+/** What a recording has none of. */
+export type RolloutsApi = Pick<TrainerApi, 'rollouts' | 'rolloutSteps' | 'alternatives'>;
+
 export class RolloutsState {
   /** Step on view; 0: none yet. */
   step = $state(0);
-  /** Newest step that has rollouts. */
-  newest = $state(0);
+  /** Those that have rollouts, ascending. */
+  steps = $state.raw<readonly number[]>([]);
   /** Stays on the newest step. */
   follow = $state(true);
   groups = $state.raw<readonly RolloutGroup[]>([]);
+  filter = $state.raw<RolloutFilter>(everything);
+  readonly shown: readonly ShownGroup[] = $derived.by(() =>
+    filterGroups(this.groups, this.filter, (id) => personaById(this.#personas(), id)?.voice ?? null),
+  );
   selected = $state(0);
-  /** The reader chose a group; until then the most telling one is open. */
-  #chosen = false;
+  readonly pinned: PinnedToken;
   loading = $state(false);
   problem = $state<string | null>(null);
 
+  /** The reader chose a group; until then the most telling one is open. */
+  #chosen = false;
   #runId: string | null = null;
   #request = 0;
-  readonly #api: () => Pick<TrainerApi, 'rollouts'>;
+  readonly #api: (() => RolloutsApi) | null;
+  readonly #personas: () => readonly Persona[];
 
-  constructor(api: () => Pick<TrainerApi, 'rollouts'>) {
+  /** @param api null: the rollouts come by `receive` alone */
+  constructor(api: (() => RolloutsApi) | null, personas: () => readonly Persona[]) {
     this.#api = api;
+    this.#personas = personas;
+    this.pinned = new PinnedToken(api && ((request) => api().alternatives({ ...request, runId: this.#runId! })));
   }
 
-  get group(): RolloutGroup | null {
-    return this.groups[Math.min(this.selected, this.groups.length - 1)] ?? null;
+  get newest(): number {
+    return this.steps.at(-1) ?? 0;
+  }
+
+  get group(): ShownGroup | null {
+    return this.shown[Math.min(this.selected, this.shown.length - 1)] ?? null;
   }
 
   select(index: number): void {
     this.selected = index;
     this.#chosen = true;
+    this.pinned.clear();
+  }
+
+  /** What is asked for is what comes first: the most telling of the groups that pass. */
+  narrow(change: Partial<RolloutFilter>): void {
+    this.filter = { ...this.filter, ...change };
+    this.#chosen = false;
+    this.selected = mostMixed(this.shown);
+    this.pinned.clear();
+  }
+
+  /** A token that is looked at stays on view while the run goes on. */
+  pin(rollout: RolloutRecord, at: number): void {
+    this.follow = false;
+    this.pinned.pin(rollout, at);
   }
 
   /** Another run comes on view. */
-  open(runId: string | null, newest: number): void {
+  async open(runId: string | null): Promise<void> {
     this.#chosen = false;
     this.#runId = runId;
-    this.#request++;
+    const request = ++this.#request;
     this.step = 0;
-    this.newest = newest;
+    this.steps = [];
     this.follow = true;
     this.groups = [];
     this.problem = null;
-    if (runId && newest > 0) void this.show(newest);
+    this.pinned.clear();
+    if (!runId || !this.#api) return;
+    try {
+      const steps = await this.#api().rolloutSteps(runId);
+      if (runId !== this.#runId) return;
+      // A step may have come meanwhile.
+      this.steps = [...steps, ...this.steps.filter((step) => step > (steps.at(-1) ?? 0))];
+      if (request === this.#request && this.newest > 0) await this.show(this.newest);
+    } catch (error) {
+      if (request === this.#request) this.problem = errorSentence(error);
+    }
   }
 
-  /** The running run made a step. */
+  /** The running run made a step; after a recovery, one that it had made before. */
   receive(step: number, rollouts: readonly RolloutRecord[]): void {
-    this.newest = step;
+    this.steps = [...this.steps.filter((earlier) => earlier < step), step];
     if (!this.follow) return;
     this.#request++;
     this.loading = false;
@@ -95,7 +109,7 @@ export class RolloutsState {
   }
 
   async show(step: number): Promise<void> {
-    if (!this.#runId || step < 1) return;
+    if (!this.#runId || !this.#api || step < 1) return;
     const request = ++this.#request;
     this.step = step;
     this.follow = step === this.newest;
@@ -115,6 +129,7 @@ export class RolloutsState {
   #set(step: number, rollouts: readonly RolloutRecord[]): void {
     this.step = step;
     this.groups = groupRollouts(rollouts);
-    if (!this.#chosen || this.selected >= this.groups.length) this.selected = mostMixed(this.groups);
+    this.pinned.clear();
+    if (!this.#chosen || this.selected >= this.shown.length) this.selected = mostMixed(this.shown);
   }
 }

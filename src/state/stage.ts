@@ -4,7 +4,7 @@
  */
 import { createContext } from 'svelte';
 import type { Persona, Voice } from '../persona/persona.ts';
-import type { RecipeName } from '../rl/config.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { Metrics } from './metrics.svelte.ts';
 import type { RolloutsState } from './rollouts.svelte.ts';
 
@@ -13,6 +13,8 @@ export interface Stage {
   readonly rollouts: RolloutsState;
   /** Whose colour the curves have. */
   readonly recipe: RecipeName;
+  /** Null until it is known. */
+  readonly config: RunConfig | null;
   readonly voices: readonly Voice[];
   readonly personas: readonly Persona[];
   /** The step that axes reach to; null: the newest. */

@@ -38,6 +38,12 @@ describe.each([
       for (const summary of await page.locator('summary').all()) {
         if (!(await summary.evaluate((element) => (element.parentElement as HTMLDetailsElement).open))) await summary.click();
       }
+      await page.locator('.strip .token.pins').first().click();
+      await page.locator('.whole .katex').waitFor();
+      await page.getByLabel('Beside').selectOption('dr_grpo');
+      await page.getByLabel('Colour tokens by').selectOption('push');
+      await page.getByRole('button', { name: 'What else could it have said here?' }).click();
+      await page.getByRole('list', { name: 'Likeliest tokens here' }).waitFor();
       expect(await obstacles(page)).toEqual([]);
 
       await page.getByRole('button', { name: /^Engine:/ }).click();

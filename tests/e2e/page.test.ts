@@ -47,7 +47,7 @@ describe('a first visit', () => {
 
     await page.getByRole('button', { name: 'Table', exact: true }).click();
     expect(await page.getByRole('region', { name: 'Metrics by step' }).getByRole('rowheader').allInnerTexts()).toEqual(['3', '2', '1']);
-    await page.getByRole('slider', { name: 'Step on view' }).fill('1');
+    await page.getByRole('slider', { name: 'Step on view' }).fill('0');
     await rollouts.getByText('Step 1 of 3').waitFor();
     expect(complaints).toEqual([]);
   });
@@ -69,6 +69,73 @@ describe('a first visit', () => {
     await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true });
     expect(complaints).toEqual([]);
   });
+});
+
+it('opens a step down to one token in the formula, by keyboard alone, and finds replies', async () => {
+  const { page, complaints } = await open();
+  await ready(page);
+  await makeSmall(page, 2);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Finished');
+  const rollouts = page.getByRole('region', { name: 'What did it just say?' });
+  const strips = rollouts.getByRole('group', { name: /^Reply / });
+  // One tab stop for all replies.
+  expect(await strips.evaluateAll((all) => all.map((one) => (one as HTMLElement).tabIndex))).toEqual([0, -1]);
+  const places = () => rollouts.locator('.token, .trace').evaluateAll((all) => all.map((one) => (one as HTMLElement).offsetTop));
+  const before = await places();
+  await strips.first().locator('.token').nth(1).hover();
+  await strips.first().locator('.tip').waitFor();
+  expect(await places()).toEqual(before);
+
+  await strips.first().focus();
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  const panel = rollouts.getByRole('region', { name: 'The pinned token' });
+  await panel.getByText(/^Token 2 of/).waitFor();
+  await page.keyboard.press('ArrowLeft');
+  await panel.getByText(/^Token 1 of/).waitFor();
+  await page.keyboard.press('ArrowDown');
+  await expect.poll(() => strips.nth(1).evaluate((strip) => strip === document.activeElement)).toBe(true);
+  await panel.getByText(/^Token 1 of/).waitFor();
+
+  // KaTeX came from this site alone, in woff2, and drew every part with a number.
+  await panel.locator('.whole .katex').waitFor();
+  const rows = panel.getByRole('row');
+  await expect.poll(() => rows.count()).toBe(8);
+  expect(await rows.nth(3).innerText()).toMatch(/so the ratio is 1/);
+  expect(await panel.locator('.katex-error').count()).toBe(0);
+  const fetched = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name));
+  const fonts = fetched.filter((name) => /KaTeX/.test(name));
+  expect(fonts.length).toBeGreaterThan(0);
+  for (const name of fonts) expect(name.startsWith(server.url) && name.endsWith('.woff2')).toBe(true);
+
+  await panel.getByLabel('Beside').selectOption('dr_grpo');
+  expect(await panel.getByRole('columnheader').allInnerTexts()).toEqual(['Part', 'GRPO', 'Dr. GRPO']);
+  expect(await rows.nth(1).innerText()).toMatch(/differs/);
+  await panel.getByRole('button', { name: 'What else could it have said here?' }).click();
+  await panel.getByRole('list', { name: 'Likeliest tokens here' }).waitFor();
+  expect(await panel.getByRole('list', { name: 'Likeliest tokens here' }).getByRole('listitem').count()).toBe(5);
+  await panel.getByText('Of the policy that wrote this: the checkpoint of step 1.').waitFor();
+
+  await strips.nth(1).focus();
+  await page.keyboard.press('Escape');
+  expect(await panel.count()).toBe(0);
+
+  await rollouts.getByLabel('Colour tokens by').selectOption('term');
+  await rollouts
+    .getByRole('group', { name: 'Legend: share of the loss' })
+    .or(rollouts.getByText(/0 for every token/))
+    .waitFor();
+  await rollouts.getByRole('searchbox', { name: 'Search in replies' }).fill('no such words');
+  await rollouts.getByText('No reply of this step passes the filter.').waitFor();
+  await rollouts.getByRole('button', { name: 'Show all' }).click();
+  const kinds = rollouts.getByRole('group', { name: 'Groups by how they came out' }).getByRole('button');
+  const counts = (await kinds.allInnerTexts()).map((text) => Number(/\d+$/.exec(text)?.[0]));
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(2);
+  const there = counts.findIndex((count) => count > 0);
+  await kinds.nth(there).click();
+  await expect.poll(() => rollouts.getByRole('listbox', { name: 'Groups of this step' }).getByRole('option').count()).toBe(counts[there]);
+  expect(complaints).toEqual([]);
 });
 
 it('offers to continue a run that was left in the middle, and continues it', async () => {

@@ -8,7 +8,7 @@ import { readRequest, withRequest } from '../../src/state/address.ts';
 import { examine } from '../../src/state/health.ts';
 import { Metrics } from '../../src/state/metrics.svelte.ts';
 import { expectedAnswer, isRight } from '../../src/state/probe-check.ts';
-import { groupRollouts } from '../../src/state/rollouts.svelte.ts';
+import { groupRollouts } from '../../src/state/rollout-groups.ts';
 import { wilsonInterval } from '../../src/statistics/intervals.ts';
 import { recentCounts, rollingAccuracy, smooth } from '../../src/state/series.ts';
 import { complaintAbout, mixComplaints, runFields, strayComplaints, taskComplaints } from '../../src/ui/setup/fields.ts';
