@@ -71,7 +71,9 @@ export function planRuns(study: StudyPlan, circumstances: Circumstances): Planne
       const own = study.arms.find((other) => other.recipe === 'base' && other.base === arm.base && other !== arm);
       const teacher = arm.teacher === null ? null : plan(study.arms.find(({ id }) => id === arm.teacher)!).key;
       const baseRun = own ? plan(own).key : null;
-      const config = parseRunConfig({ recipe: arm.recipe, seed, steps, ...arm.settings(seed), policy: base.id });
+      // The study examines its policies itself.
+      const heldOut = { questions: 0 };
+      const config = parseRunConfig({ recipe: arm.recipe, seed, steps, heldOut, ...arm.settings(seed), policy: base.id });
       const asked = { task: analysis.task, samples: analysis.samples, temperature: analysis.temperature, most: analysis.maxNewTokens };
       const program = { format: formatVersion, numerics: numericsVersion, world: hashOf([personas, voices]) };
       const identity = { config, base: base.hash, teacher, asked, examination, inference: analysis.inference, wish, program };

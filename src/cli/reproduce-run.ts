@@ -28,7 +28,7 @@ import { folderSource } from './folder.ts';
 import { Output } from './output.ts';
 import { holdFolder } from './folder-lock.ts';
 import { readJson, replaceFile, sealedJson } from './files.ts';
-import type { MetricsLine } from './metrics-log.ts';
+import type { MetricsLine } from './step-log.ts';
 import { RunFolder } from './run-folder.ts';
 import { StoredRun } from './stored-run.ts';
 import { stopSignal } from './stop.ts';

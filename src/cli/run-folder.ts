@@ -11,14 +11,15 @@ import { shellWord } from './arguments.ts';
 import { writeCheckpointFile } from './checkpoint-file.ts';
 import { makeFolder, replaceFile, sealedJson, unfinished } from './files.ts';
 import { holdFolder, isLockFile, type FolderLock } from './folder-lock.ts';
-import { MetricsLog, type MetricsLine } from './metrics-log.ts';
-import { files, runFormat, runVersion, StoredRun, type StoredAccuracy, type RunFile } from './stored-run.ts';
+import { StepLog, type HeldOutLine, type MetricsLine } from './step-log.ts';
+import { files, runFormat, runVersion, StoredRun, type RunFile } from './stored-run.ts';
 
 export class RunFolder extends StoredRun {
   #run: RunFile | null;
   /** Mean reward by step, for the retention. */
   readonly #rewards = new Map<number, number>();
-  #log: MetricsLog | null = null;
+  #log: StepLog<MetricsLine> | null = null;
+  #asked: { readonly log: StepLog<HeldOutLine>; readonly steps: number[] } | null = null;
 
   private constructor(
     path: string,
@@ -48,15 +49,13 @@ export class RunFolder extends StoredRun {
     throw new LabError('usage', `${path} is not empty.`, 'Choose another --out.');
   }
 
-  /** @throws LabError 'usage' where there is no run or another process holds it, 'format' where run.json or evaluation.json is damaged */
+  /** @throws LabError 'usage' where there is no run or another process holds it, 'format' where run.json is damaged */
   static async open(path: string): Promise<RunFolder> {
     const read = () => new StoredRun(path).readRun('Leave out --resume to start one there.');
     if (!existsSync(path)) await read();
     const lock = await lockOf(path);
     try {
-      const folder = new RunFolder(path, lock, await read());
-      await folder.readEvaluations();
-      return folder;
+      return new RunFolder(path, lock, await read());
     } catch (error) {
       await lock.release();
       throw error;
@@ -125,13 +124,24 @@ export class RunFolder extends StoredRun {
   async begin(first: CheckpointContent): Promise<void> {
     await makeFolder(this.in(files.checkpoints));
     await writeCheckpointFile(this.checkpointFile(first.trainer.step), first);
-    this.#log = await MetricsLog.open(this.in(files.metrics), []);
+    await this.#openLogs([], []);
   }
 
   /** Resolves when it is on the disk. */
   async appendMetrics(line: MetricsLine): Promise<void> {
     this.#learn(line);
     await this.#log!.append(line);
+  }
+
+  /** Steps whose held-out evaluation is on the disk. */
+  get evaluated(): readonly number[] {
+    return this.#asked?.steps ?? [];
+  }
+
+  /** Resolves when it is on the disk. */
+  async appendHeldOut(line: HeldOutLine): Promise<void> {
+    await this.#asked!.log.append(line);
+    this.#asked!.steps.push(line.step);
   }
 
   /**
@@ -152,10 +162,6 @@ export class RunFolder extends StoredRun {
     for (const { step } of retiredCheckpoints(all)) await rm(this.checkpointFile(step), { force: true });
   }
 
-  async writeEvaluations(evaluations: readonly StoredAccuracy[]): Promise<void> {
-    await replaceFile(this.in(files.evaluation), await sealedJson({ evaluations }));
-  }
-
   /** Fills a folder beside policy/ and puts it in its place, whole. */
   async writePolicy(fill: (folder: string) => Promise<void>): Promise<void> {
     const [policy, fresh] = [this.in(files.policy), this.in(unfinished(files.policy))];
@@ -167,6 +173,7 @@ export class RunFolder extends StoredRun {
 
   async close(): Promise<void> {
     await this.#log?.close();
+    await this.#asked?.log.close();
     await this.lock.release();
   }
 
@@ -208,7 +215,19 @@ export class RunFolder extends StoredRun {
       say(`${this.in(files.metrics)} is damaged in line ${brokenLine}; the steps from ${step + 1} on are done again, this one among them.`);
     }
     kept.forEach((line) => this.#learn(line));
-    this.#log = await MetricsLog.open(this.in(files.metrics), kept);
+    const asked = await this.heldOut();
+    // The policy has moved on, so what is lost of them cannot be asked again.
+    if (asked.brokenLine !== null && !asked.cutOff)
+      say(`${this.in(files.heldOut)} is damaged in line ${asked.brokenLine}; the held-out evaluations from there on are lost.`);
+    await this.#openLogs(
+      kept,
+      asked.lines.filter((line) => line.step <= step),
+    );
+  }
+
+  async #openLogs(metrics: readonly MetricsLine[], heldOut: readonly HeldOutLine[]): Promise<void> {
+    this.#log = await StepLog.open(this.in(files.metrics), metrics);
+    this.#asked = { log: await StepLog.open(this.in(files.heldOut), heldOut), steps: heldOut.map(({ step }) => step) };
   }
 
   #learn(line: MetricsLine): void {

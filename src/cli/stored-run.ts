@@ -4,8 +4,8 @@
  *
  *   run.json           what was asked for, under a seal
  *   checkpoints/step-N all that a run needs to go on from step N
- *   metrics.jsonl      a line a step (metrics-log.ts)
- *   evaluation.json    accuracy before and after, where --eval asked for it, under a seal
+ *   metrics.jsonl      a line a step (step-log.ts)
+ *   heldout.jsonl      what the held-out questions were answered, a line an evaluation
  *   policy/            at the end: a Hugging Face folder
  *   lock               while a process works in it (folder-lock.ts)
  */
@@ -19,8 +19,8 @@ import type { RunConfig } from '../rl/config.ts';
 import type { Origin } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { readCheckpointFile } from './checkpoint-file.ts';
-import { openSealedJson, readSealed, readWhole } from './files.ts';
-import { readMetrics, type MetricsRead } from './metrics-log.ts';
+import { openSealedJson, readWhole } from './files.ts';
+import { everyStep, readLog, risingSteps, type HeldOutLine, type LogRead, type MetricsLine } from './step-log.ts';
 
 export const runFormat = 'permix-run';
 /** 1 had no seal, one checkpoint and no format of its own. */
@@ -45,24 +45,11 @@ export interface RunFile {
   readonly from?: { readonly run: string; readonly step: number };
 }
 
-export interface StoredAccuracy {
-  readonly when: 'before' | 'after';
-  readonly step: number;
-  readonly task: string;
-  /** Questions per persona. */
-  readonly problems: number;
-  /** Over the personas; "none" is not one. */
-  readonly mean: number;
-  readonly worst: number;
-  /** Accuracy by persona id, "none" included. */
-  readonly personas: Readonly<Record<string, number>>;
-}
-
 export const files = {
   run: 'run.json',
   checkpoints: 'checkpoints',
   metrics: 'metrics.jsonl',
-  evaluation: 'evaluation.json',
+  heldOut: 'heldout.jsonl',
   policy: 'policy',
 } as const;
 
@@ -113,17 +100,12 @@ export class StoredRun {
     return content;
   }
 
-  metrics({ from }: Pick<RunFile, 'from'>): Promise<MetricsRead> {
-    return readMetrics(this.in(files.metrics), (from?.step ?? 0) + 1);
+  metrics({ from }: Pick<RunFile, 'from'>): Promise<LogRead<MetricsLine>> {
+    return readLog(this.in(files.metrics), everyStep((from?.step ?? 0) + 1));
   }
 
-  /** @throws LabError 'format' where it is damaged */
-  async readEvaluations(): Promise<readonly StoredAccuracy[]> {
-    const file = this.in(files.evaluation);
-    if (!existsSync(file)) return [];
-    const content = (await readSealed(file)) as { readonly evaluations: readonly StoredAccuracy[] } | null;
-    if (!content) throw this.damaged(files.evaluation, 'Move it elsewhere; the run goes on without it.');
-    return content.evaluations;
+  heldOut(): Promise<LogRead<HeldOutLine>> {
+    return readLog(this.in(files.heldOut), risingSteps);
   }
 
   damaged(name: string, next: string): LabError {

@@ -37,14 +37,21 @@ export interface TrainPlan {
   readonly originOf: (now: Identity) => Origin;
 }
 
-/** Recipe, then the file of --config, then the options. */
-export async function newPlan(args: Arguments): Promise<TrainPlan> {
+/**
+ * Recipe, then the file of --config, then the options.
+ * @param decided by the command, over all of them  @param usual under all of them, over the recipe
+ */
+export async function newPlan(args: Arguments, decided: object = {}, usual: object = {}): Promise<TrainPlan> {
   const file = args.text('config');
   const settings = await settingsFile(args);
   const model = resolve(modelFolder(args));
   const teacher = args.text('teacher');
   try {
-    const config = parseRunConfig({ ...settings, ...givenSettings(args), policy: (await folderSource(model)).id });
+    const given = { ...settings, ...givenSettings(args), ...decided };
+    const recipe = 'recipe' in given ? { recipe: given.recipe } : {};
+    const config = parseRunConfig(
+      changedSettings(parseRunConfig({ ...usual, ...recipe }), { ...given, policy: (await folderSource(model)).id }),
+    );
     checkTeacher(args, config, teacher);
     return {
       config,
@@ -67,7 +74,7 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<T
   const { steps = run.config.steps, ...fixed } = givenSettings(args);
   for (const [name, value] of Object.entries(fixed)) {
     const was = run.config[name as keyof RunConfig];
-    if (JSON.stringify(was) !== JSON.stringify(value)) {
+    if (!says(was, value)) {
       throw args.wrong(
         `The run in ${path} has another ${name} (${JSON.stringify(was)}); a resumed run keeps its own. ${forkInstead(path)}`,
       );
@@ -104,6 +111,12 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<T
       return origin;
     },
   };
+}
+
+/** Whether a setting is as given, of which a part may be. */
+function says(was: unknown, given: unknown): boolean {
+  const section = [was, given].every((one) => typeof one === 'object' && one !== null && !Array.isArray(one));
+  return JSON.stringify(section ? { ...(was as object), ...(given as object) } : given) === JSON.stringify(was);
 }
 
 /** Absolute paths of what a stored run was begun with. @param learns whether there is to be a teacher */
@@ -209,7 +222,9 @@ function checkTeacher(args: Arguments, config: RunConfig, teacher: string | unde
   if ((config.recipe === 'distill') !== (teacher !== undefined)) throw args.wrong('--recipe distill and --teacher belong together.');
 }
 
-function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora' | 'templateArguments'>> {
+function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora' | 'templateArguments'>> & {
+  heldOut?: Partial<RunConfig['heldOut']>;
+} {
   const recipe = args.choice('recipe', namedRecipes);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
@@ -221,7 +236,12 @@ function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'see
   const alpha = args.number('lora-alpha', 0, 1e6);
   if (alpha !== undefined && !rank) throw args.wrong('--lora-alpha needs --lora-rank.');
   const told = templateArguments(args);
+  const questions = args.integer('held-out', 0, 1000);
+  const every = args.integer('held-out-every', 1, 1_000_000);
   return {
+    ...(questions !== undefined || every !== undefined
+      ? { heldOut: { ...(questions !== undefined ? { questions } : {}), ...(every !== undefined ? { every } : {}) } }
+      : {}),
     ...(told !== undefined ? { templateArguments: told } : {}),
     ...(recipe !== undefined ? { recipe } : {}),
     ...(seed !== undefined ? { seed } : {}),

@@ -59,6 +59,7 @@ const runConfig = z.strictObject({
     microBatchRows: count(0, 1_000_000),
   }),
   checkpointEvery: count(0, 1_000_000),
+  heldOut: z.strictObject({ questions: count(0, 1000), every: count(1, 1_000_000) }),
   lora: z.nullable(z.strictObject({ rank: count(1, 1024), alpha: z.number().check(z.gt(0)) })),
   templateArguments: z.optional(z.record(z.string(), z.json())),
 });

@@ -69,16 +69,30 @@ export interface RunConfig {
   };
   /** Steps between checkpoints; 0: only at the end. */
   readonly checkpointEvery: number;
+  /** Questions outside the training, asked on the way (evaluate/held-out.ts). They change nothing of the run. */
+  readonly heldOut: {
+    /** For each row: without a persona, and every voice; 0: none are asked. */
+    readonly questions: number;
+    /** Steps between two evaluations; the first is before step 1, the last at the end. */
+    readonly every: number;
+  };
   /** Train low-rank adapters only; null: all parameters. */
   readonly lora: LoraSpec | null;
   /** What the policy's chat template is told beside the messages, by name: `{ "enable_thinking": false }`. Absent: nothing. */
   readonly templateArguments?: TemplateSettings['arguments'];
 }
 
-/** A configuration as this version or an earlier one, which knew no LoRA, stored it. */
-export type StoredConfig = Omit<RunConfig, 'lora'> & Partial<Pick<RunConfig, 'lora'>>;
+/** Every recipe's. */
+export const usualHeldOut: RunConfig['heldOut'] = { questions: 12, every: 10 };
 
-export const currentConfig = (stored: StoredConfig): RunConfig => ({ ...stored, lora: stored.lora ?? null });
+/** A configuration as this version or an earlier one, which knew no LoRA and no held-out questions, stored it. */
+export type StoredConfig = Omit<RunConfig, 'lora' | 'heldOut'> & Partial<Pick<RunConfig, 'lora' | 'heldOut'>>;
+
+export const currentConfig = (stored: StoredConfig): RunConfig => ({
+  ...stored,
+  lora: stored.lora ?? null,
+  heldOut: stored.heldOut ?? usualHeldOut,
+});
 
 /** What the engine of a run is made with. */
 export const loraSetup = ({ lora, seed }: RunConfig): LoraSetup | null => lora && { ...lora, seed };

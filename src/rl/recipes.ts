@@ -3,7 +3,7 @@
  * hyper-parameters, which is what makes them comparable. The values are this project's declared choice for the
  * bundled policy; the paper's own (arXiv 2604.08986) were made for models a thousand times larger.
  */
-import type { RecipeName, RunConfig } from './config.ts';
+import { usualHeldOut, type RecipeName, type RunConfig } from './config.ts';
 import { grpo, presetObjective } from './objectives.ts';
 
 const rlvr: RunConfig = {
@@ -29,6 +29,7 @@ const rlvr: RunConfig = {
     microBatchRows: 0,
   },
   checkpointEvery: 10,
+  heldOut: usualHeldOut,
   lora: null,
 };
 

@@ -120,9 +120,12 @@ export interface RunMaterial {
   readonly engine: Pick<EngineInfo, 'engine' | 'backend'>;
 }
 
-/** Of a training run. Its length is no part of it, unless the learning rate follows it; nor is the name of the base's folder. */
+/**
+ * Of a training run. Its length is no part of it, unless the learning rate follows it; nor are the held-out questions, which change nothing
+ * of it, or the name of the base's folder.
+ */
 export async function runIdentity({ policy, config, personas, voices, teacher, engine }: RunMaterial): Promise<Identity> {
-  const { steps, policy: _folder, ...others } = config;
+  const { steps, policy: _folder, heldOut: _asked, ...others } = config;
   const settings = { ...others, mix: { ...others.mix, weights: JSON.stringify(others.mix.weights) } };
   return {
     ...(await policyParts(policy)),

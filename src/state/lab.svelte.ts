@@ -15,10 +15,13 @@ import { readRequest } from './address.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
 import { Judging } from './judge.svelte.ts';
+import type { Remedy } from './health.ts';
+import { HeldOut } from './held-out.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
+import { Race } from './race.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
 import { errorSentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
@@ -63,10 +66,12 @@ export class Lab implements Stage {
     () => this.api,
     () => this.personas,
   );
+  readonly heldOut = new HeldOut();
   readonly library = new Library(() => this.api);
   readonly probe = new Probe(() => this.api);
   readonly evaluation = new Evaluation(() => this.api);
   readonly judging = new Judging(() => this.api);
+  readonly race = new Race(() => this.api);
   readonly end = null;
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
@@ -77,7 +82,7 @@ export class Lab implements Stage {
   boot = $state.raw<Boot | null>(null);
   draft = $state.raw<Draft | null>(null);
   session = $state.raw<SessionState>(idle);
-  progress = $state.raw<{ readonly step: number; readonly phase: StepPhase; readonly fraction: number } | null>(null);
+  progress = $state.raw<{ readonly step: number; readonly phase: StepPhase | 'evaluate'; readonly fraction: number } | null>(null);
   notices = $state.raw<readonly Notice[]>([]);
   /** The run whose charts and rollouts are on view. */
   viewed = $state<string | null>(null);
@@ -124,7 +129,7 @@ export class Lab implements Stage {
   }
 
   get active(): boolean {
-    return active[this.session.phase];
+    return active[this.session.phase] || this.race.rivalActive;
   }
 
   /** The run that waits to be continued, while none is under way. */
@@ -220,6 +225,7 @@ export class Lab implements Stage {
     if (!again) this.#first(boot);
     const last = boot.runs.find((run) => run.id === this.viewed) ?? boot.runs.find((run) => run.step > 0);
     if (last) void this.view(last.id);
+    void this.race.recover(boot.runs).then(() => this.race.tryOut(boot));
     void this.attempt(null, () => this.library.refresh());
   }
 
@@ -271,6 +277,19 @@ export class Lab implements Stage {
     await this.attempt('train', async () => this.#watch(await this.api.start(config, undefined, this.#teacher)));
   }
 
+  /** RLVR and PerMix in turn, from the seed of the set-up; on view is PerMix. */
+  async trainBoth(): Promise<void> {
+    const { boot, draft } = this;
+    if (!boot || !draft) return;
+    await this.attempt('race', async () => this.#watch((await this.api.race(this.race.config(boot, draft.snapshot().seed))).permix));
+  }
+
+  /** The newest checkpoints of the race, for whoever asks them more. */
+  get raced(): readonly string[] {
+    const { pair } = this.race;
+    return pair ? [pair.rlvr, pair.permix].flatMap((id) => this.library.checkpoints[id]?.[0]?.id ?? []) : [];
+  }
+
   /** A run with these very settings, whatever the set-up says. False when it did not start. */
   async trainAs(config: RunConfig, name: string): Promise<boolean> {
     const started = await this.attempt('train', async () => {
@@ -314,6 +333,18 @@ export class Lab implements Stage {
     await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint, config, teacher, accept));
   }
 
+  /** What a finding proposes: another run from a checkpoint of this one, or settings for the next. */
+  async apply({ step, config }: Remedy, runId: string): Promise<void> {
+    if (step === null) {
+      this.draft?.take(config);
+      document.getElementById('setup')?.scrollIntoView();
+      return;
+    }
+    if (this.active) await this.pause();
+    const checkpoint = this.library.checkpoints[runId]?.find((one) => one.step === step);
+    if (checkpoint) await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint.id, config, undefined, accept));
+  }
+
   /** Where something differs from what the run began with, the reader is asked first. */
   async #goOn(runId: string, resume: (accept: readonly string[]) => Promise<string>): Promise<void> {
     const go = (accept: readonly string[]) =>
@@ -346,6 +377,7 @@ export class Lab implements Stage {
       if (opening !== this.#opening) return;
       this.#clear(runId);
       this.metrics.appendRows(history.steps);
+      this.heldOut.show(history.heldOut);
       this.library.receive(runId, history.checkpoints);
       void this.rollouts.open(runId);
     });
@@ -373,6 +405,7 @@ export class Lab implements Stage {
     this.viewed = runId;
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
     void this.rollouts.open(runId);
+    this.heldOut.show([]);
   }
 
   #receive(events: readonly TrainerEvent[]): void {
@@ -380,7 +413,13 @@ export class Lab implements Stage {
   }
 
   #take(event: TrainerEvent): void {
+    this.race.take(event);
+    // Of a race the run bar follows PerMix; the rival is beside it.
+    const rival = this.race.armOf(event.runId) === 'rlvr' && this.session.runId !== event.runId;
+    if (rival && (event.type === 'session' || event.type === 'progress')) return;
     switch (event.type) {
+      case 'race':
+        break;
       case 'session': {
         const changed = event.phase !== this.session.phase;
         this.session = event;
@@ -401,6 +440,10 @@ export class Lab implements Stage {
         break;
       case 'rollouts':
         if (this.viewed === event.runId) this.rollouts.receive(event.step, event.rollouts);
+        break;
+      case 'evaluation':
+        if (this.viewed !== event.runId && event.runId === this.session.runId && event.evaluation.step === 0) this.#clear(event.runId);
+        if (this.viewed === event.runId) this.heldOut.receive(event.evaluation);
         break;
       case 'checkpoints':
         this.library.receive(event.runId, event.checkpoints);

@@ -6,6 +6,7 @@ import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, typ
 import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
+import { HeldOut } from './held-out.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
 import { fetchOnce, recordingAddress, type Fetched } from './fetched.ts';
@@ -18,6 +19,7 @@ export const speeds = [2, 5, 10, 25] as const;
 export class ReplayedRun implements Stage {
   readonly metrics = new Metrics();
   readonly rollouts = new RolloutsState(null, () => personas);
+  readonly heldOut = new HeldOut();
   readonly voices = voices;
   readonly personas = personas;
   readonly recipe: RecipeName;
@@ -44,6 +46,7 @@ export class ReplayedRun implements Stage {
         personas: this.recorded.personas[from + i]!,
       })),
     );
+    this.heldOut.show(this.recorded.heldOut.filter((evaluation) => evaluation.step <= step));
     const kept = recordedRollouts(this.recorded, step);
     if (!kept) void this.rollouts.open(null);
     else if (kept.step !== this.rollouts.step) this.rollouts.receive(kept.step, kept.rollouts);

@@ -5,12 +5,14 @@
 import { createContext } from 'svelte';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
+import type { HeldOut } from './held-out.svelte.ts';
 import type { Metrics } from './metrics.svelte.ts';
 import type { RolloutsState } from './rollouts.svelte.ts';
 
 export interface Stage {
   readonly metrics: Metrics;
   readonly rollouts: RolloutsState;
+  readonly heldOut: HeldOut;
   /** Whose colour the curves have. */
   readonly recipe: RecipeName;
   /** Null until it is known. */

@@ -12,6 +12,7 @@ import {
   type CellRecord,
   type CheckpointInfo,
   type EvaluationRecord,
+  type HeldOutRecord,
   type MetricsRecord,
   type RecordKind,
   type RolloutsRecord,
@@ -58,6 +59,7 @@ const shapes = {
     updated: time,
     failure: z.optional(z.string()),
     origin: z.optional(origin),
+    race: z.optional(z.string()),
     teacher: z.optional(z.looseObject({ checkpoint: z.string(), name: z.string() })),
   }),
   checkpoint: z.looseObject({
@@ -121,6 +123,12 @@ const shapes = {
 
 const metrics = z.looseObject({ step, metrics: z.record(z.string(), z.number()), personas: z.record(z.string(), z.looseObject({})) });
 const rollouts = z.looseObject({ step, rollouts: z.array(z.looseObject({})) });
+const reply = z.looseObject({ question: z.string(), answer: z.string(), text: z.string(), correct: z.boolean(), reason: z.string() });
+const heldOut = z.looseObject({
+  step,
+  rows: z.array(z.looseObject({ row: z.string(), replies: z.array(reply).check(z.minLength(1)) })).check(z.minLength(1)),
+  seconds: count,
+});
 const cell = z.looseObject({ key: z.string(), cell: z.looseObject({}) });
 
 interface Records extends Record<RecordKind, unknown> {
@@ -181,6 +189,10 @@ export const readableMetrics = (stored: readonly unknown[]): MetricsRecord[] =>
 /** Null for what is none: the step then counts as one whose rollouts were not kept. */
 export const readableRollouts = (stored: unknown): RolloutsRecord | null =>
   rollouts.safeParse(stored).success ? (stored as RolloutsRecord) : null;
+
+/** What is no evaluation is done again. */
+export const readableHeldOut = (stored: readonly unknown[]): HeldOutRecord[] =>
+  stored.filter((one): one is HeldOutRecord => heldOut.safeParse(one).success);
 
 /** A cell that is none is asked again. */
 export const readableCells = (stored: readonly unknown[]): CellRecord[] =>

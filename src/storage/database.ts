@@ -6,12 +6,13 @@ import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type St
 import { LabError } from '../errors.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import { estimate } from './quota.ts';
-import type { CellRecord, CheckpointInfo, EvaluationRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
+import type { CellRecord, CheckpointInfo, EvaluationRecord, HeldOutRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
 
 export interface LabSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
   metrics: { key: [string, number]; value: MetricsRecord };
   rollouts: { key: [string, number]; value: RolloutsRecord };
+  heldOut: { key: [string, number]; value: HeldOutRecord };
   /** Without their bytes, so that listing them is cheap. */
   checkpoints: { key: string; value: CheckpointInfo; indexes: { run: string } };
   payloads: { key: string; value: { readonly id: string; readonly bytes: ArrayBuffer } };
@@ -47,6 +48,9 @@ export const upgrades: readonly Upgrade[] = [
   (database) => {
     database.createObjectStore('judgements', { keyPath: 'id' });
     database.createObjectStore('judged', { keyPath: ['judgementId', 'key'] });
+  },
+  (database) => {
+    database.createObjectStore('heldOut', { keyPath: ['runId', 'step'] });
   },
 ];
 

@@ -2,7 +2,16 @@
  * Runs in the browser's IndexedDB. One method, one transaction. Inside a transaction nothing is awaited but its own requests,
  * or it would close by itself; packing and hashing happen before it opens.
  */
-import { checkedRecord, readable, readableCells, readableMetrics, readableRollouts, unreadableOf, type Unreadable } from './checked.ts';
+import {
+  checkedRecord,
+  readable,
+  readableCells,
+  readableHeldOut,
+  readableMetrics,
+  readableRollouts,
+  unreadableOf,
+  type Unreadable,
+} from './checked.ts';
 import { Connection } from './connection.ts';
 import { openDatabase, type LabDatabase } from './database.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
@@ -12,6 +21,7 @@ import type {
   CheckpointDraft,
   CheckpointInfo,
   EvaluationRecord,
+  HeldOutRecord,
   MetricsRecord,
   RecordKind,
   RolloutsRecord,
@@ -20,7 +30,7 @@ import type {
 } from './records.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
 import { seal, unseal } from './seal.ts';
-import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
+import { damaged, known, type LabStorage, type RunChange, type RunPast } from './storage.ts';
 
 /** Stores whose records the page lists. */
 const listed = [
@@ -47,13 +57,14 @@ export class IndexedStorage implements LabStorage {
     return this.#connection.use(async (database) => checkedRecord('run', known(await database.get('runs', id), 'run', id)));
   }
 
-  async createRun(run: RunRecord, first: CheckpointDraft, history: readonly MetricsRecord[] = []): Promise<CheckpointInfo> {
+  async createRun(run: RunRecord, first: CheckpointDraft, past?: RunPast): Promise<CheckpointInfo> {
     const { info, bytes } = await seal(first);
     return this.#connection.use(async (database) => {
-      const transaction = database.transaction(['runs', 'metrics', 'checkpoints', 'payloads'], 'readwrite');
+      const transaction = database.transaction(['runs', 'metrics', 'heldOut', 'checkpoints', 'payloads'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('runs').add({ ...run, step: info.step }),
-        ...history.map((record) => () => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
+        ...(past?.metrics ?? []).map((record) => () => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
+        ...(past?.heldOut ?? []).map((record) => () => transaction.objectStore('heldOut').put({ ...record, runId: run.id })),
         () => transaction.objectStore('checkpoints').add(info),
         () => transaction.objectStore('payloads').add({ id: info.id, bytes }),
       ]);
@@ -72,12 +83,13 @@ export class IndexedStorage implements LabStorage {
 
   deleteRun(id: string): Promise<void> {
     return this.#connection.use(async (database) => {
-      const transaction = database.transaction(['runs', 'metrics', 'rollouts', 'checkpoints', 'payloads'], 'readwrite');
+      const transaction = database.transaction(['runs', 'metrics', 'rollouts', 'heldOut', 'checkpoints', 'payloads'], 'readwrite');
       const checkpoints = await transaction.objectStore('checkpoints').index('run').getAllKeys(id);
       await commit(transaction, [
         () => transaction.objectStore('runs').delete(id),
         () => transaction.objectStore('metrics').delete(stepsOf(id)),
         () => transaction.objectStore('rollouts').delete(stepsOf(id)),
+        () => transaction.objectStore('heldOut').delete(stepsOf(id)),
         ...checkpoints.map((key) => () => transaction.objectStore('checkpoints').delete(key)),
         ...checkpoints.map((key) => () => transaction.objectStore('payloads').delete(key)),
       ]);
@@ -108,12 +120,24 @@ export class IndexedStorage implements LabStorage {
     return this.#connection.use(async (database) => (await database.getAllKeys('rollouts', stepsOf(runId))).map(([, step]) => step));
   }
 
+  saveHeldOut(record: HeldOutRecord): Promise<void> {
+    return this.#connection.use(async (database) => {
+      const transaction = database.transaction('heldOut', 'readwrite');
+      await commit(transaction, [() => transaction.store.put(record)]);
+    });
+  }
+
+  heldOut(runId: string): Promise<readonly HeldOutRecord[]> {
+    return this.#connection.use(async (database) => readableHeldOut(await database.getAll('heldOut', stepsOf(runId))));
+  }
+
   rewind(runId: string, step: number): Promise<void> {
     return this.#connection.use(async (database) => {
-      const transaction = database.transaction(['metrics', 'rollouts'], 'readwrite');
+      const transaction = database.transaction(['metrics', 'rollouts', 'heldOut'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('metrics').delete(stepsOf(runId, step)),
         () => transaction.objectStore('rollouts').delete(stepsOf(runId, step)),
+        () => transaction.objectStore('heldOut').delete(stepsOf(runId, step)),
       ]);
     });
   }

@@ -10,6 +10,7 @@ import type {
   CheckpointDraft,
   CheckpointInfo,
   EvaluationRecord,
+  HeldOutRecord,
   MetricsRecord,
   RolloutsRecord,
   RunRecord,
@@ -17,11 +18,12 @@ import type {
 } from './records.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
 import { seal, unseal, type SealedCheckpoint } from './seal.ts';
-import { damaged, known, type LabStorage, type RunChange } from './storage.ts';
+import { damaged, known, type LabStorage, type RunChange, type RunPast } from './storage.ts';
 
 interface Steps {
   readonly metrics: Map<number, MetricsRecord>;
   readonly rollouts: Map<number, RolloutsRecord>;
+  readonly heldOut: Map<number, HeldOutRecord>;
 }
 
 export class MemoryStorage implements LabStorage {
@@ -41,12 +43,13 @@ export class MemoryStorage implements LabStorage {
     return known(this.#runs.get(id), 'run', id);
   }
 
-  async createRun(run: RunRecord, first: CheckpointDraft, history: readonly MetricsRecord[] = []): Promise<CheckpointInfo> {
+  async createRun(run: RunRecord, first: CheckpointDraft, past?: RunPast): Promise<CheckpointInfo> {
     const sealed = await seal(first);
     this.#runs.set(run.id, { ...run, step: sealed.info.step });
     this.#steps.set(run.id, {
-      metrics: new Map(history.map((record) => [record.step, { ...record, runId: run.id }])),
+      metrics: new Map(past?.metrics.map((record) => [record.step, { ...record, runId: run.id }])),
       rollouts: new Map(),
+      heldOut: new Map(past?.heldOut.map((record) => [record.step, { ...record, runId: run.id }])),
     });
     this.#checkpoints.set(sealed.info.id, sealed);
     return sealed.info;
@@ -84,9 +87,17 @@ export class MemoryStorage implements LabStorage {
     return [...(this.#steps.get(runId)?.rollouts.keys() ?? [])].sort((a, b) => a - b);
   }
 
+  async saveHeldOut(record: HeldOutRecord): Promise<void> {
+    known(this.#steps.get(record.runId), 'run', record.runId).heldOut.set(record.step, record);
+  }
+
+  async heldOut(runId: string): Promise<readonly HeldOutRecord[]> {
+    return [...(this.#steps.get(runId)?.heldOut.values() ?? [])].sort((a, b) => a.step - b.step);
+  }
+
   async rewind(runId: string, step: number): Promise<void> {
     const steps = this.#steps.get(runId);
-    for (const records of [steps?.metrics, steps?.rollouts]) {
+    for (const records of [steps?.metrics, steps?.rollouts, steps?.heldOut]) {
       for (const key of [...(records?.keys() ?? [])]) if (key > step) records!.delete(key);
     }
   }

@@ -1,4 +1,5 @@
 /** What IndexedDB holds, record by record. */
+import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { Cell } from '../evaluate/request.ts';
 import type { EngineInfo, PolicyState } from '../engine/engine.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
@@ -32,6 +33,8 @@ export interface RunRecord {
   readonly teacher?: Teacher;
   /** What it began with. Absent in records of earlier versions. */
   readonly origin?: Origin;
+  /** The run that it races: both are trained in turn, and go on together. */
+  readonly race?: string;
 }
 
 /** A checkpoint that teaches a run. The weights are the checkpoint's own, which is why it is no longer the autosave's to retire. */
@@ -52,6 +55,11 @@ export interface RolloutsRecord {
   readonly runId: string;
   readonly step: number;
   readonly rollouts: readonly RolloutRecord[];
+}
+
+/** What the run's policy of one step answered to questions outside its training. */
+export interface HeldOutRecord extends HeldOutEvaluation {
+  readonly runId: string;
 }
 
 export interface CheckpointInfo {

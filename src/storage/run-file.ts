@@ -4,17 +4,17 @@
  *
  *   line 1     the fingerprint of all that follows (hash.ts), as text
  *   4 bytes    length of the header in bytes, u32 little-endian
- *   header     JSON (UTF-8): format version, the run's record, its checkpoint's name and reward, its metrics
+ *   header     JSON (UTF-8): format version, the run's record, its checkpoint's name and reward, its metrics and held-out evaluations
  *   the rest   the packed checkpoint (pack.ts)
  */
 import { LabError } from '../errors.ts';
 import { parseJsonBytes } from '../json.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import { z } from '../schema.ts';
-import { readableMetrics, readRecord } from './checked.ts';
+import { readableHeldOut, readableMetrics, readRecord } from './checked.ts';
 import { fingerprint, matches } from './hash.ts';
 import { packCheckpoint, unpackCheckpoint } from './pack.ts';
-import type { CheckpointDraft, MetricsRecord, RunRecord } from './records.ts';
+import type { CheckpointDraft, HeldOutRecord, MetricsRecord, RunRecord } from './records.ts';
 
 export interface StoredRun {
   readonly run: RunRecord;
@@ -22,6 +22,8 @@ export interface StoredRun {
   readonly checkpoint: Omit<CheckpointDraft, 'runId' | 'kept'>;
   /** Ascending steps, up to the checkpoint's. */
   readonly metrics: readonly MetricsRecord[];
+  /** Likewise. */
+  readonly heldOut: readonly HeldOutRecord[];
 }
 
 /** Raised when the file means something else than it did. */
@@ -35,12 +37,14 @@ const headerShape = z.object({
   name: z.string(),
   reward: z.nullable(z.number()),
   metrics: z.array(z.unknown()),
+  // Files of before had none.
+  heldOut: z.optional(z.array(z.unknown())),
 });
 
 /** @throws LabError 'numeric' for weights that are no numbers */
-export async function packRun({ run, checkpoint, metrics }: StoredRun): Promise<ArrayBuffer> {
+export async function packRun({ run, checkpoint, metrics, heldOut }: StoredRun): Promise<ArrayBuffer> {
   const { name, reward } = checkpoint;
-  const header = new TextEncoder().encode(JSON.stringify({ version, run, name, reward, metrics }));
+  const header = new TextEncoder().encode(JSON.stringify({ version, run, name, reward, metrics, heldOut }));
   const state = new Uint8Array(packCheckpoint(checkpoint));
   const body = new Uint8Array(4 + header.length + state.length);
   new DataView(body.buffer).setUint32(0, header.length, true);
@@ -73,10 +77,11 @@ export async function readRunFile(file: File): Promise<StoredRun> {
   const run = read.record;
   const content = unpackCheckpoint(body.slice(4 + length));
   const metrics = readableMetrics(header.data.metrics).filter(({ step }) => step <= content.trainer.step);
-  const ascending = metrics.every(({ step }, i) => i === 0 || step > metrics[i - 1]!.step);
+  const heldOut = readableHeldOut(header.data.heldOut ?? []).filter(({ step }) => step <= content.trainer.step);
+  const ascending = [metrics, heldOut].every((records) => records.every(({ step }, i) => i === 0 || step > records[i - 1]!.step));
   if (!ascending) throw broken(name, 'has steps out of order');
   const { reward } = header.data;
-  return { run, checkpoint: { ...content, config: parseRunConfig(content.config), name: header.data.name, reward }, metrics };
+  return { run, checkpoint: { ...content, config: parseRunConfig(content.config), name: header.data.name, reward }, metrics, heldOut };
 }
 
 const saveAgain = 'Save the run again, or choose another file.';

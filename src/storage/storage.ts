@@ -13,6 +13,7 @@ import type {
   CheckpointDraft,
   CheckpointInfo,
   EvaluationRecord,
+  HeldOutRecord,
   MetricsRecord,
   RecordKind,
   RolloutsRecord,
@@ -28,8 +29,8 @@ export interface LabStorage {
   runs(): Promise<readonly RunRecord[]>;
   /** @throws LabError 'storage' for an unknown id */
   run(id: string): Promise<RunRecord>;
-  /** The run, its first checkpoint and, for a run that continues another, the metrics up to there: in one transaction. */
-  createRun(run: RunRecord, first: CheckpointDraft, history?: readonly MetricsRecord[]): Promise<CheckpointInfo>;
+  /** The run, its first checkpoint and, for a run that continues another, what is recorded of the steps up to there: in one transaction. */
+  createRun(run: RunRecord, first: CheckpointDraft, history?: RunPast): Promise<CheckpointInfo>;
   /** Changes a run's name, status or failure. */
   updateRun(id: string, change: RunChange): Promise<RunRecord>;
   /** With its metrics, rollouts and checkpoints. Unknown ids are no error. */
@@ -43,7 +44,10 @@ export interface LabStorage {
   rollouts(runId: string, step: number): Promise<RolloutsRecord | null>;
   /** The steps whose rollouts are kept, ascending. */
   rolloutSteps(runId: string): Promise<readonly number[]>;
-  /** Forgets metrics and rollouts after `step`, which a run that continues from there makes again. */
+  saveHeldOut(record: HeldOutRecord): Promise<void>;
+  /** Ascending steps. */
+  heldOut(runId: string): Promise<readonly HeldOutRecord[]>;
+  /** Forgets metrics, rollouts and evaluations after `step`, which a run that continues from there makes again. */
   rewind(runId: string, step: number): Promise<void>;
 
   /** The checkpoint, the run's step and status, and retention: in one transaction. */
@@ -91,7 +95,13 @@ export interface LabStorage {
   close(): void;
 }
 
-export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine' | 'origin'>>;
+/** What is recorded of the steps before a run's own. */
+export interface RunPast {
+  readonly metrics: readonly MetricsRecord[];
+  readonly heldOut: readonly HeldOutRecord[];
+}
+
+export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine' | 'origin' | 'race'>>;
 
 /** What a failed load says when another checkpoint of the run is whole. */
 export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabError {

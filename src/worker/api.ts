@@ -2,6 +2,7 @@
  * The worker's whole surface, as the page sees it through comlink. Types only.
  * Commands are idempotent; failures reject with a LabError whose message is a full sentence.
  */
+import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { ReplyKind } from '../evaluate/request.ts';
 import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
@@ -10,6 +11,7 @@ import type { PersonaAccuracy, RolloutRecord, StepRow } from '../rl/events.ts';
 import type { MetricName } from '../rl/metric-names.ts';
 import type { StepPhase } from '../rl/phases.ts';
 import type { Changes } from '../run/identity.ts';
+import type { RaceArm } from '../run/race.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type {
   CheckpointInfo,
@@ -78,7 +80,13 @@ export type TrainerEvent =
       readonly message: string | null;
     }
   /** Within a step: which phase, and how far (0..1). */
-  | { readonly type: 'progress'; readonly runId: string; readonly step: number; readonly phase: StepPhase; readonly fraction: number }
+  | {
+      readonly type: 'progress';
+      readonly runId: string;
+      readonly step: number;
+      readonly phase: StepPhase | 'evaluate';
+      readonly fraction: number;
+    }
   /**
    * One or more steps: `columns[name]` holds `steps.length` numbers, NaN where a metric is absent. Buffers are transferred.
    * A step that was told before comes again after a recovery: the run went back to its checkpoint, and the newer numbers count.
@@ -92,6 +100,10 @@ export type TrainerEvent =
     }
   /** The newest step's rollouts (only the newest of a batch of events is sent). */
   | { readonly type: 'rollouts'; readonly runId: string; readonly step: number; readonly rollouts: readonly RolloutRecord[] }
+  /** Two runs are about to be trained in turn. Comes before anything else of them. */
+  | { readonly type: 'race'; readonly runId: string; readonly pair: Race }
+  /** Held-out questions were asked of the policy of a step; after a recovery perhaps once more. */
+  | { readonly type: 'evaluation'; readonly runId: string; readonly evaluation: HeldOutEvaluation }
   | { readonly type: 'checkpoints'; readonly runId: string; readonly checkpoints: readonly CheckpointInfo[] }
   /** Something the reader should know, with what to do about it. */
   | { readonly type: 'notice'; readonly runId: string | null; readonly level: NoticeLevel; readonly text: string };
@@ -100,6 +112,8 @@ export interface RunHistory {
   readonly run: RunRecord;
   readonly steps: readonly { readonly step: number; readonly metrics: StepRow; readonly personas: PersonaAccuracy }[];
   readonly checkpoints: readonly CheckpointInfo[];
+  /** Ascending steps. */
+  readonly heldOut: readonly HeldOutEvaluation[];
 }
 
 export interface ProbeRequest {
@@ -180,6 +194,9 @@ export interface AskedQuestion {
   readonly policies: readonly (readonly { readonly text: string; readonly ended: boolean; readonly correct: boolean | null }[] | null)[];
 }
 
+/** Run ids by recipe. */
+export type Race = Readonly<Record<RaceArm, string>>;
+
 export interface TrainerApi extends JudgeApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
@@ -191,6 +208,16 @@ export interface TrainerApi extends JudgeApi {
    * @param teacher sequence distillation: the checkpoint whose right replies are learnt; from then on it is the reader's own
    */
   start(config: RunConfig, name?: string, teacher?: string): Promise<string>;
+  /**
+   * Asks the untrained policy the held-out questions and makes two steps that are thrown away. Resolves with the seconds of a step; with null
+   * where a run began in between, or one is under way.
+   */
+  trial(config: RunConfig, onEvaluation: (evaluation: HeldOutEvaluation) => void): Promise<number | null>;
+  /**
+   * Creates RLVR and PerMix with these settings and trains them in turn, a step of each. Resolves with their ids once both train; `pause`,
+   * `stop` and `resume` of either are of both.
+   */
+  race(config: RunConfig): Promise<Race>;
   /** What is not as it was when this run, evaluation or judging began; null when it would go on with the same. */
   changes(kind: ResumableKind, id: string): Promise<Changes | null>;
   /**

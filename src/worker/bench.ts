@@ -37,7 +37,7 @@ export class Bench {
   /** Whose state the engine holds; null: nobody's in particular. */
   holder: object | null = null;
   readonly #setup: BenchSetup;
-  readonly #policies = new Map<string, Promise<Policy>>();
+  readonly #policies: Map<string, Promise<Policy>>;
   #choice: EngineChoice | null = null;
   #engine: PolicyEngine | null = null;
   /** A second engine beside the first, and whom it teaches. */
@@ -45,8 +45,21 @@ export class Bench {
   #policyId: string | null = null;
   #lora: LoraSetup | null = null;
 
-  constructor(setup: BenchSetup) {
+  /** @param beside another one, whose policies and choice of engine this one shares */
+  constructor(setup: BenchSetup, beside?: Bench) {
     this.#setup = setup;
+    this.#policies = beside ? beside.#policies : new Map<string, Promise<Policy>>();
+    this.#choice = beside ? beside.#choice : null;
+  }
+
+  /** A second engine, for a run that trains in turn with the first. */
+  beside(): Bench {
+    return new Bench(this.#setup, this);
+  }
+
+  /** Lets go of what computes. */
+  dispose(): void {
+    this.#drop();
   }
 
   /**

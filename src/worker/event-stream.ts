@@ -17,6 +17,8 @@ export class EventStream {
   #sink: EventSink | null = null;
   /** In order: these are few and each counts. */
   #told: (Of<'session'> | Of<'notice'>)[] = [];
+  #races: Of<'race'>[] = [];
+  #evaluations: Of<'evaluation'>[] = [];
   #reports: { runId: string; report: StepReport }[] = [];
   #checkpoints = new Map<string, Of<'checkpoints'>>();
   #progress: Of<'progress'> | null = null;
@@ -29,8 +31,10 @@ export class EventStream {
     this.#schedule();
   }
 
-  push(event: Of<'session'> | Of<'notice'> | Of<'progress'> | Of<'checkpoints'>): void {
+  push(event: Of<'session'> | Of<'notice'> | Of<'progress'> | Of<'checkpoints'> | Of<'evaluation'> | Of<'race'>): void {
     if (event.type === 'progress') this.#progress = event;
+    else if (event.type === 'race') this.#races.push(event);
+    else if (event.type === 'evaluation') this.#evaluations.push(event);
     else if (event.type === 'checkpoints') this.#checkpoints.set(event.runId, event);
     else {
       // The same phase at a later step says all that the earlier one did.
@@ -64,12 +68,14 @@ export class EventStream {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     const transfer: ArrayBuffer[] = [];
-    const events: TrainerEvent[] = [...metricEvents(this.#reports, transfer)];
+    const events: TrainerEvent[] = [...this.#races, ...metricEvents(this.#reports, transfer)];
     const newest = this.#reports.at(-1);
     if (newest) events.push({ type: 'rollouts', runId: newest.runId, step: newest.report.step, rollouts: newest.report.rollouts });
-    events.push(...this.#checkpoints.values(), ...this.#told);
+    events.push(...this.#evaluations, ...this.#checkpoints.values(), ...this.#told);
     if (this.#progress) events.push(this.#progress);
     this.#reports = [];
+    this.#races = [];
+    this.#evaluations = [];
     this.#checkpoints.clear();
     this.#told = [];
     this.#progress = null;

@@ -61,7 +61,7 @@ export async function forkRun(
   const { storage, bench } = tools;
   const checkpoint = await storage.checkpoint(checkpointId);
   const { runId, reward, step } = checkpoint;
-  const [origin, history] = [await storage.run(runId), await storage.metrics(runId)];
+  const origin = await storage.run(runId);
   // Nothing is begun that could not go on.
   if (!changed) await needTeacher(storage, origin);
   const same = await continuedRun(tools, { ...origin, step }, accept);
@@ -76,23 +76,26 @@ export async function forkRun(
   await storage.createRun(
     record,
     { runId: record.id, name: `Step ${step} of ${origin.name}`, reward, kept: false, config, trainer, state },
-    history.filter((metrics) => metrics.step <= step),
+    { metrics: upTo(step, await storage.metrics(runId)), heldOut: upTo(step, await storage.heldOut(runId)) },
   );
   return storage.run(record.id);
 }
 
 /** A run that comes from a file: a copy of its own, at rest where it was saved. */
-export async function addRun({ storage }: Tools, { run, checkpoint, metrics }: StoredRun): Promise<RunRecord> {
+export async function addRun({ storage }: Tools, { run, checkpoint, metrics, heldOut }: StoredRun): Promise<RunRecord> {
   const now = Date.now();
   const { failure: _, ...record } = run;
   const id = newId('run');
   await storage.createRun(
     { ...record, id, status: 'paused', created: now, updated: now },
     { ...checkpoint, runId: id, kept: false },
-    metrics,
+    { metrics, heldOut },
   );
   return storage.run(id);
 }
+
+const upTo = <Kept extends { readonly step: number }>(step: number, records: readonly Kept[]): Kept[] =>
+  records.filter((record) => record.step <= step);
 
 function refuse(complaints: readonly string[], next: string): void {
   if (complaints.length > 0) throw new LabError('config', complaints.join(' '), next);

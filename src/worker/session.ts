@@ -1,16 +1,18 @@
 /**
  * The session: everything the page can ask of the worker, without the worker. It runs in a module worker (`trainer.worker.ts`) and,
- * the same, in Node's tests. It keeps at most one run open; commands are taken one after the other, so that each finds the state the
- * one before it left. What a running run does is in `training.ts`.
+ * the same, in Node's tests. It keeps at most one run open, or the two of a race; commands are taken one after the other, so that each finds
+ * the state the one before it left. What a running run does is in `training.ts`.
  */
 import type { PolicyEngine } from '../engine/engine.ts';
-import { LabError, labErrorCode, noSuch } from '../errors.ts';
+import { LabError, noSuch } from '../errors.ts';
+import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { changesOf, type Changes } from '../run/identity.ts';
+import { raceRecipes, type RaceArm } from '../run/race.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, ResumableKind, RunRecord } from '../storage/records.ts';
@@ -28,6 +30,7 @@ import type {
   EvaluationUpdate,
   ProbeChunk,
   ProbeRequest,
+  Race,
   RunHistory,
   TrainerApi,
 } from './api.ts';
@@ -40,8 +43,10 @@ import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, New
 import { runLocks, type RunLocks } from './locks.ts';
 import { addRun, createRun, forkRun, runComplaints } from './new-run.ts';
 import { compareRun } from './origin.ts';
-import { probeCheckpoint, type ProbeSubject } from './probe.ts';
+import { Probes } from './probes.ts';
+import { OpenRuns } from './open-runs.ts';
 import { Training, type TrainingTools } from './training.ts';
+import { trial } from './trial.ts';
 import { Turns } from './turns.ts';
 
 export interface SessionSetup extends BenchSetup {
@@ -61,11 +66,12 @@ export class Session implements SessionApi {
   readonly #events = new EventStream();
   readonly #turns = new Turns();
   readonly #commands = new Turns();
+  readonly #probes: Probes;
   readonly #locks: RunLocks;
   #storage: Promise<{ readonly storage: LabStorage; readonly notice: string | null }> | null = null;
   #boot: { readonly request: string; readonly result: Promise<Boot> } | null = null;
-  #open: Training | null = null;
-  #probe: AbortController | null = null;
+  readonly #runs: OpenRuns;
+  #trial: AbortController | null = null;
   #evaluations: Promise<Evaluations> | null = null;
   #judgements: Promise<Judgements> | null = null;
 
@@ -73,6 +79,14 @@ export class Session implements SessionApi {
     this.#setup = setup;
     this.#bench = new Bench(setup);
     this.#locks = setup.locks ?? runLocks();
+    this.#runs = new OpenRuns(this.#bench, () => this.#tools());
+    this.#probes = new Probes({
+      bench: this.#bench,
+      turns: this.#turns,
+      base: bundledPolicy.id,
+      open: () => this.#runs.open,
+      storage: async () => (await this.#opened()).storage,
+    });
   }
 
   boot(request: BootRequest): Promise<Boot> {
@@ -87,8 +101,8 @@ export class Session implements SessionApi {
   }
 
   async #bootOnce(request: BootRequest): Promise<Boot> {
-    if (this.#open?.active) throw training(this.#open.record);
-    if (this.#open) this.#close();
+    this.#runs.refuseActive();
+    if (this.#runs.open) this.#close();
     const { engine, reason, notices, checks } = await this.#bench.choose(request, bundledPolicy.id);
     const { config, notices: ofPolicy } = await this.#bench.policy(bundledPolicy.id);
     const opened = await this.#opened();
@@ -130,14 +144,40 @@ export class Session implements SessionApi {
 
   start(config: RunConfig, name?: string, teacher?: string): Promise<string> {
     return this.#commands.take(async () => {
-      if (this.#open?.active) {
-        const { record } = this.#open;
-        // The button was pressed twice.
-        if (record.teacher?.checkpoint === teacher && JSON.stringify(record.config) === JSON.stringify(config)) return this.#open.id;
-        throw training(record);
-      }
+      // The button was pressed twice.
+      const { active, record } = this.#runs.open ?? {};
+      if (active && record?.teacher?.checkpoint === teacher && JSON.stringify(record?.config) === JSON.stringify(config)) return record!.id;
+      this.#runs.refuseActive();
       return this.#begin(await this.#create(config, name, teacher), 'run');
     });
+  }
+
+  race(config: RunConfig): Promise<Race> {
+    return this.#commands.take(async () => {
+      this.#runs.refuseActive();
+      const { storage } = await this.#opened();
+      const records = new Map<RaceArm, RunRecord>();
+      for (const recipe of raceRecipes) {
+        const { mix } = recipes[recipe];
+        records.set(recipe, await createRun({ storage, bench: this.#bench }, { ...config, recipe, mix }, null));
+      }
+      const [rlvr, permix] = [records.get('rlvr')!, records.get('permix')!];
+      await storage.updateRun(rlvr.id, { race: permix.id });
+      await storage.updateRun(permix.id, { race: rlvr.id });
+      for (const { id } of [rlvr, permix]) await this.#listCheckpoints(id);
+      const pair = { rlvr: rlvr.id, permix: permix.id };
+      this.#events.push({ type: 'race', runId: permix.id, pair });
+      await this.#begin(await this.#reopen(permix.id), 'run');
+      return pair;
+    });
+  }
+
+  async trial(config: RunConfig, onEvaluation: (evaluation: HeldOutEvaluation) => void): Promise<number | null> {
+    if (this.#runs.active.length > 0) return null;
+    this.#trial?.abort();
+    const abort = new AbortController();
+    this.#trial = abort;
+    return trial({ bench: this.#bench, turns: this.#turns }, config, abort.signal, onEvaluation);
   }
 
   async changes(kind: ResumableKind, id: string): Promise<Changes | null> {
@@ -150,23 +190,21 @@ export class Session implements SessionApi {
 
   resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string, accept: readonly string[] = []): Promise<string> {
     return this.#commands.take(async () => {
-      if (this.#open?.active) {
-        if (this.#open.id === runId && !checkpoint) return runId;
-        throw training(this.#open.record);
-      }
+      if (!checkpoint && this.#runs.active.some(({ id }) => id === runId)) return runId;
+      this.#runs.refuseActive();
       if (checkpoint) return this.#begin(await this.#fork(checkpoint, accept, config, teacher), 'run');
       return this.#begin(await this.#reopen(runId), 'run', accept);
     });
   }
 
   async pause(): Promise<void> {
-    await this.#commands.take(async () => this.#open?.pause());
+    await this.#commands.take(async () => Promise.all(this.#runs.held.map((run) => run.pause())));
   }
 
   step(config?: RunConfig, runId?: string, teacher?: string): Promise<string> {
     return this.#commands.take(async () => {
-      if (this.#open?.active) throw training(this.#open.record);
-      const run = config ? await this.#create(config, undefined, teacher) : runId ? await this.#reopen(runId) : this.#open;
+      this.#runs.refuseActive();
+      const run = config ? await this.#create(config, undefined, teacher) : runId ? await this.#reopen(runId) : this.#runs.open;
       if (!run) throw new LabError('usage', 'No run is open.', 'Start one, or resume one from the list.');
       await this.#begin(run, 'step');
       await run.rest;
@@ -175,12 +213,12 @@ export class Session implements SessionApi {
   }
 
   async stop(): Promise<void> {
-    await this.#commands.take(async () => this.#open?.stop());
+    await this.#commands.take(async () => Promise.all(this.#runs.held.map((run) => run.stop())));
   }
 
   /** The tab was hidden; from now on the browser may discard it at any time. */
   saveSoon(): void {
-    if (this.#open?.active) this.#open.saveSoon();
+    for (const run of this.#runs.active) run.saveSoon();
   }
 
   async runs(): Promise<readonly RunRecord[]> {
@@ -192,14 +230,19 @@ export class Session implements SessionApi {
 
   /** A run whose tab went away while it was training is a paused one. */
   async #seen(run: RunRecord): Promise<RunRecord> {
-    const alive = run.status !== 'running' || run.id === this.#open?.id || (await this.#locks.heldElsewhere(run.id));
+    const alive = run.status !== 'running' || this.#runs.find(run.id) !== undefined || (await this.#locks.heldElsewhere(run.id));
     return alive ? run : { ...run, status: 'paused' };
   }
 
   async history(runId: string): Promise<RunHistory> {
     const { storage } = await this.#opened();
     const [run, steps, checkpoints] = [await storage.run(runId), await storage.metrics(runId), await storage.checkpoints(runId)];
-    return { run: await this.#seen(run), steps: steps.map(({ step, metrics, personas }) => ({ step, metrics, personas })), checkpoints };
+    return {
+      run: await this.#seen(run),
+      steps: steps.map(({ step, metrics, personas }) => ({ step, metrics, personas })),
+      checkpoints,
+      heldOut: await storage.heldOut(runId),
+    };
   }
 
   async rollouts(runId: string, step: number) {
@@ -213,20 +256,23 @@ export class Session implements SessionApi {
   async alternatives(request: AlternativesRequest): Promise<Alternatives> {
     const { storage } = await this.#opened();
     const { sampling, policy } = (await storage.run(request.runId)).config;
-    const [asked, tokenizer] = [await whomToAsk(storage, request, this.#open?.id === request.runId), await this.#bench.tokenizer(policy)];
-    const subject = await this.#subject(asked.checkpoint);
+    const [asked, tokenizer] = [
+      await whomToAsk(storage, request, this.#runs.open?.id === request.runId),
+      await this.#bench.tokenizer(policy),
+    ];
+    const subject = await this.#probes.subject(asked.checkpoint);
     const ask = (engine: PolicyEngine) => likelyTokens(engine, tokenizer, request, sampling.temperature);
-    return { policy: asked.policy, ...(await this.#turns.take(() => this.#lend(subject, ask))) };
+    return { policy: asked.policy, ...(await this.#turns.take(() => this.#probes.lend(subject, ask))) };
   }
 
   async renameRun(runId: string, name: string): Promise<void> {
     const { storage } = await this.#opened();
     const record = await storage.updateRun(runId, { name: checkedName(name) });
-    if (this.#open?.id === runId) this.#open.adopt(record);
+    this.#runs.find(runId)?.adopt(record);
   }
 
   async saveRun(runId: string): Promise<ArrayBuffer> {
-    const run = this.#open?.id === runId ? this.#open : new Training(await (await this.#opened()).storage.run(runId), await this.#tools());
+    const run = this.#runs.find(runId) ?? new Training(await (await this.#opened()).storage.run(runId), await this.#tools());
     return packRun(await run.snapshot());
   }
 
@@ -242,8 +288,8 @@ export class Session implements SessionApi {
   deleteRun(runId: string): Promise<void> {
     return this.#commands.take(async () => {
       const { storage } = await this.#opened();
-      if (this.#open?.id === runId) {
-        if (this.#open.active) throw training(this.#open.record);
+      if (this.#runs.find(runId)) {
+        this.#runs.refuseActive();
         this.#close();
       } else if (await this.#locks.heldElsewhere(runId)) {
         throw new LabError('usage', 'This run is being trained in another tab.', 'Stop it there first.');
@@ -268,8 +314,8 @@ export class Session implements SessionApi {
   }
 
   async saveCheckpoint(name: string): Promise<CheckpointInfo> {
-    if (!this.#open) throw new LabError('usage', 'No run is open, so there is nothing to save.', 'Start or resume one.');
-    return this.#open.save(checkedName(name));
+    if (!this.#runs.open) throw new LabError('usage', 'No run is open, so there is nothing to save.', 'Start or resume one.');
+    return this.#runs.open.save(checkedName(name));
   }
 
   async renameCheckpoint(id: string, name: string): Promise<void> {
@@ -287,56 +333,20 @@ export class Session implements SessionApi {
 
   /** A run that is learning from a checkpoint needs it again whenever it is continued. */
   #refuseTeacher(checkpoint: string): void {
-    if (!this.#open?.active || this.#open.record.teacher?.checkpoint !== checkpoint) return;
-    throw new LabError('usage', `“${this.#open.record.name}” is learning from this checkpoint.`, 'Stop it first.');
+    if (!this.#runs.open?.active || this.#runs.open.record.teacher?.checkpoint !== checkpoint) return;
+    throw new LabError('usage', `“${this.#runs.open.record.name}” is learning from this checkpoint.`, 'Stop it first.');
   }
 
   async renderPrompt(personaText: string | null, question: string): Promise<string> {
     return renderPrompt(await this.#bench.tokenizer(bundledPolicy.id), personaText, question).text;
   }
 
-  async probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void> {
-    this.#probe?.abort();
-    const abort = new AbortController();
-    this.#probe = abort;
-    for (const checkpoint of request.checkpoints) {
-      if (abort.signal.aborted) return;
-      const subject = await this.#subject(checkpoint);
-      const ask = () => this.#turns.take(() => this.#ask(subject, request, abort.signal, onChunk));
-      try {
-        await ask().catch(async (error: unknown) => {
-          // A run that is training recovers by itself; here nobody else would.
-          if (!this.#bench.deviceFailed(error) || this.#open?.active) throw error;
-          await this.#turns.take(() => this.#bench.rebuild(subject.policyId));
-          await ask();
-        });
-      } catch (error) {
-        if (!(abort.signal.aborted && labErrorCode(error) === 'cancelled')) throw error;
-      }
-    }
-  }
-
-  async #ask(
-    subject: ProbeSubject,
-    request: ProbeRequest,
-    signal: AbortSignal,
-    onChunk: (chunks: readonly ProbeChunk[]) => void,
-  ): Promise<void> {
-    if (signal.aborted) return;
-    const { checkpoint, policyId } = subject;
-    const tokenizer = await this.#bench.tokenizer(policyId);
-    const { eosIds } = (await this.#bench.policy(policyId)).config;
-    await this.#lend(subject, (engine) => probeCheckpoint(engine, tokenizer, eosIds, checkpoint, request, signal, onChunk));
-  }
-
-  /** The engine with somebody's weights, within a turn. */
-  async #lend<T>({ policyId, weights }: ProbeSubject, work: (engine: PolicyEngine) => Promise<T>): Promise<T> {
-    if (!weights) await this.#open?.hold();
-    return this.#bench.borrow(policyId, weights, work);
+  probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void> {
+    return this.#probes.run(request, onChunk);
   }
 
   async cancelProbe(): Promise<void> {
-    this.#probe?.abort();
+    this.#probes.cancel();
   }
 
   async evaluate(
@@ -431,23 +441,22 @@ export class Session implements SessionApi {
       turns: this.#turns,
       retryWaits: this.#setup.retryWaits,
       base: bundledPolicy,
-      training: () => this.#open?.active ?? false,
+      training: () => this.#runs.active.length > 0,
       saveCurrent: () => this.#saveCurrent(storage),
     };
   }
 
   /** A run at rest is at its newest checkpoint. */
   async #saveCurrent(storage: LabStorage): Promise<CheckpointInfo> {
-    if (!this.#open)
+    if (!this.#runs.open)
       throw new LabError('usage', 'No run is open, so there are no current weights.', 'Choose a checkpoint, or resume a run.');
-    const [newest] = this.#open.active ? [] : await storage.checkpoints(this.#open.id);
-    return newest ?? this.#open.save('Evaluated');
+    const [newest] = this.#runs.open.active ? [] : await storage.checkpoints(this.#runs.open.id);
+    return newest ?? this.#runs.open.save('Evaluated');
   }
 
   async #begin(run: Training, command: 'run' | 'step', accept: readonly string[] = []): Promise<string> {
-    if (!run.finished) await run.begin(command, accept);
-    this.#open = run;
-    return run.id;
+    this.#trial?.abort();
+    return this.#runs.begin(run, command, accept);
   }
 
   async #create(config: RunConfig, name?: string, teacher?: string): Promise<Training> {
@@ -465,40 +474,21 @@ export class Session implements SessionApi {
   }
 
   async #reopen(runId: string): Promise<Training> {
-    if (this.#open?.id === runId) return this.#open;
+    if (this.#runs.open?.id === runId) return this.#runs.open;
     const { storage } = await this.#opened();
     return new Training(await storage.run(runId), await this.#tools());
   }
 
   #close(): void {
-    this.#open = null;
+    this.#runs.close();
     this.#bench.holder = null;
     this.#events.push({ type: 'session', runId: null, phase: 'idle', step: 0, steps: 0, message: null });
-  }
-
-  async #subject(checkpoint: string | null): Promise<ProbeSubject> {
-    if (checkpoint === null) {
-      const { weights } = await this.#bench.policy(bundledPolicy.id);
-      return { checkpoint, policyId: bundledPolicy.id, weights };
-    }
-    if (checkpoint === 'current') {
-      if (!this.#open)
-        throw new LabError('usage', 'No run is open, so there are no current weights.', 'Choose a checkpoint, or resume a run.');
-      return { checkpoint, policyId: this.#open.record.config.policy, weights: null };
-    }
-    const { storage } = await this.#opened();
-    const { config, state } = await storage.checkpoint(checkpoint);
-    return { checkpoint, policyId: config.policy, weights: state.weights };
   }
 
   async #listCheckpoints(runId: string): Promise<void> {
     const { storage } = await this.#opened();
     this.#events.push({ type: 'checkpoints', runId, checkpoints: await storage.checkpoints(runId) });
   }
-}
-
-function training({ name }: RunRecord): LabError {
-  return new LabError('usage', `“${name}” is being trained.`, 'Pause or stop it first.');
 }
 
 function unreadableSentence({ kind, name, why }: Unreadable): string {

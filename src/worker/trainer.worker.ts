@@ -56,6 +56,8 @@ const api: TrainerApi = {
   listen: (sink) => session.listen((events, buffers) => told(sink(transfer([...events], buffers)))),
   check: (config, teacher) => session.check(config, teacher),
   start: (config, name, teacher) => session.start(config, name, teacher),
+  trial: (config, onEvaluation) => session.trial(config, (evaluation) => told(onEvaluation(evaluation))),
+  race: (config) => session.race(config),
   changes: (kind, id) => session.changes(kind, id),
   resume: (runId, checkpoint, config, teacher, accept) => session.resume(runId, checkpoint, config, teacher, accept),
   pause: () => session.pause(),

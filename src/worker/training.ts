@@ -7,13 +7,15 @@
  */
 import type { PolicyEngine } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
+import { evaluationDue } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
-import { personas } from '../persona/world.ts';
+import { personas, voices } from '../persona/world.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
-import { train } from '../rl/trainer.ts';
 import { changeOf } from '../run/identity.ts';
+import { HeldOutCost } from '../run/cost.ts';
+import { runSteps } from '../run/loop.ts';
 import type { Checkpoint, CheckpointInfo, MetricsRecord, RunRecord, RunStatus } from '../storage/records.ts';
 import type { StoredRun } from '../storage/run-file.ts';
 import type { LabStorage } from '../storage/storage.ts';
@@ -47,7 +49,9 @@ export class Training {
   readonly #tools: TrainingTools;
   /** What the engine is at, while it holds this run. */
   #trainer: TrainerState | null = null;
-  #steps: ReturnType<typeof train> | null = null;
+  #steps: ReturnType<typeof runSteps> | null = null;
+  /** Steps whose held-out evaluation is stored. */
+  #evaluated: readonly number[] = [];
   #reward: number | null = null;
   /** The step of the newest checkpoint. */
   #saved: number;
@@ -55,6 +59,8 @@ export class Training {
   #saveSoon = false;
   /** A step that was computed and could not be stored; stored before the next one. */
   #unsaved: StepReport | null = null;
+  /** Of this session. */
+  #cost: HeldOutCost;
   #command: Command = 'pause';
   #abort = new AbortController();
   readonly #recovery: Recovery;
@@ -65,6 +71,7 @@ export class Training {
   constructor(record: RunRecord, tools: TrainingTools) {
     this.#record = record;
     this.#saved = record.step;
+    this.#cost = new HeldOutCost(record.config);
     this.#tools = tools;
     this.#recovery = new Recovery(tools.retryWaits);
   }
@@ -152,13 +159,14 @@ export class Training {
         if (this.#holds() && labErrorCode(error) === 'storage') return [];
         throw error;
       });
-      if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored };
+      const heldOut = await storage.heldOut(this.id).catch(() => []);
+      if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored, heldOut };
       const { config } = this.#record;
       const state = await (await bench.engineFor(config.policy, loraSetup(config))).exportState();
       const unsaved = this.#unsaved ? [metricsOf(this.id, this.#unsaved)] : [];
       const metrics = [...stored.filter(({ step }) => step !== unsaved[0]?.step), ...unsaved];
       const checkpoint = { name: `Step ${this.#step}`, reward: this.#reward, config, trainer: this.#trainer!, state };
-      return { run: { ...this.#record, step: this.#step }, checkpoint, metrics };
+      return { run: { ...this.#record, step: this.#step }, checkpoint, metrics, heldOut };
     });
   }
 
@@ -244,15 +252,14 @@ export class Training {
   }
 
   async #run(): Promise<void> {
-    const { config } = this.#record;
     for (;;) {
       try {
-        while (this.#command !== 'pause' && this.#command !== 'stop' && this.#step < config.steps) {
-          await this.#tools.turns.take(() => this.#oneStep());
-          if (this.#command === 'step') this.#command = 'pause';
+        while (this.#command !== 'pause' && this.#command !== 'stop' && !this.#complete) {
+          const did = await this.#tools.turns.take(() => this.#next());
+          if (this.#command === 'step' && did === 'step') this.#command = 'pause';
           await nextTask();
         }
-        const rest = this.#step >= config.steps ? 'finished' : this.#command === 'stop' ? 'stopped' : 'paused';
+        const rest = this.#complete ? 'finished' : this.#command === 'stop' ? 'stopped' : 'paused';
         return await this.#tools.turns.take(() => this.#settle(rest));
       } catch (error) {
         if (labErrorCode(error) === 'cancelled' && this.#abort.signal.aborted) continue;
@@ -262,36 +269,58 @@ export class Training {
     }
   }
 
+  /** All steps, and the last evaluation. */
+  get #complete(): boolean {
+    const { config } = this.#record;
+    return this.#step >= config.steps && !(evaluationDue(config, this.#step) && !this.#evaluated.includes(this.#step));
+  }
+
   get #step(): number {
     return this.#trainer?.step ?? this.#saved;
   }
 
-  /** One step and its record, in one turn: whoever comes next finds engine, counters and storage at the same step. */
-  async #oneStep(): Promise<void> {
+  /** One step or evaluation and its record, in one turn: whoever comes next finds engine, counters and storage at the same step. */
+  async #next(): Promise<'step' | 'evaluation'> {
     const { bench, events } = this.#tools;
     if (!this.#holds()) await this.#goBack();
     const { config } = this.#record;
     const step = this.#step + 1;
-    this.#steps ??= train({
+    this.#steps ??= runSteps({
       engine: await bench.engineFor(config.policy, loraSetup(config)),
       ...(await this.#teacher()),
       tokenizer: await this.#tokenizer(),
       eosIds: (await bench.policy(config.policy)).config.eosIds,
       personas,
+      voices,
       config,
       state: this.#trainer!,
+      evaluated: this.#evaluated,
       signal: this.#abort.signal,
       onNotice: (sentence) => this.#notice('info', sentence),
       onProgress: (phase, fraction) => events.push({ type: 'progress', runId: this.id, step: this.#step + 1, phase, fraction }),
+      onEvaluation: (at, fraction) => events.push({ type: 'progress', runId: this.id, step: at, phase: 'evaluate', fraction }),
     });
     const next = await this.#steps.next();
     if (next.done) throw new Error(`the trainer ended before step ${step}`);
-    this.#trainer = next.value.state;
-    this.#unsaved = next.value.report;
-    this.#reward = next.value.report.metrics['reward'] ?? null;
-    events.pushStep(this.id, next.value.report);
-    await this.#store(next.value.report);
+    if (next.value.kind === 'evaluation') {
+      const { evaluation } = next.value;
+      await this.#tools.storage.saveHeldOut({ runId: this.id, ...evaluation });
+      this.#evaluated = [...this.#evaluated, evaluation.step];
+      this.#cost.asked(evaluation.seconds);
+      events.push({ type: 'evaluation', runId: this.id, evaluation });
+      return 'evaluation';
+    }
+    const { report, state } = next.value;
+    this.#trainer = state;
+    this.#unsaved = report;
+    this.#reward = report.metrics['reward'] ?? null;
+    events.pushStep(this.id, report);
+    await this.#store(report);
+    this.#cost.trained(report.metrics['step_time'] ?? 0);
+    const dear = this.#cost.notice();
+    if (dear !== null) this.#notice('info', dear);
     this.#tell(this.#phase);
+    return 'step';
   }
 
   /** With what the run tells its chat template. */
@@ -352,6 +381,7 @@ export class Training {
     await bench.load(checkpoint.config.policy, loraSetup(checkpoint.config), checkpoint.state, this);
     this.#trainer = checkpoint.trainer;
     this.#saved = checkpoint.step;
+    this.#evaluated = (await this.#tools.storage.heldOut(this.id)).flatMap(({ step }) => (step <= checkpoint.step ? [step] : []));
     this.#savedAt = performance.now();
     this.#reward = checkpoint.reward;
     this.#unsaved = null;

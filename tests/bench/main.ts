@@ -66,6 +66,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     suite.out.set('jax-js', `jax-js did not start: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (large) await suite.selfCheck(adapter);
+  await suite.heldOutShare();
   const small = benchConfig(128);
   const ours = ['portable', 'fused'] as const;
   await suite.open(small, ours);

@@ -50,6 +50,13 @@ export const rowSpecs = [
     hardware: true,
     engines: ['fused', 'portable'],
   },
+  {
+    name: 'heldOut.share',
+    what: 'held-out questions of a run of 100 steps, of all its time (bundled policy, WebAssembly)',
+    unit: '%',
+    target: '≤ 10 %',
+    engines: ['portable'],
+  },
   { name: 'trainStep.javascript', what: 'JavaScript from the call of a step to its last submit', unit: 'JavaScript ms', target: '' },
   {
     name: 'trainStep.d128.256',

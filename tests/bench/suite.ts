@@ -5,6 +5,13 @@
 import { createEngine } from '../../src/engine/create.ts';
 import type { TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
+import { folderSource } from '../../src/cli/folder.ts';
+import { personas, voices } from '../../src/persona/world.ts';
+import { loadPolicy } from '../../src/policy/policy.ts';
+import { recipes } from '../../src/rl/recipes.ts';
+import { initialTrainerState } from '../../src/rl/trainer.ts';
+import { HeldOutCost } from '../../src/run/cost.ts';
+import { runSteps } from '../../src/run/loop.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
 import { policyLayout } from '../../src/engine/fused/layout.ts';
 import { planMemory } from '../../src/engine/fused/memory-plan.ts';
@@ -67,6 +74,22 @@ export class Suite {
       if (check.passed) this.rows.add('selfCheck', engine, [check.milliseconds]);
       else this.failures.push(checkSentence(check));
     }
+  }
+
+  /** What the usual held-out questions cost a run that every machine can make: ten steps of it, and the evaluations before and after. */
+  async heldOutShare(): Promise<void> {
+    const policy = await loadPolicy(await folderSource('public/models/permix-tiny'));
+    const engine = await createEngine({ config: policy.config, weights: policy.weights, engine: 'portable', backend: 'wasm' });
+    await engine.setReference();
+    const cost = new HeldOutCost(recipes.permix);
+    const config = { ...recipes.permix, steps: recipes.permix.heldOut.every };
+    const given = { tokenizer: policy.tokenizer!, eosIds: policy.config.eosIds, personas, voices, config };
+    for await (const event of runSteps({ ...given, engine, state: initialTrainerState, evaluated: [] })) {
+      if (event.kind === 'evaluation') cost.asked(event.evaluation.seconds);
+      else cost.trained(event.report.metrics.step_time ?? 0);
+    }
+    engine.dispose();
+    this.rows.add('heldOut.share', 'portable', [100 * (cost.share ?? 0)]);
   }
 
   /** Makes contenders with the same weights. */

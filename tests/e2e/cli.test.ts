@@ -108,7 +108,7 @@ describe('permix probe', () => {
 });
 
 describe('permix train', () => {
-  const settings = { promptsPerStep: 2, groupSize: 4, sampling: { maxNewTokens: 6 }, checkpointEvery: 1 };
+  const settings = { promptsPerStep: 2, groupSize: 4, sampling: { maxNewTokens: 6 }, checkpointEvery: 1, heldOut: { questions: 0 } };
   const train = async (out: string, ...args: string[]) => {
     const config = join(scratch, 'settings.json');
     await writeFile(config, JSON.stringify(settings));
@@ -147,12 +147,34 @@ describe('permix train', () => {
     expect(reply['promptTokens']).not.toEqual([]);
   });
 
-  it('measures accuracy before and after, worst persona included', async () => {
-    const { code, stdout, stderr } = await train(join(scratch, 'measured'), '--steps', '1', '--eval', '1');
+  it('asks held-out questions before, on the way and at the end, and none of them again', async () => {
+    const out = join(scratch, 'measured');
+    const asked = (stdout: string) => jsonLines(stdout).flatMap((line) => ('eval/none' in line ? [line] : []));
+    const { code, stdout, stderr } = await train(out, '--steps', '2', '--held-out', '2', '--held-out-every', '2');
     expect(code, stderr).toBe(0);
-    const evaluations = jsonLines(stdout).flatMap(({ evaluation }) => (evaluation ? [evaluation as { when: string; worst: number }] : []));
-    expect(evaluations.map(({ when }) => when)).toEqual(['before', 'after']);
-    expect(evaluations[1]!.worst).toBeGreaterThanOrEqual(0);
+    expect(asked(stdout).map(({ step }) => step)).toEqual([0, 2]);
+    for (const name of ['worst', 'mean', 'pss', 'pss_null', 'accuracy/pirate']) expect(asked(stdout)[1]).toHaveProperty([`eval/${name}`]);
+    const more = await train(out, '--resume', '--steps', '3');
+    expect(more.code, more.stderr).toBe(0);
+    expect(asked(more.stdout).map(({ step }) => step)).toEqual([3]);
+  });
+
+  it('races RLVR and PerMix step by step, stops after its minutes, and goes on', async () => {
+    const [out, config] = [join(scratch, 'race'), join(scratch, 'race.json')];
+    const { recipe: _, mix: __, ...shared } = settings as Record<string, unknown>;
+    await writeFile(config, JSON.stringify({ ...shared, heldOut: { questions: 2, every: 2 } }));
+    const race = (...more: string[]) => permix(['race', '--out', out, ...more]);
+    const given = ['--config', config, '--model', whole, '--backend', 'wasm', '--json', '--steps', '2'];
+    const first = await race(...given, '--minutes', '0');
+    expect(first.code, first.stderr).toBe(0);
+    expect(first.stderr).toMatch(/permix race --out .+ --resume continues/);
+    const rest = await race('--resume', '--json');
+    expect(rest.code, rest.stderr).toBe(0);
+    const lines = [...jsonLines(first.stdout), ...jsonLines(rest.stdout)];
+    const trained = lines.flatMap((line) => ('reward' in line ? [`${String(line['run'])} ${String(line['step'])}`] : []));
+    expect(trained).toEqual(['RLVR 1', 'PerMix 1', 'RLVR 2', 'PerMix 2']);
+    expect(lines.at(-1)!['sentence']).toMatch(/^Worst voice: right in \d+\u00a0% → \d+\u00a0% with RLVR → \d+\u00a0% with PerMix\./);
+    expect((await race(...given)).code).toBe(2);
   });
 
   it.skipIf(process.platform === 'win32')('is saved by Ctrl-C and continues', async () => {

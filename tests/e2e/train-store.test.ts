@@ -23,7 +23,15 @@ let model = '';
 let config = '';
 
 /** Cross-entropy: every step has a gradient, whatever the replies are. */
-const settings = { recipe: 'sft', seed: 3, promptsPerStep: 2, groupSize: 2, sampling: { maxNewTokens: 4 }, checkpointEvery: 2 };
+const settings = {
+  recipe: 'sft',
+  seed: 3,
+  promptsPerStep: 2,
+  groupSize: 2,
+  sampling: { maxNewTokens: 4 },
+  checkpointEvery: 2,
+  heldOut: { questions: 1, every: 2 },
+};
 
 beforeAll(async () => {
   scratch = await scratchFolder();
@@ -85,7 +93,11 @@ describe.skipIf(process.platform === 'win32')('permix train, killed', () => {
     for (const file of ['checkpoints/step-6', 'policy/model.safetensors']) {
       expect((await readFile(join(killed, file))).equals(await readFile(join(straight, file))), file).toBe(true);
     }
-    expect((await readdir(killed)).sort()).toEqual(['checkpoints', 'metrics.jsonl', 'policy', 'run.json']);
+    const asked = async (out: string) =>
+      jsonLines(await readFile(join(out, 'heldout.jsonl'), 'utf8')).map(({ seconds: _, seal: __, ...line }) => line);
+    expect((await asked(killed)).map(({ step }) => step)).toEqual([0, 2, 4, 6]);
+    expect(await asked(killed)).toEqual(await asked(straight));
+    expect((await readdir(killed)).sort()).toEqual(['checkpoints', 'heldout.jsonl', 'metrics.jsonl', 'policy', 'run.json']);
   });
 });
 
@@ -118,7 +130,7 @@ describe('what is said is followed', () => {
     const words = advice![2]!.replace('FILE.json', join(scratch, 'FILE.json')).replace('DIR', saved).split(' ');
     const followed = await permix([...words, '--backend', 'cpu', '--json']);
     expect(followed.code, followed.stderr).toBe(0);
-    const [first] = jsonLines(followed.stdout);
+    const first = jsonLines(followed.stdout).find((line) => 'personas' in line);
     expect(await stepsOf(saved)).toEqual(Array.from({ length: 9 - Number(first!['step']) }, (_, i) => Number(first!['step']) + i));
     expect((await stepsOf(saved)).at(-1)).toBe(8);
   });

@@ -23,6 +23,7 @@ export const smallRun: RunConfig = {
   sampling: { ...recipes.permix.sampling, maxNewTokens: 3 },
   optim: { ...recipes.permix.optim, learningRate: 1e-2 },
   checkpointEvery: 2,
+  heldOut: { questions: 0, every: 2 },
 };
 
 export async function database(name: string): Promise<IndexedStorage> {

@@ -1,7 +1,16 @@
 /** Small run records for the storage tests: a state of a few odd numbers, a config, a draft of a checkpoint. */
 import type { PolicyState } from '../../src/engine/engine.ts';
 import { recipes } from '../../src/rl/recipes.ts';
-import type { CheckpointDraft, MetricsRecord, RolloutsRecord, RunRecord } from '../../src/storage/records.ts';
+import type { LabDatabase } from '../../src/storage/database.ts';
+import { seal } from '../../src/storage/seal.ts';
+import type {
+  CheckpointDraft,
+  CheckpointInfo,
+  HeldOutRecord,
+  MetricsRecord,
+  RolloutsRecord,
+  RunRecord,
+} from '../../src/storage/records.ts';
 
 export function runRecord(id: string, created = 1): RunRecord {
   return {
@@ -48,4 +57,19 @@ export function stepRecords(runId: string, step: number): [MetricsRecord, Rollou
     { runId, step, metrics: { reward: step / 10 }, personas: {} },
     { runId, step, rollouts: [] },
   ];
+}
+
+export function heldOutRecord(runId: string, step: number): HeldOutRecord {
+  const reply = (text: string) => ({ question: '1+1?', answer: '2', text, correct: text === '2', parsed: text, reason: '' });
+  const row = (name: string, ...texts: string[]) => ({ row: name, personaId: name === 'none' ? null : name, replies: texts.map(reply) });
+  return { runId, step, rows: [row('none', '2', '2'), row('poet', '2', '3'), row('cook', '3', '3')], seconds: 0.5 };
+}
+
+/** A run as a database of any version holds it, which the storage of this version would not write into an older one. */
+export async function putRun(database: LabDatabase, id: string): Promise<CheckpointInfo> {
+  const { info, bytes } = await seal(draft(id, 0));
+  await database.put('runs', runRecord(id));
+  await database.put('checkpoints', info);
+  await database.put('payloads', { id: info.id, bytes });
+  return info;
 }

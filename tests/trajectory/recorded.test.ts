@@ -1,6 +1,7 @@
 /**
  * The recorded run that the page replays is what the trainer computes: its first three steps, trained again from the bundled policy on the
- * recording's engine, have the same metrics, the same answers by persona and the same replies, token by token.
+ * recording's engine, have the same metrics, the same answers by persona and the same replies, token by token; the base answers the held-out
+ * questions as it did.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,11 +9,13 @@ import { expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import { folderSource } from '../../src/cli/folder.ts';
 import { readRecording, recordedMetrics, recordedRun, recordedRollouts } from '../../src/evaluate/reproduction/recorded.ts';
-import { personas } from '../../src/persona/world.ts';
+import type { HeldOutEvaluation } from '../../src/evaluate/held-out.ts';
+import { personas, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { isTiming, metricNames } from '../../src/rl/metric-names.ts';
 import type { StepReport } from '../../src/rl/events.ts';
-import { initialTrainerState, train } from '../../src/rl/trainer.ts';
+import { initialTrainerState } from '../../src/rl/trainer.ts';
+import { runSteps } from '../../src/run/loop.ts';
 
 const root = join(import.meta.dirname, '../..');
 const steps = 3;
@@ -35,11 +38,16 @@ it.each(recording.runs.map((run) => [run.name, run] as const))('%s: three steps 
   await engine.setReference();
   const reports: StepReport[] = [];
   const { eosIds } = policy.config;
-  const setup = { engine, tokenizer: policy.tokenizer!, eosIds, personas, config: run.config, state: initialTrainerState };
-  for await (const { report } of train(setup)) if (reports.push(report) === steps) break;
+  const heldOut: HeldOutEvaluation[] = [];
+  const [tokenizer, { config }, state] = [policy.tokenizer!, run, initialTrainerState];
+  for await (const event of runSteps({ engine, tokenizer, eosIds, personas, voices, config, state, evaluated: [] })) {
+    if (event.kind === 'evaluation') heldOut.push(event.evaluation);
+    else if (reports.push(event.report) === steps) break;
+  }
   engine.dispose();
 
-  const again = recordedRun(run.name, run.config, reports);
+  const again = recordedRun(run.name, run.config, reports, heldOut);
+  expect(again.heldOut[0]!.rows).toEqual(run.heldOut[0]!.rows);
   for (let step = 1; step <= steps; step++) {
     const [expected, found] = [recordedMetrics(run, step), recordedMetrics(again, step)];
     expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());

@@ -5,7 +5,8 @@ import type { RolloutRecord } from '../../src/rl/events.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { personas } from '../../src/persona/world.ts';
 import { readRequest, withRequest } from '../../src/state/address.ts';
-import { examine } from '../../src/state/health.ts';
+import { examine, type Patient } from '../../src/state/health.ts';
+import type { HeldOutEvaluation } from '../../src/evaluate/held-out.ts';
 import { Metrics } from '../../src/state/metrics.svelte.ts';
 import { expectedAnswer, isRight } from '../../src/state/probe-check.ts';
 import { groupRollouts } from '../../src/state/rollout-groups.ts';
@@ -88,7 +89,14 @@ describe('health', () => {
     }
     return metrics;
   };
-  const titles = (metrics: Metrics): string[] => examine(metrics).map(({ title }) => title);
+  const patient = (metrics: Metrics, more: Partial<Patient> = {}): Patient => ({
+    metrics,
+    config: recipes.rlvr,
+    heldOut: [],
+    checkpoints: [0, 10, 20].map((step) => ({ step, reward: step === 0 ? null : step / 100 })),
+    ...more,
+  });
+  const titles = (metrics: Metrics): string[] => examine(patient(metrics)).map(({ title }) => title);
 
   it.each([
     ['Reward is rising', { reward: (step: number) => step / 40 }],
@@ -104,7 +112,53 @@ describe('health', () => {
   });
 
   it('is silent before the first step', () => {
-    expect(examine(new Metrics())).toEqual([]);
+    expect(examine(patient(new Metrics()))).toEqual([]);
+  });
+
+  it('names the learning rate, and goes back to the best checkpoint before the fall with the recipe’s', () => {
+    const metrics = run(30, { reward: (step) => (step <= 12 ? 0.6 : 0.1) });
+    const optim = { ...recipes.rlvr.optim, learningRate: 3e-2 };
+    const [finding] = examine(patient(metrics, { config: { ...recipes.rlvr, optim } }));
+    expect(finding).toMatchObject({ title: 'The learning rate is too high', remedy: { label: 'Back to step 10 with 0.0003', step: 10 } });
+    expect(finding!.text).toContain('100 times the recipe’s 0.0003');
+    expect(checkConfig(finding!.remedy!.config, personas)).toEqual([]);
+  });
+
+  it('sees the worst voice fall while the reward rises, and proposes the mix', () => {
+    const evaluation = (step: number, right: number): HeldOutEvaluation => {
+      const row = (name: string, count: number) => ({
+        row: name,
+        personaId: name,
+        replies: Array.from({ length: 10 }, (_, i) => ({
+          question: 'q',
+          answer: 'a',
+          text: '',
+          correct: i < count,
+          parsed: null,
+          reason: '',
+        })),
+      });
+      return { step, seconds: 1, rows: [row('a', 10), row('b', right)] };
+    };
+    const metrics = run(30, { reward: (step) => 0.5 + step / 100 });
+    const heldOut = [evaluation(0, 2), evaluation(10, 8), evaluation(20, 4), evaluation(30, 2)];
+    const [finding] = examine(patient(metrics, { heldOut }));
+    expect(finding).toMatchObject({ title: 'The worst voice is falling', remedy: { step: null, config: { recipe: 'permix' } } });
+    expect(finding!.text).toContain('from 80 % at step 10 to 20 %');
+    expect(examine(patient(metrics, { heldOut: heldOut.slice(0, 2) }))[0]!.title).toBe('Reward is rising');
+  });
+
+  it.each([
+    ['Far from the base', { kl: () => 2 }],
+    ['Steps are too long', { ratio_max: () => 50 }],
+    ['Replies grow', { 'completions/mean_length': (step: number) => step }],
+    ['Cut off', { 'completions/clipped_ratio': () => 0.8 }],
+    ['Nothing to compare', { reward: () => 0, frac_reward_zero_std: () => 1 }],
+  ])('%s: what it proposes for the next run can be run', (title, columns) => {
+    const finding = examine(patient(run(20, columns))).find((one) => one.title === title)!;
+    expect(finding.remedy!.label).toMatch(/^Next run: /);
+    expect(checkConfig(finding.remedy!.config, personas)).toEqual([]);
+    expect(finding.remedy!.config).not.toEqual(recipes.rlvr);
   });
 });
 

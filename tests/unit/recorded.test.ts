@@ -10,6 +10,7 @@ import {
   tellingGroups,
 } from '../../src/evaluate/reproduction/recorded.ts';
 import { labErrorCode } from '../../src/errors.ts';
+import { heldOutRecord } from '../helpers/run-records.ts';
 import type { RolloutRecord, StepReport } from '../../src/rl/events.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 
@@ -52,7 +53,8 @@ const reports = Array.from({ length: config.steps }, (_, i): StepReport => ({
   seconds: { generate: 1, verify: 0, score: 0, update: 1 },
 }));
 
-const run = recordedRun('PerMix', config, reports);
+const heldOut = [0, 10, config.steps].map((step) => heldOutRecord('a', step));
+const run = recordedRun('PerMix', config, reports, heldOut);
 const recording = {
   format: recordingFormat,
   version: recordingVersion,

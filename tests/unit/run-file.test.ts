@@ -9,7 +9,7 @@ import { IndexedStorage } from '../../src/storage/indexed.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { packRun, readRunFile, type StoredRun } from '../../src/storage/run-file.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
-import { draft, runRecord, stepRecords } from '../helpers/run-records.ts';
+import { draft, heldOutRecord, runRecord, stepRecords } from '../helpers/run-records.ts';
 
 const fileOf = (bytes: BlobPart) => new File([bytes], 'my.permix-run');
 const failure = (promise: Promise<unknown>): Promise<Error> =>
@@ -20,7 +20,12 @@ const failure = (promise: Promise<unknown>): Promise<Error> =>
 
 function stored(): StoredRun {
   const { runId: _, kept: __, ...checkpoint } = draft('a', 2);
-  return { run: { ...runRecord('a'), step: 2 }, checkpoint, metrics: [1, 2].map((step) => stepRecords('a', step)[0]) };
+  return {
+    run: { ...runRecord('a'), step: 2 },
+    checkpoint,
+    metrics: [1, 2].map((step) => stepRecords('a', step)[0]),
+    heldOut: [heldOutRecord('a', 0), heldOutRecord('a', 2)],
+  };
 }
 
 it('comes back as it was', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sealedJson } from '../../src/cli/files.ts';
 import { RunFolder } from '../../src/cli/run-folder.ts';
+import type { HeldOutLine } from '../../src/cli/step-log.ts';
 import { StoredRun } from '../../src/cli/stored-run.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { parseRunConfig } from '../../src/rl/check.ts';
@@ -27,6 +28,11 @@ function content(step: number): CheckpointContent {
 }
 
 const line = (step: number) => ({ step, reward: step / 100, personas: { nöne: { correct: 1, total: 2 } } }) as never;
+
+const asked = (step: number): HeldOutLine => {
+  const reply = { question: '1+1?', answer: '2', text: '2', correct: true, parsed: '2', reason: 'right' };
+  return { step, 'eval/none': 1, rows: [{ row: 'none', personaId: null, replies: [reply] }], seconds: 1 };
+};
 
 /** Steps 1 to `to`, a checkpoint at every second one. */
 async function trained(path: string, to: number): Promise<string> {
@@ -124,7 +130,7 @@ describe('a run folder', () => {
   it('finds one changed bit, wherever it is, and names the file', async () => {
     const path = await trained(join(scratch, 'bits'), 4);
     const writer = (await again(path)).folder;
-    await writer.writeEvaluations([{ when: 'before', step: 0, task: 'addition', problems: 1, mean: 0.5, worst: 0, personas: { none: 1 } }]);
+    await writer.appendHeldOut(asked(4));
     await writer.close();
     const stored = new StoredRun(path);
     const allLines = async () => {
@@ -134,7 +140,9 @@ describe('a run folder', () => {
     const reading: Readonly<Record<string, () => Promise<unknown>>> = {
       'run.json': () => stored.readRun(''),
       'metrics.jsonl': allLines,
-      'evaluation.json': () => stored.readEvaluations(),
+      'heldout.jsonl': async () => {
+        if ((await stored.heldOut()).brokenLine !== null) throw stored.damaged('heldout.jsonl', '');
+      },
       'checkpoints/step-4': () => stored.checkpoint(4, run),
     };
     for (const [name, read] of Object.entries(reading)) {

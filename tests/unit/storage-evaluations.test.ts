@@ -7,7 +7,7 @@ import { IndexedStorage } from '../../src/storage/indexed.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import type { CellRecord, EvaluationRecord } from '../../src/storage/records.ts';
 import type { LabStorage } from '../../src/storage/storage.ts';
-import { draft, runRecord, stepRecords } from '../helpers/run-records.ts';
+import { draft, putRun, runRecord, stepRecords } from '../helpers/run-records.ts';
 
 const evaluation = (id: string, created = 1): EvaluationRecord => ({
   id,
@@ -82,8 +82,9 @@ describe.each(storages)('evaluations in %s', (_name, open) => {
 
 it('a database of before there were evaluations keeps everything and takes them', async () => {
   const name = `evaluations-${databases++}`;
-  const before = new IndexedStorage(await openDatabase(name, upgrades.slice(0, 1)));
-  const first = await before.createRun(runRecord('a'), draft('a', 0));
+  const older = await openDatabase(name, upgrades.slice(0, 1));
+  const first = await putRun(older, 'a');
+  const before = new IndexedStorage(older);
   await before.saveStep(...stepRecords('a', 1));
   const run = await before.run('a');
   before.close();

@@ -7,7 +7,7 @@ import { IndexedStorage } from '../../src/storage/indexed.ts';
 import type { JudgedRecord, JudgementRecord } from '../../src/storage/judgements.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import type { LabStorage } from '../../src/storage/storage.ts';
-import { draft, runRecord } from '../helpers/run-records.ts';
+import { draft, putRun, runRecord } from '../helpers/run-records.ts';
 
 const judgement = (id: string, created = 1): JudgementRecord => ({
   id,
@@ -58,8 +58,9 @@ describe.each(storages)('judgements in %s', (_name, open) => {
 
 it('a database of before there were judgements keeps everything and takes them', async () => {
   const name = `judgements-${databases++}`;
-  const before = new IndexedStorage(await openDatabase(name, upgrades.slice(0, 2)));
-  const first = await before.createRun(runRecord('a'), draft('a', 0));
+  const older = await openDatabase(name, upgrades.slice(0, 2));
+  const first = await putRun(older, 'a');
+  const before = new IndexedStorage(older);
   const run = await before.run('a');
   before.close();
 

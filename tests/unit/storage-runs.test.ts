@@ -6,7 +6,7 @@ import { IndexedStorage } from '../../src/storage/indexed.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { retiredCheckpoints, retiredRolloutStep } from '../../src/storage/retention.ts';
 import type { LabStorage } from '../../src/storage/storage.ts';
-import { draft, runRecord, stepRecords } from '../helpers/run-records.ts';
+import { draft, heldOutRecord, runRecord, stepRecords } from '../helpers/run-records.ts';
 
 let databases = 0;
 const storages: readonly [string, () => Promise<LabStorage>][] = [
@@ -44,11 +44,16 @@ describe.each(storages)('storage in %s', (_name, open) => {
     await storage.createRun(runRecord('a'), draft('a', 0));
     await storage.createRun(runRecord('b'), draft('b', 0));
     for (const step of [2, 1, 10, 3]) await storage.saveStep(...stepRecords('a', step));
+    for (const step of [10, 0, 2]) await storage.saveHeldOut(heldOutRecord('a', step));
+    await storage.saveHeldOut(heldOutRecord('b', 10));
+    expect(await storage.heldOut('a')).toEqual([0, 2, 10].map((step) => heldOutRecord('a', step)));
     await storage.saveStep(...stepRecords('b', 5));
     expect((await storage.metrics('a')).map(({ step }) => step)).toEqual([1, 2, 3, 10]);
     await storage.rewind('a', 2);
     expect((await storage.metrics('a')).map(({ step }) => step)).toEqual([1, 2]);
     expect(await storage.rollouts('a', 3)).toBeNull();
+    expect((await storage.heldOut('a')).map(({ step }) => step)).toEqual([0, 2]);
+    expect(await storage.heldOut('b')).toHaveLength(1);
     expect(await storage.rollouts('a', 2)).toEqual(stepRecords('a', 2)[1]);
     expect(await storage.metrics('b')).toHaveLength(1);
   });
@@ -85,7 +90,8 @@ describe.each(storages)('storage in %s', (_name, open) => {
     const storage = await open();
     await storage.createRun(runRecord('a'), draft('a', 0));
     await storage.saveStep(...stepRecords('a', 1));
-    await storage.createRun(runRecord('b'), draft('b', 1), await storage.metrics('a'));
+    await storage.createRun(runRecord('b'), draft('b', 1), { metrics: await storage.metrics('a'), heldOut: [heldOutRecord('a', 0)] });
+    expect(await storage.heldOut('b')).toEqual([heldOutRecord('b', 0)]);
     expect((await storage.metrics('b')).map(({ runId, step }) => [runId, step])).toEqual([['b', 1]]);
     expect((await storage.run('b')).step).toBe(1);
   });
@@ -95,10 +101,12 @@ describe.each(storages)('storage in %s', (_name, open) => {
     for (const id of ['a', 'b']) {
       await storage.createRun(runRecord(id), draft(id, 0));
       await storage.saveStep(...stepRecords(id, 1));
+      await storage.saveHeldOut(heldOutRecord(id, 0));
     }
     await storage.deleteRun('a');
     await storage.deleteRun('a');
     expect((await storage.runs()).map(({ id }) => id)).toEqual(['b']);
+    expect([await storage.heldOut('a'), await storage.heldOut('b')]).toEqual([[], [heldOutRecord('b', 0)]]);
     expect([await storage.metrics('a'), await storage.rollouts('a', 1), await storage.checkpoints('a')]).toEqual([[], null, []]);
     const [left] = await storage.checkpoints('b');
     expect((await storage.checkpoint(left!.id)).step).toBe(0);

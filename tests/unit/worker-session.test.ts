@@ -106,6 +106,59 @@ describe('a run', () => {
     await session.stop();
   });
 
+  it('asks its held-out questions, keeps what was answered, and asks none of them again', async () => {
+    const { probe, session, storage, name } = await open();
+    const asking = { ...smallRun, heldOut: { questions: 2, every: 2 } };
+    const told = (from: SessionProbe) => from.events.flatMap((event) => (event.type === 'evaluation' ? [event.evaluation.step] : []));
+    const paused = probe.phase('paused');
+    const id = await session.start(asking);
+    await probe.next((event) => event.type === 'evaluation' && event.evaluation.step === 2);
+    await session.pause();
+    await paused;
+    const before = await storage.heldOut(id);
+    expect(before.map(({ step }) => step).slice(0, 2)).toEqual([0, 2]);
+    // Another tab, after this one was closed.
+    const later = new SessionProbe(await database(name));
+    await later.boot('cpu');
+    const finished = later.phase('finished');
+    await later.session.resume(id);
+    await finished;
+    expect([...told(probe), ...told(later)]).toEqual([0, 2, 4, 6]);
+    const { heldOut } = await later.session.history(id);
+    expect(heldOut.map(({ step }) => step)).toEqual([0, 2, 4, 6]);
+    expect(heldOut.slice(0, before.length)).toEqual(before);
+  });
+
+  it('races another one: a step of each in turn, together paused, resumed and finished', async () => {
+    const { probe, session, storage } = await open();
+    const both = (phase: string) => (event: TrainerEvent) => event.type === 'session' && event.phase === phase;
+    const { rlvr, permix } = await session.race({ ...smallRun, steps: 4, heldOut: { questions: 2, every: 4 } });
+    expect([(await storage.run(rlvr)).config.mix.noneShare, (await storage.run(permix)).config.mix.noneShare]).toEqual([1, 0.5]);
+    await probe.next((event) => event.type === 'metrics' && event.runId === permix);
+    expect(labErrorCode(await failure(session.start(smallRun)))).toBe('usage');
+    await session.pause();
+    const reached = await Promise.all([rlvr, permix].map(async (id) => (await storage.run(id)).step));
+    // An evaluation is a turn too.
+    expect(Math.abs(reached[0]! - reached[1]!)).toBeLessThanOrEqual(2);
+    const done = new Set<string>();
+    const finished = probe.next((event) => both('finished')(event) && done.add((event as { runId: string }).runId).size === 2);
+    await session.resume(permix);
+    await finished;
+    for (const id of [rlvr, permix]) {
+      const { run, steps, heldOut } = await session.history(id);
+      expect([run.status, run.step, steps.map(({ step }) => step), heldOut.map(({ step }) => step)]).toEqual([
+        'finished',
+        4,
+        [1, 2, 3, 4],
+        [0, 4],
+      ]);
+    }
+    // Each is what it would have been alone.
+    const alone = await probe.train({ ...(await storage.run(rlvr)).config, heldOut: smallRun.heldOut });
+    const weights = async (id: string) => (await storage.checkpoint((await storage.checkpoints(id))[0]!.id)).state;
+    expect(await weights(alone)).toEqual(await weights(rlvr));
+  });
+
   it('refuses a configuration that makes no sense, with sentences', async () => {
     const { session } = await open();
     const error = await failure(session.start({ ...smallRun, tasks: [{ id: 'poetry', weight: 1 }] }));

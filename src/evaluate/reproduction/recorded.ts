@@ -7,10 +7,11 @@ import { parseJson } from '../../json.ts';
 import type { RunConfig } from '../../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../../rl/events.ts';
 import type { MetricName } from '../../rl/metric-names.ts';
+import type { HeldOutEvaluation } from '../held-out.ts';
 import { misshapen, recordingShape } from './shapes.ts';
 
 export const recordingFormat = 'permix-recording';
-export const recordingVersion = 1;
+export const recordingVersion = 2;
 
 export interface Recording {
   readonly format: typeof recordingFormat;
@@ -34,6 +35,8 @@ export interface RecordedRun {
   readonly personas: readonly PersonaAccuracy[];
   /** Some groups of some steps, by ascending step. */
   readonly rollouts: readonly { readonly step: number; readonly rollouts: readonly RolloutRecord[] }[];
+  /** By ascending step, the first before step 1. */
+  readonly heldOut: readonly HeldOutEvaluation[];
 }
 
 /** Groups whose rollouts are kept, of the first steps and of every tenth. */
@@ -42,7 +45,12 @@ const firstSteps = 3;
 const between = 10;
 
 /** A recorded run from the reports of all its steps, in order. */
-export function recordedRun(name: string, config: RunConfig, reports: readonly StepReport[]): RecordedRun {
+export function recordedRun(
+  name: string,
+  config: RunConfig,
+  reports: readonly StepReport[],
+  heldOut: readonly HeldOutEvaluation[],
+): RecordedRun {
   const names = [...new Set(reports.flatMap(({ metrics }) => Object.keys(metrics) as MetricName[]))];
   return {
     name,
@@ -52,6 +60,7 @@ export function recordedRun(name: string, config: RunConfig, reports: readonly S
     rollouts: reports
       .filter(({ step }) => step <= firstSteps || step % between === 0 || step === config.steps)
       .map(({ step, rollouts }) => ({ step, rollouts: tellingGroups(rollouts) })),
+    heldOut,
   };
 }
 
@@ -105,7 +114,12 @@ export function readRecording(text: string): Recording {
   if (place !== null) throw wrong(`${place} is not what it should be`);
   for (const run of runs as readonly RecordedRun[]) {
     const steps = run.personas.length;
-    const whole = steps > 0 && steps === run.config.steps && Object.values(run.columns).every((column) => column.length === steps);
+    const [first, last] = [run.heldOut[0]?.step, run.heldOut.at(-1)?.step];
+    const whole =
+      steps > 0 &&
+      steps === run.config.steps &&
+      [first, last].join() === [0, steps].join() &&
+      Object.values(run.columns).every((column) => column.length === steps);
     if (!whole) throw wrong(`steps are missing in “${run.name}”`);
   }
   return recording as Recording;

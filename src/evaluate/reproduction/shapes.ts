@@ -105,6 +105,8 @@ const rollout = z.looseObject({
   batch: z.optional(z.looseObject(columns('rows', 'tokens', 'endedTokens', 'rewardStd'))),
 });
 
+const heldOutReply = z.looseObject({ question: text, answer: text, text, correct: z.boolean(), parsed: z.nullable(text), reason: text });
+
 export const recordingShape = z.looseObject({
   command: text,
   date,
@@ -119,6 +121,7 @@ export const recordingShape = z.looseObject({
       columns: z.record(text, list(known)),
       personas: list(z.record(text, z.looseObject(columns('correct', 'total')))),
       rollouts: list(z.looseObject({ step: z.int(), rollouts: list(rollout) })),
+      heldOut: list(z.looseObject({ step: z.int(), rows: list(z.looseObject({ row: text, replies: list(heldOutReply) })) })),
     }),
   ),
 });

@@ -12,6 +12,17 @@ export interface Chart {
   readonly range?: readonly [number, number];
 }
 
+/** Graded on what the run itself asks, so that the rewards of two mixes are no comparison. */
+export const rewardChart = {
+  names: ['reward'],
+  title: 'Reward',
+  unit: 'on this run’s own prompts; band: spread within groups',
+  meaning:
+    'Share of right answers among a step’s rollouts. RLVR is graded without personas, PerMix under those of its mix, so the two are no comparison.',
+  spread: 'reward_std',
+  range: [0, 1],
+} as const;
+
 export const charts: readonly Chart[] = [
   {
     metrics: ['entropy'],

@@ -1,0 +1,170 @@
+/**
+ * The race of RLVR and PerMix that the page begins with: what the base answers, what both answer while they train here, or what they answered
+ * in the recording where nothing is trained. Which run's charts are on view is the lab's business.
+ */
+import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
+import type { RunConfig } from '../rl/config.ts';
+import { raceRecipes, raceSentence, raceSettings, type RaceArm } from '../run/race.ts';
+import type { RunRecord } from '../storage/records.ts';
+import type { Boot, Race as RacePair, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
+import { HeldOut } from './held-out.svelte.ts';
+import { Replay } from './replay.svelte.ts';
+import { errorSentence } from './sentence.ts';
+
+/** Enough for the difference to show, in about a minute on one core. */
+export const raceLength = { steps: 30, every: 6 } as const;
+
+class Arm {
+  readonly heldOut = new HeldOut();
+  phase = $state<SessionPhase>('idle');
+  step = $state(0);
+  message = $state<string | null>(null);
+}
+
+/** What one column of the picture shows. */
+export interface RaceColumn {
+  readonly arm: 'base' | RaceArm;
+  readonly evaluation: HeldOutEvaluation | null;
+  /** More is on its way. */
+  readonly filling: boolean;
+}
+
+export class Race {
+  readonly replay = new Replay();
+  readonly arms: Readonly<Record<RaceArm, Arm>> = { rlvr: new Arm(), permix: new Arm() };
+  /** The two runs of this browser that are shown; null: none were made yet. */
+  pair = $state.raw<RacePair | null>(null);
+  /** What the policy answered here, before any race. */
+  base = $state.raw<HeldOutEvaluation | null>(null);
+  /** Seconds of one step on this machine; null while it is not known. */
+  stepSeconds = $state<number | null>(null);
+  trying = $state(false);
+  /** The recording is being watched instead. */
+  watching = $state(false);
+
+  constructor(private readonly api: () => TrainerApi) {}
+
+  /** Whether a step or an evaluation of the rival is on its way. */
+  get rivalActive(): boolean {
+    return ['starting', 'running', 'pausing', 'recovering'].includes(this.arms.rlvr.phase);
+  }
+
+  /** What the picture shows, left to right. */
+  get columns(): readonly RaceColumn[] {
+    if (this.watching || (!this.pair && !this.base)) return this.#recorded;
+    const base = (this.pair && this.arms.permix.heldOut.first) ?? (this.pair && this.arms.rlvr.heldOut.first) ?? this.base;
+    return [
+      { arm: 'base', evaluation: base ?? this.#recorded[0]!.evaluation, filling: this.trying },
+      ...raceRecipes.map((arm) => {
+        const { heldOut, phase } = this.arms[arm];
+        const trained = heldOut.latest && heldOut.latest.step > 0 ? heldOut.latest : null;
+        return { arm, evaluation: this.pair ? trained : null, filling: this.pair !== null && phase === 'running' };
+      }),
+    ];
+  }
+
+  get #recorded(): readonly RaceColumn[] {
+    const { runs, step, playing } = this.replay;
+    const [first] = runs;
+    return [
+      { arm: 'base', evaluation: first?.recorded.heldOut[0] ?? null, filling: false },
+      ...raceRecipes.map((arm) => {
+        const run = runs.find(({ recipe }) => recipe === arm);
+        const shown = this.watching && step > 0 ? run?.recorded.heldOut.findLast((one) => one.step <= step && one.step > 0) : null;
+        return { arm, evaluation: shown ?? null, filling: this.watching && playing };
+      }),
+    ];
+  }
+
+  /** What came out, where both stand at the same step; null before. */
+  get sentence(): string | null {
+    const [base, rlvr, permix] = this.columns.map(({ evaluation }) => evaluation);
+    if (!base || !rlvr || !permix || rlvr.step !== permix.step || rlvr.step === 0) return null;
+    return raceSentence({ base, rlvr, permix });
+  }
+
+  /** About how long a race takes here, in seconds. */
+  get seconds(): number | null {
+    const asking = (this.base?.seconds ?? 0) * (raceLength.steps / raceLength.every + 1);
+    return this.stepSeconds === null ? null : 2 * (raceLength.steps * this.stepSeconds + asking);
+  }
+
+  get finished(): boolean {
+    return this.pair !== null && raceRecipes.every((arm) => this.arms[arm].phase === 'finished');
+  }
+
+  config({ recipes }: Pick<Boot, 'recipes'>, seed: number): RunConfig {
+    const { permix } = recipes as { permix: RunConfig };
+    const { steps, every } = raceLength;
+    return { ...permix, seed, steps, objective: { ...permix.objective, ...raceSettings.objective }, heldOut: { ...permix.heldOut, every } };
+  }
+
+  /** Measures this machine and lets the policy answer here, where that takes seconds and not minutes. */
+  async tryOut(boot: Boot): Promise<void> {
+    const { backend, software } = boot.engine;
+    if (this.pair || this.trying || software || backend === 'cpu') return;
+    this.trying = true;
+    try {
+      this.stepSeconds = await this.api().trial(this.config(boot, 1), (evaluation) => (this.base = evaluation));
+    } catch {
+      // The recording stands in; what fails here fails again, with a sentence, where something is asked for.
+    } finally {
+      this.trying = false;
+    }
+  }
+
+  /** The newest race that this browser holds. */
+  async recover(runs: readonly RunRecord[]): Promise<void> {
+    const permix = runs.find(({ config, race }) => config.recipe === 'permix' && runs.some(({ id }) => id === race));
+    if (!permix || this.pair) return;
+    const pair = { rlvr: permix.race!, permix: permix.id };
+    this.#show(pair);
+    for (const arm of raceRecipes) {
+      try {
+        const { run, heldOut } = await this.api().history(pair[arm]);
+        Object.assign(this.arms[arm], {
+          phase: run.status === 'stopped' ? 'paused' : run.status,
+          step: run.step,
+          message: run.failure ?? null,
+        });
+        this.arms[arm].heldOut.show(heldOut);
+      } catch (error) {
+        this.arms[arm].message = errorSentence(error);
+      }
+    }
+  }
+
+  #show(pair: RacePair): void {
+    if (pair.permix === this.pair?.permix) return;
+    this.pair = pair;
+    this.watching = false;
+    for (const arm of raceRecipes) {
+      Object.assign(this.arms[arm], { phase: 'idle', step: 0, message: null });
+      this.arms[arm].heldOut.show([]);
+    }
+  }
+
+  /** Whose run it is; null: neither's. */
+  armOf(runId: string | null): RaceArm | null {
+    return raceRecipes.find((arm) => this.pair?.[arm] === runId) ?? null;
+  }
+
+  take(event: TrainerEvent): void {
+    if (event.type === 'race') this.#show(event.pair);
+    const arm = this.armOf(event.runId);
+    if (!arm) return;
+    if (event.type === 'session') Object.assign(this.arms[arm], { phase: event.phase, step: event.step, message: event.message });
+    else if (event.type === 'evaluation') this.arms[arm].heldOut.receive(event.evaluation);
+  }
+
+  watch(): void {
+    this.watching = true;
+    this.replay.seek(0);
+    this.replay.play();
+  }
+
+  leave(): void {
+    this.watching = false;
+    this.replay.pause();
+  }
+}

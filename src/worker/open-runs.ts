@@ -1,0 +1,80 @@
+/**
+ * Which runs this tab has open: one, or the two of a race, of which the rival has an engine of its own and takes its steps in turn. What is
+ * open may train, or wait where it was paused. What a run does is `training.ts`.
+ */
+import { LabError } from '../errors.ts';
+import type { Bench } from './bench.ts';
+import { Training, type TrainingTools } from './training.ts';
+
+export class OpenRuns {
+  #open: Training | null = null;
+  #rival: { readonly run: Training; readonly bench: Bench } | null = null;
+
+  constructor(
+    private readonly bench: Bench,
+    private readonly tools: () => Promise<TrainingTools>,
+  ) {}
+
+  /** The run that commands are about. */
+  get open(): Training | null {
+    return this.#open;
+  }
+
+  get held(): readonly Training[] {
+    return [this.#open, this.#rival?.run].filter((run) => run !== null && run !== undefined);
+  }
+
+  get active(): readonly Training[] {
+    return this.held.filter(({ active }) => active);
+  }
+
+  find(id: string): Training | undefined {
+    return this.held.find((run) => run.id === id);
+  }
+
+  /** @throws LabError 'usage' while something trains */
+  refuseActive(): void {
+    const [run] = this.active;
+    if (run) throw new LabError('usage', `“${run.record.name}” is being trained.`, 'Pause or stop it first.');
+  }
+
+  /** With the run that it races, if it races one. @returns its id once it trains, or had finished  @throws as `Training.begin` */
+  async begin(run: Training, command: 'run' | 'step', accept: readonly string[]): Promise<string> {
+    const { race } = run.record;
+    // A step by hand is of one run alone, and so is one whose rival was deleted.
+    const rival = race !== undefined && command === 'run' ? await this.#rivalOf(race) : null;
+    if (!rival) this.#dismissRival();
+    // The rival begins first, so that its step is the first of every pair.
+    if (rival && !rival.finished && rival.record.status !== 'finished') await rival.begin(command, accept);
+    try {
+      if (!run.finished) await run.begin(command, accept);
+    } catch (error) {
+      await rival?.pause();
+      throw error;
+    }
+    this.#open = run;
+    return run.id;
+  }
+
+  close(): void {
+    this.#open = null;
+    this.#dismissRival();
+  }
+
+  async #rivalOf(id: string): Promise<Training | null> {
+    if (this.#rival?.run.id === id) return this.#rival.run;
+    const tools = await this.tools();
+    const record = (await tools.storage.runs()).find((other) => other.id === id);
+    this.#dismissRival();
+    if (!record) return null;
+    const bench = this.bench.beside();
+    const run = new Training(record, { ...tools, bench });
+    this.#rival = { run, bench };
+    return run;
+  }
+
+  #dismissRival(): void {
+    this.#rival?.bench.dispose();
+    this.#rival = null;
+  }
+}
