@@ -79,6 +79,8 @@ it('asks the base under every voice: picture, chance, replies, files', async () 
 
   // By keyboard from square to square, and into the replies of one.
   await squares(page).first().focus();
+  // Wherever the pointer happens to lie.
+  await squares(page).nth(6).hover();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowDown');
   expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Robot/);

@@ -95,6 +95,17 @@ describe('under a column', () => {
     expect(said.map(({ note }) => note)).toEqual(['', '', '', '']);
   });
 
+  it('says its intervals in few characters', () => {
+    const seeds = column(counts.map((_, i) => ({ values: [0.9 - 0.02 * i, 0.91 - 0.02 * i] })));
+    const said = footLines.map(({ key, text }) => [key, text(footOf(rows, seeds)!)]);
+    expect(said).toEqual([
+      ['worst', { value: '75', note: '68–81' }],
+      ['mean', { value: '82', note: '75–88' }],
+      ['spread', { value: '14', note: '14–14' }],
+      ['pss', { value: '0.84', note: '.83–.85' }],
+    ]);
+  });
+
   it('marks every worst row, and none where all are alike', () => {
     expect(worstRows(rows, full)).toEqual([8]);
     expect(worstRows(rows, column(full.cells.with(3, of(5))))).toEqual([3, 8]);

@@ -52,5 +52,6 @@ const shares = (known: Estimate): Text => ({ value: fixed(100 * known.value, 0),
 
 const score = ({ value, low, high }: Estimate): Text => ({
   value: fixed(value, 2),
-  note: low === null || high === null ? '' : `${fixed(low, 2)}–${fixed(high, 2)}`,
+  // Without the zeros in front, for which a phone has no room.
+  note: low === null || high === null ? '' : [low, high].map((end) => fixed(end, 2).replace(/^0/, '')).join('–'),
 });
