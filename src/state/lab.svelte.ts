@@ -27,6 +27,7 @@ import { errorSentence } from './sentence.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
 import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
+import { Undo } from './undo.svelte.ts';
 import { waitingRun } from './waiting.ts';
 
 export interface Notice {
@@ -72,6 +73,7 @@ export class Lab implements Stage {
   readonly evaluation = new Evaluation(() => this.api);
   readonly judging = new Judging(() => this.api);
   readonly race = new Race(() => this.api);
+  readonly undo = new Undo((error) => this.notify('error', errorSentence(error)));
   readonly end = null;
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
@@ -102,6 +104,8 @@ export class Lab implements Stage {
   #noticeId = 0;
   #looking = false;
   #opening = 0;
+  /** What this tab had on view before it was loaded. */
+  readonly #seen = tabMemory('viewed');
 
   get api(): TrainerApi {
     if (!this.#worker) throw new Error('The trainer has not started yet.');
@@ -135,7 +139,7 @@ export class Lab implements Stage {
   /** The run that waits to be continued, while none is under way. */
   get resumable(): RunRecord | null {
     if (this.resumeDismissed || this.active || this.session.phase === 'paused') return null;
-    return waitingRun(this.library.runs, this.session.runId);
+    return waitingRun(this.library.runs, this.session.runId, this.#seen);
   }
 
   /** What is the matter with the worker, a sentence; null while it answers. */
@@ -359,6 +363,17 @@ export class Lab implements Stage {
     else if (changes) await go([]);
   }
 
+  /** Everything that this page has stored in this browser, settings included; then it begins anew. */
+  async clear(): Promise<void> {
+    const cleared = await this.attempt('clear', async () => {
+      await this.api.clear();
+      return true;
+    });
+    if (!cleared) return;
+    this.preferences.forget();
+    location.reload();
+  }
+
   /** What Space does. */
   async pauseOrResume(): Promise<void> {
     if (this.session.phase === 'running') await this.pause();
@@ -403,6 +418,7 @@ export class Lab implements Stage {
     const personas = this.boot?.personas ?? [];
     this.#opening++;
     this.viewed = runId;
+    tabMemory('viewed', runId);
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
     void this.rollouts.open(runId);
     this.heldOut.show([]);
@@ -452,6 +468,16 @@ export class Lab implements Stage {
         this.notify(event.level, event.text);
         break;
     }
+  }
+}
+
+/** Kept as long as the tab, reloads included; where the browser forbids it, not at all. */
+function tabMemory(name: string, value?: string): string | null {
+  try {
+    if (value !== undefined) sessionStorage.setItem(`permix.${name}`, value);
+    return sessionStorage.getItem(`permix.${name}`);
+  } catch {
+    return null;
   }
 }
 

@@ -41,6 +41,17 @@ export class Preferences {
     this.#paint();
   }
 
+  /** Removes what is kept, here and of this tab. */
+  forget(): void {
+    for (const store of ['localStorage', 'sessionStorage'] as const) {
+      try {
+        for (const key of Object.keys(window[store])) if (key.startsWith('permix.')) window[store].removeItem(key);
+      } catch {
+        // Nothing is kept where it is forbidden.
+      }
+    }
+  }
+
   get theme(): Theme {
     return this.#theme;
   }

@@ -324,6 +324,17 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
+  clear(): Promise<void> {
+    return this.#connection.use(async (database) => {
+      const stores = [...database.objectStoreNames];
+      const transaction = database.transaction(stores, 'readwrite');
+      await commit(
+        transaction,
+        stores.map((name) => () => transaction.objectStore(name).clear()),
+      );
+    });
+  }
+
   close(): void {
     this.#connection.close();
   }

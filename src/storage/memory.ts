@@ -194,6 +194,10 @@ export class MemoryStorage implements LabStorage {
     this.#judgements.delete(id);
   }
 
+  async clear(): Promise<void> {
+    for (const kept of [this.#runs, this.#steps, this.#checkpoints, this.#evaluations, this.#cells, this.#judgements]) kept.clear();
+  }
+
   async unreadable(): Promise<readonly Unreadable[]> {
     return [];
   }

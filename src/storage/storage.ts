@@ -89,6 +89,9 @@ export interface LabStorage {
   /** With its answers and verdicts. Unknown ids are no error. */
   deleteJudgement(id: string): Promise<void>;
 
+  /** Deletes all of it. */
+  clear(): Promise<void>;
+
   /** What is stored and cannot be read; it is in no list, and stays until it is deleted. */
   unreadable(): Promise<readonly Unreadable[]>;
 

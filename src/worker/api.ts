@@ -246,6 +246,8 @@ export interface TrainerApi extends JudgeApi {
   /** Such a file becomes a run of its own, at rest. Resolves with its id. */
   openRun(file: File): Promise<string>;
   deleteRun(runId: string): Promise<void>;
+  /** Everything that is stored. Rejects while something trains, in this tab or another. */
+  clear(): Promise<void>;
   /** A record that cannot be read, with what belongs to it. Resolves with those that are left. */
   deleteUnreadable(record: Unreadable): Promise<readonly Unreadable[]>;
   saveCheckpoint(name: string): Promise<CheckpointInfo>;

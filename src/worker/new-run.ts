@@ -6,7 +6,7 @@ import { LabError } from '../errors.ts';
 import { personas } from '../persona/world.ts';
 import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
-import { recipeTitles } from '../rl/recipes.ts';
+import { runTitle } from '../rl/differences.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { forkComplaints, forked } from '../run/fork.ts';
 import { begun, type Origin } from '../run/identity.ts';
@@ -38,7 +38,7 @@ export async function createRun(tools: Tools, config: RunConfig, name: string | 
   const { weights } = await bench.policy(config.policy);
   const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
   const { info } = await bench.engineFor(config.policy, loraSetup(config));
-  const title = `${recipeTitles[teacher ? 'distill' : config.recipe]} · seed ${config.seed}`;
+  const title = `${runTitle(teacher ? { ...config, recipe: 'distill' } : config)} · seed ${config.seed}`;
   const origin = begun(await runNow(tools, config, teacher));
   const record = newRun(name ?? title, config, info, origin, teacher);
   const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };

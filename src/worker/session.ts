@@ -299,6 +299,19 @@ export class Session implements SessionApi {
     });
   }
 
+  clear(): Promise<void> {
+    return this.#commands.take(async () => {
+      this.#runs.refuseActive();
+      const { storage } = await this.#opened();
+      for (const { id, name } of await storage.runs()) {
+        if (this.#runs.find(id) || !(await this.#locks.heldElsewhere(id))) continue;
+        throw new LabError('usage', `“${name}” is being trained in another tab.`, 'Stop it there first.');
+      }
+      this.#close();
+      await storage.clear();
+    });
+  }
+
   deleteUnreadable({ kind, key }: Unreadable): Promise<readonly Unreadable[]> {
     return this.#commands.take(async () => {
       const { storage } = await this.#opened();

@@ -74,6 +74,7 @@ const api: TrainerApi = {
     return transfer(file, [file]);
   },
   openRun: (file) => session.openRun(file),
+  clear: () => session.clear(),
   deleteRun: (runId) => session.deleteRun(runId),
   deleteUnreadable: (record) => session.deleteUnreadable(record),
   saveCheckpoint: (name) => session.saveCheckpoint(name),

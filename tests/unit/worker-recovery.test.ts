@@ -144,4 +144,7 @@ it('which run is offered to be continued', () => {
   expect(offered([run('b', 'failed'), run('a', 'paused')])).toBe('b');
   expect(offered([run('b', 'stopped'), run('a', 'finished', 6)])).toBeNull();
   expect(offered([run('b', 'failed', 6)], 'b')).toBeNull();
+  expect(offered([run('b', 'paused', 0), run('a', 'paused')])).toBe('a');
+  expect(waitingRun([run('b', 'paused'), run('a', 'paused')], null, 'a')?.id).toBe('a');
+  expect(waitingRun([run('b', 'paused'), run('a', 'finished', 6)], null, 'a')?.id).toBe('b');
 });

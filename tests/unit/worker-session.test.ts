@@ -159,6 +159,21 @@ describe('a run', () => {
     expect(await weights(alone)).toEqual(await weights(rlvr));
   });
 
+  it('is cleared with all else that is stored, and not while something trains', async () => {
+    const { probe, session, storage } = await open();
+    const id = await probe.train({ ...smallRun, steps: 2, heldOut: { questions: 1, every: 1 } });
+    const running = probe.phase('running');
+    const other = await session.start(long);
+    await running;
+    expect(labErrorCode(await failure(session.clear()))).toBe('usage');
+    await session.stop();
+    await session.clear();
+    expect(await session.runs()).toEqual([]);
+    for (const one of [id, other])
+      expect([await storage.metrics(one), await storage.heldOut(one), await storage.checkpoints(one)]).toEqual([[], [], []]);
+    await probe.train(smallRun);
+  });
+
   it('refuses a configuration that makes no sense, with sentences', async () => {
     const { session } = await open();
     const error = await failure(session.start({ ...smallRun, tasks: [{ id: 'poetry', weight: 1 }] }));

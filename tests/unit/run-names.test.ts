@@ -1,0 +1,66 @@
+/** What a run is called, how long it still takes, and what was deleted and comes back: small things of the page, without the page. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseRunConfig } from '../../src/rl/check.ts';
+import { differences, ownSettings, runTitle } from '../../src/rl/differences.ts';
+import { namedRecipes } from '../../src/rl/config.ts';
+import { remainingSeconds } from '../../src/state/remaining.ts';
+import { Undo } from '../../src/state/undo.svelte.ts';
+
+describe('the name of a run', () => {
+  const title = (settings: object) => runTitle(parseRunConfig(settings)).replaceAll('\u00a0', ' ');
+
+  it('is its recipe where nothing differs', () => {
+    for (const recipe of namedRecipes) expect(ownSettings(parseRunConfig({ recipe, seed: 7, steps: 3, policy: 'p' }))).toEqual([]);
+    expect(title({ recipe: 'permix', seed: 9, steps: 40 })).toBe('PerMix');
+  });
+
+  it('says what differs, an objective by its name alone', () => {
+    expect(title({ recipe: 'permix', optim: { learningRate: 1e-3 } })).toBe('PerMix, lr 0.001');
+    expect(title({ recipe: 'rlvr', objective: { name: 'dapo' }, lora: { rank: 8, alpha: 16 } })).toBe('RLVR, DAPO, LoRA rank 8');
+    expect(title({ recipe: 'permix', mix: { noneShare: 0.3 }, groupSize: 16, promptsPerStep: 4, sampling: { temperature: 0.7 } })).toMatch(
+      /^PerMix, no persona 30 %.*, …$/,
+    );
+  });
+
+  it('takes lists and weights whole', () => {
+    const [one, other] = [{ a: { list: [1, 2], weights: { x: 1 } } }, { a: { list: [1, 3], weights: { x: 1, y: 2 } } }];
+    expect(differences(one, other).map(({ path }) => path)).toEqual(['a.list', 'a.weights']);
+    expect(differences(one, one)).toEqual([]);
+    expect(differences({ a: 1 }, {})).toEqual([{ path: 'a', from: 1, to: undefined }]);
+  });
+});
+
+describe('the time that is left', () => {
+  it('is the median of ten steps times those that are to come', () => {
+    expect(remainingSeconds([100, 1, 2, 3, 4, 5, 6, 7, 8, 9, 60], 10)).toBe(55);
+    expect(remainingSeconds([2, NaN], 3)).toBe(6);
+    expect(remainingSeconds([], 3)).toBeNull();
+    expect(remainingSeconds(null, 3)).toBeNull();
+  });
+});
+
+describe('what was deleted', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('is out of sight at once and gone after a while, unless it is had back', async () => {
+    const undo = new Undo(() => expect.fail());
+    const [one, other] = [vi.fn(async () => {}), vi.fn(async () => {})];
+    undo.leave('a', 'the run a', one);
+    undo.leave('b', 'the run b', other);
+    expect([undo.hides('a'), undo.hides('b'), undo.hides('c'), undo.newest?.what]).toEqual([true, true, false, 'the run b']);
+    undo.restore('b');
+    expect([undo.hides('b'), undo.newest?.what]).toEqual([false, 'the run a']);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([one.mock.calls.length, other.mock.calls.length, undo.hides('a')]).toEqual([1, 0, false]);
+  });
+
+  it('comes back where it could not be deleted', async () => {
+    const failed = vi.fn();
+    const undo = new Undo(failed);
+    undo.leave('a', 'the run a', () => Promise.reject(new Error('no')));
+    undo.commitAll();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([failed.mock.calls.length, undo.hides('a')]).toEqual([1, false]);
+  });
+});
