@@ -1,23 +1,8 @@
 /** What the reader set for this browser: theme, single-key shortcuts, smoothing, the projector mode. Kept in localStorage where that is allowed. */
+import { remember, remembered } from './remembered.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 const themes: readonly Theme[] = ['system', 'light', 'dark'];
-
-function read(key: string): string | null {
-  try {
-    return localStorage.getItem(`permix.${key}`);
-  } catch {
-    return null;
-  }
-}
-
-function write(key: string, value: string): void {
-  try {
-    localStorage.setItem(`permix.${key}`, value);
-  } catch {
-    // Storage is forbidden here: the choice lasts as long as the page.
-  }
-}
 
 export class Preferences {
   #theme = $state<Theme>('system');
@@ -28,11 +13,11 @@ export class Preferences {
   #systemDark = $state(false);
 
   constructor() {
-    this.#theme = themes.find((theme) => theme === read('theme')) ?? 'system';
-    this.#shortcuts = read('shortcuts') !== 'off';
-    const smoothing = Number(read('smoothing') ?? NaN);
+    this.#theme = themes.find((theme) => theme === remembered('theme')) ?? 'system';
+    this.#shortcuts = remembered('shortcuts') !== 'off';
+    const smoothing = Number(remembered('smoothing') ?? NaN);
     if (smoothing >= 0 && smoothing < 1) this.#smoothing = smoothing;
-    this.#projector = read('projector') === 'on';
+    this.#projector = remembered('projector') === 'on';
     this.#systemDark = this.#system.matches;
     this.#system.addEventListener('change', (event) => {
       this.#systemDark = event.matches;
@@ -57,7 +42,7 @@ export class Preferences {
   }
   set theme(theme: Theme) {
     this.#theme = theme;
-    write('theme', theme);
+    remember('theme', theme);
     this.#paint();
   }
 
@@ -74,7 +59,7 @@ export class Preferences {
   }
   set shortcuts(on: boolean) {
     this.#shortcuts = on;
-    write('shortcuts', on ? 'on' : 'off');
+    remember('shortcuts', on ? 'on' : 'off');
   }
 
   /** Factor of the moving average, [0, 1): 0 draws the raw line alone. */
@@ -83,7 +68,7 @@ export class Preferences {
   }
   set smoothing(factor: number) {
     this.#smoothing = factor;
-    write('smoothing', String(factor));
+    remember('smoothing', String(factor));
   }
 
   /** Larger type, no hints, the whole width: for a class. What it does is in `ui/app.css`; a phone is left as it is. */
@@ -92,7 +77,7 @@ export class Preferences {
   }
   set projector(on: boolean) {
     this.#projector = on;
-    write('projector', on ? 'on' : 'off');
+    remember('projector', on ? 'on' : 'off');
     this.#paint();
   }
 

@@ -163,6 +163,12 @@ export class Race {
     this.replay.play();
   }
 
+  /** Holds the recording at a step. */
+  hold(step: number): void {
+    this.watching = true;
+    this.replay.go(step);
+  }
+
   leave(): void {
     this.watching = false;
     this.replay.pause();

@@ -11,12 +11,6 @@ import { smooth } from './series.ts';
 import { fetchOnce, studyAddress, type Fetched } from './fetched.ts';
 import { errorSentence } from './sentence.ts';
 
-/** What the abstract of arXiv 2604.08986 says, PerMix over RLVR. Another model, other data, other measures. */
-export const paperFigures: Readonly<Record<string, { readonly ratio: number; readonly of: string }>> = {
-  'permix-pss': { ratio: 1.212, of: 'Persona Stability Score on MATH500' },
-  'permix-fidelity': { ratio: 1.114, of: 'persona fidelity on PersonaGym' },
-};
-
 export class StudyState {
   results = $state.raw<StudyResults | null>(null);
   /** The page was built without one. */

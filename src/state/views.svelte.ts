@@ -1,4 +1,4 @@
-/** Which of the page's views is open. It lives in the address, so that it survives a reload and a link, and Back goes back. */
+/** Which of the page's views is open, and which story beside it. Both live in the address, so that they survive a reload and a link, and Back goes back. */
 export const views = [
   { id: 'train', label: 'Train' },
   { id: 'evaluate', label: 'Evaluate' },
@@ -12,6 +12,8 @@ export const viewHref = (view: View): string => `#/${view}`;
 
 export class Views {
   current = $state<View>('train');
+  /** What the address calls it, whether there is such a story or not; null: none is open. */
+  story = $state<string | null>(null);
 
   constructor() {
     this.#read();
@@ -21,7 +23,9 @@ export class Views {
   /** Other hashes are places within a view. */
   #read(): void {
     const named = views.find(({ id }) => viewHref(id) === location.hash);
-    if (named) this.current = named.id;
-    else if (location.hash === '') this.current = 'train';
+    const story = /^#\/story\/(.+)$/.exec(location.hash)?.[1] ?? null;
+    if (!named && story === null && location.hash !== '') return;
+    this.current = named?.id ?? 'train';
+    this.story = story;
   }
 }

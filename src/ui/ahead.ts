@@ -11,6 +11,11 @@ const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./evaluate/Evaluate.svelte'),
   () => import('./reproduce/Reproduce.svelte'),
   () => fetchAhead(studyAddress),
+  () => import('./rollouts/TokenPanel.svelte'),
+  () => import('./rollouts/formula/katex.ts'),
+  () => import('./stories/Story.svelte'),
+  () => import('./glossary/TermPopover.svelte'),
+  () => import('./glossary/Glossary.svelte'),
   () => fetchAhead(recordingAddress),
 ];
 

@@ -1,11 +1,14 @@
 /** The numbers of a run that can be typed, by their path in the config, and which of the worker's complaints is about which. */
 import type { DraftConfig } from '../../state/draft.svelte.ts';
+import type { TermId } from '../glossary/terms.ts';
 
 export interface Field {
   /** `section.key` or `key`: as the worker's sentences name it. */
   readonly path: string;
   readonly label: string;
   readonly hint?: string;
+  /** Its word in the glossary. */
+  readonly term?: TermId;
   readonly min: number;
   readonly max?: number;
   readonly step: number | 'any';
@@ -17,35 +20,35 @@ const real = { min: 0, step: 'any' } as const;
 
 export const runFields: readonly Field[] = [
   { path: 'steps', label: 'Steps', ...positive },
-  { path: 'seed', label: 'Seed', ...whole },
+  { path: 'seed', label: 'Seed', term: 'seed', ...whole },
 ];
 
 export const batchFields: readonly Field[] = [
   { path: 'promptsPerStep', label: 'Prompts a step', ...positive },
-  { path: 'groupSize', label: 'Group size', min: 2, step: 1 },
-  { path: 'sampling.maxNewTokens', label: 'Longest reply', hint: 'tokens', ...positive },
-  { path: 'sampling.temperature', label: 'Temperature', ...real },
+  { path: 'groupSize', label: 'Group size', term: 'group', min: 2, step: 1 },
+  { path: 'sampling.maxNewTokens', label: 'Longest reply', term: 'length', hint: 'tokens', ...positive },
+  { path: 'sampling.temperature', label: 'Temperature', term: 'temperature', ...real },
   { path: 'sampling.topK', label: 'Top-k', hint: '0 is off', ...whole },
   { path: 'sampling.topP', label: 'Top-p', hint: '1 is off', ...real, max: 1 },
 ];
 
 export const objectiveFields: readonly Field[] = [
-  { path: 'objective.beta', label: 'Beta', ...real },
-  { path: 'objective.entropyCoef', label: 'Entropy bonus', ...real },
-  { path: 'objective.epsilonLow', label: 'Clip low', ...real },
-  { path: 'objective.epsilonHigh', label: 'Clip high', ...real },
+  { path: 'objective.beta', label: 'Beta', term: 'beta', ...real },
+  { path: 'objective.entropyCoef', label: 'Entropy bonus', term: 'entropy', ...real },
+  { path: 'objective.epsilonLow', label: 'Clip low', term: 'clip', ...real },
+  { path: 'objective.epsilonHigh', label: 'Clip high', term: 'clip', ...real },
   { path: 'objective.innerEpochs', label: 'Passes a batch', ...positive },
-  { path: 'objective.overlongBuffer', label: 'Overlong buffer', hint: 'tokens', ...whole },
+  { path: 'objective.overlongBuffer', label: 'Overlong buffer', term: 'overlong', hint: 'tokens', ...whole },
   { path: 'objective.dynamicSampling', label: 'Dynamic sampling', hint: 'tries', ...whole },
 ];
 
 export const optimFields: readonly Field[] = [
-  { path: 'optim.learningRate', label: 'Learning rate', ...real },
+  { path: 'optim.learningRate', label: 'Learning rate', term: 'learning-rate', ...real },
   { path: 'optim.warmupSteps', label: 'Warm-up', hint: 'steps', ...whole },
   { path: 'optim.weightDecay', label: 'Weight decay', ...real },
-  { path: 'optim.maxGradNorm', label: 'Gradient clip', hint: '0 is off', ...real },
+  { path: 'optim.maxGradNorm', label: 'Gradient clip', term: 'gradient', hint: '0 is off', ...real },
   { path: 'optim.microBatchRows', label: 'Rows a pass', hint: '0 is all', ...whole },
-  { path: 'checkpointEvery', label: 'Checkpoint every', hint: 'steps', ...whole },
+  { path: 'checkpointEvery', label: 'Checkpoint every', term: 'checkpoint', hint: 'steps', ...whole },
 ];
 
 const all = [...runFields, ...batchFields, ...objectiveFields, ...optimFields];

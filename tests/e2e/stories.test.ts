@@ -1,0 +1,116 @@
+/** A story by its address: asked before it is answered, by keyboard alone; remembered, forgotten, printed. And the words of the glossary. */
+import type { Browser } from 'playwright';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { storyList } from '../../src/ui/stories/list.ts';
+import numbers from '../../src/ui/stories/numbers.json' with { type: 'json' };
+import { stories } from '../../src/ui/stories/stories.ts';
+import { visitLab, type LabPage } from '../helpers/lab-page.ts';
+import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
+import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
+
+let browser: Browser;
+let server: StaticServer;
+let lab: LabPage | undefined;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
+});
+afterEach(async () => {
+  await lab?.context.close();
+  lab = undefined;
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+async function open(hash: string, width = 1280) {
+  lab = await visitLab(browser, `${server.url}?engine=portable&backend=wasm${hash}`, { width });
+  return lab;
+}
+
+const told = stories(numbers);
+
+describe.each(told.map((story) => [story.id, story] as const))('%s', (id, story) => {
+  it('shows its answer only to who has guessed', async () => {
+    const { page, complaints } = await open(`#/story/${id}`, 360);
+    await page.getByRole('heading', { name: story.title, level: 2 }).waitFor();
+    const text = () => page.evaluate(() => document.body.textContent.replace(/\s+/g, ' '));
+    const answered = (body: string) => story.answer.filter((line) => body.includes(line.replace(/\s+/g, ' ')));
+    expect(answered(await text())).toEqual([]);
+    await page.getByRole('radio').nth(story.right).check();
+    expect(answered(await text())).toEqual([]);
+    await page.getByRole('button', { name: 'Show the answer' }).click();
+    await page.getByRole('heading', { name: `As you said: ${story.choices[story.right]}` }).waitFor();
+    expect(answered(await text())).toEqual(story.answer);
+    expect(await obstacles(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+});
+
+it('is answered by keyboard, remembered, and asked anew', async () => {
+  const { page, complaints } = await open('#/story/mixing');
+  const story = told.find(({ id }) => id === 'mixing')!;
+  const focused = () => page.evaluate(() => document.activeElement?.textContent ?? '');
+  await expect.poll(focused).toBe('Mixing');
+  await page.getByText('not trained yet').first().waitFor();
+  const top = () => page.getByRole('heading', { name: 'How often is each voice right?' }).evaluate((e) => e.getBoundingClientRect().top);
+  const before = await top();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Space');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: /^The answer: / }).waitFor();
+  expect(await focused()).toContain(story.answer[0]);
+  // The picture tells the rest, where it stood.
+  await page.getByText(`step ${numbers.race.steps}`).first().waitFor();
+  expect(await top()).toBe(before);
+
+  await page.reload();
+  await page.getByRole('heading', { name: /^The answer: / }).waitFor();
+  await page
+    .getByRole('navigation', { name: 'Six stories' })
+    .getByRole('link', { name: /Mixing , answered|Mixing, answered/ })
+    .waitFor();
+  await page.getByRole('button', { name: 'Ask me again' }).click();
+  await page.getByRole('radio').first().waitFor();
+  await page.reload();
+  await page.getByRole('radio').first().waitFor();
+  await page.getByRole('link', { name: 'Close' }).click();
+  await page.getByRole('heading', { name: 'Same sum, another persona, another answer' }).waitFor();
+  expect(await page.getByRole('navigation', { name: 'Six stories' }).getByRole('link').count()).toBe(storyList.length);
+  expect(complaints).toEqual([]);
+});
+
+it('prints as a question and, on the next page, its answer; then the answer is gone again', async () => {
+  const { page } = await open('#/story/limits');
+  await page.getByRole('heading', { name: 'What this model world cannot show', level: 2 }).waitFor();
+  const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
+  expect(pdf.match(/\/Type\s*\/Page\b/g)).toHaveLength(2);
+  expect(await page.locator('.worksheet').count()).toBe(0);
+});
+
+it('says so where there is no such story', async () => {
+  const { page } = await open('#/story/%3Cb%3E');
+  await page.getByText('There is no story “%3Cb%3E”.').waitFor();
+});
+
+it('explains a word where it is pressed, gives the focus back, and lists them all', async () => {
+  const { page, complaints } = await open('');
+  const word = page.getByRole('button', { name: 'PSS', exact: true }).first();
+  await word.click();
+  const meaning = page.getByRole('dialog', { name: 'PSS, Persona Stability Score' });
+  await meaning.getByText('Worst persona divided by best persona.').waitFor();
+  await meaning.locator('.katex').waitFor();
+  await page.keyboard.press('Escape');
+  await meaning.waitFor({ state: 'detached' });
+  expect(await word.evaluate((element) => element === document.activeElement)).toBe(true);
+
+  await page.getByRole('button', { name: 'Glossary' }).click();
+  const list = page.getByRole('dialog', { name: 'Glossary' });
+  await list.getByLabel('Find a word or a metric').fill('frac_all_wrong');
+  await list.getByText('1 of ').waitFor();
+  await list.getByText('They teach nothing.').waitFor();
+  expect(await obstacles(page)).toEqual([]);
+  expect(complaints).toEqual([]);
+});
