@@ -187,7 +187,7 @@ function limits({ world, study: { pss, problems }, paper: reported, race }: Stor
     setting: `In this model world PerMix’s stability is ${times(pss.all.ratio)} RLVR’s. The paper reports ${gain(reported.pss)} for large models.`,
     question: 'What does this page tell you about a large language model?',
     choices: [
-      `PerMix will be ${times(pss.all.ratio)} as stable there too`,
+      `The same: ${times(pss.all.ratio)} there too`,
       'The paper’s number is confirmed',
       'A mechanism that can work; how much has to be measured there',
       'Nothing at all: it is a toy',
@@ -198,7 +198,7 @@ function limits({ world, study: { pss, problems }, paper: reported, race }: Stor
       'This world was built on the paper’s own assumption: personas make errors that training can take away. So that training takes them away is no surprise. What was open, and was tested, is by how much, at what cost, and on which personas.',
     ],
     table: {
-      columns: ['', 'here it is'],
+      columns: ['what one would like to know', 'here it is'],
       rows: [
         ['Is an answer right?', 'exact: the number is compared, nobody judges'],
         [
