@@ -43,6 +43,7 @@ const finished = (page: Page) => view(page).getByText('All numbers').waitFor({ t
 const squares = (page: Page) =>
   view(page)
     .getByRole('grid', { name: /^Right answers/ })
+    .getByRole('gridcell')
     .getByRole('button');
 
 async function download(page: Page, name: string): Promise<string> {
