@@ -101,7 +101,7 @@ export const entries = {
   lottery: {
     title: 'Persona lottery',
     concept: 'How much is gained by trying several personas and keeping the best. Where personas matter, luck pays.',
-    formula: '\\mathbb{E}[\\max\\text{ of }k] = \\sum_{i=k}^{n} a_{(i)} \\frac{\\binom{i-1}{k-1}}{\\binom{n}{k}}',
+    formula: '\\operatorname{E}[\\max\\text{ of }k] = \\sum_{i=k}^{n} a_{(i)} \\frac{\\binom{i-1}{k-1}}{\\binom{n}{k}}',
     code: { file: 'src/evaluate/lottery.ts', name: 'lotteryCurve' },
   },
   fidelity: {
