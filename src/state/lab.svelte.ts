@@ -19,6 +19,7 @@ import type { Remedy } from './health.ts';
 import { HeldOut } from './held-out.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
+import { Pinned } from './pinned.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Race } from './race.svelte.ts';
@@ -73,6 +74,7 @@ export class Lab implements Stage {
   readonly evaluation = new Evaluation(() => this.api);
   readonly judging = new Judging(() => this.api);
   readonly race = new Race(() => this.api);
+  readonly pinned = new Pinned(() => this.api);
   readonly undo = new Undo((error) => this.notify('error', errorSentence(error)));
   readonly end = null;
 
@@ -241,8 +243,9 @@ export class Lab implements Stage {
     setInterval(() => this.#lookAround(), lookAroundMs);
   }
 
-  /** A run that is training in another tab is followed, and seen to be paused when that tab is gone. */
+  /** A run that is training in another tab is followed, and seen to be paused when that tab is gone; so is one that is pinned. */
   #lookAround(): void {
+    if (this.pinned.groups.length > 0 && this.active) void this.pinned.refresh(this.library.runs).catch(() => {});
     const elsewhere = this.library.runs.some((run) => run.status === 'running' && run.id !== this.session.runId);
     if (!elsewhere || this.#looking) return;
     this.#looking = true;

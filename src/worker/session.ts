@@ -41,6 +41,7 @@ import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
 import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from './judge-api.ts';
 import { runLocks, type RunLocks } from './locks.ts';
+import { checkedName } from './names.ts';
 import { addRun, createRun, forkRun, runComplaints } from './new-run.ts';
 import { compareRun } from './origin.ts';
 import { Probes } from './probes.ts';
@@ -506,12 +507,4 @@ export class Session implements SessionApi {
 
 function unreadableSentence({ kind, name, why }: Unreadable): string {
   return `The stored ${kind} ${name} cannot be read and is left out: ${why}. It stays as it is until you delete it under “What has been kept?”.`;
-}
-
-const maxNameLength = 120;
-
-function checkedName(name: string): string {
-  const trimmed = name.trim();
-  if (trimmed && trimmed.length <= maxNameLength) return trimmed;
-  throw new LabError('usage', `A name has 1 to ${maxNameLength} characters; this one has ${trimmed.length}.`, 'Choose another.');
 }

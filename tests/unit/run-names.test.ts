@@ -3,8 +3,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseRunConfig } from '../../src/rl/check.ts';
 import { differences, ownSettings, runTitle } from '../../src/rl/differences.ts';
 import { namedRecipes } from '../../src/rl/config.ts';
+import { mostPinned, Pinned } from '../../src/state/pinned.svelte.ts';
 import { remainingSeconds } from '../../src/state/remaining.ts';
 import { Undo } from '../../src/state/undo.svelte.ts';
+import type { RunRecord } from '../../src/storage/records.ts';
+import { overlaid } from '../../src/ui/charts/overlay.ts';
+import type { RunHistory } from '../../src/worker/api.ts';
+import { runRecord } from '../helpers/run-records.ts';
 
 describe('the name of a run', () => {
   const title = (settings: object) => runTitle(parseRunConfig(settings)).replaceAll('\u00a0', ' ');
@@ -62,5 +67,62 @@ describe('what was deleted', () => {
     undo.commitAll();
     await vi.advanceTimersByTimeAsync(0);
     expect([failed.mock.calls.length, undo.hides('a')]).toEqual([1, false]);
+  });
+});
+
+describe('runs that are laid over each other', () => {
+  const run = (id: string, settings: object): RunRecord => ({
+    ...runRecord(id),
+    config: parseRunConfig({ recipe: 'permix', ...settings }),
+  });
+  const runs = [run('a', { seed: 1 }), run('b', { seed: 2, steps: 7 }), run('c', { seed: 1, groupSize: 16 })];
+  const history = vi.fn(async (id: string): Promise<RunHistory> => {
+    const steps = (id === 'b' ? [1, 2] : [1, 2, 3]).map((step) => ({ step, metrics: { reward: id === 'b' ? 0 : step }, personas: {} }));
+    return { run: runs.find((one) => one.id === id)!, steps, checkpoints: [], heldOut: [] };
+  });
+
+  it('are pinned by their settings, all seeds of them, and four at most', async () => {
+    const pinned = new Pinned(() => ({ history }));
+    await pinned.toggle(runs[0]!, runs);
+    await pinned.toggle(runs[2]!, runs);
+    expect(pinned.groups.map((group) => group.runs.map(({ id }) => id))).toEqual([['a', 'b'], ['c']]);
+    expect(new Set(pinned.groups.map(({ colour }) => colour)).size).toBe(2);
+    for (const groupSize of [4, 5, 6]) await pinned.toggle(run('x', { groupSize }), [run('x', { groupSize })]).catch(() => {});
+    expect([pinned.groups.length, pinned.full]).toEqual([mostPinned, true]);
+    await pinned.toggle(runs[1]!, runs);
+    expect(pinned.has(runs[0]!.config)).toBe(false);
+    await pinned.refresh([runs[2]!]);
+    expect(pinned.groups.map(({ runs: [first] }) => first!.id)).toEqual(['c']);
+  });
+
+  it('share one axis: seeds faint, their mean only where all are', async () => {
+    const pinned = new Pinned(() => ({ history }));
+    await pinned.toggle(runs[0]!, runs);
+    const own = { label: 'own', colour: '--own', raw: [0.5, 0.7], line: [0.5, 0.7] };
+    const drawn = overlaid(
+      { steps: [2, 4], curves: [own] },
+      pinned.groups,
+      ({ steps }) => new Map(steps.map(({ step, metrics }) => [step, metrics.reward!])),
+    );
+    expect(drawn.steps).toEqual([1, 2, 3, 4]);
+    expect(drawn.curves.map(({ raw, line }) => [raw, line])).toEqual([
+      [
+        [null, 0.5, null, 0.7],
+        [null, 0.5, null, 0.7],
+      ],
+      [
+        [1, 2, 3, null],
+        [null, null, null, null],
+      ],
+      [
+        [0, 0, null, null],
+        [null, null, null, null],
+      ],
+      [
+        [null, null, null, null],
+        [0.5, 1, null, null],
+      ],
+    ]);
+    expect(overlaid({ steps: [2, 4], curves: [own] }, [], () => new Map()).curves).toEqual([own]);
   });
 });

@@ -11,6 +11,8 @@ export interface DrawnCurve {
   readonly colour: string;
   readonly raw: readonly (number | null)[];
   readonly line: readonly (number | null)[];
+  /** Of the line, as SVG has it; absent: solid. */
+  readonly dash?: readonly number[];
   readonly band?: { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[] };
 }
 
@@ -41,8 +43,15 @@ function options(Plot: typeof uPlot, picture: Picture, width: number, onHover: (
     const colour = token(curve.colour);
     const from = series.length;
     const few = (plot: uPlot) => plot.data[0].length < 3;
-    series.push({ stroke: `color-mix(in srgb, ${colour} 30%, transparent)`, width: 1, points: { show: few, size: 5, fill: colour } });
-    series.push({ label: curve.label, stroke: colour, width: 2.25, points: { show: false } });
+    series.push({
+      stroke: `color-mix(in srgb, ${colour} 30%, transparent)`,
+      width: 1,
+      points: { show: few, size: 5, fill: colour },
+      spanGaps: true,
+    });
+    const dash = curve.dash?.length ? { dash: [...curve.dash] } : {};
+    // Runs that are laid over each other were not asked at the same steps.
+    series.push({ label: curve.label, stroke: colour, width: 2.25, points: { show: false }, spanGaps: true, ...dash });
     if (curve.band) {
       series.push({ stroke: 'transparent', points: { show: false } }, { stroke: 'transparent', points: { show: false } });
       bands.push({ series: [from + 3, from + 2], fill: `color-mix(in srgb, ${colour} 8%, transparent)` });
@@ -103,7 +112,7 @@ export function curves(picture: () => Picture, onHover: (index: number | null) =
       const now = picture();
       if (!Plot) return;
       // Colours and the set of curves are fixed when a plot is made; only numbers flow afterwards.
-      const shape = JSON.stringify([now.look, now.height, now.range, now.curves.map(({ colour, band }) => [colour, !!band])]);
+      const shape = JSON.stringify([now.look, now.height, now.range, now.curves.map(({ colour, band, dash }) => [colour, !!band, dash])]);
       if (!plot || shape !== drawn) {
         plot?.destroy();
         plot = new Plot(options(Plot, now, element.clientWidth, onHover), columns(now), element);
