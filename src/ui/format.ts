@@ -1,7 +1,10 @@
 /** Numbers and times as the page writes them. */
 
 export function fixed(value: number | null | undefined, digits: number): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits).replace('-', '−');
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
+  const text = value.toFixed(digits);
+  // What rounds to nothing has no sign.
+  return text.replace('-', Number(text) === 0 ? '' : '−');
 }
 
 /** Three significant digits, without exponents where a reader would not expect one. */

@@ -4,7 +4,8 @@ import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
-const config: RunConfig = { ...smallRun, steps: 4, checkpointEvery: 2 };
+/** Two passes a batch, so that the ratios of the second are scored between the passes. */
+const config: RunConfig = { ...smallRun, steps: 4, checkpointEvery: 2, objective: { ...smallRun.objective, innerEpochs: 2 } };
 const devices: GPUDevice[] = [];
 
 beforeEach(() => {
@@ -35,6 +36,18 @@ it('replaces a lost device, ends the run as if nothing had happened, and gives u
   const expected = (await session.history(await probe.train(config))).checkpoints[0]!;
   expect(expected.step).toBe(4);
   expect(devices).toHaveLength(1);
+  const portable = new SessionProbe(await database(`gpu-session-portable-${Date.now()}`));
+  await portable.boot('cpu');
+  const [own, other] = [
+    await session.rollouts(expected.runId, 1),
+    await portable.session.rollouts(await portable.train({ ...config, steps: 1 }), 1),
+  ];
+  expect(own.map(({ tokens }) => tokens)).toEqual(other.map(({ tokens }) => tokens));
+  own.forEach(({ lastPass, logprobs }, row) => {
+    lastPass!.logprobs.forEach((logprob, t) => expect(logprob).toBeCloseTo(other[row]!.lastPass!.logprobs[t]!, 3));
+    expect(lastPass!.logRatio).toBeCloseTo(other[row]!.lastPass!.logRatio, 3);
+    expect(lastPass!.logprobs).not.toEqual(logprobs);
+  });
 
   const finished = soon(probe.phase('finished', 'failed', 'paused'), probe);
   const reached = probe.next((event) => event.type === 'session' && event.step === 3);

@@ -1,5 +1,8 @@
 /** The step, opened: what is filtered and counted, how marks are drawn, what tokens are coloured by, and the formula's parts. */
+import { readFileSync } from 'node:fs';
+import katex from 'katex';
 import { describe, expect, it } from 'vitest';
+import { fewerFonts, unusedFonts } from '../../scripts/katex-plugin.ts';
 import { objectiveNames, type RunConfig } from '../../src/rl/config.ts';
 import type { RolloutRecord } from '../../src/rl/events.ts';
 import { presetObjective } from '../../src/rl/objectives.ts';
@@ -242,6 +245,10 @@ describe('colours', () => {
     );
   });
 
+  it('what rounds to nothing is written without a sign', () => {
+    expect(tokenWords(row({ ...step[1]!, logprobs: [-0.001, -0.1, -2] }), 0)).toContain('log-prob 0.00 nats');
+  });
+
   it('lie on one scale for a group, signed ones around 0', () => {
     const rows = [row(step[1]!), row(step[0]!)];
     const push = scaleOf('push', rows);
@@ -283,6 +290,33 @@ describe('the formula', () => {
           ),
         ).toBe(true);
         expect(wholeFormula(own, 2)).not.toMatch(/NaN|undefined|null|Infinity/);
+      }
+    }
+  });
+
+  it('is drawn by KaTeX without a complaint, in the fonts that are served', () => {
+    const css = readFileSync('node_modules/katex/dist/katex.min.css', 'utf8');
+    const fewer = fewerFonts(css);
+    const files = fewer.match(/(?<=url\()[^)]*/g)!;
+    expect(files.length).toBe(10);
+    for (const file of files) expect(file).toMatch(/^fonts\/KaTeX_(Main|Math|Size\d)-\w+\.woff2$/);
+    // Classes of the rules whose family is not served.
+    const classes = [...css.matchAll(/([^{}]*)\{[^}]*font-family:(KaTeX_\w+)/g)]
+      .filter(([, , family]) => unusedFonts.test(family!))
+      .flatMap(([, selector]) => selector!.match(/(?<=\.)(?!katex)[\w-]+(?=[,{]|$)/g) ?? []);
+    expect(classes).toContain('mathbb');
+    for (const name of objectiveNames) {
+      for (const of of [step[1]!, passed, { ...passed, advantage: -0.5 }]) {
+        const own = terms(of, { ...presetObjective(name), entropyCoef: 0.01 });
+        const all = [
+          wholeFormula(own, 2),
+          ...formulaParts(own, 2, 48).flatMap(({ symbols, numbers, result }) => [symbols, numbers, result]),
+        ];
+        for (const tex of all) {
+          const html = katex.renderToString(tex, { throwOnError: true, strict: 'error' });
+          const used = new Set([...html.matchAll(/class="([^"]*)"/g)].flatMap(([, list]) => list!.split(' ')));
+          expect(classes.filter((one) => used.has(one))).toEqual([]);
+        }
       }
     }
   });

@@ -75,7 +75,7 @@ export function onScale(value: number | null, { end, signed }: Scale): number {
 /** Why these replies cannot be coloured so; null where they can. */
 export function shadeComplaint(shade: Shade, rows: readonly TokenRow[]): string | null {
   if (shade === 'kl' && !rows.some(({ refLogprobs }) => refLogprobs)) return 'not measured in this step';
-  if ((shade === 'push' || shade === 'term') && !rows.some(({ terms }) => terms)) return 'not stored by the version that trained this';
+  if ((shade === 'push' || shade === 'term') && !rows.some(({ terms }) => terms)) return 'not kept of this step';
   return null;
 }
 
