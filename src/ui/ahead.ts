@@ -5,12 +5,14 @@
 import { fetchAhead, recordingAddress, studyAddress } from '../state/fetched.ts';
 
 const parts: readonly (() => Promise<unknown>)[] = [
+  () => import('./Workbench.svelte'),
   () => import('./charts/uplot.ts'),
   () => import('./EngineDetails.svelte'),
   () => import('./ShortcutSheet.svelte'),
   () => import('./evaluate/Evaluate.svelte'),
   () => import('./reproduce/Reproduce.svelte'),
   () => fetchAhead(studyAddress),
+  () => import('./rollouts/GroupView.svelte'),
   () => import('./rollouts/TokenPanel.svelte'),
   () => import('./rollouts/formula/katex.ts'),
   () => import('./stories/Story.svelte'),

@@ -196,7 +196,7 @@ describe('an evaluation', () => {
     await storage.deleteRun(run!);
     const { session } = await visit(storage);
     const error: unknown = await session.changes('evaluation', id).catch((caught: unknown) => caught);
-    expect((error as Error).message).toMatch(/The checkpoint of “PerMix · seed \d+, step 1” was deleted/);
+    expect((error as Error).message).toMatch(/The checkpoint of “PerMix, .* · seed \d+, step 1” was deleted/);
     await expect(session.evaluate(id, () => {})).rejects.toThrow(/was deleted, so that this evaluation cannot go on/);
     expect((await storage.cells(id)).length).toBeGreaterThan(0);
   });
