@@ -88,19 +88,29 @@ export class RolloutsState {
     this.pinned.clear();
     if (!runId || !this.#api) return;
     try {
-      const steps = await this.#api().rolloutSteps(runId);
-      if (runId !== this.#runId) return;
-      // A step may have come meanwhile.
-      this.steps = [...steps, ...this.steps.filter((step) => step > (steps.at(-1) ?? 0))];
+      await this.#list();
       if (request === this.#request && this.newest > 0) await this.show(this.newest);
     } catch (error) {
       if (request === this.#request) this.problem = errorSentence(error);
     }
   }
 
+  /** The steps that are kept. */
+  async #list(): Promise<void> {
+    const runId = this.#runId;
+    if (!runId || !this.#api) return;
+    const steps = await this.#api().rolloutSteps(runId);
+    // A step may have come meanwhile.
+    if (runId === this.#runId) this.steps = [...steps, ...this.steps.filter((step) => step > (steps.at(-1) ?? 0))];
+  }
+
   /** The running run made a step; after a recovery, one that it had made before. */
   receive(step: number, rollouts: readonly RolloutRecord[]): void {
-    this.steps = [...this.steps.filter((earlier) => earlier < step), step];
+    const earlier = this.steps.filter((other) => other < step);
+    this.steps = [...earlier, step];
+    // Of steps that come fast only the newest is sent; the others are kept all the same. What fails here
+    // fails again, with a sentence, where a step is asked for.
+    if ((earlier.at(-1) ?? 0) < step - 1) void this.#list().catch(() => {});
     if (!this.follow) return;
     this.#request++;
     this.loading = false;

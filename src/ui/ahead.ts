@@ -11,7 +11,6 @@ const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./ShortcutSheet.svelte'),
   () => import('./evaluate/Evaluate.svelte'),
   () => import('./reproduce/Reproduce.svelte'),
-  () => fetchAhead(studyAddress),
   () => import('./rollouts/GroupView.svelte'),
   () => import('./rollouts/TokenPanel.svelte'),
   () => import('./rollouts/formula/katex.ts'),
@@ -19,6 +18,7 @@ const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./glossary/TermPopover.svelte'),
   () => import('./glossary/Glossary.svelte'),
   () => fetchAhead(recordingAddress),
+  () => fetchAhead(studyAddress),
 ];
 
 export async function loadAhead(): Promise<void> {

@@ -127,6 +127,17 @@ describe('the step on view', () => {
     expect(view.steps).toEqual([10, 20, 23]);
   });
 
+  it('has the steps that came too fast to be sent one by one', async () => {
+    let kept: number[] = [];
+    const { view } = open({ rolloutSteps: async () => kept });
+    await view.open('run');
+    expect(view.steps).toEqual([]);
+    kept = [1, 2, 3];
+    view.receive(3, step);
+    await settle();
+    expect([view.steps, view.step]).toEqual([[1, 2, 3], 3]);
+  });
+
   it('stays while a token is pinned, and asks the policy only where it is wanted', async () => {
     const { view, asked } = open();
     await view.open('run');
