@@ -7,7 +7,8 @@ const ranks = [
   ['state'],
   ['worker', 'cli'],
   ['run'],
-  ['exchange', 'storage'],
+  ['exchange'],
+  ['storage'],
   ['evaluate', 'rl', 'pretrain'],
   ['engine', 'persona', 'tasks', 'verify'],
   ['policy', 'statistics'],
@@ -25,7 +26,7 @@ const arrows = ranks.flatMap((names, rank) =>
     .map((name) => ({
       name: `from-${name.replace('.ts', '')}`,
       comment:
-        'Imports go to the right only: ui > state > worker, cli > run > exchange, storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json > random, errors, shaders.',
+        'Imports go to the right only: ui > state > worker, cli > run > exchange > storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json > random, errors, shaders.',
       severity: 'error',
       from: { path: room(name) },
       to: {

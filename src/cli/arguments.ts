@@ -15,6 +15,8 @@ export interface OptionSpec {
 export interface CommandSpec {
   readonly name: string;
   readonly summary: string;
+  /** What stands beside the options, as the help writes it; absent: nothing does. */
+  readonly operand?: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
 }
 
@@ -28,6 +30,7 @@ export const commonOptions: Readonly<Record<string, OptionSpec>> = {
 
 export class Arguments {
   readonly #command: string;
+  readonly #operands: readonly string[];
   readonly #values: Readonly<Record<string, string | boolean | undefined>>;
 
   /** @throws LabError 'usage' for options the command does not have, or that lack their value */
@@ -38,13 +41,13 @@ export class Arguments {
       options[name] = { type: value === undefined ? 'boolean' : 'string' };
     }
     try {
-      this.#values = parseArgs({ args: joinValues(argv, command, options), options, allowPositionals: false }).values as Record<
-        string,
-        string
-      >;
+      const parsed = parseArgs({ args: joinValues(argv, command, options), options, allowPositionals: command.operand !== undefined });
+      this.#values = parsed.values as Record<string, string>;
+      this.#operands = parsed.positionals;
     } catch (error) {
       throw this.#wrong(firstSentence(error));
     }
+    if (this.#operands.length > 1) throw this.#wrong(`One ${command.operand} at a time, not ${this.#operands.join(' and ')}.`);
   }
 
   /** A switch that is given, or an option whose value is left out. */
@@ -55,6 +58,13 @@ export class Arguments {
   text(name: string): string | undefined {
     const value = this.#values[name];
     return typeof value === 'string' && value !== noValue ? value : undefined;
+  }
+
+  /** The one beside the options. @param name as the help writes it */
+  operand(name: string): string {
+    const [value] = this.#operands;
+    if (value === undefined || value === '') throw this.#wrong(`${name} is missing.`);
+    return value;
   }
 
   required(name: string): string {

@@ -27,7 +27,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const args = new Arguments(command, rest);
   if (args.flag('help')) {
     const all = { ...command.options, ...commonOptions, ...command.options };
-    process.stdout.write(`permix ${command.name} ${command.summary}\n\n${optionLines(all)}\n`);
+    process.stdout.write(
+      `permix ${command.name}${command.operand === undefined ? '' : ` ${command.operand}`} ${command.summary}\n\n${optionLines(all)}\n`,
+    );
     return 0;
   }
   // Before any module of the engine is loaded: they look for WebGPU's globals. Loading Dawn is spared where it is not asked for.

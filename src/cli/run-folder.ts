@@ -5,14 +5,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { LabError, labErrorCode } from '../errors.ts';
+import type { RolloutRecord } from '../rl/events.ts';
 import type { CheckpointContent } from '../storage/records.ts';
-import { retiredCheckpoints } from '../storage/retention.ts';
+import { retiredCheckpoints, retiredRolloutStep } from '../storage/retention.ts';
 import { shellWord } from './arguments.ts';
 import { writeCheckpointFile } from './checkpoint-file.ts';
 import { makeFolder, replaceFile, sealedJson, unfinished } from './files.ts';
 import { holdFolder, isLockFile, type FolderLock } from './folder-lock.ts';
 import { StepLog, type HeldOutLine, type MetricsLine } from './step-log.ts';
-import { files, runFormat, runVersion, StoredRun, type RunFile } from './stored-run.ts';
+import { files, runFormat, runVersion, stepsIn, StoredRun, type RunFile } from './stored-run.ts';
 
 export class RunFolder extends StoredRun {
   #run: RunFile | null;
@@ -101,6 +102,7 @@ export class RunFolder extends StoredRun {
       const content = await this.#whole(step, say);
       if (!content) continue;
       await this.#openLog(step, say);
+      for (const later of await stepsIn(this.in(files.rollouts))) if (later > step) await rm(this.rolloutsFile(later));
       return content;
     }
     if (steps.length > 0) {
@@ -142,6 +144,19 @@ export class RunFolder extends StoredRun {
   async appendHeldOut(line: HeldOutLine): Promise<void> {
     await this.#asked!.log.append(line);
     this.#asked!.steps.push(line.step);
+  }
+
+  /** From now on the rollouts of its steps are kept, also when the run is continued. */
+  async keepRollouts(): Promise<void> {
+    await makeFolder(this.in(files.rollouts));
+  }
+
+  /** Where they are kept: as long as the page would keep them (storage/retention.ts). Resolves when they are on the disk. */
+  async saveRollouts(step: number, rollouts: readonly RolloutRecord[]): Promise<void> {
+    if (!existsSync(this.in(files.rollouts))) return;
+    await replaceFile(this.rolloutsFile(step), JSON.stringify(rollouts));
+    const retired = retiredRolloutStep(step);
+    if (retired !== null) await rm(this.rolloutsFile(retired), { force: true });
   }
 
   /**

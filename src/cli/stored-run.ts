@@ -6,6 +6,7 @@
  *   checkpoints/step-N all that a run needs to go on from step N
  *   metrics.jsonl      a line a step (step-log.ts)
  *   heldout.jsonl      what the held-out questions were answered, a line an evaluation
+ *   rollouts/step-N    with --rollouts: those of the steps whose rollouts the page would keep too
  *   policy/            at the end: a Hugging Face folder
  *   lock               while a process works in it (folder-lock.ts)
  */
@@ -13,13 +14,14 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
+import { LabError, labErrorCode } from '../errors.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { Origin } from '../run/identity.ts';
-import type { CheckpointContent } from '../storage/records.ts';
+import { readableRollouts } from '../storage/checked.ts';
+import type { CheckpointContent, RolloutsRecord } from '../storage/records.ts';
 import { readCheckpointFile } from './checkpoint-file.ts';
-import { openSealedJson, readWhole } from './files.ts';
+import { openSealedJson, readJson, readWhole } from './files.ts';
 import { everyStep, readLog, risingSteps, type HeldOutLine, type LogRead, type MetricsLine } from './step-log.ts';
 
 export const runFormat = 'permix-run';
@@ -50,6 +52,7 @@ export const files = {
   checkpoints: 'checkpoints',
   metrics: 'metrics.jsonl',
   heldOut: 'heldout.jsonl',
+  rollouts: 'rollouts',
   policy: 'policy',
 } as const;
 
@@ -76,14 +79,25 @@ export class StoredRun {
 
   /** Steps there is a checkpoint of, the newest first. */
   async steps(): Promise<number[]> {
-    const names = await readdir(this.in(files.checkpoints)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw error;
-    });
-    return names
-      .flatMap((name) => /^step-(0|[1-9]\d*)$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => b - a);
+    return (await stepsIn(this.in(files.checkpoints))).reverse();
+  }
+
+  /** Ascending steps; what is no list of rollouts is left out. */
+  async rollouts(): Promise<Omit<RolloutsRecord, 'runId'>[]> {
+    const kept: Omit<RolloutsRecord, 'runId'>[] = [];
+    for (const step of await stepsIn(this.in(files.rollouts))) {
+      const rollouts = await readJson(this.rolloutsFile(step)).catch((error: unknown) => {
+        if (labErrorCode(error) === 'format') return null;
+        throw error;
+      });
+      const record = readableRollouts({ step, rollouts });
+      if (record) kept.push(record);
+    }
+    return kept;
+  }
+
+  rolloutsFile(step: number): string {
+    return this.in(files.rollouts, `step-${step}`);
   }
 
   checkpointFile(step: number): string {
@@ -120,6 +134,18 @@ export class StoredRun {
     const what = `The run in ${this.path} is of an older version, whose files had no seal; it cannot be continued.`;
     return new LabError('format', what, `${stays}, and its policy/ can be used as before.`);
   }
+}
+
+/** Of the files step-N in a folder, ascending. */
+export async function stepsIn(folder: string): Promise<number[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names
+    .flatMap((name) => /^step-(0|[1-9]\d*)$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 /** The same but for its length, which may change from session to session. */

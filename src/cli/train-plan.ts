@@ -20,6 +20,7 @@ import { readJson } from './files.ts';
 import { folderSource } from './folder.ts';
 import { notice } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
+import { fileOfRun, isFile, runFileOf } from './saved-run.ts';
 import { StoredRun, type RunFile } from './stored-run.ts';
 
 export interface TrainPlan {
@@ -29,6 +30,8 @@ export interface TrainPlan {
   /** Absolute path of the teacher; null for every recipe but distillation. */
   readonly teacher: string | null;
   readonly engineRequest: EngineRequest;
+  /** From now on; a folder that keeps them goes on doing so. */
+  readonly keepsRollouts: boolean;
   readonly fork: {
     /** The run by its absolute path. */ readonly from: NonNullable<RunFile['from']>;
     readonly start: CheckpointContent;
@@ -58,6 +61,7 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
       model,
       teacher: teacher === undefined ? null : resolve(teacher),
       engineRequest: args.engineRequest,
+      keepsRollouts: args.flag('rollouts'),
       fork: null,
       originOf: begun,
     };
@@ -95,6 +99,7 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<T
     config: { ...run.config, steps },
     ...(await policiesOf(args, folder, run, run.teacher !== undefined)),
     engineRequest: { engine, backend },
+    keepsRollouts: args.flag('rollouts'),
     fork: null,
     originOf: (now) => {
       const origin = continued({
@@ -159,6 +164,7 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
     teacher,
     // Another engine or backend than the origin's is taken only where the reader names it.
     engineRequest: { engine, backend },
+    keepsRollouts: args.flag('rollouts'),
     fork: { from: { run: origin.path, step }, start: forked(start, config) },
     originOf: (now) => {
       // Everything else may be changed by the reader, and is said in the new run's own identity.
@@ -189,6 +195,7 @@ const forkedParts: readonly string[] = [
 async function forkedCheckpoint(args: Arguments): Promise<{ origin: StoredRun; run: RunFile; start: CheckpointContent }> {
   const text = args.required('from');
   const [, folder = text, at] = (existsSync(resolve(text)) ? null : /^(.+)@(\d+)$/.exec(text)) ?? [];
+  if (await isFile(resolve(folder))) return checkpointOfFile(args, resolve(folder), at);
   const origin = new StoredRun(resolve(folder));
   const run = await origin.readRun('Give --from the folder of a run, which permix train --out wrote.');
   const steps = await origin.steps();
@@ -208,6 +215,15 @@ async function forkedCheckpoint(args: Arguments): Promise<{ origin: StoredRun; r
   const others = steps.filter((step) => step !== Number(at));
   const next = others.length > 0 && at !== undefined ? `Take another: ${others.join(', ')}.` : 'Start a new run.';
   throw new LabError('format', `There is no whole checkpoint to fork from in ${origin.path}.`, next);
+}
+
+/** A file holds one checkpoint; what came before it stays in the file. */
+async function checkpointOfFile(args: Arguments, path: string, at: string | undefined) {
+  const saved = await fileOfRun(path);
+  const { step } = saved.checkpoint.trainer;
+  if (at !== undefined && Number(at) !== step) throw args.wrong(`${path} holds the run at step ${step} only.`);
+  notice(`A new run begins at step ${step} of “${saved.run.name}”, the run in ${path}; its steps up to there stay in that file.`);
+  return { origin: new StoredRun(path), run: runFileOf(saved), start: saved.checkpoint };
 }
 
 async function settingsFile(args: Arguments): Promise<Record<string, unknown>> {

@@ -100,6 +100,7 @@ export class TrainingRun {
       ...(plan.fork ? { from: { ...plan.fork.from, run: relative(folder.path, plan.fork.from.run) } } : folder.from),
     });
     if (!saved) await folder.begin({ ...start, config });
+    if (plan.keepsRollouts) await folder.keepRollouts();
     return new TrainingRun(material, engine, taught?.engine ?? null, start.trainer);
   }
 
@@ -136,6 +137,7 @@ export class TrainingRun {
       this.cost.trained(report.metrics['step_time'] ?? 0);
       const never = this.#ends.step(config.promptsPerStep * config.groupSize, report.metrics['completions/clipped_ratio'] ?? 0);
       if (never !== null) notice(never);
+      await folder.saveRollouts(report.step, report.rollouts);
       await folder.appendMetrics(metricsLine(event));
       if (config.checkpointEvery > 0 && this.step % config.checkpointEvery === 0) await this.save();
     }

@@ -60,11 +60,12 @@ export class IndexedStorage implements LabStorage {
   async createRun(run: RunRecord, first: CheckpointDraft, past?: RunPast): Promise<CheckpointInfo> {
     const { info, bytes } = await seal(first);
     return this.#connection.use(async (database) => {
-      const transaction = database.transaction(['runs', 'metrics', 'heldOut', 'checkpoints', 'payloads'], 'readwrite');
+      const transaction = database.transaction(['runs', 'metrics', 'rollouts', 'heldOut', 'checkpoints', 'payloads'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('runs').add({ ...run, step: info.step }),
         ...(past?.metrics ?? []).map((record) => () => transaction.objectStore('metrics').put({ ...record, runId: run.id })),
         ...(past?.heldOut ?? []).map((record) => () => transaction.objectStore('heldOut').put({ ...record, runId: run.id })),
+        ...(past?.rollouts ?? []).map((record) => () => transaction.objectStore('rollouts').put({ ...record, runId: run.id })),
         () => transaction.objectStore('checkpoints').add(info),
         () => transaction.objectStore('payloads').add({ id: info.id, bytes }),
       ]);

@@ -48,7 +48,7 @@ export class MemoryStorage implements LabStorage {
     this.#runs.set(run.id, { ...run, step: sealed.info.step });
     this.#steps.set(run.id, {
       metrics: new Map(past?.metrics.map((record) => [record.step, { ...record, runId: run.id }])),
-      rollouts: new Map(),
+      rollouts: new Map(past?.rollouts?.map((record) => [record.step, { ...record, runId: run.id }])),
       heldOut: new Map(past?.heldOut.map((record) => [record.step, { ...record, runId: run.id }])),
     });
     this.#checkpoints.set(sealed.info.id, sealed);

@@ -102,6 +102,8 @@ export interface LabStorage {
 export interface RunPast {
   readonly metrics: readonly MetricsRecord[];
   readonly heldOut: readonly HeldOutRecord[];
+  /** Absent: none are taken along. */
+  readonly rollouts?: readonly RolloutsRecord[];
 }
 
 export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine' | 'origin' | 'race'>>;

@@ -3,6 +3,7 @@
  * whole, in one transaction, and trains nothing (`training.ts`).
  */
 import { LabError } from '../errors.ts';
+import type { SavedRun } from '../exchange/run-file.ts';
 import { personas } from '../persona/world.ts';
 import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
@@ -11,7 +12,6 @@ import { initialTrainerState } from '../rl/trainer.ts';
 import { forkComplaints, forked } from '../run/fork.ts';
 import { begun, type Origin } from '../run/identity.ts';
 import type { RunRecord, Teacher } from '../storage/records.ts';
-import type { StoredRun } from '../storage/run-file.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { Bench } from './bench.ts';
@@ -81,15 +81,16 @@ export async function forkRun(
   return storage.run(record.id);
 }
 
-/** A run that comes from a file: a copy of its own, at rest where it was saved. */
-export async function addRun({ storage }: Tools, { run, checkpoint, metrics, heldOut }: StoredRun): Promise<RunRecord> {
+/** A run that comes from a file: a copy of its own, at rest where it was saved. Its rival, if it raced one, is not in the file. */
+export async function addRun({ storage }: Tools, { run, checkpoint, metrics, heldOut, rollouts }: SavedRun): Promise<RunRecord> {
   const now = Date.now();
-  const { failure: _, ...record } = run;
+  const { failure: _, race: __, ...record } = run;
   const id = newId('run');
+  const status = checkpoint.trainer.step < run.config.steps ? 'paused' : 'finished';
   await storage.createRun(
-    { ...record, id, status: 'paused', created: now, updated: now },
+    { ...record, id, status, created: now, updated: now },
     { ...checkpoint, runId: id, kept: false },
-    { metrics, heldOut },
+    { metrics, heldOut, rollouts },
   );
   return storage.run(id);
 }

@@ -6,6 +6,7 @@
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, noSuch } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
+import { packRun, readRunFile } from '../exchange/run-file.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
@@ -16,7 +17,6 @@ import { raceRecipes, type RaceArm } from '../run/race.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, ResumableKind, RunRecord } from '../storage/records.ts';
-import { packRun, readRunFile } from '../storage/run-file.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
 import { likelyTokens, whomToAsk } from './alternatives.ts';

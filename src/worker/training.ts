@@ -7,6 +7,7 @@
  */
 import type { PolicyEngine } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
+import type { SavedRun } from '../exchange/run-file.ts';
 import { evaluationDue } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
 import { personas, voices } from '../persona/world.ts';
@@ -16,8 +17,7 @@ import type { StepReport, TrainerState } from '../rl/events.ts';
 import { changeOf } from '../run/identity.ts';
 import { HeldOutCost } from '../run/cost.ts';
 import { runSteps } from '../run/loop.ts';
-import type { Checkpoint, CheckpointInfo, MetricsRecord, RunRecord, RunStatus } from '../storage/records.ts';
-import type { StoredRun } from '../storage/run-file.ts';
+import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { NoticeLevel, SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
@@ -25,6 +25,7 @@ import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
 import { continuedRun } from './origin.ts';
 import { deviceNames, lossError, Recovery } from './recovery.ts';
+import { keptRollouts, metricsOf } from './step-records.ts';
 import { needTeacher, teacherWeights } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
 
@@ -151,7 +152,7 @@ export class Training {
   }
 
   /** The run with its newest state, of the engine where that is ahead of what is stored. Needs no storage as long as the engine holds the run. */
-  snapshot(): Promise<StoredRun> {
+  snapshot(): Promise<SavedRun> {
     return this.#tools.turns.take(async () => {
       const { storage, bench } = this.#tools;
       const stored = await storage.metrics(this.id).catch((error: unknown) => {
@@ -160,13 +161,14 @@ export class Training {
         throw error;
       });
       const heldOut = await storage.heldOut(this.id).catch(() => []);
-      if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored, heldOut };
+      const rollouts = await keptRollouts(storage, this.id, this.#holds() ? this.#unsaved : null);
+      if (!this.#holds()) return { run: this.#record, checkpoint: await this.#newest(), metrics: stored, heldOut, rollouts };
       const { config } = this.#record;
       const state = await (await bench.engineFor(config.policy, loraSetup(config))).exportState();
       const unsaved = this.#unsaved ? [metricsOf(this.id, this.#unsaved)] : [];
       const metrics = [...stored.filter(({ step }) => step !== unsaved[0]?.step), ...unsaved];
       const checkpoint = { name: `Step ${this.#step}`, reward: this.#reward, config, trainer: this.#trainer!, state };
-      return { run: { ...this.#record, step: this.#step }, checkpoint, metrics, heldOut };
+      return { run: { ...this.#record, step: this.#step }, checkpoint, metrics, heldOut, rollouts };
     });
   }
 
@@ -484,10 +486,6 @@ export class Training {
   #notice(level: NoticeLevel, text: string): void {
     this.#tools.events.push({ type: 'notice', runId: this.id, level, text });
   }
-}
-
-function metricsOf(runId: string, { step, metrics, personas: accuracy }: StepReport): MetricsRecord {
-  return { runId, step, metrics, personas: accuracy };
 }
 
 function sentenceOf(error: unknown): string {

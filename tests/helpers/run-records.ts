@@ -1,5 +1,6 @@
 /** Small run records for the storage tests: a state of a few odd numbers, a config, a draft of a checkpoint. */
 import type { PolicyState } from '../../src/engine/engine.ts';
+import type { RolloutRecord } from '../../src/rl/events.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import type { LabDatabase } from '../../src/storage/database.ts';
 import { seal } from '../../src/storage/seal.ts';
@@ -57,6 +58,36 @@ export function stepRecords(runId: string, step: number): [MetricsRecord, Rollou
     { runId, step, metrics: { reward: step / 10 }, personas: {} },
     { runId, step, rollouts: [] },
   ];
+}
+
+/** A rollout of a group of two, right where `row` is even. */
+export function rolloutRecord(step: number, row: number): RolloutRecord {
+  const correct = row % 2 === 0;
+  return {
+    step,
+    row,
+    group: 'q|poet|0',
+    personaId: 'poet',
+    questionId: 'q',
+    task: 'addition',
+    question: '1+1?',
+    answer: '2',
+    prompt: '<|user|>1+1?<|end|>',
+    completion: correct ? 'It is 2' : 'It is 3',
+    pieces: ['It is', correct ? ' 2' : ' 3'],
+    logprobs: [-0.1, -0.2],
+    entropies: [0.3, 0.4],
+    reward: Number(correct),
+    advantage: correct ? 1 : -1,
+    correct,
+    ended: true,
+    parsed: correct ? '2' : '3',
+    reason: correct ? 'equal' : 'another number',
+    tokens: [7, row + 1],
+    length: 2,
+    refLogprobs: [-0.1, -0.3],
+    batch: { rows: 2, tokens: 4, endedTokens: 4, rewardStd: 0.5 },
+  };
 }
 
 export function heldOutRecord(runId: string, step: number): HeldOutRecord {

@@ -5,11 +5,13 @@ import { unwrap } from 'idb';
 import { expect, it, vi } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { openDatabase } from '../../src/storage/database.ts';
+import { fingerprint } from '../../src/storage/hash.ts';
 import { IndexedStorage } from '../../src/storage/indexed.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
-import { packRun, readRunFile, type StoredRun } from '../../src/storage/run-file.ts';
+import { packCheckpoint } from '../../src/storage/pack.ts';
+import { packRun, readRunFile, type SavedRun } from '../../src/exchange/run-file.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
-import { draft, heldOutRecord, runRecord, stepRecords } from '../helpers/run-records.ts';
+import { draft, heldOutRecord, rolloutRecord, runRecord, stepRecords } from '../helpers/run-records.ts';
 
 const fileOf = (bytes: BlobPart) => new File([bytes], 'my.permix-run');
 const failure = (promise: Promise<unknown>): Promise<Error> =>
@@ -18,13 +20,14 @@ const failure = (promise: Promise<unknown>): Promise<Error> =>
     (error: Error) => error,
   );
 
-function stored(): StoredRun {
+function stored(): SavedRun {
   const { runId: _, kept: __, ...checkpoint } = draft('a', 2);
   return {
     run: { ...runRecord('a'), step: 2 },
     checkpoint,
     metrics: [1, 2].map((step) => stepRecords('a', step)[0]),
     heldOut: [heldOutRecord('a', 0), heldOutRecord('a', 2)],
+    rollouts: [{ runId: 'a', step: 2, rollouts: [rolloutRecord(2, 0), rolloutRecord(2, 1)] }],
   };
 }
 
@@ -41,6 +44,30 @@ it('is refused in a sentence, whatever bit of it is another, and however much is
     const error = await failure(readRunFile(fileOf(Uint8Array.from(one))));
     expect([labErrorCode(error), error.message]).toEqual(['format', expect.stringMatching(/^my\.permix-run .*another file\.$/)]);
   }
+});
+
+it('of version 1, without rollouts, is still read, and one of a version to come says so', async () => {
+  const { run, checkpoint, metrics, heldOut } = stored();
+  const file = async (version: number) => {
+    const header = new TextEncoder().encode(JSON.stringify({ version, run, name: checkpoint.name, reward: null, metrics, heldOut }));
+    const state = new Uint8Array(packCheckpoint(checkpoint));
+    const body = new Uint8Array(4 + header.length + state.length);
+    new DataView(body.buffer).setUint32(0, header.length, true);
+    body.set(header, 4);
+    body.set(state, 4 + header.length);
+    return fileOf(new Blob([`${await fingerprint(body.buffer)}\n`, body]));
+  };
+  expect(await readRunFile(await file(1))).toEqual({ ...stored(), rollouts: [] });
+  const error = await failure(readRunFile(await file(3)));
+  expect([labErrorCode(error), error.message]).toEqual(['format', expect.stringMatching(/newer version.*format 3.*newest version/)]);
+  expect((await failure(readRunFile(await file(0)))).message).toMatch(/cannot read \(version\)/);
+});
+
+it('rollouts that are none are left out, with the whole step, and nothing else', async () => {
+  const [record] = stored().rollouts;
+  const wrong = { ...record!.rollouts[0]!, pieces: [{ toString: 1 }] } as never;
+  const rollouts = [{ runId: 'a', step: 1, rollouts: [wrong] }, record!];
+  expect((await readRunFile(fileOf(await packRun({ ...stored(), rollouts })))).rollouts).toEqual([record]);
 });
 
 it('has no two rows of a step', async () => {
@@ -93,6 +120,13 @@ it('a stored run that is not open is saved from its newest checkpoint, with its 
   await probe.boot('cpu');
   const first = await probe.train({ ...smallRun, steps: 2 });
   await probe.train({ ...smallRun, steps: 2, seed: 2 });
-  const { run, metrics, checkpoint } = await readRunFile(fileOf(await probe.session.saveRun(first)));
+  const file = fileOf(await probe.session.saveRun(first));
+  const { run, metrics, checkpoint, rollouts } = await readRunFile(file);
   expect([run.id, run.step, checkpoint.trainer.step, metrics.map(({ step }) => step)]).toEqual([first, 2, 2, [1, 2]]);
+  expect(rollouts).toHaveLength(2);
+  const copy = await probe.session.openRun(file);
+  expect(await probe.session.rolloutSteps(copy)).toEqual([1, 2]);
+  expect(await probe.session.rollouts(copy, 2)).toEqual(await probe.session.rollouts(first, 2));
+  // It was at its end.
+  expect((await probe.session.history(copy)).run.status).toBe('finished');
 });

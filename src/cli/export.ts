@@ -1,0 +1,66 @@
+/** `permix export`: a run, from its folder or its file, as a file that the page opens, or in a form that other programs and people read. */
+import { writeFile } from 'node:fs/promises';
+import { noSuch } from '../errors.ts';
+import { packRun, type SavedRun } from '../exchange/run-file.ts';
+import { stepPage } from '../exchange/step-page.ts';
+import { completionsTable, metricsTable, trackioTraces, unipoReplay } from '../exchange/traces.ts';
+import { personas } from '../persona/world.ts';
+import type { Arguments } from './arguments.ts';
+import type { Output } from './output.ts';
+import { tryFile } from './output-files.ts';
+import { notice } from './progress.ts';
+import { savedRun } from './saved-run.ts';
+
+const exportFormats = ['run', 'unipo', 'trackio', 'trl', 'csv', 'html'] as const;
+type ExportFormat = (typeof exportFormats)[number];
+
+export async function exportCommand(args: Arguments, out: Output): Promise<void> {
+  const path = args.operand('RUN');
+  const format = args.choice('format', exportFormats) ?? 'run';
+  const file = args.text('out');
+  if (format === 'run' && file === undefined) throw args.wrong('--out is missing: where the file of the run is written.');
+  const step = args.integer('step', 0, 1_000_000);
+  if (step !== undefined && (format === 'run' || format === 'csv'))
+    throw args.wrong(`--step takes rollouts, and --format ${format} is of the whole run.`);
+  if (file !== undefined) await tryFile('out', file);
+  const content = await contentOf(args, path, format, step);
+  if (file === undefined) {
+    process.stdout.write(content as string);
+    return;
+  }
+  await writeFile(file, typeof content === 'string' ? content : new Uint8Array(content));
+  out.object({ format, file });
+  notice(`Wrote ${file}.${format === 'run' ? ' Drop it on the page, or go on with permix train --from.' : ''}`);
+}
+
+async function contentOf(args: Arguments, path: string, format: ExportFormat, step: number | undefined): Promise<string | ArrayBuffer> {
+  const saved = await savedRun(path);
+  const of = () => ({ ...saved, rollouts: rolloutsOf(args, path, saved, step) });
+  switch (format) {
+    case 'run':
+      return packRun(saved);
+    case 'csv':
+      return metricsTable(saved);
+    case 'unipo':
+      return `${JSON.stringify(unipoReplay(of()))}\n`;
+    case 'trackio':
+      return trackioTraces(of(), personas);
+    case 'trl':
+      return completionsTable(of());
+    case 'html':
+      return stepPage(saved, of().rollouts.at(-1)!, personas);
+    default:
+      return noSuch('format', format);
+  }
+}
+
+/** Those of one step, or of all; at least one. */
+function rolloutsOf(args: Arguments, path: string, { rollouts }: SavedRun, step: number | undefined): SavedRun['rollouts'] {
+  if (rollouts.length === 0)
+    throw args.wrong(`There are no rollouts in ${path}: a folder has them where permix train was given --rollouts.`);
+  const chosen = step === undefined ? rollouts : rollouts.filter((record) => record.step === step);
+  if (chosen.length > 0) return chosen;
+  throw args.wrong(
+    `There are no rollouts of step ${step} in ${path}; it has those of ${rollouts.map((record) => record.step).join(', ')}.`,
+  );
+}
