@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
 import { katexFonts } from './scripts/katex-plugin.ts';
@@ -25,10 +26,18 @@ const workerPackages = [
   'zod/mini',
 ];
 
+/** What is built is what hosts serve, whoever asks for it: a test's environment would make it the development variant, without its service worker. */
+const forHosts: Plugin = {
+  name: 'for-hosts',
+  config: (_, { command }) => {
+    if (command === 'build') process.env['NODE_ENV'] = 'production';
+  },
+};
+
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
-  plugins: [wgsl(), katexFonts, svelte(), study(), thirdParty.page, offline(thirdParty.page)],
+  plugins: [forHosts, wgsl(), katexFonts, svelte(), study(), thirdParty.page, offline(thirdParty.page)],
   worker: { format: 'es', plugins: () => [wgsl(), thirdParty.worker] },
   // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
   optimizeDeps: { include: workerPackages },

@@ -4,11 +4,7 @@ import { cliSources, pageSources, stale } from '../../scripts/stale.mjs';
 
 export default function setup(): void {
   const build = (...args: string[]) =>
-    execFileSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn', ...args], {
-      stdio: 'inherit',
-      // Under vitest it would be the development variant of what is bundled.
-      env: { ...process.env, NODE_ENV: 'production' },
-    });
+    execFileSync(process.execPath, ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn', ...args], { stdio: 'inherit' });
   if (stale('dist/index.html', pageSources)) build();
   if (stale('dist-cli/permix.js', cliSources)) build('--config', 'vite.cli.config.ts');
 }
