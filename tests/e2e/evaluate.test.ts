@@ -139,7 +139,8 @@ it('asks the base under every voice: picture, chance, replies, files', async () 
   await page.setViewportSize({ width: 360, height: 780 });
   await expect.poll(size).toBe(16);
   await page.emulateMedia({ colorScheme: 'dark' });
-  expect(await obstacles(page)).toEqual([]);
+  // Colours change over a moment.
+  await expect.poll(() => obstacles(page), { timeout: 20_000 }).toEqual([]);
   expect(complaints).toEqual([]);
 });
 

@@ -215,6 +215,7 @@ it('judges, survives a reload in the middle, and never keeps the key', async () 
 
   await page.setViewportSize({ width: 360, height: 780 });
   await page.emulateMedia({ colorScheme: 'dark' });
-  expect(await obstacles(page)).toEqual([]);
+  // Colours change over a moment.
+  await expect.poll(() => obstacles(page), { timeout: 20_000 }).toEqual([]);
   expect(complaints).toEqual([]);
 });
