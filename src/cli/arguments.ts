@@ -15,7 +15,7 @@ export interface OptionSpec {
 export interface CommandSpec {
   readonly name: string;
   readonly summary: string;
-  /** What stands beside the options, as the help writes it; absent: nothing does. */
+  /** What stands beside the options, as the help writes it, with … where there may be many; absent: nothing does. */
   readonly operand?: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
 }
@@ -47,7 +47,8 @@ export class Arguments {
     } catch (error) {
       throw this.#wrong(firstSentence(error));
     }
-    if (this.#operands.length > 1) throw this.#wrong(`One ${command.operand} at a time, not ${this.#operands.join(' and ')}.`);
+    if (this.#operands.length > 1 && !command.operand?.endsWith('…'))
+      throw this.#wrong(`One ${command.operand} at a time, not ${this.#operands.join(' and ')}.`);
   }
 
   /** A switch that is given, or an option whose value is left out. */
@@ -65,6 +66,12 @@ export class Arguments {
     const [value] = this.#operands;
     if (value === undefined || value === '') throw this.#wrong(`${name} is missing.`);
     return value;
+  }
+
+  /** All of them, at least one. @param name as the help writes it */
+  operands(name: string): readonly string[] {
+    if (this.#operands.length === 0 || this.#operands.includes('')) throw this.#wrong(`${name.replace('…', '')} is missing.`);
+    return this.#operands;
   }
 
   required(name: string): string {

@@ -91,6 +91,16 @@ export const commands: readonly Command[] = [
     run: async (args, out) => (await import('./export.ts')).exportCommand(args, out),
   },
   {
+    name: 'class',
+    operand: 'RUN…',
+    summary: 'the runs of a class as one picture over their seeds, with intervals (docs/exchange.md)',
+    options: {
+      csv: { value: 'FILE', help: 'the picture as a table' },
+      svg: { value: 'FILE', help: 'the picture, drawn' },
+    },
+    run: async (args, out) => (await import('./class.ts')).classCommand(args, out),
+  },
+  {
     name: 'eval',
     summary: 'examines a policy under every persona: accuracy, stability, the persona lottery, fidelity',
     options: {

@@ -1,12 +1,16 @@
 /** Who speaks in which colour. The colours themselves are tokens in `ui/app.css`; this is the order in which voices get them. */
+import { voicePlace } from '../evaluate/picture.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 
 const colours = 8;
 
 /** CSS colour of a voice by its place in the world's list; no voice (or one the reader wrote) is neutral. */
 export function voiceColour(voices: readonly Voice[], voiceId: string | null): string {
-  const index = voices.findIndex((voice) => voice.id === voiceId);
-  return index < 0 ? 'var(--voice-none)' : `var(--voice-${(index % colours) + 1})`;
+  return colourAt(voicePlace(voices, voiceId));
+}
+
+export function colourAt(place: number | null): string {
+  return place === null ? 'var(--voice-none)' : `var(--voice-${(place % colours) + 1})`;
 }
 
 export function voiceName(voices: readonly Voice[], voiceId: string | null): string {

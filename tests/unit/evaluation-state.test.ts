@@ -17,7 +17,7 @@ import { fileName, scoresOf, shownPolicies, wholeJson, wholeTable } from '../../
 import type { EvaluatedPolicy, EvaluationRecord, EvaluationSettings } from '../../src/storage/records.ts';
 import { taskById } from '../../src/tasks/index.ts';
 import { evaluationPicture } from '../../src/ui/evaluate/evaluation-picture.ts';
-import { estimateOf, footOf } from '../../src/ui/picture/picture.ts';
+import { estimateOf, footOf } from '../../src/evaluate/picture.ts';
 import type { TrainerApi } from '../../src/worker/api.ts';
 import { secondsFor } from '../../src/worker/evaluation-progress.ts';
 import { database, SessionProbe } from '../helpers/lab-session.ts';

@@ -4,8 +4,9 @@ import { stability } from '../../src/evaluate/stability.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas, voices } from '../../src/persona/world.ts';
 import { recipeNames } from '../../src/rl/config.ts';
-import { estimateOf, footOf, inOrder, rowsOf, worstRows, type Cell, type PictureColumn } from '../../src/ui/picture/picture.ts';
-import { cellNote, cellWords, footLines } from '../../src/ui/picture/words.ts';
+import { estimateOf, footOf, inOrder, rowsOf, worstRows, type Cell, type PictureColumn } from '../../src/evaluate/picture.ts';
+import { cellNote, cellWords, footLines } from '../../src/evaluate/picture-words.ts';
+import { colourAt } from '../../src/state/voices.ts';
 
 const rows = rowsOf(personaGroup(personas, 'voices'), voices);
 const of = (right: number, total = 50): Cell => ({ right, total });
@@ -21,7 +22,7 @@ const full = column(counts.map((right) => of(right)));
 
 it('has no persona first, then the personas in their voices’ colours', () => {
   expect(rows.map(({ label }) => label).slice(0, 3)).toEqual(['No persona', 'Professor', 'Robot']);
-  expect(rows.map(({ colour }) => colour)).toEqual(['var(--voice-none)', ...voices.map((_, i) => `var(--voice-${i + 1})`)]);
+  expect(rows.map(({ voice }) => colourAt(voice))).toEqual(['var(--voice-none)', ...voices.map((_, i) => `var(--voice-${i + 1})`)]);
   expect(new Set(rows.map(({ key }) => key)).size).toBe(9);
 });
 

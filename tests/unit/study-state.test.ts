@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { armValue } from '../../src/evaluate/reproduction/claims.ts';
 import { readStudy } from '../../src/evaluate/reproduction/read-study.ts';
 import { armsOf, averages, claimsOf, gain, seedCurve, settingsOf, times } from '../../src/state/study.svelte.ts';
-import { estimateOf, footOf } from '../../src/ui/picture/picture.ts';
+import { estimateOf, footOf } from '../../src/evaluate/picture.ts';
 import { studyPicture } from '../../src/ui/reproduce/study/study-picture.ts';
 import { studyArms, studyWith, type Numbers } from '../helpers/study-results.ts';
 

@@ -47,15 +47,23 @@ function style(scheme: 0 | 1): string {
     `.rule{stroke:${grounds.rule[scheme]};stroke-width:1}`,
     ...Object.entries(colours).map(([name, pair]) => `.f-${name}{fill:${pair[scheme]}}.s-${name}{stroke:${pair[scheme]};fill:none}`),
     `.hollow{fill:${grounds.paper[scheme]}}`,
+    '.black{fill:#000}.white{fill:#fff}.bold{font-weight:600}',
   ].join('');
 }
 
-/** A whole picture. @param summary what it shows, for those who do not see it */
-export function picture(width: number, height: number, title: string, summary: string, marks: readonly string[]): string {
+/** A whole picture. @param summary what it shows, for those who do not see it  @param schemes `light`: on paper, whatever its reader's theme */
+export function picture(
+  width: number,
+  height: number,
+  title: string,
+  summary: string,
+  marks: readonly string[],
+  schemes: 'both' | 'light' = 'both',
+): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="t d">`,
     `<title id="t">${escaped(title)}</title><desc id="d">${escaped(summary)}</desc>`,
-    `<style>${style(0)}@media (prefers-color-scheme:dark){${style(1)}}</style>`,
+    `<style>${style(0)}${schemes === 'both' ? `@media (prefers-color-scheme:dark){${style(1)}}` : ''}</style>`,
     `<rect class="paper" width="${width}" height="${height}"/>`,
     ...marks,
     '</svg>',
@@ -84,6 +92,21 @@ export function dot(x: number, y: number, radius: number, { colour, variant }: L
 /** A horizontal bar from low to high: an interval. */
 export function span(x1: number, x2: number, y: number, { colour }: Look, title: string): string {
   return `<line class="s-${colour}" stroke-width="2" x1="${at(x1)}" y1="${at(y)}" x2="${at(x2)}" y2="${at(y)}"><title>${escaped(title)}</title></line>`;
+}
+
+/** A rectangle in a colour of its own. @param outlined within its edge */
+export function box(x: number, y: number, width: number, height: number, fill: string, title: string, outlined = false): string {
+  const rect = (inset: number, paint: string) =>
+    `<rect x="${at(x + inset)}" y="${at(y + inset)}" width="${at(width - 2 * inset)}" height="${at(height - 2 * inset)}" rx="2" ${paint}>`;
+  const marked = outlined
+    ? `${rect(1, 'fill="none" stroke="#000" stroke-width="2"')}</rect>${rect(2.5, 'fill="none" stroke="#fff"')}</rect>`
+    : '';
+  return `${rect(0, `fill="${fill}" stroke="#b9bdb9" stroke-width="0.5"`)}<title>${escaped(title)}</title></rect>${marked}`;
+}
+
+/** What fills between two lines, faint. @param outline around it, closed */
+export function band(outline: readonly (readonly [x: number, y: number])[], { colour }: Look): string {
+  return `<polygon class="f-${colour}" opacity="0.15" points="${outline.map(([x, y]) => `${at(x)},${at(y)}`).join(' ')}"/>`;
 }
 
 /** A short vertical line across a row. */

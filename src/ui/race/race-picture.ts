@@ -1,22 +1,15 @@
 /** The race as the page's picture: rows from what was asked, columns base, RLVR, PerMix. */
-import { heldOutCounts, heldOutMetrics, heldOutRows } from '../../evaluate/held-out.ts';
+import { heldOutCounts, heldOutMetrics } from '../../evaluate/held-out.ts';
+import { heldOutPictureRows } from '../../evaluate/held-out-picture.ts';
+import type { Picture } from '../../evaluate/picture.ts';
 import type { Persona, Voice } from '../../persona/persona.ts';
 import { recipeTitles } from '../../rl/recipes.ts';
 import type { RaceColumn } from '../../state/race.svelte.ts';
-import { personaById, voiceColour } from '../../state/voices.ts';
-import type { Picture, PictureRow } from '../picture/picture.ts';
 
 /** @param columns the first one is the base, whose rows all have */
 export function racePicture(columns: readonly RaceColumn[], personas: readonly Persona[], voices: readonly Voice[]): Picture {
-  const asked = columns.map(({ evaluation }) => evaluation).find((evaluation) => evaluation !== null);
-  // Before anything is known the rows are there, so that nothing moves when answers come.
-  const ids = asked
-    ? asked.rows.map(({ row, personaId }) => ({ id: row, persona: personaById(personas, personaId) }))
-    : heldOutRows(personas);
-  const rows = ids.map(({ id, persona }): PictureRow => {
-    const colour = voiceColour(voices, persona?.voice ?? null);
-    return { key: id, label: persona?.name ?? 'No persona', personaId: persona?.id ?? null, colour, heldOut: persona?.heldOut ?? false };
-  });
+  const asked = columns.map(({ evaluation }) => evaluation).find((evaluation) => evaluation !== null) ?? null;
+  const rows = heldOutPictureRows(asked, personas, voices);
   return {
     rows,
     columns: columns.map(({ arm, evaluation, filling }) => {

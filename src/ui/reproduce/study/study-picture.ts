@@ -2,7 +2,7 @@
 import { voices } from '../../../persona/world.ts';
 import type { StudyResults } from '../../../evaluate/reproduction/results.ts';
 import { averages, type ShownArm } from '../../../state/study.svelte.ts';
-import { rowsOf, type Picture } from '../../picture/picture.ts';
+import { rowsOf, type Picture } from '../../../evaluate/picture.ts';
 
 export function studyPicture({ personas }: StudyResults, arms: readonly ShownArm[]): Picture {
   const rows = rowsOf(personas, voices);

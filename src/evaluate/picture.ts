@@ -1,14 +1,13 @@
 /**
  * The one picture of the page as plain data: rows no persona and the personas, a column a policy, a cell the share right. What stands under a
- * column follows from its cells here; where the cells come from (a live run, an evaluation, a study) is its callers' business, how they look
- * the components' beside this file. Whatever has no answer yet is null, and so is what would follow from it.
+ * column follows from its cells here; where the cells come from (a live run, an evaluation, a study, a class) is its callers' business, how they
+ * look that of `ui/picture`, how they are written into files of `exchange/picture-file.ts`. Whatever has no answer yet is null, and so is what would follow from it.
  */
-import { pssOf } from '../../evaluate/stability.ts';
-import type { Persona, Voice } from '../../persona/persona.ts';
-import type { RecipeName } from '../../rl/config.ts';
-import { tInterval, wilsonInterval } from '../../statistics/intervals.ts';
-import { mean } from '../../statistics/moments.ts';
-import { voiceColour } from '../../state/voices.ts';
+import type { Persona, Voice } from '../persona/persona.ts';
+import type { RecipeName } from '../rl/config.ts';
+import { tInterval, wilsonInterval } from '../statistics/intervals.ts';
+import { mean } from '../statistics/moments.ts';
+import { pssOf } from './stability.ts';
 
 export interface Picture {
   readonly rows: readonly PictureRow[];
@@ -21,8 +20,8 @@ export interface PictureRow {
   readonly label: string;
   /** Null: no persona, which worst, mean, spread and PSS leave out. */
   readonly personaId: string | null;
-  /** CSS colour of the voice. */
-  readonly colour: string;
+  /** Place of its voice among the world's, by which it is coloured; null: of none. */
+  readonly voice: number | null;
   /** Never trained on. */
   readonly heldOut?: boolean;
 }
@@ -78,17 +77,17 @@ export interface Foot {
 }
 
 /** No persona first, then the personas as they come. */
+/** No persona first. */
 export function rowsOf(personas: readonly Pick<Persona, 'id' | 'name' | 'voice' | 'heldOut'>[], voices: readonly Voice[]): PictureRow[] {
   return [
-    { key: 'none', label: 'No persona', personaId: null, colour: voiceColour(voices, null) },
-    ...personas.map(({ id, name, voice, heldOut }) => ({
-      key: id,
-      label: name,
-      personaId: id,
-      colour: voiceColour(voices, voice),
-      heldOut,
-    })),
+    { key: 'none', label: 'No persona', personaId: null, voice: null },
+    ...personas.map(({ id, name, voice, heldOut }) => ({ key: id, label: name, personaId: id, voice: voicePlace(voices, voice), heldOut })),
   ];
+}
+
+export function voicePlace(voices: readonly Voice[], id: string | null): number | null {
+  const place = voices.findIndex((voice) => voice.id === id);
+  return place < 0 ? null : place;
 }
 
 const first: readonly RecipeName[] = ['base', 'rlvr', 'permix'];

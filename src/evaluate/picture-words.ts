@@ -1,5 +1,4 @@
 /** What the picture says in words: of a cell for those who do not see it, and what stands under a column. */
-import { fixed, percent } from '../format.ts';
 import { estimateOf, type Cell, type Estimate, type Foot, type PictureColumn, type PictureRow } from './picture.ts';
 
 /** "Robot, RLVR: 72 % right, 36 of 50, 95 % interval 58 to 83 %" */
@@ -9,7 +8,7 @@ export function cellWords(row: PictureRow, column: PictureColumn, cell: Cell | n
   if (cell === null || !known) return `${who}: no answer yet`;
   const { low, high } = known;
   const interval = low === null || high === null ? '' : `, 95 % interval ${range(known, 'to')} %`;
-  return `${who}: ${percent(known.value)} right, ${sizeWords(cell)}${interval}${worst ? '; the worst persona of its column' : ''}`;
+  return `${who}: ${hundredths(known.value)} % right, ${sizeWords(cell)}${interval}${worst ? '; the worst persona of its column' : ''}`;
 }
 
 function sizeWords(cell: Cell): string {
@@ -30,7 +29,7 @@ export function cellNote(cell: Cell | null): string {
 
 function range({ low, high }: Estimate, between: '–' | 'to'): string {
   if (low === null || high === null) return '';
-  const [from, to] = [low, high].map((end) => Math.round(100 * end));
+  const [from, to] = [low, high].map(hundredths);
   return between === '–' ? `${from}–${to}` : `${from} to ${to}`;
 }
 
@@ -42,16 +41,18 @@ export const footLines = [
   { key: 'pss', name: 'PSS', meaning: 'worst ÷ best; 1: the persona changes nothing', text: ({ pss }: Foot) => score(pss) },
 ] as const;
 
+const hundredths = (share: number): number => Math.round(100 * share);
+
 interface Text {
   readonly value: string;
   /** Its interval, empty where there is none. */
   readonly note: string;
 }
 
-const shares = (known: Estimate): Text => ({ value: fixed(100 * known.value, 0), note: range(known, '–') });
+const shares = (known: Estimate): Text => ({ value: String(hundredths(known.value)), note: range(known, '–') });
 
 const score = ({ value, low, high }: Estimate): Text => ({
-  value: fixed(value, 2),
+  value: value.toFixed(2),
   // Without the zeros in front, for which a phone has no room.
-  note: low === null || high === null ? '' : [low, high].map((end) => fixed(end, 2).replace(/^0/, '')).join('–'),
+  note: low === null || high === null ? '' : [low, high].map((end) => end.toFixed(2).replace(/^0/, '')).join('–'),
 });
