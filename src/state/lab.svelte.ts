@@ -14,6 +14,7 @@ import { connect, type WorkerConnection } from '../worker/client.ts';
 import { readRequest } from './address.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
+import { Following } from './following.svelte.ts';
 import { Judging } from './judge.svelte.ts';
 import type { Remedy } from './health.ts';
 import { HeldOut } from './held-out.svelte.ts';
@@ -45,7 +46,7 @@ export interface SessionState {
   readonly message: string | null;
 }
 
-const lookAroundMs = 3000;
+const lookAroundMs = 2000;
 
 /** A step is on its way, or will be. */
 const active: Readonly<Record<SessionPhase, boolean>> = {
@@ -76,6 +77,7 @@ export class Lab implements Stage {
   readonly race = new Race(() => this.api);
   readonly pinned = new Pinned(() => this.api);
   readonly undo = new Undo((error) => this.notify('error', errorSentence(error)));
+  readonly following = new Following(this);
   readonly end = null;
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');
@@ -104,7 +106,6 @@ export class Lab implements Stage {
   #arrived = $state(false);
   #trouble = $state.raw<Trouble>(noTrouble);
   #noticeId = 0;
-  #looking = false;
   #opening = 0;
   /** What this tab had on view before it was loaded. */
   readonly #seen = tabMemory('viewed');
@@ -138,10 +139,17 @@ export class Lab implements Stage {
     return active[this.session.phase] || this.race.rivalActive;
   }
 
+  /** Whether this tab trains it. */
+  trains(runId: string): boolean {
+    return (active[this.session.phase] && runId === this.session.runId) || (this.race.rivalActive && this.race.armOf(runId) === 'rlvr');
+  }
+
   /** The run that waits to be continued, while none is under way. */
   get resumable(): RunRecord | null {
     if (this.resumeDismissed || this.active || this.session.phase === 'paused') return null;
-    return waitingRun(this.library.runs, this.session.runId, this.#seen);
+    // One that was watched a moment ago is missed, wherever it stands.
+    const left = this.library.run(this.following.left);
+    return left?.status === 'paused' ? left : waitingRun(this.library.runs, this.session.runId, this.#seen);
   }
 
   /** What is the matter with the worker, a sentence; null while it answers. */
@@ -229,7 +237,10 @@ export class Lab implements Stage {
     );
     this.connection = 'ready';
     if (!again) this.#first(boot);
-    const last = boot.runs.find((run) => run.id === this.viewed) ?? boot.runs.find((run) => run.step > 0);
+    const known = (id: string | null) => boot.runs.find((run) => run.id === id);
+    // Nothing is trained here yet: what runs does so in another tab.
+    const running = boot.runs.find(({ status }) => status === 'running');
+    const last = known(this.viewed) ?? running ?? known(this.#seen) ?? boot.runs.find((run) => run.step > 0);
     if (last) void this.view(last.id);
     void this.race.recover(boot.runs).then(() => this.race.tryOut(boot));
     void this.attempt(null, () => this.library.refresh());
@@ -243,17 +254,16 @@ export class Lab implements Stage {
     setInterval(() => this.#lookAround(), lookAroundMs);
   }
 
-  /** A run that is training in another tab is followed, and seen to be paused when that tab is gone; so is one that is pinned. */
+  /** What another tab trains is followed, and what is pinned. A tab that trains looks for no other runs than those it knows of. */
   #lookAround(): void {
-    if (this.pinned.groups.length > 0 && this.active) void this.pinned.refresh(this.library.runs).catch(() => {});
-    const elsewhere = this.library.runs.some((run) => run.status === 'running' && run.id !== this.session.runId);
-    if (!elsewhere || this.#looking) return;
-    this.#looking = true;
-    // What fails here fails again where the reader asks for something.
-    void this.library
-      .refresh()
-      .catch(() => {})
-      .finally(() => (this.#looking = false));
+    if (this.connection !== 'ready') return;
+    if (this.pinned.groups.length > 0 && (this.active || this.following.runs.length > 0))
+      void this.pinned.refresh(this.library.runs).catch(() => {});
+    if (this.active && this.following.runs.length === 0) return;
+    void this.following.look().then(() => {
+      const [run] = this.following.runs;
+      if (run && this.viewed === null) void this.view(run.id);
+    });
   }
 
   notify(level: Notice['level'], text: string): void {

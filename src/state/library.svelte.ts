@@ -30,8 +30,14 @@ export class Library {
     this.checkpoints = { ...this.checkpoints, [runId]: checkpoints };
   }
 
+  /** Which runs there are, and how far; nothing is drawn again where nothing is new. */
+  async look(): Promise<void> {
+    const runs = await this.#api().runs();
+    if (JSON.stringify(runs) !== JSON.stringify(this.runs)) this.runs = runs;
+  }
+
   async refresh(): Promise<void> {
-    this.runs = await this.#api().runs();
+    await this.look();
     this.storage = await this.#api().storage();
   }
 

@@ -19,6 +19,8 @@ class Arm {
   phase = $state<SessionPhase>('idle');
   step = $state(0);
   message = $state<string | null>(null);
+  /** Another tab trains it. */
+  elsewhere = $state(false);
 }
 
 /** What one column of the picture shows. */
@@ -46,7 +48,7 @@ export class Race {
 
   /** Whether a step or an evaluation of the rival is on its way. */
   get rivalActive(): boolean {
-    return ['starting', 'running', 'pausing', 'recovering'].includes(this.arms.rlvr.phase);
+    return !this.arms.rlvr.elsewhere && ['starting', 'running', 'pausing', 'recovering'].includes(this.arms.rlvr.phase);
   }
 
   /** What the picture shows, left to right. */
@@ -113,19 +115,36 @@ export class Race {
     }
   }
 
+  /** Whether another tab trains the pair on view. */
+  get elsewhere(): boolean {
+    return raceRecipes.some((arm) => this.arms[arm].elsewhere);
+  }
+
   /** The newest race that this browser holds. */
   async recover(runs: readonly RunRecord[]): Promise<void> {
     const permix = runs.find(({ config, race }) => config.recipe === 'permix' && runs.some(({ id }) => id === race));
-    if (!permix || this.pair) return;
-    const pair = { rlvr: permix.race!, permix: permix.id };
-    this.#show(pair);
+    if (permix && !this.pair) this.#show({ rlvr: permix.race!, permix: permix.id });
+    await this.read();
+  }
+
+  /** Another tab trains a newer one. */
+  follow(runs: readonly RunRecord[]): void {
+    const permix = runs.find(({ config, race }) => config.recipe === 'permix' && race !== undefined);
+    if (permix && !this.rivalActive) this.#show({ rlvr: permix.race!, permix: permix.id });
+  }
+
+  /** What is stored of the pair on view, which this tab does not train. */
+  async read(): Promise<void> {
+    const { pair } = this;
+    if (!pair) return;
     for (const arm of raceRecipes) {
       try {
-        const { run, heldOut } = await this.api().history(pair[arm]);
+        const { run, steps, heldOut } = await this.api().history(pair[arm], this.arms[arm].step);
         Object.assign(this.arms[arm], {
           phase: run.status === 'stopped' ? 'paused' : run.status,
-          step: run.step,
+          step: run.status === 'running' ? (steps.at(-1)?.step ?? this.arms[arm].step) : run.step,
           message: run.failure ?? null,
+          elsewhere: run.status === 'running',
         });
         this.arms[arm].heldOut.show(heldOut);
       } catch (error) {
@@ -139,7 +158,7 @@ export class Race {
     this.pair = pair;
     this.watching = false;
     for (const arm of raceRecipes) {
-      Object.assign(this.arms[arm], { phase: 'idle', step: 0, message: null });
+      Object.assign(this.arms[arm], { phase: 'idle', step: 0, message: null, elsewhere: false });
       this.arms[arm].heldOut.show([]);
     }
   }
@@ -153,7 +172,8 @@ export class Race {
     if (event.type === 'race') this.#show(event.pair);
     const arm = this.armOf(event.runId);
     if (!arm) return;
-    if (event.type === 'session') Object.assign(this.arms[arm], { phase: event.phase, step: event.step, message: event.message });
+    if (event.type === 'session')
+      Object.assign(this.arms[arm], { phase: event.phase, step: event.step, message: event.message, elsewhere: false });
     else if (event.type === 'evaluation') this.arms[arm].heldOut.receive(event.evaluation);
   }
 

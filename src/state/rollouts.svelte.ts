@@ -118,6 +118,13 @@ export class RolloutsState {
     this.#set(step, rollouts);
   }
 
+  /** The run is trained elsewhere: what has been stored of it since. */
+  async catchUp(): Promise<void> {
+    const { newest } = this;
+    await this.#list();
+    if (this.follow && this.newest > newest) await this.show(this.newest);
+  }
+
   async show(step: number): Promise<void> {
     if (!this.#runId || !this.#api || step < 1) return;
     const request = ++this.#request;

@@ -109,8 +109,8 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
-  metrics(runId: string): Promise<readonly MetricsRecord[]> {
-    return this.#connection.use(async (database) => readableMetrics(await database.getAll('metrics', stepsOf(runId))));
+  metrics(runId: string, after?: number): Promise<readonly MetricsRecord[]> {
+    return this.#connection.use(async (database) => readableMetrics(await database.getAll('metrics', stepsOf(runId, after))));
   }
 
   rollouts(runId: string, step: number): Promise<RolloutsRecord | null> {

@@ -75,8 +75,9 @@ export class MemoryStorage implements LabStorage {
     if (retired !== null) steps.rollouts.delete(retired);
   }
 
-  async metrics(runId: string): Promise<readonly MetricsRecord[]> {
-    return [...(this.#steps.get(runId)?.metrics.values() ?? [])].sort((a, b) => a.step - b.step);
+  async metrics(runId: string, after = -1): Promise<readonly MetricsRecord[]> {
+    const records = [...(this.#steps.get(runId)?.metrics.values() ?? [])];
+    return records.filter(({ step }) => step > after).sort((a, b) => a.step - b.step);
   }
 
   async rollouts(runId: string, step: number): Promise<RolloutsRecord | null> {

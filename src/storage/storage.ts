@@ -38,8 +38,8 @@ export interface LabStorage {
 
   /** What one step leaves behind; also retires rollouts (retention.ts). */
   saveStep(metrics: MetricsRecord, rollouts: RolloutsRecord): Promise<void>;
-  /** Ascending steps. */
-  metrics(runId: string): Promise<readonly MetricsRecord[]>;
+  /** Ascending steps. @param after those of this step and before it are left out */
+  metrics(runId: string, after?: number): Promise<readonly MetricsRecord[]>;
   /** Null where none were kept of that step. */
   rollouts(runId: string, step: number): Promise<RolloutsRecord | null>;
   /** The steps whose rollouts are kept, ascending. */

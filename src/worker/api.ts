@@ -234,7 +234,8 @@ export interface TrainerApi extends JudgeApi {
   /** Within the current step, whose work is thrown away; the last whole step is saved. The session is `idle` then; the run can be resumed. */
   stop(): Promise<void>;
   runs(): Promise<readonly RunRecord[]>;
-  history(runId: string): Promise<RunHistory>;
+  /** @param after of the steps, only those that came later */
+  history(runId: string, after?: number): Promise<RunHistory>;
   rollouts(runId: string, step: number): Promise<readonly RolloutRecord[]>;
   /** The steps whose rollouts are kept, ascending. */
   rolloutSteps(runId: string): Promise<readonly number[]>;

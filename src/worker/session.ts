@@ -231,13 +231,13 @@ export class Session implements SessionApi {
 
   /** A run whose tab went away while it was training is a paused one. */
   async #seen(run: RunRecord): Promise<RunRecord> {
-    const alive = run.status !== 'running' || this.#runs.find(run.id) !== undefined || (await this.#locks.heldElsewhere(run.id));
+    const alive = run.status !== 'running' || this.#runs.find(run.id)?.active || (await this.#locks.heldElsewhere(run.id));
     return alive ? run : { ...run, status: 'paused' };
   }
 
-  async history(runId: string): Promise<RunHistory> {
+  async history(runId: string, after?: number): Promise<RunHistory> {
     const { storage } = await this.#opened();
-    const [run, steps, checkpoints] = [await storage.run(runId), await storage.metrics(runId), await storage.checkpoints(runId)];
+    const [run, steps, checkpoints] = [await storage.run(runId), await storage.metrics(runId, after), await storage.checkpoints(runId)];
     return {
       run: await this.#seen(run),
       steps: steps.map(({ step, metrics, personas }) => ({ step, metrics, personas })),

@@ -49,6 +49,7 @@ describe.each(storages)('storage in %s', (_name, open) => {
     expect(await storage.heldOut('a')).toEqual([0, 2, 10].map((step) => heldOutRecord('a', step)));
     await storage.saveStep(...stepRecords('b', 5));
     expect((await storage.metrics('a')).map(({ step }) => step)).toEqual([1, 2, 3, 10]);
+    expect((await storage.metrics('a', 2)).map(({ step }) => step)).toEqual([3, 10]);
     await storage.rewind('a', 2);
     expect((await storage.metrics('a')).map(({ step }) => step)).toEqual([1, 2]);
     expect(await storage.rollouts('a', 3)).toBeNull();
