@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineInfo, EngineRequest, PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
+import { cellKey } from '../evaluate/cells.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import type { Candidate, Cell, CellStore } from '../evaluate/request.ts';
 import { inferenceAnswers, type InferenceAnswers } from '../evaluate/inference.ts';
@@ -243,7 +244,7 @@ async function inferenceOf(
   const byId = new Map(set.questions.map((question) => [question.id, question]));
   const questions = report.data.problemIds.map((id) => byId.get(id)!);
   const replies = personas.map((persona) => {
-    const cell = cells.read(`policy/task/${persona.id}`);
+    const cell = cells.read(cellKey('policy', 'task', persona.id));
     if (!cell || !('replies' in cell)) throw new Error(`no replies under ${persona.id} after the examination`);
     return cell.replies;
   });

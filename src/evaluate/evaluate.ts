@@ -3,6 +3,7 @@
  * replies, and makes one report of it. It works cell by cell (one persona's replies of one kind), so that finished cells can be kept and a
  * stopped evaluation goes on where it was. One engine is open at a time, the policy's before the base's.
  */
+import { cellKey, evaluationCells, plannedSizes, rowsOfCells, workOf, type AskedKind } from './cells.ts';
 import type { AskedEngine, Candidate, EvaluationRequest, ReplyKind } from './request.ts';
 import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
@@ -14,9 +15,8 @@ import { generateReplies, stopped, type Reply } from './replies.ts';
 import type { EvaluationReport } from './report.ts';
 import { summarise, type Answers, type Scored } from './summary.ts';
 
-type Kind = ReplyKind | `${ReplyKind} training`;
 /** Counter of the draws, by kind; under `task` the draws are those of `accuracyByPersona`. */
-const steps: Readonly<Record<Kind, number>> = { task: 0, roleplay: 1, 'task training': 2, 'roleplay training': 3 };
+const steps: Readonly<Record<AskedKind, number>> = { task: 0, roleplay: 1, 'task training': 2, 'roleplay training': 3 };
 
 /**
  * @throws LabError 'config' for a request that makes no sense, 'cancelled' when the signal is aborted (finished cells are stored), or
@@ -59,18 +59,12 @@ class Run {
     this.#request = request;
     this.#plan = plan;
     this.#batchRows = request.batchRows ?? 128;
-    const personas = request.personas.length;
-    const policies = request.base ? 2 : 1;
-    const measured = Math.min(request.fidelityReplies, plan.task.length) + plan.roleplay.length;
-    const training = request.fidelityReplies > 0 ? plan.taskTraining.length + plan.roleplayTraining.length : 0;
-    this.#work =
-      policies * ((personas + 1) * plan.task.length * request.samples + personas * plan.roleplay.length) +
-      personas * training +
-      policies * personas * personas * (request.fidelityReplies > 0 ? measured : 0) * scoringWork;
-    const sets = (questions: readonly Question[]) => (questions.length > 0 ? personas : 0);
-    const fidelityCells = request.fidelityReplies > 0 ? sets(plan.taskTraining) + sets(plan.roleplayTraining) : 0;
-    const scoredCells = request.fidelityReplies > 0 ? sets(plan.task) + sets(plan.roleplay) : 0;
-    this.#cells = policies * (personas + 1 + sets(plan.roleplay) + scoredCells) + fidelityCells;
+    const owners = request.base ? ['policy', 'base'] : ['policy'];
+    const ids = request.personas.map(({ id }) => id);
+    // With nothing to compare with, the policy is the base.
+    const cells = evaluationCells(owners, owners.at(-1)!, ids, plannedSizes(plan), request);
+    this.#work = workOf(rowsOfCells(cells), scoringWork);
+    this.#cells = cells.length;
   }
 
   async with<T>(candidate: Candidate, work: (engine: Lazy) => Promise<T>): Promise<T> {
@@ -118,7 +112,7 @@ class Run {
   /** @returns [personas][questions * samples] */
   async #ask(
     who: 'policy' | 'base',
-    kind: Kind,
+    kind: AskedKind,
     candidate: Candidate,
     engine: Lazy,
     personas: readonly (Persona | null)[],
@@ -129,7 +123,7 @@ class Run {
     const phase = `${candidate.name}: ${kind} replies`;
     const perCell = questions.length * samples;
     if (perCell === 0) return personas.map(() => []);
-    const key = (persona: Persona | null) => `${who}/${kind}/${persona?.id ?? 'none'}`;
+    const key = (persona: Persona | null) => cellKey(who, kind, persona?.id ?? null);
     const found = personas.map((persona) => cells?.read(key(persona)));
     const replies = found.map((cell) => (cell && 'replies' in cell ? [...cell.replies] : null));
     this.#advance(perCell * replies.filter((one) => one !== null).length, phase, replies.filter((one) => one !== null).length);
@@ -185,7 +179,7 @@ class Run {
     let prompts: Int32Array[][] | null = null;
     const out: number[][][] = [];
     for (const [p, persona] of personas.entries()) {
-      const key = `${who}/likelihood ${kind}/${persona.id}`;
+      const key = cellKey(who, `likelihood ${kind}`, persona.id);
       const found = cells?.read(key);
       if (found && 'logprobs' in found) {
         out.push(found.logprobs.map((row) => [...row]));

@@ -37,7 +37,7 @@ export interface EvaluationPlanSettings {
 }
 
 /** Training replies per persona and kind, for each one that is measured. */
-const trainingFactor = 2;
+export const trainingFactor = 2;
 
 /** @throws LabError 'config' where nothing can be asked, or a tokenizer's own error where no question is the reason */
 export function planEvaluation(

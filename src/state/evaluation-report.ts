@@ -2,7 +2,7 @@
 import type { EvaluationReport, PolicyReport } from '../evaluate/report.ts';
 import { reportTable, type ReportTable } from '../evaluate/table.ts';
 import type { EvaluationRecord } from '../storage/records.ts';
-import type { CellScore } from '../worker/api.ts';
+import type { CellScore } from '../worker/evaluation-api.ts';
 import { scoreKey } from './evaluation.svelte.ts';
 
 export interface ShownPolicy {

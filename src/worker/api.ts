@@ -13,16 +13,10 @@ import type { StepPhase } from '../rl/phases.ts';
 import type { Changes } from '../run/identity.ts';
 import type { RaceArm } from '../run/race.ts';
 import type { Unreadable } from '../storage/checked.ts';
-import type {
-  CheckpointInfo,
-  EvaluatedPolicy,
-  EvaluationRecord,
-  EvaluationSettings,
-  ResumableKind,
-  RunRecord,
-} from '../storage/records.ts';
+import type { CheckpointInfo, ResumableKind, RunRecord } from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
-import type { JudgeApi } from './judge-api.ts';
+import type { AskedQuestion } from './evaluation-api.ts';
+import type { ExaminationKind, Examinations } from './examinations.ts';
 
 /** What the reader may force in the address: `?engine=portable&backend=wasm`. */
 export interface BootRequest extends EngineRequest {
@@ -160,44 +154,10 @@ export interface Alternatives {
   readonly said: { readonly probability: number; readonly rank: number };
 }
 
-/** How an evaluation goes on. */
-export interface EvaluationUpdate {
-  readonly id: string;
-  readonly settings: EvaluationSettings;
-  readonly policies: readonly EvaluatedPolicy[];
-  /** In [0, 1]. */
-  readonly fraction: number;
-  readonly phase: string;
-  /** At the rate of this session; null before the first cell is done. */
-  readonly secondsLeft: number | null;
-  /** Since the last update; the first ones are those of earlier sessions. */
-  readonly scores: readonly CellScore[];
-}
-
-/** How often one policy was right under one persona. */
-export interface CellScore {
-  /** Place in the evaluation's policies. */
-  readonly policy: number;
-  readonly personaId: string | null;
-  readonly correct: number;
-  readonly total: number;
-}
-
-/** Finished evaluations come without their reports, which are read one at a time. */
-export type EvaluationInfo = Omit<EvaluationRecord, 'reports'> & { readonly finished: boolean };
-
-export interface AskedQuestion {
-  readonly question: string;
-  /** Null: an open question. */
-  readonly answer: string | null;
-  /** In the order of the evaluation's policies, each with its samples; null: not asked yet. */
-  readonly policies: readonly (readonly { readonly text: string; readonly ended: boolean; readonly correct: boolean | null }[] | null)[];
-}
-
 /** Run ids by recipe. */
 export type Race = Readonly<Record<RaceArm, string>>;
 
-export interface TrainerApi extends JudgeApi {
+export interface TrainerApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;
@@ -260,22 +220,23 @@ export interface TrainerApi extends JudgeApi {
   probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void>;
   cancelProbe(): Promise<void>;
   /**
-   * Evaluates chosen checkpoints (`current`: the open run, which is saved for it) and the base they came from; with an id, continues an
-   * evaluation that was left unfinished, with `accept` as for `resume`. Takes turns with training. Resolves when all is done or `cancelEvaluation` was called.
+   * Examines chosen checkpoints (`current`: the open run, which is saved for it) and the base they came from; with an id, continues an
+   * examination that was left unfinished, with `accept` as for `resume`. Takes turns with training. Resolves when all is done or
+   * `cancelExamination` was called. A judgement sends requests to the judge's address, and to nowhere else.
    */
-  evaluate(
-    request: EvaluationSettings | string,
-    onUpdate: (update: EvaluationUpdate) => void,
-    accept?: readonly string[],
-  ): Promise<EvaluationRecord>;
+  examine<K extends ExaminationKind>(
+    kind: K,
+    request: Examinations[K]['request'],
+    onUpdate: (update: Examinations[K]['update']) => void,
+  ): Promise<Examinations[K]['result']>;
   /** What is done stays done. */
-  cancelEvaluation(): Promise<void>;
+  cancelExamination(kind: ExaminationKind): Promise<void>;
   /** Newest first. */
-  evaluations(): Promise<readonly EvaluationInfo[]>;
-  evaluation(id: string): Promise<EvaluationRecord>;
-  /** What was said under a persona, null: without one. */
+  examinations<K extends ExaminationKind>(kind: K): Promise<readonly Examinations[K]['info'][]>;
+  examination<K extends ExaminationKind>(kind: K, id: string): Promise<Examinations[K]['result']>;
+  deleteExamination(kind: ExaminationKind, id: string): Promise<void>;
+  /** What an evaluation heard under a persona, null: without one. */
   evaluationReplies(id: string, kind: ReplyKind, personaId: string | null): Promise<readonly AskedQuestion[]>;
-  deleteEvaluation(id: string): Promise<void>;
   /** Bytes used and available, as far as the browser says. */
   storage(): Promise<{ readonly used: number; readonly quota: number; readonly persisted: boolean }>;
 }

@@ -1,16 +1,15 @@
 /** How far an evaluation is: the cells that there will be, the time that is left, and the scores that are known so far. */
+import { cellPlace, evaluationCells, plannedSizes, workOf, type Rows, type RowSort } from '../evaluate/cells.ts';
 import type { Cell } from '../evaluate/request.ts';
 import type { EvaluationPlan } from '../evaluate/plan.ts';
 import type { QuestionSet } from '../evaluate/questions.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { EvaluationRecord } from '../storage/records.ts';
-import type { CellScore, EvaluationUpdate } from './api.ts';
+import type { CellScore, EvaluationUpdate } from './evaluation-api.ts';
 import { deliveryInterval } from './event-stream.ts';
 
 /** What a scored row costs against a generated one, roughly: for the bar. The time that is left is measured. */
 const scoredCost = { fused: 0.2, portable: 0.9 } as const;
-
-type Sort = 'asked' | 'scored';
 
 export class EvaluationClock {
   readonly #record: EvaluationRecord;
@@ -20,7 +19,7 @@ export class EvaluationClock {
   readonly #rows = new Map<string, number>();
   readonly #onUpdate: (update: EvaluationUpdate) => void;
   /** Rows that are still to be done. */
-  readonly #left: Record<Sort, number> = { asked: 0, scored: 0 };
+  readonly #left: Record<RowSort, number> = { asked: 0, scored: 0 };
   readonly #total: number;
   #work: EvaluationRecord['work'];
   #since = performance.now();
@@ -40,23 +39,16 @@ export class EvaluationClock {
     this.#set = set;
     this.#onUpdate = onUpdate;
     this.#work = record.work;
-    const { samples, fidelityReplies } = record.settings;
-    const cell = (key: string, rows: number) => {
-      if (rows === 0) return;
+    const ids = personas.map(({ id }) => id);
+    for (const { key, sort, rows } of evaluationCells(
+      record.policies.map((_, place) => place),
+      0,
+      ids,
+      plannedSizes(plan),
+      record.settings,
+    )) {
       this.#rows.set(key, rows);
-      this.#left[sortOf(key)] += rows;
-    };
-    for (const [place] of record.policies.entries()) {
-      for (const id of ['none', ...personas.map((persona) => persona.id)]) cell(`${place}/task/${id}`, plan.task.length * samples);
-      if (fidelityReplies === 0) continue;
-      for (const { id } of personas) {
-        cell(`${place}/roleplay/${id}`, plan.roleplay.length);
-        cell(`${place}/likelihood task/${id}`, Math.min(fidelityReplies, plan.task.length) * personas.length);
-        cell(`${place}/likelihood roleplay/${id}`, plan.roleplay.length * personas.length);
-        if (place > 0) continue;
-        cell(`0/task training/${id}`, plan.taskTraining.length);
-        cell(`0/roleplay training/${id}`, plan.roleplayTraining.length);
-      }
+      this.#left[sort] += rows;
     }
     this.#total = this.#cost;
   }
@@ -99,7 +91,7 @@ export class EvaluationClock {
   }
 
   get #cost(): number {
-    return this.#left.asked + scoredCost[this.#record.engine.engine] * this.#left.scored;
+    return workOf(this.#left, scoredCost[this.#record.engine.engine]);
   }
 
   get #fraction(): number {
@@ -107,25 +99,23 @@ export class EvaluationClock {
   }
 
   #score(key: string, cell: Cell): void {
-    const [place, kind, persona] = key.split('/') as [string, string, string];
+    const { owner, kind, persona } = cellPlace(key);
     if (kind !== 'task' || !('replies' in cell)) return;
     const { samples } = this.#record.settings;
     const right = cell.replies.filter((reply, row) => this.#set.judge(reply, this.#plan.task[Math.floor(row / samples)]!).correct);
     this.#scores.push({
-      policy: Number(place),
-      personaId: persona === 'none' ? null : persona,
+      policy: Number(owner),
+      personaId: persona,
       correct: right.length,
       total: cell.replies.length,
     });
   }
 }
 
-function sortOf(key: string): Sort {
-  return key.split('/')[1]!.startsWith('likelihood') ? 'scored' : 'asked';
-}
+const sortOf = (key: string): RowSort => (cellPlace(key).kind.startsWith('likelihood') ? 'scored' : 'asked');
 
 /** At the rates that were measured; a scored row counts as a reply until there is one. Null: nothing was measured. */
-export function secondsFor(rows: Readonly<Record<Sort, number>>, { asked, scored }: EvaluationRecord['work']): number | null {
+export function secondsFor(rows: Rows, { asked, scored }: EvaluationRecord['work']): number | null {
   if (asked.rows === 0 || asked.seconds === 0) return null;
   const reply = asked.seconds / asked.rows;
   return rows.asked * reply + rows.scored * (scored.rows > 0 ? scored.seconds / scored.rows : reply);

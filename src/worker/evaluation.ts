@@ -1,8 +1,9 @@
 /**
  * Evaluations in the worker: which policies, personas and questions, in turns with training, kept cell by cell so that a half-finished
- * one goes on after a reload. What is asked and measured is `src/evaluate`; one evaluation runs at a time.
+ * one goes on after a reload (`job.ts`). What is asked and measured is `src/evaluate`.
  */
 import type { Candidate, ReplyKind } from '../evaluate/request.ts';
+import { cellKey } from '../evaluate/cells.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
@@ -13,86 +14,51 @@ import type { Persona } from '../persona/persona.ts';
 import { personas as world, voices } from '../persona/world.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import {
-  begun,
-  continued,
-  examinationMayDiffer,
-  personaParts,
-  policyParts,
-  programParts,
-  questionParts,
-  settingParts,
-  takenOverNotes,
-  type Comparison,
-  type Identity,
-} from '../run/identity.ts';
+import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { fingerprint } from '../storage/hash.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import { taskById } from '../tasks/index.ts';
-import type { AskedQuestion, EvaluationUpdate } from './api.ts';
-import { bytesOf, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
+import { bytesOf, examinedPolicies, lentEngine } from './candidates.ts';
+import type { AskedQuestion, EvaluationInfo, EvaluationUpdate } from './evaluation-api.ts';
 import { EvaluationClock } from './evaluation-progress.ts';
-import { howToGoOn, policiesPart } from './origin.ts';
+import { Job } from './job.ts';
+import { policiesPart } from './origin.ts';
 
-export class Evaluations {
-  readonly #tools: EvaluationTools;
-  #running: { readonly id: string; readonly abort: AbortController } | null = null;
+export class Evaluations extends Job<'evaluation'> {
+  protected readonly words = {
+    a: 'An evaluation',
+    this: 'This evaluation',
+    again: 'Evaluate again; its stored numbers stay as they are.',
+  };
 
-  constructor(tools: EvaluationTools) {
-    this.#tools = tools;
+  async list(): Promise<readonly EvaluationInfo[]> {
+    return (await this.tools.storage.evaluations()).map(({ reports, ...info }) => ({ ...info, finished: reports.length > 0 }));
   }
 
-  get running(): string | null {
-    return this.#running?.id ?? null;
+  view(id: string): Promise<EvaluationRecord> {
+    return this.read(id);
   }
 
-  cancel(): void {
-    this.#running?.abort.abort();
+  protected read(id: string): Promise<EvaluationRecord> {
+    return this.tools.storage.evaluation(id);
   }
 
-  /**
-   * A new evaluation, or one that was left unfinished, by its id. Resolves with what is stored at its end: with reports, or, where it was
-   * cancelled, with the fraction that is done.
-   */
-  async run(
-    request: EvaluationSettings | string,
-    onUpdate: (update: EvaluationUpdate) => void,
-    accept: readonly string[] = [],
-  ): Promise<EvaluationRecord> {
-    if (this.#running) throw new LabError('usage', 'An evaluation is already under way.', 'Wait for it, or cancel it first.');
-    const abort = new AbortController();
-    this.#running = { id: typeof request === 'string' ? request : '', abort };
-    try {
-      const record = typeof request === 'string' ? await this.#reopen(request, accept) : await this.#create(request);
-      this.#running = { id: record.id, abort };
-      return record.reports.length > 0 ? record : await this.#carryOut(record, abort.signal, onUpdate);
-    } finally {
-      this.#running = null;
-    }
+  protected save(record: EvaluationRecord): Promise<void> {
+    return this.tools.storage.saveEvaluation(record);
   }
 
-  /** What it began with, beside what it would go on with. @throws LabError 'storage' where one of its policies was deleted */
-  async compare(id: string): Promise<Comparison> {
-    const record = await this.#tools.storage.evaluation(id);
-    return { origin: record.origin, now: await this.#now(record), mayDiffer: examinationMayDiffer };
+  protected erase(id: string): Promise<void> {
+    return this.tools.storage.deleteEvaluation(id);
   }
 
-  async #reopen(id: string, accept: readonly string[]): Promise<EvaluationRecord> {
-    const { storage } = this.#tools;
-    const record = await storage.evaluation(id);
-    if (record.reports.length > 0) return record;
-    const at = `${Math.floor(100 * record.fraction)} %`;
-    const next = howToGoOn('Evaluate again; its stored numbers stay as they are.');
-    const origin = continued({ ...(await this.compare(id)), what: 'This evaluation', accept, at, next });
-    const now = { ...record, origin };
-    await storage.saveEvaluation(now);
-    return now;
+  protected async reached({ reports, fraction }: EvaluationRecord): Promise<string | null> {
+    return reports.length > 0 ? null : `${Math.floor(100 * fraction)} %`;
   }
 
   /** Every question a persona was asked, with what each policy said; null where that is not there yet. */
   async replies(id: string, kind: ReplyKind, personaId: string | null): Promise<readonly AskedQuestion[]> {
-    const { storage } = this.#tools;
+    const { storage } = this.tools;
     const record = await storage.evaluation(id);
     const { set, plan } = await this.#sameQuestions(record);
     const cells = new Map((await storage.cells(id)).map(({ key, cell }) => [key, cell]));
@@ -101,7 +67,7 @@ export class Evaluations {
       question: question.text,
       answer: kind === 'task' ? question.answer : null,
       policies: record.policies.map((_, p) => {
-        const cell = cells.get(`${p}/${kind}/${personaId ?? 'none'}`);
+        const cell = cells.get(cellKey(p, kind, personaId));
         if (!cell || !('replies' in cell)) return null;
         return cell.replies.slice(i * samples, (i + 1) * samples).map((reply) => ({
           text: reply.text,
@@ -112,32 +78,32 @@ export class Evaluations {
     }));
   }
 
-  async #create(asked: EvaluationSettings): Promise<EvaluationRecord> {
-    const { storage, bench, base } = this.#tools;
-    const policies = await examinedPolicies(this.#tools, asked.checkpoints);
-    const checkpoints = policies.flatMap(({ checkpoint }) => checkpoint ?? []);
-    const settings: EvaluationSettings = { ...asked, checkpoints };
-    const origin = begun(await this.#now({ settings, policies }));
+  protected async plan(asked: EvaluationSettings): Promise<EvaluationRecord> {
+    const { bench, base } = this.tools;
+    const policies = await examinedPolicies(this.tools, asked.checkpoints);
+    const settings = { ...asked, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
     const { info } = await bench.engineFor(base.id);
     const now = Date.now();
-    const record: EvaluationRecord = {
+    return {
       id: newId('evaluation'),
       created: now,
       updated: now,
       settings,
       policies,
       engine: info,
-      origin,
       fraction: 0,
       work: { asked: { rows: 0, seconds: 0 }, scored: { rows: 0, seconds: 0 } },
       reports: [],
     };
-    await storage.saveEvaluation(record);
-    return record;
   }
 
-  async #carryOut(record: EvaluationRecord, signal: AbortSignal, onUpdate: (update: EvaluationUpdate) => void): Promise<EvaluationRecord> {
-    const { storage } = this.#tools;
+  protected async carryOut(
+    record: EvaluationRecord,
+    _request: unknown,
+    signal: AbortSignal,
+    onUpdate: (update: EvaluationUpdate) => void,
+  ): Promise<EvaluationRecord> {
+    const { storage } = this.tools;
     const { id, settings, policies } = record;
     const { set, plan, personas, policy, tokenizer } = await this.#material(record);
     const cells = new Map((await storage.cells(id)).map(({ key, cell }) => [key, cell]));
@@ -150,7 +116,7 @@ export class Evaluations {
       tokenizer,
       eosIds: policy.config.eosIds,
       maxPositions: policy.config.maxPositions,
-      open: () => lentEngine(this.#tools, policies[place]!.checkpoint, policy.weights, signal),
+      open: () => lentEngine(this.tools, policies[place]!.checkpoint, policy.weights, signal),
       close: () => {},
     });
     const report = (place: number) => {
@@ -191,8 +157,8 @@ export class Evaluations {
     return storage.evaluation(id);
   }
 
-  async #now(record: Pick<EvaluationRecord, 'settings' | 'policies'>): Promise<Identity> {
-    const { storage, bench } = this.#tools;
+  protected async identity(record: EvaluationRecord): Promise<Identity> {
+    const { storage, bench } = this.tools;
     const { checkpoints: _, ...settings } = record.settings;
     const { policy, personas, plan } = await this.#material(record);
     return {
@@ -224,7 +190,7 @@ export class Evaluations {
 
   /** Questions and personas are made anew from the settings. */
   async #material(record: Pick<EvaluationRecord, 'settings' | 'policies'>): Promise<Material> {
-    const { bench, base } = this.#tools;
+    const { bench, base } = this.tools;
     const { settings, policies } = record;
     const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
     const set = generatedQuestions(taskById(settings.task), settings.problems, settings.seed);

@@ -4,6 +4,7 @@ import type { JudgeAccess } from '../evaluate/judge/client.ts';
 import type { JudgedAnswer, JudgeReport } from '../evaluate/judge/report.ts';
 import type { JudgementRecord, JudgementSettings } from '../storage/judgements.ts';
 import type { EvaluatedPolicy } from '../storage/records.ts';
+import type { Continued } from './evaluation-api.ts';
 
 export interface NewJudging {
   readonly settings: JudgementSettings;
@@ -13,11 +14,8 @@ export interface NewJudging {
 }
 
 /** Goes on with an unfinished judgement; its judge is known, its key is not. */
-export interface ContinuedJudging {
-  readonly id: string;
+export interface ContinuedJudging extends Continued {
   readonly key: string | null;
-  /** What of `changes` is taken over. */
-  readonly accept?: readonly string[];
 }
 
 /** How a judging goes on. */
@@ -45,15 +43,4 @@ export interface JudgementView {
   readonly info: JudgementInfo;
   readonly report: JudgeReport;
   readonly answers: readonly JudgedAnswer[];
-}
-
-export interface JudgeApi {
-  /** Sends requests to the judge's address, and to nowhere else. Resolves when all is judged or `cancelJudging` was called. */
-  judge(request: NewJudging | ContinuedJudging, onUpdate: (update: JudgingUpdate) => void): Promise<JudgementView>;
-  /** What is done stays done. */
-  cancelJudging(): Promise<void>;
-  /** Newest first. */
-  judgements(): Promise<readonly JudgementInfo[]>;
-  judgement(id: string): Promise<JudgementView>;
-  deleteJudgement(id: string): Promise<void>;
 }

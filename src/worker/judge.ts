@@ -1,7 +1,8 @@
 /**
- * Judgings in the worker: the policies answer in turns with training, the reader's judge gives scores, every verdict is stored at once. What
- * is asked and how it is counted is `src/evaluate/judge`; one judging runs at a time.
+ * Judgings in the worker: the policies answer in turns with training, the reader's judge gives scores, every verdict is stored at once
+ * (`job.ts`). What is asked and how it is counted is `src/evaluate/judge`.
  */
+import { cellPlace } from '../evaluate/cells.ts';
 import type { Candidate } from '../evaluate/request.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { neighbourhood, unreachableFromNode, unreachableFromPage } from '../evaluate/judge/address.ts';
@@ -9,116 +10,72 @@ import { JudgeClient, type JudgeOptions } from '../evaluate/judge/client.ts';
 import { planJudging, plannedQuestions } from '../evaluate/judge/plan.ts';
 import { judgedAnswers, judgeReport, type Judged } from '../evaluate/judge/report.ts';
 import { runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
-import {
-  begun,
-  continued,
-  examinationMayDiffer,
-  judgeParts,
-  policyParts,
-  programParts,
-  questionParts,
-  settingParts,
-  takenOverNotes,
-  type Comparison,
-  type Identity,
-} from '../run/identity.ts';
+import { judgeParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import type { JudgementRecord } from '../storage/judgements.ts';
 import { newId } from '../storage/seal.ts';
 import { examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
 import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from './judge-api.ts';
-import { howToGoOn, policiesPart } from './origin.ts';
+import { Job } from './job.ts';
+import { policiesPart } from './origin.ts';
 
 const newsInterval = 500;
 /** The share of the likeliest tokens that answers are drawn from; the benchmark's own value. */
 const topP = 0.9;
 
-export class Judgements {
-  readonly #tools: EvaluationTools;
+export class Judgements extends Job<'judgement'> {
   readonly #options: JudgeOptions;
-  #running: { readonly id: string; readonly abort: AbortController } | null = null;
+  protected readonly words = { a: 'A judging', this: 'This judging', again: 'Judge again; what was judged stays as it is.' };
 
   constructor(tools: EvaluationTools, options: JudgeOptions = {}) {
-    this.#tools = tools;
+    super(tools);
     this.#options = { explain, ...options };
   }
 
-  cancel(): void {
-    this.#running?.abort.abort();
-  }
-
-  /** Resolves with what there is at the end: all verdicts, or, where it was cancelled, those that were made. */
-  async run(request: NewJudging | ContinuedJudging, onUpdate: (update: JudgingUpdate) => void): Promise<JudgementView> {
-    if (this.#running) throw new LabError('usage', 'A judging is already under way.', 'Wait for it, or cancel it first.');
-    const abort = new AbortController();
-    this.#running = { id: 'id' in request ? request.id : '', abort };
-    try {
-      if ('id' in request) {
-        const record = await this.#reopen(request);
-        return await this.#carryOut(record, new JudgeClient({ ...record.judge, key: request.key }, this.#options), abort.signal, onUpdate);
-      }
-      // A wrong address is told before anything is stored.
-      const client = new JudgeClient(request.access, this.#options);
-      const record = await this.#create(request, client);
-      this.#running = { id: record.id, abort };
-      return await this.#carryOut(record, client, abort.signal, onUpdate);
-    } finally {
-      this.#running = null;
-    }
-  }
-
   async list(): Promise<readonly JudgementInfo[]> {
-    const { storage } = this.#tools;
+    const { storage } = this.tools;
     const infos: JudgementInfo[] = [];
     for (const record of await storage.judgements()) infos.push(infoOf(record, await storage.judgedKeys(record.id)));
     return infos;
   }
 
   async view(id: string): Promise<JudgementView> {
-    const { storage } = this.#tools;
+    const { storage } = this.tools;
     const record = await storage.judgement(id);
     return viewOf(record, new Map((await storage.judged(id)).map(({ key, cell }) => [key, cell])));
   }
 
-  async delete(id: string): Promise<void> {
-    if (this.#running?.id === id) throw new LabError('usage', 'This judging is under way.', 'Cancel it first.');
-    await this.#tools.storage.deleteJudgement(id);
+  protected read(id: string): Promise<JudgementRecord> {
+    return this.tools.storage.judgement(id);
   }
 
-  /** What it began with, beside what it would go on with. @throws LabError 'storage' where one of its policies was deleted */
-  async compare(id: string): Promise<Comparison> {
-    const record = await this.#tools.storage.judgement(id);
-    return { origin: record.origin, now: await this.#now(record), mayDiffer: examinationMayDiffer };
+  protected save(record: JudgementRecord): Promise<void> {
+    return this.tools.storage.saveJudgement(record);
   }
 
-  async #reopen({ id, accept = [] }: ContinuedJudging): Promise<JudgementRecord> {
-    const { storage } = this.#tools;
-    const record = await storage.judgement(id);
-    const at = `${(await storage.judgedKeys(id)).length} answers and verdicts`;
-    const next = howToGoOn('Judge again; what was judged stays as it is.');
-    const origin = continued({ ...(await this.compare(id)), what: 'This judging', accept, at, next });
-    const now = { ...record, origin };
-    await storage.saveJudgement(now);
-    return now;
+  protected erase(id: string): Promise<void> {
+    return this.tools.storage.deleteJudgement(id);
   }
 
-  async #create({ settings: asked, benchmark }: NewJudging, client: JudgeClient): Promise<JudgementRecord> {
-    const { storage, bench, base } = this.#tools;
+  protected async reached(record: JudgementRecord): Promise<string> {
+    return `${(await this.tools.storage.judgedKeys(record.id)).length} answers and verdicts`;
+  }
+
+  protected async plan({ settings: asked, benchmark, access }: NewJudging): Promise<JudgementRecord> {
+    const { bench, base } = this.tools;
+    const client = new JudgeClient(access, this.#options);
     const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
     // All policies are checkpoints of one base and read alike.
     const reader = { name: base.name, tokenizer, maxPositions: policy.config.maxPositions };
     const plan = planJudging(benchmark, [reader], asked);
-    const policies = await examinedPolicies(this.#tools, asked.checkpoints);
+    const policies = await examinedPolicies(this.tools, asked.checkpoints);
     const { info } = await bench.engineFor(base.id);
     const settings = { ...asked, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
-    const known = { settings, policies, judge: { address: client.url, model: client.model }, plan };
-    const origin = begun(await this.#now(known));
-    const record: JudgementRecord = { id: newId('judgement'), created: Date.now(), engine: info, ...known, origin };
-    await storage.saveJudgement(record);
-    return record;
+    const judge = { address: client.url, model: client.model };
+    return { id: newId('judgement'), created: Date.now(), engine: info, settings, policies, judge, plan };
   }
 
-  async #now({ settings, policies, judge, plan }: Pick<JudgementRecord, 'settings' | 'policies' | 'judge' | 'plan'>): Promise<Identity> {
-    const { storage, bench, base } = this.#tools;
+  protected async identity({ settings, policies, judge, plan }: JudgementRecord): Promise<Identity> {
+    const { storage, bench, base } = this.tools;
     const { checkpoints: _, ...others } = settings;
     return {
       ...(await policyParts(await bench.policy(base.id))),
@@ -130,15 +87,17 @@ export class Judgements {
     };
   }
 
-  async #carryOut(
+  protected async carryOut(
     record: JudgementRecord,
-    judge: JudgeClient,
+    request: NewJudging | ContinuedJudging,
     signal: AbortSignal,
     onUpdate: (update: JudgingUpdate) => void,
   ): Promise<JudgementView> {
-    const { storage, bench, base } = this.#tools;
+    const { storage, bench, base } = this.tools;
     const { id, policies, plan, settings } = record;
     const cells = new Map((await storage.judged(id)).map(({ key, cell }) => [key, cell]));
+    const key = 'access' in request ? request.access.key : request.key;
+    const judge = new JudgeClient({ ...record.judge, key }, this.#options);
     const { total } = infoOf(record, cells.keys());
     const { config, weights } = await bench.policy(base.id);
     const tokenizer = await bench.tokenizer(base.id);
@@ -147,7 +106,7 @@ export class Judgements {
       tokenizer,
       eosIds: config.eosIds,
       maxPositions: config.maxPositions,
-      open: () => lentEngine(this.#tools, checkpoint, weights, signal),
+      open: () => lentEngine(this.tools, checkpoint, weights, signal),
       close: () => {},
     }));
     const began = performance.now();
@@ -201,7 +160,7 @@ function materialOf({ plan, policies, judge, settings }: JudgementRecord, cells:
 
 function infoOf({ plan, ...record }: JudgementRecord, keys: Iterable<string>): JudgementInfo {
   let done = 0;
-  for (const key of keys) if (key.split('/')[1] !== 'answers') done++;
+  for (const key of keys) if (cellPlace(key).kind !== 'answers') done++;
   return { ...record, benchmark: plan.benchmark, done, total: record.policies.length * plannedQuestions(plan) };
 }
 

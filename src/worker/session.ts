@@ -4,7 +4,7 @@
  * the state the one before it left. What a running run does is in `training.ts`.
  */
 import type { PolicyEngine } from '../engine/engine.ts';
-import { LabError, noSuch } from '../errors.ts';
+import { LabError } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { packRun, readRunFile } from '../exchange/run-file.ts';
 import { renderPrompt } from '../persona/prompt.ts';
@@ -16,18 +16,15 @@ import { changesOf, type Changes } from '../run/identity.ts';
 import { raceRecipes, type RaceArm } from '../run/race.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
-import type { CheckpointInfo, EvaluationRecord, EvaluationSettings, ResumableKind, RunRecord } from '../storage/records.ts';
+import type { CheckpointInfo, ResumableKind, RunRecord } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import { tasks } from '../tasks/index.ts';
 import { likelyTokens, whomToAsk } from './alternatives.ts';
 import type {
   Alternatives,
   AlternativesRequest,
-  AskedQuestion,
   Boot,
   BootRequest,
-  EvaluationInfo,
-  EvaluationUpdate,
   ProbeChunk,
   ProbeRequest,
   Race,
@@ -36,10 +33,12 @@ import type {
 } from './api.ts';
 import { Bench, type BenchSetup } from './bench.ts';
 import type { EvaluationTools } from './candidates.ts';
+import type { AskedQuestion } from './evaluation-api.ts';
 import { Evaluations } from './evaluation.ts';
+import type { ExaminationKind, Examinations } from './examinations.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
-import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from './judge-api.ts';
+import type { Job } from './job.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { checkedName } from './names.ts';
 import { addRun, createRun, forkRun, runComplaints } from './new-run.ts';
@@ -59,6 +58,11 @@ export interface SessionSetup extends BenchSetup {
 /** The api, but for the sink, which here also learns what it may transfer. */
 type SessionApi = Omit<TrainerApi, 'listen'> & { listen(sink: EventSink): Promise<void> };
 
+interface Jobs {
+  readonly evaluation: Evaluations;
+  readonly judgement: Judgements;
+}
+
 const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
 
 export class Session implements SessionApi {
@@ -73,8 +77,7 @@ export class Session implements SessionApi {
   #boot: { readonly request: string; readonly result: Promise<Boot> } | null = null;
   readonly #runs: OpenRuns;
   #trial: AbortController | null = null;
-  #evaluations: Promise<Evaluations> | null = null;
-  #judgements: Promise<Judgements> | null = null;
+  #jobs: Promise<Jobs> | null = null;
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;
@@ -182,9 +185,7 @@ export class Session implements SessionApi {
   }
 
   async changes(kind: ResumableKind, id: string): Promise<Changes | null> {
-    if (kind === 'evaluation') return changesOf(await (await this.#evaluating()).compare(id));
-    if (kind === 'judgement') return changesOf(await (await this.#judging()).compare(id));
-    if (kind !== 'run') return noSuch('resumable kind', kind);
+    if (kind !== 'run') return changesOf(await (await this.#job(kind)).compare(id));
     const { storage } = await this.#opened();
     return changesOf(await compareRun({ storage, bench: this.#bench }, await storage.run(id)));
   }
@@ -363,57 +364,32 @@ export class Session implements SessionApi {
     this.#probes.cancel();
   }
 
-  async evaluate(
-    request: EvaluationSettings | string,
-    onUpdate: (update: EvaluationUpdate) => void,
-    accept: readonly string[] = [],
-  ): Promise<EvaluationRecord> {
-    return (await this.#evaluating()).run(request, onUpdate, accept);
+  async examine<K extends ExaminationKind>(
+    kind: K,
+    request: Examinations[K]['request'],
+    onUpdate: (update: Examinations[K]['update']) => void,
+  ): Promise<Examinations[K]['result']> {
+    return (await this.#job(kind)).run(request, onUpdate);
   }
 
-  async cancelEvaluation(): Promise<void> {
-    (await this.#evaluating()).cancel();
+  async cancelExamination(kind: ExaminationKind): Promise<void> {
+    (await this.#job(kind)).cancel();
   }
 
-  async evaluations(): Promise<readonly EvaluationInfo[]> {
-    const { storage } = await this.#opened();
-    return (await storage.evaluations()).map(({ reports, ...info }) => ({ ...info, finished: reports.length > 0 }));
+  async examinations<K extends ExaminationKind>(kind: K): Promise<readonly Examinations[K]['info'][]> {
+    return (await this.#job(kind)).list();
   }
 
-  async evaluation(id: string): Promise<EvaluationRecord> {
-    return (await this.#opened()).storage.evaluation(id);
+  async examination<K extends ExaminationKind>(kind: K, id: string): Promise<Examinations[K]['result']> {
+    return (await this.#job(kind)).view(id);
+  }
+
+  async deleteExamination(kind: ExaminationKind, id: string): Promise<void> {
+    return (await this.#job(kind)).delete(id);
   }
 
   async evaluationReplies(...asked: Parameters<SessionApi['evaluationReplies']>): Promise<readonly AskedQuestion[]> {
-    return (await this.#evaluating()).replies(...asked);
-  }
-
-  async deleteEvaluation(id: string): Promise<void> {
-    const { storage } = await this.#opened();
-    if ((await this.#evaluating()).running === id) {
-      throw new LabError('usage', 'This evaluation is under way.', 'Cancel it first.');
-    }
-    await storage.deleteEvaluation(id);
-  }
-
-  async judge(request: NewJudging | ContinuedJudging, onUpdate: (update: JudgingUpdate) => void): Promise<JudgementView> {
-    return (await this.#judging()).run(request, onUpdate);
-  }
-
-  async cancelJudging(): Promise<void> {
-    (await this.#judging()).cancel();
-  }
-
-  async judgements(): Promise<readonly JudgementInfo[]> {
-    return (await this.#judging()).list();
-  }
-
-  async judgement(id: string): Promise<JudgementView> {
-    return (await this.#judging()).view(id);
-  }
-
-  async deleteJudgement(id: string): Promise<void> {
-    return (await this.#judging()).delete(id);
+    return (await this.#examining()).evaluation.replies(...asked);
   }
 
   storage() {
@@ -437,14 +413,14 @@ export class Session implements SessionApi {
     };
   }
 
-  #evaluating(): Promise<Evaluations> {
-    this.#evaluations ??= this.#evaluationTools().then((tools) => new Evaluations(tools));
-    return this.#evaluations;
+  #examining(): Promise<Jobs> {
+    this.#jobs ??= this.#evaluationTools().then((tools) => ({ evaluation: new Evaluations(tools), judgement: new Judgements(tools) }));
+    return this.#jobs;
   }
 
-  #judging(): Promise<Judgements> {
-    this.#judgements ??= this.#evaluationTools().then((tools) => new Judgements(tools));
-    return this.#judgements;
+  async #job<K extends ExaminationKind>(kind: K): Promise<Job<K>> {
+    const jobs: { readonly [Kind in ExaminationKind]: Job<Kind> } = await this.#examining();
+    return jobs[kind];
   }
 
   async #evaluationTools(): Promise<EvaluationTools> {

@@ -9,7 +9,6 @@ import { loadPolicy, type Policy } from '../policy/policy.ts';
 import { fetchSource } from '../policy/source.ts';
 import { storedChecks } from '../storage/checks.ts';
 import { openStorage } from '../storage/open.ts';
-import type { TrainerApi } from './api.ts';
 import type { TrainerHost } from './host.ts';
 import { Session } from './session.ts';
 
@@ -51,54 +50,10 @@ const session = new Session({
 /** A page that is gone answers no more; that is no failure of the run. */
 const told = (answer: unknown): void => void Promise.resolve(answer).catch(() => {});
 
-const api: TrainerApi = {
-  boot: (request) => session.boot(request),
+/** What is not simply the session's. */
+const own: Pick<TrainerHost, 'listen' | 'belongTo' | 'saveSoon' | 'ping'> = {
+  // Events bring buffers of their own.
   listen: (sink) => session.listen((events, buffers) => told(sink(transfer([...events], buffers)))),
-  check: (config, teacher) => session.check(config, teacher),
-  start: (config, name, teacher) => session.start(config, name, teacher),
-  trial: (config, onEvaluation) => session.trial(config, (evaluation) => told(onEvaluation(evaluation))),
-  race: (config) => session.race(config),
-  changes: (kind, id) => session.changes(kind, id),
-  resume: (runId, checkpoint, config, teacher, accept) => session.resume(runId, checkpoint, config, teacher, accept),
-  pause: () => session.pause(),
-  step: (config, runId, teacher) => session.step(config, runId, teacher),
-  stop: () => session.stop(),
-  runs: () => session.runs(),
-  history: (runId, after) => session.history(runId, after),
-  rollouts: (runId, step) => session.rollouts(runId, step),
-  rolloutSteps: (runId) => session.rolloutSteps(runId),
-  alternatives: (request) => session.alternatives(request),
-  renameRun: (runId, name) => session.renameRun(runId, name),
-  async saveRun(runId) {
-    const file = await session.saveRun(runId);
-    return transfer(file, [file]);
-  },
-  openRun: (file) => session.openRun(file),
-  clear: () => session.clear(),
-  deleteRun: (runId) => session.deleteRun(runId),
-  deleteUnreadable: (record) => session.deleteUnreadable(record),
-  saveCheckpoint: (name) => session.saveCheckpoint(name),
-  renameCheckpoint: (id, name) => session.renameCheckpoint(id, name),
-  deleteCheckpoint: (id) => session.deleteCheckpoint(id),
-  renderPrompt: (personaText, question) => session.renderPrompt(personaText, question),
-  probe: (request, onChunk) => session.probe(request, (chunks) => told(onChunk(chunks))),
-  cancelProbe: () => session.cancelProbe(),
-  evaluate: (request, onUpdate, accept) => session.evaluate(request, (update) => told(onUpdate(update)), accept),
-  cancelEvaluation: () => session.cancelEvaluation(),
-  evaluations: () => session.evaluations(),
-  evaluation: (id) => session.evaluation(id),
-  evaluationReplies: (id, kind, personaId) => session.evaluationReplies(id, kind, personaId),
-  deleteEvaluation: (id) => session.deleteEvaluation(id),
-  judge: (request, onUpdate) => session.judge(request, (update) => told(onUpdate(update))),
-  cancelJudging: () => session.cancelJudging(),
-  judgements: () => session.judgements(),
-  judgement: (id) => session.judgement(id),
-  deleteJudgement: (id) => session.deleteJudgement(id),
-  storage: () => session.storage(),
-};
-
-const host: TrainerHost = {
-  ...api,
   async belongTo(url) {
     pageUrl = url;
   },
@@ -107,6 +62,23 @@ const host: TrainerHost = {
   },
   async ping() {},
 };
+
+/** A command of the session, whatever its name: functions it is given are the page's, and a file it makes is handed over. */
+const command =
+  (run: (...args: unknown[]) => Promise<unknown>) =>
+  async (...args: unknown[]): Promise<unknown> => {
+    const given = args.map((arg) => (typeof arg === 'function' ? (...news: unknown[]) => told(Reflect.apply(arg, null, news)) : arg));
+    const answer = await run(...given);
+    return answer instanceof ArrayBuffer ? transfer(answer, [answer]) : answer;
+  };
+
+const host = new Proxy(own, {
+  get: (_, name) => {
+    if (Object.hasOwn(own, name)) return Reflect.get(own, name);
+    const method: unknown = Reflect.get(session, name);
+    return typeof method === 'function' ? command((...args) => Reflect.apply(method, session, args)) : undefined;
+  },
+});
 
 // Nobody waits for such a promise, so nobody would hear of it; as an error it reaches the page.
 self.addEventListener('unhandledrejection', ({ reason }) => reportError(reason));

@@ -12,7 +12,7 @@ import { reportTable } from '../../src/evaluate/table.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
-import { Evaluation, rowsOf } from '../../src/state/evaluation.svelte.ts';
+import { Evaluation, rowsToDo } from '../../src/state/evaluation.svelte.ts';
 import { fileName, scoresOf, shownPolicies, wholeJson, wholeTable } from '../../src/state/evaluation-report.ts';
 import type { EvaluatedPolicy, EvaluationRecord, EvaluationSettings } from '../../src/storage/records.ts';
 import { taskById } from '../../src/tasks/index.ts';
@@ -159,10 +159,10 @@ describe('a finished evaluation', () => {
 
 describe('how much there is to do', () => {
   it('is counted before it is asked', () => {
-    expect(rowsOf({ ...settings, fidelityReplies: 0 }, 8)).toEqual({ asked: 3 * 9 * 5 * 2, scored: 0 });
-    expect(rowsOf(settings, 8)).toEqual({ asked: 270 + 3 * 8 * 2 + 8 * 8, scored: 3 * 8 * 4 * 8 });
+    expect(rowsToDo({ ...settings, fidelityReplies: 0 }, 8)).toEqual({ asked: 3 * 9 * 5 * 2, scored: 0 });
+    expect(rowsToDo(settings, 8)).toEqual({ asked: 270 + 3 * 8 * 2 + 8 * 8, scored: 3 * 8 * 4 * 8 });
     // No more replies are looked at for fidelity than there are problems.
-    expect(rowsOf({ ...settings, fidelityReplies: 50 }, 8)).toEqual(rowsOf({ ...settings, fidelityReplies: 5 }, 8));
+    expect(rowsToDo({ ...settings, fidelityReplies: 50 }, 8)).toEqual(rowsToDo({ ...settings, fidelityReplies: 5 }, 8));
   });
 
   it('takes as long as the last one did', () => {

@@ -110,8 +110,8 @@ describe('any one field of any one record', () => {
         expect((await session.history('b')).steps).toHaveLength(2);
         if (boot.runs.some(({ id }) => id === 'a')) await session.history('a');
         await session.rollouts('a', 1);
-        await session.evaluations();
-        await session.judgements();
+        await session.examinations('evaluation');
+        await session.examinations('judgement');
         await new IndexedStorage(raw).metrics('a');
         expect(await raw.count(store)).toBe(count);
         await raw.put(store, whole as never);

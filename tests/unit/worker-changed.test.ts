@@ -155,8 +155,8 @@ describe('an evaluation', () => {
     const probe = await visit(storage);
     const run = checkpoints ? await probe.train({ ...smallRun, steps: 1 }) : null;
     const kept = run === null ? [] : [(await storage.checkpoints(run))[0]!.id];
-    const record = await probe.session.evaluate({ ...small, problems: 40, checkpoints: kept }, (update) => {
-      if (update.scores.length > 0) void probe.session.cancelEvaluation();
+    const record = await probe.session.examine('evaluation', { ...small, problems: 40, checkpoints: kept }, (update) => {
+      if (update.scores.length > 0) void probe.session.cancelExamination('evaluation');
     });
     expect(record.reports).toEqual([]);
     return { storage, id: record.id, run };
@@ -166,7 +166,7 @@ describe('an evaluation', () => {
     const { storage, id } = await cancelled(false);
     const { session } = await visit(storage);
     expect(await session.changes('evaluation', id)).toBeNull();
-    expect((await session.evaluate(id, () => {})).reports).toHaveLength(1);
+    expect((await session.examine('evaluation', { id }, () => {})).reports).toHaveLength(1);
   });
 
   it.each(few)('does not go on where %s something else', async (sentence, change) => {
@@ -176,7 +176,9 @@ describe('an evaluation', () => {
     const found = (await session.changes('evaluation', id))!;
     expect(found.sentence).toContain(sentence);
     expect(found.accept).toEqual([]);
-    expect(await failure(session.evaluate(id, () => {}, ['weights', 'config', 'template', 'tokenizer']))).toMatch(/Evaluate again/);
+    expect(await failure(session.examine('evaluation', { id, accept: ['weights', 'config', 'template', 'tokenizer'] }, () => {}))).toMatch(
+      /Evaluate again/,
+    );
     expect(await storage.evaluation(id)).toEqual(before);
   });
 
@@ -186,8 +188,8 @@ describe('an evaluation', () => {
     const { identity } = record.origin!;
     await storage.saveEvaluation({ ...record, origin: { identity: { ...identity, backend: 'wasm' }, takenOver: [] } });
     const { session } = await visit(storage);
-    expect(await failure(session.evaluate(id, () => {}))).toMatch(/the backend was wasm, now cpu\. Continue anyway/);
-    const { reports } = await session.evaluate(id, () => {}, ['backend']);
+    expect(await failure(session.examine('evaluation', { id }, () => {}))).toMatch(/the backend was wasm, now cpu\. Continue anyway/);
+    const { reports } = await session.examine('evaluation', { id, accept: ['backend'] }, () => {});
     expect(reports[0]!.notes.join('\n')).toMatch(/the backend was wasm, now cpu/);
   });
 
@@ -197,7 +199,7 @@ describe('an evaluation', () => {
     const { session } = await visit(storage);
     const error: unknown = await session.changes('evaluation', id).catch((caught: unknown) => caught);
     expect((error as Error).message).toMatch(/The checkpoint of “PerMix, .* · seed \d+, step 1” was deleted/);
-    await expect(session.evaluate(id, () => {})).rejects.toThrow(/was deleted, so that this evaluation cannot go on/);
+    await expect(session.examine('evaluation', { id }, () => {})).rejects.toThrow(/was deleted, so that this evaluation cannot go on/);
     expect((await storage.cells(id)).length).toBeGreaterThan(0);
   });
 
@@ -208,7 +210,7 @@ describe('an evaluation', () => {
     const { session } = await visit(storage);
     expect((await session.changes('evaluation', id))!.accept).toEqual(['unrecorded']);
     await expect(session.evaluationReplies(id, 'task', null)).rejects.toThrow(/have changed since/);
-    expect((await session.evaluate(id, () => {}, ['unrecorded'])).reports).toHaveLength(1);
+    expect((await session.examine('evaluation', { id, accept: ['unrecorded'] }, () => {})).reports).toHaveLength(1);
     expect((await session.evaluationReplies(id, 'task', null)).length).toBe(40);
   });
 });
@@ -222,7 +224,7 @@ describe('a judging', () => {
     const { session } = await visit(storage);
     const access = { address: judge.url, model: 'm', key: null };
     const settings = { checkpoints: [], personas: 2, questions: 2, temperature: 0.9, maxNewTokens: 4, seed: 1 };
-    const { info } = await session.judge({ settings, benchmark, access }, () => {});
+    const { info } = await session.examine('judgement', { settings, benchmark, access }, () => {});
     return { storage, id: info.id };
   }
 
@@ -231,7 +233,9 @@ describe('a judging', () => {
     expect(await (await visit(storage)).session.changes('judgement', id)).toBeNull();
     const { session } = await visit(storage, change);
     expect((await session.changes('judgement', id))!.sentence).toContain(sentence);
-    expect(await failure(session.judge({ id, key: null, accept: ['weights', 'template'] }, () => {}))).toMatch(/Judge again/);
+    expect(await failure(session.examine('judgement', { id, key: null, accept: ['weights', 'template'] }, () => {}))).toMatch(
+      /Judge again/,
+    );
   });
 
   it('of an earlier version is asked about, and goes on with what it was', async () => {
@@ -240,7 +244,10 @@ describe('a judging', () => {
     await storage.saveJudgement(record);
     const { session } = await visit(storage);
     expect((await session.changes('judgement', id))!.accept).toEqual(['unrecorded']);
-    await failure(session.judge({ id, key: null }, () => {}));
-    expect((await session.judge({ id, key: null, accept: ['unrecorded'] }, () => {})).info).toMatchObject({ done: 20, total: 20 });
+    await failure(session.examine('judgement', { id, key: null }, () => {}));
+    expect((await session.examine('judgement', { id, key: null, accept: ['unrecorded'] }, () => {})).info).toMatchObject({
+      done: 20,
+      total: 20,
+    });
   });
 });

@@ -6,7 +6,7 @@ import { reportJson } from '../../src/evaluate/report.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas } from '../../src/persona/world.ts';
 import type { EvaluationSettings } from '../../src/storage/records.ts';
-import type { EvaluationUpdate } from '../../src/worker/api.ts';
+import type { EvaluationUpdate } from '../../src/worker/evaluation-api.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
 let databases = 0;
@@ -51,7 +51,7 @@ describe('an evaluation', () => {
   it('of the base alone tells every score once and is kept', async () => {
     const { session } = await open();
     const update: EvaluationUpdate[] = [];
-    const record = await session.evaluate({ ...small, fidelityReplies: 2 }, (one) => update.push(one));
+    const record = await session.examine('evaluation', { ...small, fidelityReplies: 2 }, (one) => update.push(one));
     expect(record.reports).toHaveLength(1);
     const [report] = record.reports;
     expect(report!.base).toBeNull();
@@ -64,10 +64,10 @@ describe('an evaluation', () => {
     }
     expect(update.map(({ fraction }) => fraction)).toEqual(update.map(({ fraction }) => fraction).toSorted((a, b) => a - b));
     expect(update.at(-1)!.fraction).toBeGreaterThan(0.5);
-    expect(await session.evaluations()).toMatchObject([
+    expect(await session.examinations('evaluation')).toMatchObject([
       { id: record.id, finished: true, fraction: 1, policies: [{ name: 'Base policy' }] },
     ]);
-    expect(await session.evaluation(record.id)).toEqual(record);
+    expect(await session.examination('evaluation', record.id)).toEqual(record);
     // 9 x 3 task replies, 8 x 2 role-play ones and 8 x 4 of each kind to learn voices from; each of 8 x 4 under 8 personas.
     expect(record.work).toMatchObject({ asked: { rows: 27 + 16 + 64 }, scored: { rows: 256 } });
     expect(record.work.asked.seconds).toBeGreaterThan(0);
@@ -81,9 +81,9 @@ describe('an evaluation', () => {
     expect(roleplay).toHaveLength(2);
     expect(roleplay[0]).toMatchObject({ answer: null, policies: [[{ correct: null }]] });
 
-    await session.deleteEvaluation(record.id);
-    expect(await session.evaluations()).toEqual([]);
-    expect(labErrorCode(await failure(session.evaluation(record.id)))).toBe('storage');
+    await session.deleteExamination('evaluation', record.id);
+    expect(await session.examinations('evaluation')).toEqual([]);
+    expect(labErrorCode(await failure(session.examination('evaluation', record.id)))).toBe('storage');
   });
 
   it('that is cancelled goes on in another session, to the report of one that was not', async () => {
@@ -92,13 +92,13 @@ describe('an evaluation', () => {
     const [run] = await session.runs();
     const [checkpoint] = (await session.history(run!.id)).checkpoints;
     const settings = { ...small, problems: 40, checkpoints: [checkpoint!.id], temperature: 0.5 };
-    const whole = await session.evaluate(settings, quiet);
+    const whole = await session.examine('evaluation', settings, quiet);
     expect(whole.policies.map((policy) => policy.recipe)).toEqual(['base', 'permix']);
     expect(whole.reports[0]!.base!.name).toBe('Base policy');
     expect((await session.history(run!.id)).checkpoints.find(({ id }) => id === checkpoint!.id)!.kept).toBe(true);
 
-    const half = await session.evaluate(settings, (update) => {
-      if (update.scores.length > 0) void session.cancelEvaluation();
+    const half = await session.examine('evaluation', settings, (update) => {
+      if (update.scores.length > 0) void session.cancelExamination('evaluation');
     });
     expect(half.reports).toEqual([]);
     expect(half.fraction).toBeGreaterThan(0);
@@ -107,14 +107,14 @@ describe('an evaluation', () => {
     storage.close();
 
     const later = await open(name);
-    expect((await later.session.evaluations()).find(({ id }) => id === half.id)).toMatchObject({ finished: false });
+    expect((await later.session.examinations('evaluation')).find(({ id }) => id === half.id)).toMatchObject({ finished: false });
     const update: EvaluationUpdate[] = [];
-    const rest = await later.session.evaluate(half.id, (one) => update.push(one));
+    const rest = await later.session.examine('evaluation', { id: half.id }, (one) => update.push(one));
     expect(update[0]!.scores).toHaveLength(kept);
     expect(update[0]!.fraction).toBeCloseTo(half.fraction, 12);
     expect(rest.reports.map(reportJson)).toEqual(whole.reports.map(reportJson));
     // Finished already: nothing is asked again.
-    expect(await later.session.evaluate(half.id, () => expect.fail('asked again'))).toEqual(rest);
+    expect(await later.session.examine('evaluation', { id: half.id }, () => expect.fail('asked again'))).toEqual(rest);
   });
 
   it('takes turns with training and leaves the run what it was', async () => {
@@ -127,7 +127,7 @@ describe('an evaluation', () => {
     const begun = probe.next((event) => event.type === 'session' && event.step >= 1);
     const run = await session.start({ ...smallRun, steps: 8 });
     await begun;
-    const record = await session.evaluate({ ...small, checkpoints: ['current'] }, quiet);
+    const record = await session.examine('evaluation', { ...small, checkpoints: ['current'] }, quiet);
     expect(record.settings.checkpoints[0]).toMatch(/^checkpoint-/);
     await rest;
     const { steps, checkpoints } = await session.history(run);
@@ -139,15 +139,15 @@ describe('an evaluation', () => {
     const { session } = await open();
     let refused: Promise<Error> | null = null;
     let deleted: Promise<Error> | null = null;
-    await session.evaluate(small, ({ id }) => {
-      refused ??= failure(session.evaluate(small, quiet));
-      deleted ??= failure(session.deleteEvaluation(id));
+    await session.examine('evaluation', small, ({ id }) => {
+      refused ??= failure(session.examine('evaluation', small, quiet));
+      deleted ??= failure(session.deleteExamination('evaluation', id));
     });
     expect((await refused!).message).toMatch(/already under way/);
     expect((await deleted!).message).toMatch(/Cancel it first/);
-    expect(labErrorCode(await failure(session.evaluate({ ...small, checkpoints: ['current'] }, quiet)))).toBe('usage');
-    expect(labErrorCode(await failure(session.evaluate({ ...small, checkpoints: ['gone'] }, quiet)))).toBe('storage');
-    expect(labErrorCode(await failure(session.evaluate('gone', quiet)))).toBe('storage');
-    expect(await session.evaluations()).toHaveLength(1);
+    expect(labErrorCode(await failure(session.examine('evaluation', { ...small, checkpoints: ['current'] }, quiet)))).toBe('usage');
+    expect(labErrorCode(await failure(session.examine('evaluation', { ...small, checkpoints: ['gone'] }, quiet)))).toBe('storage');
+    expect(labErrorCode(await failure(session.examine('evaluation', { id: 'gone' }, quiet)))).toBe('storage');
+    expect(await session.examinations('evaluation')).toHaveLength(1);
   });
 });

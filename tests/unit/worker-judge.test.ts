@@ -45,29 +45,29 @@ it('compares a checkpoint with its base, and keeps what it found', async () => {
   const [run] = await session.runs();
   const [checkpoint] = (await session.history(run!.id)).checkpoints;
   const update: JudgingUpdate[] = [];
-  const view = await session.judge(wish({ checkpoints: [checkpoint!.id] }), (one) => update.push(one));
+  const view = await session.examine('judgement', wish({ checkpoints: [checkpoint!.id] }), (one) => update.push(one));
   expect(view.info).toMatchObject({ done: 40, total: 40, benchmark: 'b.json', judge: { model: 'm' } });
   expect(view.report.policies.map(({ name }) => name)).toEqual(['Base policy', expect.stringMatching(/step \d+$/)]);
   expect(view.report.policies[1]!.difference!.personas).toBe(2);
   expect(view.answers).toHaveLength(20);
   expect(update.at(-1)).toMatchObject({ done: 40, total: 40 });
   expect(update.map(({ done }) => done)).toEqual(update.map(({ done }) => done).toSorted((a, b) => a - b));
-  expect(await session.judgement(view.info.id)).toEqual(view);
-  expect(await session.judgements()).toEqual([view.info]);
+  expect(await session.examination('judgement', view.info.id)).toEqual(view);
+  expect(await session.examinations('judgement')).toEqual([view.info]);
   expect((await session.history(run!.id)).checkpoints.find(({ id }) => id === checkpoint!.id)!.kept).toBe(true);
   expect(server.asked[0]!.headers.authorization).toBe(`Bearer ${secret}`);
   expect(JSON.stringify([view, update, await storage.judgements(), await storage.judged(view.info.id)])).not.toContain(secret);
 
-  await session.deleteJudgement(view.info.id);
-  expect(await session.judgements()).toEqual([]);
+  await session.deleteExamination('judgement', view.info.id);
+  expect(await session.examinations('judgement')).toEqual([]);
 });
 
 it('that is cancelled goes on in another session to the same end, without the file and without asking twice', async () => {
   const { session, storage, name } = await open(honest);
-  const whole = await session.judge(wish(), quiet);
+  const whole = await session.examine('judgement', wish(), quiet);
   server.behave(slow);
-  const half = await session.judge(wish(), ({ done }) => {
-    if (done > 0) void session.cancelJudging();
+  const half = await session.examine('judgement', wish(), ({ done }) => {
+    if (done > 0) void session.cancelExamination('judgement');
   });
   expect(half.info.done).toBeGreaterThan(0);
   expect(half.info.done).toBeLessThan(20);
@@ -81,9 +81,9 @@ it('that is cancelled goes on in another session to the same end, without the fi
   const asked = server.asked.length;
   const later = new SessionProbe(await database(name));
   await later.boot('cpu');
-  expect((await later.session.judgements())[0]).toEqual(half.info);
+  expect((await later.session.examinations('judgement'))[0]).toEqual(half.info);
   const update: JudgingUpdate[] = [];
-  const rest = await later.session.judge({ id: half.info.id, key: null }, (one) => update.push(one));
+  const rest = await later.session.examine('judgement', { id: half.info.id, key: null }, (one) => update.push(one));
   expect(update[0]!.done).toBe(half.info.done);
   expect(server.asked.length - asked).toBe(20 - half.info.done);
   expect(server.asked.at(-1)!.headers.authorization).toBeUndefined();
@@ -93,27 +93,28 @@ it('that is cancelled goes on in another session to the same end, without the fi
 
 it('keeps what was judged when the judge fails, and nothing when it never worked', async () => {
   const { session } = await open(({ n }) => (n >= 6 ? status(401, `${secret} is no key`) : 'Score: 3'));
-  const error = await failure(session.judge(wish(), quiet));
+  const error = await failure(session.examine('judgement', wish(), quiet));
   expect(error.message).toMatch(/does not accept the key.*[456] of 20 verdicts are kept; Continue goes on/);
   expect(error.message).not.toContain(secret);
-  expect((await session.judgements()).map(({ done }) => done > 3)).toEqual([true]);
+  expect((await session.examinations('judgement')).map(({ done }) => done > 3)).toEqual([true]);
 
-  const refused = await failure(session.judge(wish(), quiet));
+  const refused = await failure(session.examine('judgement', wish(), quiet));
   expect(refused.message).toMatch(/401/);
-  expect(await session.judgements()).toHaveLength(1);
-  expect(labErrorCode(await failure(session.judge({ ...wish(), access: { address: 'nowhere', model: 'm', key: null } }, quiet)))).toBe(
-    'config',
-  );
-  expect(labErrorCode(await failure(session.judge(wish({ checkpoints: ['gone'] }), quiet)))).toBe('storage');
-  expect(labErrorCode(await failure(session.judge({ id: 'gone', key: null }, quiet)))).toBe('storage');
-  expect(await session.judgements()).toHaveLength(1);
+  expect(await session.examinations('judgement')).toHaveLength(1);
+  expect(
+    labErrorCode(await failure(session.examine('judgement', { ...wish(), access: { address: 'nowhere', model: 'm', key: null } }, quiet))),
+  ).toBe('config');
+  expect(labErrorCode(await failure(session.examine('judgement', wish({ checkpoints: ['gone'] }), quiet)))).toBe('storage');
+  expect(labErrorCode(await failure(session.examine('judgement', { id: 'gone', key: null }, quiet)))).toBe('storage');
+  expect(await session.examinations('judgement')).toHaveLength(1);
 });
 
 it('runs one at a time, and does not delete the one under way', async () => {
   const { session } = await open(honest);
   const refusals: Promise<Error>[] = [];
-  await session.judge(wish(), ({ id }) => {
-    if (refusals.length === 0) refusals.push(failure(session.judge(wish(), quiet)), failure(session.deleteJudgement(id)));
+  await session.examine('judgement', wish(), ({ id }) => {
+    if (refusals.length === 0)
+      refusals.push(failure(session.examine('judgement', wish(), quiet)), failure(session.deleteExamination('judgement', id)));
   });
   const [second, deletion] = await Promise.all(refusals);
   expect(second!.message).toMatch(/already under way/);
@@ -131,7 +132,7 @@ it('takes turns with training and leaves the run what it was', async () => {
   const begun = probe.next((event) => event.type === 'session' && event.step >= 1);
   const run = await session.start({ ...smallRun, steps: 8 });
   await begun;
-  const view = await session.judge(wish({ checkpoints: ['current'], personas: 1 }), quiet);
+  const view = await session.examine('judgement', wish({ checkpoints: ['current'], personas: 1 }), quiet);
   expect(view.info.settings.checkpoints[0]).toMatch(/^checkpoint-/);
   await rest;
   expect((await session.history(run)).steps.map(({ metrics }) => metrics['entropy'])).toEqual(undisturbed);

@@ -3,6 +3,7 @@
  * persona, all policies side by side, so that what is there at any moment compares like with like; every answer and verdict is kept as soon
  * as it is there, and what is kept is not asked again. What the verdicts add up to is `score.ts`.
  */
+import { cellKey } from '../cells.ts';
 import type { AskedEngine, Candidate } from '../request.ts';
 import { LabError } from '../../errors.ts';
 import { renderPrompt } from '../../persona/prompt.ts';
@@ -41,9 +42,9 @@ export interface JudgeStore {
   write(key: string, cell: JudgeCell): Promise<void> | void;
 }
 
-export const answersKey = (policy: number, persona: PlannedPersona): string => `${policy}/answers/${persona.place}`;
+export const answersKey = (policy: number, persona: PlannedPersona): string => cellKey(policy, 'answers', persona.place);
 export const verdictKey = (policy: number, persona: PlannedPersona, question: PlannedQuestion): string =>
-  `${policy}/${question.task}/${persona.place}/${question.place}`;
+  `${cellKey(policy, question.task, persona.place)}/${question.place}`;
 
 export interface JudgeSampling {
   readonly temperature: number;

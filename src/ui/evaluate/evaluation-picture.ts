@@ -2,7 +2,7 @@
 import type { Persona, Voice } from '../../persona/persona.ts';
 import { scoreKey } from '../../state/evaluation.svelte.ts';
 import type { EvaluatedPolicy } from '../../storage/records.ts';
-import type { CellScore } from '../../worker/api.ts';
+import type { CellScore } from '../../worker/evaluation-api.ts';
 import { rowsOf, type Picture } from '../../evaluate/picture.ts';
 
 /** @param samples replies to each problem  @param chance [policies] PSS if personas did not matter; absent while it is not known */
