@@ -39,6 +39,25 @@ export function labErrorCode(error: unknown): LabErrorCode | null {
   return labErrorCodes.find((code) => name === `LabError/${code}`) ?? null;
 }
 
+/** What is wrong with one setting of many, so that a form can say it beside the setting and a list can name it. */
+export interface Complaint {
+  /** Path of the setting in its configuration, "objective.beta"; empty: the whole of it. */
+  readonly field: string;
+  /** A sentence; `{}` at its beginning stands for the setting's name. */
+  readonly problem: string;
+}
+
+/** @param name by which the reader knows the setting */
+export function complaintSentence({ field, problem }: Complaint, name = field || 'the configuration'): string {
+  return problem.startsWith('{}') ? `${name}${problem.slice(2)}` : problem;
+}
+
+/** @throws LabError 'config' with all that is wrong; nothing where nothing is */
+export function refuseComplaints(complaints: readonly Complaint[], next: string): void {
+  if (complaints.length === 0) return;
+  throw new LabError('config', complaints.map((complaint) => complaintSentence(complaint)).join(' '), next);
+}
+
 /**
  * The `default` of a switch over the words of a list: the compiler names the switch where a word has no case, and a value from
  * outside the types ends here instead of falling through. A bug, hence no LabError.

@@ -5,7 +5,7 @@
 import type { EngineRequest } from '../engine/engine.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { LabError, labErrorCode } from '../errors.ts';
+import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
 import { changedSettings, parseRunConfig } from '../rl/check.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
@@ -153,7 +153,7 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
     if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
     throw error;
   }
-  const complaints = forkComplaints(config, start);
+  const complaints = forkComplaints(config, start).map((complaint) => complaintSentence(complaint));
   if (complaints.length > 0) throw args.wrong(complaints.join(' '));
   const { model, teacher } = await policiesOf(args, origin, run, config.recipe === 'distill');
   checkTeacher(args, config, teacher ?? undefined);

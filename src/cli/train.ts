@@ -1,6 +1,6 @@
 /** `permix train`: one run of reinforcement learning, from the base policy, or a checkpoint of another run, to a Hugging Face folder; stoppable and resumable. */
 import { resolve } from 'node:path';
-import { LabError, labErrorCode } from '../errors.ts';
+import { LabError, labErrorCode, refuseComplaints } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
 import { personas } from '../persona/world.ts';
@@ -50,8 +50,7 @@ export interface Material {
 
 /** Checked and said before anything is written: what refuses a run leaves no folder behind. */
 export async function materialOf({ config, model }: TrainPlan): Promise<Material> {
-  const complaints = checkConfig(config, personas);
-  if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Correct the settings and start again.');
+  refuseComplaints(checkConfig(config, personas), 'Correct the settings and start again.');
   const policy = await readPolicy(model, config.templateArguments);
   const { tokenizer } = policy;
   if (!tokenizer)

@@ -2,29 +2,30 @@
  * Which persona a prompt is asked under during training: the "Mix" of PerMix. Weights, a share without persona, and
  * the rule that held-out personas are never drawn. How often each is right is not its business (`world.ts`).
  */
-import { LabError } from '../errors.ts';
+import { LabError, type Complaint } from '../errors.ts';
 import type { Stream } from '../random/counter.ts';
 import type { Persona, PersonaMix } from './persona.ts';
 
-/** What is wrong with a mix, one sentence each; empty when nothing is. */
-export function checkMix(mix: PersonaMix, personas: readonly Persona[]): string[] {
-  const complaints: string[] = [];
+/** What is wrong with a mix; empty when nothing is. */
+export function checkMix(mix: PersonaMix, personas: readonly Persona[]): Complaint[] {
+  const complaints: Complaint[] = [];
+  const wrong = (field: string, problem: string) => complaints.push({ field: `mix.${field}`, problem });
   if (!(mix.noneShare >= 0 && mix.noneShare <= 1)) {
-    complaints.push(`The share of prompts without a persona is ${mix.noneShare}; it must lie between 0 and 1.`);
+    wrong('noneShare', `The share of prompts without a persona is ${mix.noneShare}; it must lie between 0 and 1.`);
   }
   if (mix.draw !== 'prompt' && mix.draw !== 'rollout') {
-    complaints.push(`A persona is drawn per "prompt" or per "rollout", not per "${String(mix.draw)}".`);
+    wrong('draw', `A persona is drawn per "prompt" or per "rollout", not per "${String(mix.draw)}".`);
   }
   for (const [id, weight] of Object.entries(mix.weights)) {
     const persona = personas.find((candidate) => candidate.id === id);
-    if (!persona) complaints.push(`The mix names a persona "${id}" that does not exist.`);
+    if (!persona) wrong('weights', `The mix names a persona "${id}" that does not exist.`);
     else if (persona.heldOut && weight !== 0) {
-      complaints.push(`The persona "${persona.name}" is held out for evaluation and cannot be trained on.`);
+      wrong('weights', `The persona "${persona.name}" is held out for evaluation and cannot be trained on.`);
     }
-    if (!(Number.isFinite(weight) && weight >= 0)) complaints.push(`The weight of persona "${id}" is ${weight}; it must be 0 or more.`);
+    if (!(Number.isFinite(weight) && weight >= 0)) wrong('weights', `The weight of persona "${id}" is ${weight}; it must be 0 or more.`);
   }
   if (mix.noneShare < 1 && complaints.length === 0 && trainingWeights(mix, personas).every(({ weight }) => weight === 0)) {
-    complaints.push('The weights of the mix sum to zero: give a persona some weight, or set the share without persona to 1.');
+    wrong('weights', 'The weights of the mix sum to zero: give a persona some weight, or set the share without persona to 1.');
   }
   return complaints;
 }

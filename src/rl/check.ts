@@ -3,7 +3,7 @@
  * zod, at the borders where configurations come from files, links and command lines; sense is checked by hand.
  */
 import { advantageKinds, klEstimators } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
+import { complaintSentence, LabError, type Complaint } from '../errors.ts';
 import { checkMix } from '../persona/mix.ts';
 import { personaDraws, type Persona } from '../persona/persona.ts';
 import { z } from '../schema.ts';
@@ -75,28 +75,31 @@ export function parseRunConfig(json: unknown): RunConfig {
   const base = recipe === 'custom' ? recipes.permix : Object.entries(recipes).find(([name]) => name === recipe)?.[1];
   if (!base) throw wrongConfig([unknownRecipe(recipe)]);
   const result = runConfig.safeParse(changedSettings(base, { ...json, recipe }));
-  if (!result.success) throw wrongConfig(result.error.issues.map(issueSentence));
+  if (!result.success) throw wrongConfig(result.error.issues.map((issue) => complaintSentence(issueComplaint(issue))));
   return result.data;
 }
 
-/** What keeps a configuration from being run with this persona library, one sentence each; empty when nothing does. */
-export function checkConfig(config: RunConfig, personas: readonly Persona[]): string[] {
+/** What keeps a configuration from being run with this persona library; empty when nothing does. */
+export function checkConfig(config: RunConfig, personas: readonly Persona[]): Complaint[] {
   const result = runConfig.safeParse(config);
-  if (!result.success) return result.error.issues.map(issueSentence);
+  if (!result.success) return result.error.issues.map(issueComplaint);
   const { objective, sampling } = config;
   const complaints = config.tasks.flatMap(({ id, knobs }) => {
     const task = tasks.find((candidate) => candidate.id === id);
-    if (!task) return [`There is no task "${id}"; there are ${tasks.map((candidate) => candidate.id).join(', ')}.`];
+    const known = tasks.map((candidate) => candidate.id).join(', ');
+    if (!task) return [{ field: 'tasks', problem: `There is no task "${id}"; there are ${known}.` }];
     return checkKnobs(task, knobs ?? {});
   });
-  if (config.tasks.every(({ weight }) => weight === 0)) complaints.push('Every task has weight 0; give at least one of them more.');
+  const wrong = (field: string, problem: string) => complaints.push({ field, problem });
+  if (config.tasks.every(({ weight }) => weight === 0)) wrong('tasks', 'Every task has weight 0; give at least one of them more.');
   complaints.push(...checkMix(config.mix, personas));
   if (objective.beta > 0 && objective.kl === 'none') {
-    complaints.push(`objective.beta is ${objective.beta} but objective.kl is "none"; choose an estimator (k3) or set beta to 0.`);
+    wrong('objective.beta', `{} is ${objective.beta} but objective.kl is "none"; choose an estimator (k3) or set beta to 0.`);
   }
   if (objective.overlongBuffer > sampling.maxNewTokens) {
-    complaints.push(
-      `objective.overlongBuffer (${objective.overlongBuffer}) is longer than the longest completion (${sampling.maxNewTokens} tokens).`,
+    wrong(
+      'objective.overlongBuffer',
+      `{} (${objective.overlongBuffer}) is longer than the longest completion (${sampling.maxNewTokens} tokens).`,
     );
   }
   return complaints;
@@ -111,25 +114,28 @@ function unknownRecipe(recipe: unknown): string {
 }
 
 /** zod/mini carries no messages of its own. */
-function issueSentence(issue: z.core.$ZodIssue): string {
-  const field = issue.path.length > 0 ? issue.path.join('.') : 'the configuration';
+function issueComplaint(issue: z.core.$ZodIssue): Complaint {
+  return { field: issue.path.join('.'), problem: `{} ${issueProblem(issue)}` };
+}
+
+function issueProblem(issue: z.core.$ZodIssue): string {
   // Its other complaints cannot come from this schema.
   // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check
   switch (issue.code) {
     case 'invalid_type':
-      return `${field} must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}.`;
+      return `must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}.`;
     case 'too_small':
       return issue.origin === 'array' || issue.origin === 'string'
-        ? `${field} must not be empty.`
-        : `${field} must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}.`;
+        ? 'must not be empty.'
+        : `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}.`;
     case 'too_big':
-      return `${field} must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}.`;
+      return `must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}.`;
     case 'invalid_value':
-      return `${field} must be one of ${issue.values.join(', ')}.`;
+      return `must be one of ${issue.values.join(', ')}.`;
     case 'unrecognized_keys':
-      return `${field} has no setting called ${issue.keys.join(', ')}.`;
+      return `has no setting called ${issue.keys.join(', ')}.`;
     default:
-      return `${field} is not valid.`;
+      return 'is not valid.';
   }
 }
 

@@ -2,19 +2,21 @@
  * A run that begins at a checkpoint of another with settings of its own: how a run that diverged is saved, and how one is taken further in
  * another way. What the checkpoint decides and cannot be changed after it is said here, for page and command line alike.
  */
+import type { Complaint } from '../errors.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 
-/** What keeps these settings from being begun with at this checkpoint, a sentence each; empty when nothing does. */
-export function forkComplaints(config: RunConfig, { config: was, trainer: { step } }: Omit<CheckpointContent, 'state'>): string[] {
-  const complaints: string[] = [];
-  if (config.policy !== was.policy) complaints.push(`The checkpoint is of the policy ${was.policy}, not of ${config.policy}.`);
+/** What keeps these settings from being begun with at this checkpoint, empty when nothing does. */
+export function forkComplaints(config: RunConfig, { config: was, trainer: { step } }: Omit<CheckpointContent, 'state'>): Complaint[] {
+  const complaints: Complaint[] = [];
+  const wrong = (field: string, problem: string) => complaints.push({ field, problem });
+  if (config.policy !== was.policy) wrong('policy', `The checkpoint is of the policy ${was.policy}, not of ${config.policy}.`);
   if (config.steps <= step) {
-    complaints.push(`The checkpoint is of step ${step}, and the run is to end at step ${config.steps}: give it more than ${step} steps.`);
+    wrong('steps', `The checkpoint is of step ${step}, and the run is to end at step ${config.steps}: give it more than ${step} steps.`);
   }
   if (step > 0 && JSON.stringify(config.lora) !== JSON.stringify(was.lora)) {
-    complaints.push('What is trained (lora) was decided at step 0: leave it as the checkpoint has it, or begin at step 0.');
+    wrong('lora', 'What is trained (lora) was decided at step 0: leave it as the checkpoint has it, or begin at step 0.');
   }
   return complaints;
 }

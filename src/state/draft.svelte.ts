@@ -1,4 +1,5 @@
 /** The run the reader is putting together: a RunConfig that can be edited, and what the worker says is wrong with it. */
+import type { Complaint } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import type { Teacher } from '../storage/records.ts';
@@ -20,8 +21,8 @@ const trainable = (personas: readonly Persona[]): Persona[] => personas.filter((
 
 export class Draft {
   config = $state<DraftConfig>(null!);
-  /** Sentences; empty when the run can start. */
-  complaints = $state.raw<readonly string[]>([]);
+  /** Empty when the run can start. */
+  complaints = $state.raw<readonly Complaint[]>([]);
   checking = $state(false);
   /** The checkpoint the reader chose to learn from; null: the best there is. */
   chosenTeacher = $state<string | null>(null);
@@ -121,7 +122,7 @@ export class Draft {
       const complaints = await this.#api().check(config, this.teacher?.checkpoint.id);
       if (request === this.#request) this.complaints = complaints;
     } catch (error) {
-      if (request === this.#request) this.complaints = [errorSentence(error)];
+      if (request === this.#request) this.complaints = [{ field: '', problem: errorSentence(error) }];
     } finally {
       if (request === this.#request) this.checking = false;
     }

@@ -3,7 +3,7 @@
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
 import { createContext } from 'svelte';
-import { LabError, labErrorCode } from '../errors.ts';
+import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
@@ -343,7 +343,7 @@ export class Lab implements Stage {
   async fork(runId: string, checkpoint: string): Promise<void> {
     const config = await this.#checked();
     if (!config) {
-      for (const complaint of this.draft?.complaints ?? []) this.notify('error', complaint);
+      for (const complaint of this.draft?.complaints ?? []) this.notify('error', complaintSentence(complaint));
       return;
     }
     const teacher = this.#teacher;

@@ -2,7 +2,7 @@
  * What all generated tasks share: knobs that are checked, redrawing until the split matches, ids, the boxed solution.
  * A task itself only says how to draw a problem and when an answer is right.
  */
-import { LabError } from '../errors.ts';
+import { LabError, refuseComplaints, type Complaint } from '../errors.ts';
 import type { Stream } from '../random/counter.ts';
 import { questionId, splitOf } from './hash.ts';
 import { readInteger } from './integer.ts';
@@ -39,8 +39,7 @@ export function defineTask(definition: Definition): Task {
     description,
     knobs: dials,
     generate(stream, split, wanted = {}) {
-      const complaints = checkKnobs({ id, knobs: dials }, wanted);
-      if (complaints.length > 0) throw new LabError('config', complaints.join(' '), 'Choose other values for the task.');
+      refuseComplaints(checkKnobs({ id, knobs: dials }, wanted), 'Choose other values for the task.');
       const knobs: Record<string, number> = {};
       for (const dial of dials) knobs[dial.name] = wanted[dial.name] ?? dial.initial;
       for (let i = 0; i < maxDraws; i++) {
@@ -56,16 +55,17 @@ export function defineTask(definition: Definition): Task {
   };
 }
 
-/** What is wrong with the knobs, one sentence each; empty when nothing is. */
-export function checkKnobs(task: Pick<Task, 'id' | 'knobs'>, knobs: Partial<Knobs>): string[] {
-  const complaints: string[] = [];
+/** What is wrong with the knobs; empty when nothing is. */
+export function checkKnobs(task: Pick<Task, 'id' | 'knobs'>, knobs: Partial<Knobs>): Complaint[] {
+  const complaints: Complaint[] = [];
+  const wrong = (problem: string) => complaints.push({ field: 'tasks', problem });
   for (const [name, value] of Object.entries(knobs)) {
     const dial = task.knobs.find((knob) => knob.name === name);
     if (!dial) {
       const known = task.knobs.map((knob) => knob.name).join(', ');
-      complaints.push(`The task "${task.id}" has no knob "${name}"${known ? ` (it has ${known})` : ''}.`);
+      wrong(`The task "${task.id}" has no knob "${name}"${known ? ` (it has ${known})` : ''}.`);
     } else if (value !== undefined && !(Number.isInteger(value) && value >= dial.low && value <= dial.high)) {
-      complaints.push(`The knob "${name}" of "${task.id}" is ${value}, but must be a whole number from ${dial.low} to ${dial.high}.`);
+      wrong(`The knob "${name}" of "${task.id}" is ${value}, but must be a whole number from ${dial.low} to ${dial.high}.`);
     }
   }
   return complaints;

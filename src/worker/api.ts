@@ -2,6 +2,7 @@
  * The worker's whole surface, as the page sees it through comlink. Types only.
  * Commands are idempotent; failures reject with a LabError whose message is a full sentence.
  */
+import type { Complaint } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { ReplyKind } from '../evaluate/request.ts';
 import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
@@ -161,8 +162,8 @@ export interface TrainerApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;
-  /** Checks a config and says what is wrong with it, as sentences; empty when it can be run. */
-  check(config: RunConfig, teacher?: string): Promise<readonly string[]>;
+  /** Checks a config and says what is wrong with it; empty when it can be run. */
+  check(config: RunConfig, teacher?: string): Promise<readonly Complaint[]>;
   /**
    * Creates a run and starts it. Resolves with its id once the first checkpoint (step 0) is stored.
    * @param teacher sequence distillation: the checkpoint whose right replies are learnt; from then on it is the reader's own

@@ -2,7 +2,7 @@
  * How a run comes into being: with the untrained policy as its checkpoint of step 0, or from a checkpoint of another run. It stores the run
  * whole, in one transaction, and trains nothing (`training.ts`).
  */
-import { LabError } from '../errors.ts';
+import { refuseComplaints, type Complaint } from '../errors.ts';
 import type { SavedRun } from '../exchange/run-file.ts';
 import { personas } from '../persona/world.ts';
 import { checkConfig } from '../rl/check.ts';
@@ -23,8 +23,8 @@ interface Tools {
   readonly bench: Bench;
 }
 
-/** What keeps these settings from being trained with, a sentence each; empty when nothing does. */
-export function runComplaints(config: RunConfig, teacher?: string): readonly string[] {
+/** What keeps these settings from being trained with; empty when nothing does. */
+export function runComplaints(config: RunConfig, teacher?: string): readonly Complaint[] {
   return [...checkConfig(config, personas), ...teacherComplaints(config, teacher)];
 }
 
@@ -34,7 +34,7 @@ export function runComplaints(config: RunConfig, teacher?: string): readonly str
  */
 export async function createRun(tools: Tools, config: RunConfig, name: string | null, teacherId?: string): Promise<RunRecord> {
   const { storage, bench } = tools;
-  refuse(runComplaints(config, teacherId), 'Correct the settings and start again.');
+  refuseComplaints(runComplaints(config, teacherId), 'Correct the settings and start again.');
   const { weights } = await bench.policy(config.policy);
   const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
   const { info } = await bench.engineFor(config.policy, loraSetup(config));
@@ -66,7 +66,8 @@ export async function forkRun(
   if (!changed) await needTeacher(storage, origin);
   const same = await continuedRun(tools, { ...origin, step }, accept);
   const config = changed ?? checkpoint.config;
-  if (changed) refuse([...runComplaints(config, teacherId), ...forkComplaints(config, checkpoint)], 'Correct the settings and try again.');
+  if (changed)
+    refuseComplaints([...runComplaints(config, teacherId), ...forkComplaints(config, checkpoint)], 'Correct the settings and try again.');
   const teacher = changed ? teacherId && (await appoint(storage, teacherId, config)) : origin.teacher;
   const { info } = await bench.engineFor(config.policy, loraSetup(config));
   // Other settings are what is asked for; all else is what the run began with.
@@ -97,10 +98,6 @@ export async function addRun({ storage }: Tools, { run, checkpoint, metrics, hel
 
 const upTo = <Kept extends { readonly step: number }>(step: number, records: readonly Kept[]): Kept[] =>
   records.filter((record) => record.step <= step);
-
-function refuse(complaints: readonly string[], next: string): void {
-  if (complaints.length > 0) throw new LabError('config', complaints.join(' '), next);
-}
 
 function newRun(name: string, config: RunConfig, engine: RunRecord['engine'], origin: Origin, teacher?: Teacher): RunRecord {
   const now = Date.now();

@@ -4,7 +4,7 @@
  * the state the one before it left. What a running run does is in `training.ts`.
  */
 import type { PolicyEngine } from '../engine/engine.ts';
-import { LabError } from '../errors.ts';
+import { LabError, type Complaint } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { packRun, readRunFile } from '../exchange/run-file.ts';
 import { renderPrompt } from '../persona/prompt.ts';
@@ -142,7 +142,7 @@ export class Session implements SessionApi {
     this.#events.listen(sink);
   }
 
-  async check(config: RunConfig, teacher?: string): Promise<readonly string[]> {
+  async check(config: RunConfig, teacher?: string): Promise<readonly Complaint[]> {
     return runComplaints(config, teacher);
   }
 

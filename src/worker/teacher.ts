@@ -1,16 +1,18 @@
 /** The teacher of a distillation: a stored checkpoint of another run. What is learnt from it is `rl/lessons.ts`; the engine it answers on is the bench's. */
-import { LabError, labErrorCode } from '../errors.ts';
+import { LabError, labErrorCode, type Complaint } from '../errors.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { RunRecord, Teacher } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 
-/** Why a run cannot learn from this teacher, or from none, as sentences. */
-export function teacherComplaints(config: RunConfig, teacher: string | undefined): string[] {
-  if (teacher === undefined) {
-    return config.recipe === 'distill' ? ['Distillation learns from a trained policy, and none is chosen: train a PerMix run first.'] : [];
+/** Why a run cannot learn from this teacher, or from none. */
+export function teacherComplaints(config: RunConfig, teacher: string | undefined): Complaint[] {
+  if (teacher !== undefined) {
+    const problem = 'Distillation copies replies, so its objective is SFT; choose that, or another recipe.';
+    return config.objective.name === 'sft' ? [] : [{ field: 'objective.name', problem }];
   }
-  return config.objective.name === 'sft' ? [] : ['Distillation copies replies, so its objective is SFT; choose that, or another recipe.'];
+  const problem = 'Distillation learns from a trained policy, and none is chosen: train a PerMix run first.';
+  return config.recipe === 'distill' ? [{ field: 'teacher', problem }] : [];
 }
 
 /**

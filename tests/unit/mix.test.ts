@@ -99,9 +99,9 @@ describe('checkMix', () => {
   ])('%s', (_name, changes, sentence) => {
     const complaints = checkMix(mix(changes), personas);
     expect(complaints).toHaveLength(1);
-    expect(complaints[0]).toMatch(sentence);
+    expect(complaints[0]!.problem).toMatch(sentence);
   });
-  it('says so when there is nobody to train on', () => expect(checkMix(mix(), [persona('poet', true)])[0]).toMatch(/sum to zero/));
+  it('says so when there is nobody to train on', () => expect(checkMix(mix(), [persona('poet', true)])[0]!.problem).toMatch(/sum to zero/));
 });
 
 describe('trainingWeights', () => {

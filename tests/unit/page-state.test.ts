@@ -12,7 +12,7 @@ import { expectedAnswer, isRight } from '../../src/state/probe-check.ts';
 import { groupRollouts } from '../../src/state/rollout-groups.ts';
 import { wilsonInterval } from '../../src/statistics/intervals.ts';
 import { recentCounts, rollingAccuracy, smooth } from '../../src/state/series.ts';
-import { complaintAbout, mixComplaints, runFields, strayComplaints, taskComplaints } from '../../src/ui/setup/fields.ts';
+import { complaintAbout, complaintsAt, runFields } from '../../src/ui/setup/fields.ts';
 
 const voiceOf = (id: string): string => id.split('-')[1]!;
 
@@ -217,22 +217,30 @@ describe('complaints about a run find their place', () => {
   const complaints = checkConfig({ ...recipes.permix, steps: 0 }, personas);
   it('beside the field, in its own words', () => {
     expect(complaintAbout(complaints, runFields[0]!)).toBe('Steps must be at least 1.');
-    expect(strayComplaints(complaints)).toEqual([]);
+    expect(complaintsAt(complaints, 'form')).toEqual([]);
   });
 
   it('beside the mix and the tasks', () => {
     const noMix = checkConfig({ ...recipes.permix, mix: { noneShare: 0, weights: { 'careful-chef': 0 }, draw: 'prompt' } }, personas);
-    expect(mixComplaints(noMix)).toHaveLength(1);
-    expect(taskComplaints(noMix)).toEqual([]);
+    expect(complaintsAt(noMix, 'mix')).toHaveLength(1);
+    expect(complaintsAt(noMix, 'tasks')).toEqual([]);
     const noTask = checkConfig({ ...recipes.permix, tasks: [{ id: 'addition', weight: 0 }] }, personas);
-    expect(taskComplaints(noTask)).toHaveLength(1);
-    expect(mixComplaints(noTask)).toEqual([]);
+    expect(complaintsAt(noTask, 'tasks')).toHaveLength(1);
+    expect(complaintsAt(noTask, 'mix')).toEqual([]);
   });
 
-  it('or at the button', () => {
+  it('or among those of the form', () => {
+    const lora = [{ field: 'lora', problem: 'What is trained (lora) was decided at step 0.' }];
+    expect(complaintsAt(lora, 'form')).toEqual([lora[0]!.problem]);
+  });
+
+  it('or at its field, though another setting is named', () => {
     const odd = checkConfig({ ...recipes.permix, objective: { ...recipes.permix.objective, kl: 'none' } }, personas);
-    expect(odd).toHaveLength(1);
-    expect(mixComplaints(odd)).toEqual([]);
-    expect(taskComplaints(odd)).toEqual([]);
+    expect(odd.map(({ field }) => field)).toEqual(['objective.beta']);
+    expect(complaintAbout(odd, { path: 'objective.beta', label: 'Beta', min: 0, step: 'any' })).toMatch(
+      /^Beta is .* objective\.kl is "none"/,
+    );
+    expect(complaintsAt(odd, 'mix')).toEqual([]);
+    expect(complaintsAt(odd, 'tasks')).toEqual([]);
   });
 });

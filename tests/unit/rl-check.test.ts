@@ -1,5 +1,6 @@
 /** Reading and checking run configurations: what is wrong is said by name. */
 import { describe, expect, it } from 'vitest';
+import { complaintSentence, type Complaint } from '../../src/errors.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { checkConfig, parseRunConfig } from '../../src/rl/check.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
@@ -69,7 +70,14 @@ describe('parseRunConfig', () => {
 });
 
 describe('checkConfig', () => {
-  const check = (changes: Partial<RunConfig>) => checkConfig({ ...recipes.permix, ...changes }, tinyPersonas).join(' ');
+  const check = (changes: Partial<RunConfig>) => sentences(checkConfig({ ...recipes.permix, ...changes }, tinyPersonas));
+  const sentences = (complaints: readonly Complaint[]) => complaints.map((complaint) => complaintSentence(complaint)).join(' ');
+
+  it('names the field, and leaves braces of the reader as they are', () => {
+    expect(checkConfig({ ...recipes.permix, tasks: [{ id: '{}', weight: 1 }] }, tinyPersonas)[0]).toMatchObject({ field: 'tasks' });
+    expect(check({ tasks: [{ id: '{}', weight: 1 }] })).toMatch(/no task "\{\}"/);
+    expect(check({ steps: 0, groupSize: 1 })).toBe('steps must be at least 1. groupSize must be at least 2.');
+  });
 
   it('says what keeps a run from starting', () => {
     expect(check({ tasks: [{ id: 'cooking', weight: 1 }] })).toMatch(/no task "cooking".*addition/);

@@ -113,7 +113,7 @@ describe('distillation in a session', () => {
   it('needs a teacher that fits, and says so', async () => {
     const { session, storage } = lab;
     expect(await session.check(distillation)).toEqual([
-      'Distillation learns from a trained policy, and none is chosen: train a PerMix run first.',
+      { field: 'teacher', problem: 'Distillation learns from a trained policy, and none is chosen: train a PerMix run first.' },
     ]);
     expect(await session.check(distillation, teacher.id)).toEqual([]);
     expect(await session.check(smallRun, teacher.id)).toHaveLength(1);

@@ -1,9 +1,10 @@
-/** The numbers of a run that can be typed, by their path in the config, and which of the worker's complaints is about which. */
+/** The numbers of a run that can be typed, by their path in the config, and beside what a complaint is shown. */
+import { complaintSentence, type Complaint } from '../../errors.ts';
 import type { DraftConfig } from '../../state/draft.svelte.ts';
 import type { TermId } from '../glossary/terms.ts';
 
 export interface Field {
-  /** `section.key` or `key`: as the worker's sentences name it. */
+  /** `section.key` or `key`, as a complaint names it. */
   readonly path: string;
   readonly label: string;
   readonly hint?: string;
@@ -70,30 +71,26 @@ export function writeField(config: DraftConfig, { path }: Field, value: number):
   holder[key] = value;
 }
 
-const isAbout = (complaint: string, { path }: Field): boolean => complaint.startsWith(`${path} `);
-const isMix = (complaint: string): boolean => /^mix\b|persona|\bmix\b/i.test(complaint);
-const isTask = (complaint: string): boolean => /^tasks?\b|\btask\b|knob/i.test(complaint);
-
-/** Said where the teacher is chosen. */
-const isTeacher = (complaint: string): boolean => complaint.startsWith('Distillation learns from');
+const field = (path: string): Field | undefined => all.find((candidate) => candidate.path === path);
 
 /** The complaint about a field, under the name the reader knows it by. */
-export function complaintAbout(complaints: readonly string[], field: Field): string | null {
-  const complaint = complaints.find((text) => isAbout(text, field));
-  return complaint?.replace(field.path, field.label) ?? null;
+export function complaintAbout(complaints: readonly Complaint[], { path, label }: Field): string | null {
+  const complaint = complaints.find((one) => one.field === path);
+  return complaint ? complaintSentence(complaint, label) : null;
 }
 
-const belongsToField = (complaint: string): boolean => all.some((field) => isAbout(complaint, field));
-export const mixComplaints = (complaints: readonly string[]): string[] =>
-  complaints.filter((text) => isMix(text) && !isTask(text) && !belongsToField(text));
-export const taskComplaints = (complaints: readonly string[]): string[] =>
-  complaints.filter((text) => isTask(text) && !belongsToField(text));
-/** Complaints that nothing shows beside itself. */
-export const strayComplaints = (complaints: readonly string[]): string[] =>
-  complaints.filter((text) => !isMix(text) && !isTask(text) && !isTeacher(text) && !belongsToField(text));
+/** Where a complaint is shown beside what it is about: `form` has no such place. */
+type Place = 'field' | 'mix' | 'tasks' | 'teacher' | 'form';
+
+function placeOf({ field: path }: Complaint): Place {
+  if (field(path)) return 'field';
+  const [section] = path.split('.');
+  return section === 'mix' || section === 'tasks' || section === 'teacher' ? section : 'form';
+}
+
+/** The complaints that are shown in a place, as sentences. */
+export const complaintsAt = (complaints: readonly Complaint[], place: Exclude<Place, 'field'>): string[] =>
+  complaints.filter((complaint) => placeOf(complaint) === place).map(plainComplaint);
 
 /** A complaint as a sentence of the page, wherever it is shown. */
-export function plainComplaint(complaint: string): string {
-  const field = all.find((candidate) => isAbout(complaint, candidate));
-  return field ? complaint.replace(field.path, field.label) : complaint;
-}
+export const plainComplaint = (complaint: Complaint): string => complaintSentence(complaint, field(complaint.field)?.label);
