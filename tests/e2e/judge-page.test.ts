@@ -164,7 +164,7 @@ it('judges, survives a reload in the middle, and never keeps the key', async () 
   await fill(page, `${judge.url}/v1`, secret);
   await press(page);
   const bar = view(page).getByRole('progressbar', { name: 'Judging' });
-  await expect.poll(async () => Number(await bar.getAttribute('aria-valuenow')), { timeout: 60_000 }).toBeGreaterThan(3);
+  await expect.poll(async () => Number(await bar.getAttribute('aria-valuenow')), { timeout: 60_000 }).toBeGreaterThan(0);
   expect(judge.asked.at(-1)!.headers.authorization).toBe(`Bearer ${secret}`);
   expect(await obstacles(page)).toEqual([]);
 
