@@ -7,3 +7,9 @@ import * as z from 'zod/mini';
 z.config({ jitless: true });
 
 export { z };
+
+/** Where a value first has another shape, `seeds.0.runs.2.accuracy`; null where it has this one. */
+export function misshapen(shape: z.ZodMiniType, value: unknown): string | null {
+  const [issue] = shape.safeParse(value).error?.issues ?? [];
+  return issue ? issue.path.join('.') || 'the whole' : null;
+}

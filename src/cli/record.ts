@@ -1,13 +1,13 @@
 /**
  * `permix record`: a race (`permix race`) of the bundled policy that keeps one file of it for the page to replay: metrics, some rollouts,
- * what the held-out questions were answered. What of it is kept is `recorded.ts`. Nothing is written before both arms are done.
+ * what the held-out questions were answered. What of it is kept is `exchange/recording.ts`. Nothing is written before both arms are done.
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { EngineInfo, EngineRequest, PolicyEngine } from '../engine/engine.ts';
 import { labErrorCode } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
-import { recordedRun, recordingFormat, recordingVersion, type Recording } from '../evaluate/reproduction/recorded.ts';
+import { recordedRun, recordingFormat, recordingVersion, type Recording } from '../exchange/recording.ts';
 import { personas, voices } from '../persona/world.ts';
 import type { Policy } from '../policy/policy.ts';
 import { parseRunConfig } from '../rl/check.ts';

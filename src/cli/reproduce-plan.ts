@@ -4,8 +4,8 @@
  */
 import type { EngineRequest } from '../engine/engine.ts';
 import { createHash } from 'node:crypto';
-import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
-import type { Arm } from '../evaluate/reproduction/results.ts';
+import { analysis, type Examination } from '../evaluate/analysis.ts';
+import type { Arm } from '../study/results.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RunConfig } from '../rl/config.ts';
@@ -44,7 +44,7 @@ export interface Circumstances {
   readonly steps: number;
   readonly examination: Examination;
   readonly bases: readonly BasePolicy[];
-  readonly wish: EngineRequest;
+  readonly engineRequest: EngineRequest;
 }
 
 export interface PlannedRun {
@@ -61,7 +61,7 @@ export interface PlannedRun {
 
 /** In the order they should be run in: the bases first, then seed by seed. @throws LabError 'config' for settings that make no sense */
 export function planRuns(study: StudyPlan, circumstances: Circumstances): PlannedRun[] {
-  const { seeds, steps, bases, examination, wish } = circumstances;
+  const { seeds, steps, bases, examination, engineRequest } = circumstances;
   const bySeed = seeds.map((seed) => {
     const planned = new Map<string, PlannedRun>();
     const plan = (arm: PlannedArm): PlannedRun => {
@@ -76,7 +76,16 @@ export function planRuns(study: StudyPlan, circumstances: Circumstances): Planne
       const config = parseRunConfig({ recipe: arm.recipe, seed, steps, heldOut, ...arm.settings(seed), policy: base.id });
       const asked = { task: analysis.task, samples: analysis.samples, temperature: analysis.temperature, most: analysis.maxNewTokens };
       const program = { format: formatVersion, numerics: numericsVersion, world: hashOf([personas, voices]) };
-      const identity = { config, base: base.hash, teacher, asked, examination, inference: analysis.inference, wish, program };
+      const identity = {
+        config,
+        base: base.hash,
+        teacher,
+        asked,
+        examination,
+        inference: analysis.inference,
+        wish: engineRequest,
+        program,
+      };
       const run = { key: `${arm.recipe}-seed${seed}-${hashOf(identity)}`, arm: arm.id, seed, config, base, baseRun, teacher };
       planned.set(arm.id, run);
       return run;

@@ -12,8 +12,8 @@ import type { Candidate, Cell, CellStore } from '../evaluate/request.ts';
 import { inferenceAnswers, type InferenceAnswers } from '../evaluate/inference.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
 import type { EvaluationReport, Fidelity } from '../evaluate/report.ts';
-import { analysis, type Examination } from '../evaluate/reproduction/analysis.ts';
-import { isWholeCurve, type Curve, type FidelitySummary, type RunResult } from '../evaluate/reproduction/results.ts';
+import { analysis, type Examination } from '../evaluate/analysis.ts';
+import { isWholeCurve, type Curve, type FidelitySummary, type RunResult } from '../study/results.ts';
 import { personas, voices } from '../persona/world.ts';
 import { voteTable } from '../evaluate/votes.ts';
 import { loadPolicy } from '../policy/policy.ts';
@@ -46,7 +46,7 @@ export interface RunPlan {
   /** Folder of the finished run that examined the base with the same questions; null: this is that run. */
   readonly baseRun: string | null;
   readonly examination: Examination;
-  readonly wish: EngineRequest;
+  readonly engineRequest: EngineRequest;
   readonly build: string;
 }
 
@@ -129,23 +129,23 @@ async function runAlone(folder: string): Promise<number> {
 }
 
 /** The same run as `permix train` with these options. */
-function trainArguments(folder: string, { base, teacher, wish }: RunPlan): Arguments {
+function trainArguments(folder: string, { base, teacher, engineRequest }: RunPlan): Arguments {
   const value = { value: 'X', help: '' };
   const spec = { name: 'train', summary: '', options: { out: value, config: value, model: value, teacher: value, resume: { help: '' } } };
   const out = join(folder, 'train');
-  const engine = ['--engine', wish.engine!, '--backend', wish.backend!];
+  const engine = ['--engine', engineRequest.engine!, '--backend', engineRequest.backend!];
   if (!RunFolder.fresh(out)) return new Arguments(spec, ['--out', out, '--resume', ...engine]);
   const given = ['--config', join(folder, 'config.json'), '--model', base, ...(teacher === null ? [] : ['--teacher', teacher])];
   return new Arguments(spec, ['--out', out, ...given, ...engine]);
 }
 
 async function examine(folder: string, plan: RunPlan, policyFolder: string, signal: AbortSignal) {
-  const { examination, seed, baseRun, wish } = plan;
+  const { examination, seed, baseRun, engineRequest } = plan;
   const { task, samples, temperature, maxNewTokens } = analysis;
   const questions = generatedQuestions(taskById(task), examination.problems, seed);
   let engine: EngineInfo | null = null;
-  const policy = await candidate(policyFolder, 'policy', wish, (info) => (engine = info));
-  const base = baseRun === null ? null : await candidate(plan.base, 'base', wish);
+  const policy = await candidate(policyFolder, 'policy', engineRequest, (info) => (engine = info));
+  const base = baseRun === null ? null : await candidate(plan.base, 'base', engineRequest);
   const settings = { task, samples, temperature, seed, maxNewTokens, ...examination };
   const folderOf = async (path: string, examined: Examined, beside: Examined | null) => {
     const identity = {
@@ -154,7 +154,7 @@ async function examine(folder: string, plan: RunPlan, policyFolder: string, sign
       ...(await personaParts(personas, voices)),
       ...(await questionParts(questions)),
       ...settingParts({ command: 'reproduce', ...settings }),
-      ...programParts(await chosenEngine(wish)),
+      ...programParts(await chosenEngine(engineRequest)),
     };
     return EvaluationFolder.open(join(path, 'evaluation'), identity, { otherwise: 'give the study another --work' });
   };
@@ -212,7 +212,7 @@ interface Examined extends Candidate {
 async function candidate(
   folder: string,
   name: string,
-  wish: EngineRequest,
+  engineRequest: EngineRequest,
   onOpen: (info: EngineInfo) => void = () => {},
 ): Promise<Examined> {
   const material = await loadPolicy(await folderSource(folder));
@@ -225,7 +225,7 @@ async function candidate(
     eosIds: config.eosIds,
     maxPositions: config.maxPositions,
     async open() {
-      const engine = await openEngine({ config, weights, engineRequest: wish });
+      const engine = await openEngine({ config, weights, engineRequest });
       onOpen(engine.info);
       return engine;
     },

@@ -1,6 +1,6 @@
 /** The studies there are: the comparison of methods, the ablations, and free sweeps from a file. Arms only; running them is `reproduce.ts`. */
 import { LabError } from '../errors.ts';
-import { analysis } from '../evaluate/reproduction/analysis.ts';
+import { analysis } from '../evaluate/analysis.ts';
 import { personas } from '../persona/world.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import { namedRecipes, type RecipeName } from '../rl/config.ts';

@@ -12,12 +12,13 @@ import { availableParallelism, homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
 import { LabError } from '../errors.ts';
-import { analysis, declaredExamination, type Examination } from '../evaluate/reproduction/analysis.ts';
-import { studyFiles, summaryLines } from '../evaluate/reproduction/files.ts';
-import { readStudy } from '../evaluate/reproduction/read-study.ts';
-import { misshapen, resultShape } from '../evaluate/reproduction/shapes.ts';
-import { parseOthers, together } from '../evaluate/reproduction/together.ts';
-import { isWholeCurve, resultsFormat, resultsVersion, type StudyResults } from '../evaluate/reproduction/results.ts';
+import { analysis, declaredExamination, type Examination } from '../evaluate/analysis.ts';
+import { studyFiles, summaryLines } from '../study/files.ts';
+import { readStudy } from '../study/read-study.ts';
+import { misshapen } from '../schema.ts';
+import { resultShape } from '../study/shapes.ts';
+import { parseOthers, together } from '../study/together.ts';
+import { isWholeCurve, resultsFormat, resultsVersion, type StudyResults } from '../study/results.ts';
 import { personaPlace } from '../persona/place.ts';
 import { personas } from '../persona/world.ts';
 import { fingerprintOf } from '../policy/fingerprint.ts';
@@ -48,7 +49,7 @@ interface Request {
   readonly out: string | null;
   readonly work: string | null;
   readonly jobs: number;
-  readonly wish: EngineRequest;
+  readonly engineRequest: EngineRequest;
 }
 
 export async function reproduceCommand(args: Arguments, out: Output): Promise<number> {
@@ -56,17 +57,17 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
   if (run !== undefined) return (await import('./reproduce-run.ts')).runOne(resolve(run));
   if (args.flag('redraw')) return redraw(args, out);
   const request = await readRequest(args);
-  const { study, seeds, steps, examination, wish } = request;
+  const { study, seeds, steps, examination, engineRequest } = request;
   if (request.out !== null) await tryFolder('out', request.out);
 
   const bases = await Promise.all(request.bases.map(readBase));
-  const work = request.work ?? defaultWork(bases[0]!, wish);
+  const work = request.work ?? defaultWork(bases[0]!, engineRequest);
   const held = await holdFolder(work, { otherwise: 'give this study another --work' });
   const stop = stopSignal('Stopping; every run saves what it has.', () => children.forEach((child) => child.kill('SIGINT')));
   const children = new Set<ChildProcess>();
   try {
-    const bench = await prepareBench(work, bases, wish);
-    const runs = planRuns(study, { seeds, steps, examination, bases: bench.bases, wish });
+    const bench = await prepareBench(work, bases, engineRequest);
+    const runs = planRuns(study, { seeds, steps, examination, bases: bench.bases, engineRequest });
     const folderOf = (key: string) => join(work, 'runs', key);
     const before = new Set<string>();
     for (const run of runs) if (await storedResult(run, folderOf(run.key))) before.add(run.key);
@@ -81,7 +82,7 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
         finished: before,
         jobs,
         program: bench.program,
-        options: ['--engine', wish.engine!, '--backend', wish.backend!],
+        options: ['--engine', engineRequest.engine!, '--backend', engineRequest.backend!],
         folderOf,
         prepare: async (planned) => {
           await mkdir(folderOf(planned.key), { recursive: true });
@@ -93,7 +94,7 @@ export async function reproduceCommand(args: Arguments, out: Output): Promise<nu
             teacher: planned.teacher && join(folderOf(planned.teacher), 'train', 'policy'),
             baseRun: planned.baseRun && folderOf(planned.baseRun),
             examination,
-            wish,
+            engineRequest,
             build: bench.build,
           };
           await replaceFile(join(folderOf(planned.key), 'config.json'), JSON.stringify(planned.config));
@@ -170,7 +171,7 @@ async function readRequest(args: Arguments): Promise<Request> {
     work: args.text('work') === undefined ? null : resolve(args.required('work')),
     jobs: args.integer('jobs', 1, 256) ?? availableParallelism(),
     // Both together, so that a study does not depend on what a machine happens to have.
-    wish: {
+    engineRequest: {
       engine: args.engineRequest.engine ?? 'portable',
       backend: args.engineRequest.backend ?? (args.engineRequest.engine === 'fused' ? 'webgpu' : 'wasm'),
     },
@@ -314,7 +315,7 @@ class Meter {
 }
 
 async function collect(
-  { study, seeds, steps, examination, wish }: Request,
+  { study, seeds, steps, examination, engineRequest }: Request,
   runs: readonly PlannedRun[],
   folderOf: (key: string) => string,
   base: BasePolicy,
@@ -343,7 +344,7 @@ async function collect(
         bundled: original.folder === bundledPolicy,
         ...(original.ownPrompt == null ? {} : { ownPrompt: original.ownPrompt }),
       },
-      hash: hashOf([runs.map(({ key }) => key).sort(), wish]),
+      hash: hashOf([runs.map(({ key }) => key).sort(), engineRequest]),
       steps,
       analysis,
       examination,

@@ -24,7 +24,7 @@ import {
   type PolicyReport,
 } from './report.ts';
 import { neverEnded } from '../policy/end-tokens.ts';
-import { analysis } from './reproduction/analysis.ts';
+import { analysis } from './analysis.ts';
 import { bootstrapPss, shuffledNull } from './resample.ts';
 import { logOddsShift, stability, type Stability } from './stability.ts';
 import { voteTable } from './votes.ts';
@@ -109,7 +109,7 @@ async function policyReport(
   };
 }
 
-/** As in the reproduction (`reproduction/analysis.ts`), but for the sizes, which are 2, 4, 8, … and all personas. */
+/** As in the reproduction (`analysis.ts`), but for the sizes, which are 2, 4, 8, … and all personas. */
 const { validationSets, ensembleDraws, validationProblems: mostProblems } = analysis.inference;
 
 async function inferenceReport(

@@ -5,7 +5,7 @@
 import { csvTable, type CsvCell } from '../evaluate/csv.ts';
 import { estimateOf, footOf, inOrder, worstRows, type Cell, type Estimate, type Picture } from '../evaluate/picture.ts';
 import { cellNote, cellWords, footLines } from '../evaluate/picture-words.ts';
-import { box, dot, hues, picture as drawing, rule, text, type Look } from '../evaluate/reproduction/svg.ts';
+import { box, dot, hues, picture as drawing, rule, text, type Look } from './svg.ts';
 
 /** A row a persona, then what stands under the columns; of every column the share (or score), its 95 % interval, and what it rests on. */
 export function pictureCsv(picture: Picture): string {

@@ -2,7 +2,7 @@
  * RLVR and PerMix side by side from one seed: a step of one, a step of the other, the same held-out questions asked of both. It says how it
  * came out in one sentence, for page and command line alike. One seed is a demonstration; the comparison over seeds is `permix reproduce`.
  */
-import { analysis } from '../evaluate/reproduction/analysis.ts';
+import { analysis } from '../evaluate/analysis.ts';
 import { heldOutMetrics, type HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { RecipeName } from '../rl/config.ts';
 import type { RunEvent } from './loop.ts';

@@ -1,8 +1,8 @@
 /**
  * A recorded run shown again, step by step, through the charts of a live one. Nothing is computed and no worker is needed; what is recorded
- * is `evaluate/reproduction/recorded.ts`.
+ * is `exchange/recording.ts`.
  */
-import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, type Recording } from '../evaluate/reproduction/recorded.ts';
+import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, type Recording } from '../exchange/recording.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';

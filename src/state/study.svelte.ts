@@ -1,12 +1,12 @@
 /**
  * The committed study as the page shows it: fetched, checked, and cut into one setting's arms, claims and averages over seeds. What the
- * numbers mean and what is claimed is `evaluate/reproduction/`; nothing is measured here, and no engine is needed.
+ * numbers mean and what is claimed is `study/`; nothing is measured here, and no engine is needed.
  */
 import { mean } from '../statistics/moments.ts';
-import { analysis } from '../evaluate/reproduction/analysis.ts';
-import { judgeClaims, type ClaimResult } from '../evaluate/reproduction/claims.ts';
-import { readStudy } from '../evaluate/reproduction/read-study.ts';
-import type { Arm, Curve, RunResult, StudyResults } from '../evaluate/reproduction/results.ts';
+import { analysis } from '../evaluate/analysis.ts';
+import { judgeClaims, type ClaimResult } from '../study/claims.ts';
+import { readStudy } from '../study/read-study.ts';
+import type { Arm, Curve, RunResult, StudyResults } from '../study/results.ts';
 import { smooth } from './series.ts';
 import { fetchOnce, studyAddress, type Fetched } from './fetched.ts';
 import { errorSentence } from './sentence.ts';

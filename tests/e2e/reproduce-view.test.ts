@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { armValue, type ClaimResult } from '../../src/evaluate/reproduction/claims.ts';
-import type { StudyResults } from '../../src/evaluate/reproduction/results.ts';
-import { readRecording, recordedMetrics } from '../../src/evaluate/reproduction/recorded.ts';
+import { armValue, type ClaimResult } from '../../src/study/claims.ts';
+import type { StudyResults } from '../../src/study/results.ts';
+import { readRecording, recordedMetrics } from '../../src/exchange/recording.ts';
 import { bootMilliseconds, runState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { obstacles } from '../helpers/obstacles.ts';

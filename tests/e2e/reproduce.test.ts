@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StudyResults } from '../../src/evaluate/reproduction/results.ts';
+import type { StudyResults } from '../../src/study/results.ts';
 import { miniature, permix, permixProcess, scratchFolder, writePolicy, writeTokenizer } from '../helpers/permix.ts';
 
 let scratch: string;

@@ -1,6 +1,6 @@
 /** A small study with chosen numbers, for what is concluded and drawn from results. */
-import type { Arm, RunResult, StudyResults } from '../../src/evaluate/reproduction/results.ts';
-import { analysis, declaredExamination } from '../../src/evaluate/reproduction/analysis.ts';
+import type { Arm, RunResult, StudyResults } from '../../src/study/results.ts';
+import { analysis, declaredExamination } from '../../src/evaluate/analysis.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { tinyPersonas } from './tiny-policy.ts';
 

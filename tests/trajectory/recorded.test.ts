@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import { folderSource } from '../../src/cli/folder.ts';
-import { readRecording, recordedMetrics, recordedRun, recordedRollouts } from '../../src/evaluate/reproduction/recorded.ts';
+import { readRecording, recordedMetrics, recordedRun, recordedRollouts } from '../../src/exchange/recording.ts';
 import type { HeldOutEvaluation } from '../../src/evaluate/held-out.ts';
 import { personas, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';

@@ -1,8 +1,8 @@
 /** "Too small to matter": two one-sided tests, and seeds of several sources as one. */
 import { describe, expect, it } from 'vitest';
 import { equivalence, fromInterval, pool, ratioInterval, summariseLogRatios } from '../../src/statistics/equivalence.ts';
-import { parseOthers, together } from '../../src/evaluate/reproduction/together.ts';
-import { studyFiles, summaryLines } from '../../src/evaluate/reproduction/files.ts';
+import { parseOthers, together } from '../../src/study/together.ts';
+import { studyFiles, summaryLines } from '../../src/study/files.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { studyWith, type Numbers } from '../helpers/study-results.ts';
 

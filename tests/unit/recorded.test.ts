@@ -8,7 +8,7 @@ import {
   recordingFormat,
   recordingVersion,
   tellingGroups,
-} from '../../src/evaluate/reproduction/recorded.ts';
+} from '../../src/exchange/recording.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { heldOutRecord } from '../helpers/run-records.ts';
 import type { RolloutRecord, StepReport } from '../../src/rl/events.ts';

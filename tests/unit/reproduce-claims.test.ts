@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { armValue, compare, judgeClaims } from '../../src/evaluate/reproduction/claims.ts';
-import { studyFigures } from '../../src/evaluate/reproduction/figures.ts';
-import { studyFiles, summaryLines } from '../../src/evaluate/reproduction/files.ts';
-import { armTable, claimTable, contrastTable, inferenceTable } from '../../src/evaluate/reproduction/table.ts';
+import { armValue, compare, judgeClaims } from '../../src/study/claims.ts';
+import { studyFigures } from '../../src/study/figures.ts';
+import { studyFiles, summaryLines } from '../../src/study/files.ts';
+import { armTable, claimTable, contrastTable, inferenceTable } from '../../src/study/table.ts';
 import { studyArms, studyWith, type Numbers } from '../helpers/study-results.ts';
 
 /** PerMix half as stable again as RLVR, a little different with every seed. */

@@ -11,7 +11,7 @@ const around: Circumstances = {
   steps: 50,
   examination: { problems: 300, fidelityReplies: 12 },
   bases: [bundled, { id: 'hard', hash: 'bbbb', folder: '/b' }],
-  wish: { engine: 'portable', backend: 'wasm' },
+  engineRequest: { engine: 'portable', backend: 'wasm' },
 };
 const everything = comparison(methods, [0.02, 0]);
 const keys = (study: StudyPlan, more: Partial<Circumstances> = {}) => planRuns(study, { ...around, ...more }).map(({ key }) => key);
@@ -60,7 +60,7 @@ describe('the comparison', () => {
       { steps: 51 },
       { examination: { problems: 301, fidelityReplies: 12 } },
       { bases: [{ ...bundled, hash: 'cccc' }] },
-      { wish: { engine: 'fused', backend: 'webgpu' } },
+      { engineRequest: { engine: 'fused', backend: 'webgpu' } },
     ] as const) {
       expect(one(change), JSON.stringify(change)).not.toBe(was);
     }

@@ -1,7 +1,7 @@
 /** The committed study as the page reads it: whole or refused with a sentence, cut into settings, averaged over seeds. */
 import { describe, expect, it } from 'vitest';
-import { armValue } from '../../src/evaluate/reproduction/claims.ts';
-import { readStudy } from '../../src/evaluate/reproduction/read-study.ts';
+import { armValue } from '../../src/study/claims.ts';
+import { readStudy } from '../../src/study/read-study.ts';
 import { armsOf, averages, claimsOf, gain, seedCurve, settingsOf, times } from '../../src/state/study.svelte.ts';
 import { estimateOf, footOf } from '../../src/evaluate/picture.ts';
 import { studyPicture } from '../../src/ui/reproduce/study/study-picture.ts';

@@ -3,11 +3,11 @@
  * and the long runs without a KL term. `npm run teaching` keeps them in numbers.json, so that a card needs none of the large files.
  */
 import { heldOutCounts, heldOutMetrics, noneRow, type HeldOutEvaluation } from '../../evaluate/held-out.ts';
-import { analysis } from '../../evaluate/reproduction/analysis.ts';
-import { armValue, compare, type MeasureName } from '../../evaluate/reproduction/claims.ts';
-import { paperFigures } from '../../evaluate/reproduction/paper.ts';
-import type { RecordedRun, Recording } from '../../evaluate/reproduction/recorded.ts';
-import type { SeedGroup, StudyResults } from '../../evaluate/reproduction/results.ts';
+import { analysis } from '../../evaluate/analysis.ts';
+import { armValue, compare, type MeasureName } from '../../study/claims.ts';
+import { paperFigures } from '../../study/paper.ts';
+import type { RecordedRun, Recording } from '../../exchange/recording.ts';
+import type { SeedGroup, StudyResults } from '../../study/results.ts';
 import { personas, voices } from '../../persona/world.ts';
 import { mean } from '../../statistics/moments.ts';
 

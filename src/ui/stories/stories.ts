@@ -2,7 +2,7 @@
  * What the six stories say: a question that is asked before its answer is shown, the answer, and what the page shows beside each. Written once,
  * for the card, the worksheet and the teacher's page. Every number is one of `numbers.ts`; what the words claim of them, tests/unit/stories.test.ts holds.
  */
-import { paperAddress } from '../../evaluate/reproduction/paper.ts';
+import { paperAddress } from '../../study/paper.ts';
 import { fixed, percent } from '../format.ts';
 import type { TermId } from '../glossary/terms.ts';
 import { storyList, type StoryId } from './list.ts';

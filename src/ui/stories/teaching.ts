@@ -2,8 +2,8 @@
  * The worksheets, the teacher's page and the numbers of the stories as files, made of what was run and of `stories.ts`. `npm run teaching` writes
  * them; tests/unit/stories.test.ts holds the committed ones to what is made here.
  */
-import { readStudy } from '../../evaluate/reproduction/read-study.ts';
-import { readRecording } from '../../evaluate/reproduction/recorded.ts';
+import { readStudy } from '../../study/read-study.ts';
+import { readRecording } from '../../exchange/recording.ts';
 import { fixed, percent } from '../format.ts';
 import { entries } from '../glossary/terms.ts';
 import { storyNumbers, type Sources, type StoryNumbers } from './numbers.ts';

@@ -1,5 +1,5 @@
 /** Places of ratios on a logarithmic line that all claims share. No drawing here. */
-import type { ClaimResult } from '../../../evaluate/reproduction/claims.ts';
+import type { ClaimResult } from '../../../study/claims.ts';
 
 /** One ratio of 30, or an interval over two seeds, would squeeze all others; what lies beyond is cut, and shown to be. */
 const widest = 4;

@@ -1,10 +1,10 @@
 /**
  * What the study found, in plain words: its two headline claims as sentences, a verdict as a word, numbers with their interval. What is claimed
- * and how it is decided is `evaluate/reproduction/claims.ts`.
+ * and how it is decided is `study/claims.ts`.
  */
 import { mean } from '../../../statistics/moments.ts';
-import { armValue, type ClaimResult, type MeasureName } from '../../../evaluate/reproduction/claims.ts';
-import type { SeedGroup, StudyResults, Together } from '../../../evaluate/reproduction/results.ts';
+import { armValue, type ClaimResult, type MeasureName } from '../../../study/claims.ts';
+import type { SeedGroup, StudyResults, Together } from '../../../study/results.ts';
 import { gain } from '../../../state/study.svelte.ts';
 import { fixed } from '../../format.ts';
 

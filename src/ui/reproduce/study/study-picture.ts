@@ -1,6 +1,6 @@
 /** A study as the picture: every persona and method, over seeds. */
 import { voices } from '../../../persona/world.ts';
-import type { StudyResults } from '../../../evaluate/reproduction/results.ts';
+import type { StudyResults } from '../../../study/results.ts';
 import { averages, type ShownArm } from '../../../state/study.svelte.ts';
 import { rowsOf, type Picture } from '../../../evaluate/picture.ts';
 

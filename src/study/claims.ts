@@ -2,11 +2,11 @@
  * What is claimed, and what a study says about it: each claim compares two recipes of one setting by the t interval over seeds of the paired
  * log-ratio (`../seeds.ts`). The list is declared here, before any run; the measures are this project's own definitions.
  */
-import { tInterval } from '../../statistics/intervals.ts';
-import { equivalence, summariseLogRatios, type Equivalence } from '../../statistics/equivalence.ts';
-import { claimOverSeeds, type Claim } from '../seeds.ts';
-import type { RecipeName } from '../../rl/config.ts';
-import { analysis } from './analysis.ts';
+import { tInterval } from '../statistics/intervals.ts';
+import { equivalence, summariseLogRatios, type Equivalence } from '../statistics/equivalence.ts';
+import { claimOverSeeds, type Claim } from '../evaluate/seeds.ts';
+import type { RecipeName } from '../rl/config.ts';
+import { analysis } from '../evaluate/analysis.ts';
 import type { Arm, RunResult, StudyResults } from './results.ts';
 
 export interface Measure {

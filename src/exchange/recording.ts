@@ -2,13 +2,14 @@
  * Recorded runs: what the page's charts need to show a run again, step by step, on a machine that could not compute it. Made by
  * `permix record` from the trainer's own reports, read by the Reproduce view, compared with a live engine by a test. No weights are in it.
  */
-import { LabError } from '../../errors.ts';
-import { parseJson } from '../../json.ts';
-import type { RunConfig } from '../../rl/config.ts';
-import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../../rl/events.ts';
-import type { MetricName } from '../../rl/metric-names.ts';
-import type { HeldOutEvaluation } from '../held-out.ts';
-import { misshapen, recordingShape } from './shapes.ts';
+import { LabError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import type { RunConfig } from '../rl/config.ts';
+import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../rl/events.ts';
+import type { MetricName } from '../rl/metric-names.ts';
+import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
+import { misshapen } from '../schema.ts';
+import { recordingShape } from './recording-shape.ts';
 
 export const recordingFormat = 'permix-recording';
 export const recordingVersion = 2;

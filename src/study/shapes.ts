@@ -1,9 +1,9 @@
 /**
- * The shapes of a study's results and of a recording, as far as anything that shows them goes: whatever passes here can be drawn. What they
- * carry besides is left alone; whether they are whole is for who reads them.
+ * The shape of a study's results, as far as anything that shows them goes: whatever passes here can be drawn. What they carry besides is left
+ * alone; whether they are whole is for who reads them (`read-study.ts`).
  */
-import { z } from '../../schema.ts';
-import { personaKinds } from '../../persona/persona.ts';
+import { z } from '../schema.ts';
+import { personaKinds } from '../persona/persona.ts';
 
 const number = z.number();
 const text = z.string();
@@ -80,54 +80,3 @@ export const studyShape = z.looseObject({
     list(z.looseObject({ id: text, statement: text, measure: text, setting: text, sources: list(group), fresh: group, all: group })),
   ),
 });
-
-const rollout = z.looseObject({
-  ...columns('row', 'reward', 'advantage'),
-  group: text,
-  personaId: z.nullable(text),
-  questionId: text,
-  task: text,
-  question: text,
-  answer: text,
-  prompt: text,
-  completion: text,
-  pieces: list(text),
-  logprobs: list(number),
-  entropies: list(number),
-  correct: z.boolean(),
-  ended: z.boolean(),
-  parsed: z.nullable(text),
-  reason: text,
-  tokens: z.optional(list(z.int())),
-  length: z.optional(z.int()),
-  refLogprobs: z.optional(list(number)),
-  lastPass: z.optional(z.looseObject({ logprobs: list(number), entropies: list(number), logRatio: number })),
-  batch: z.optional(z.looseObject(columns('rows', 'tokens', 'endedTokens', 'rewardStd'))),
-});
-
-const heldOutReply = z.looseObject({ question: text, answer: text, text, correct: z.boolean(), parsed: z.nullable(text), reason: text });
-
-export const recordingShape = z.looseObject({
-  command: text,
-  date,
-  engine: text,
-  backend: text,
-  adapter: z.nullable(text),
-  policy: text,
-  runs: list(
-    z.looseObject({
-      name: text,
-      config: z.looseObject({ steps: z.int() }),
-      columns: z.record(text, list(known)),
-      personas: list(z.record(text, z.looseObject(columns('correct', 'total')))),
-      rollouts: list(z.looseObject({ step: z.int(), rollouts: list(rollout) })),
-      heldOut: list(z.looseObject({ step: z.int(), rows: list(z.looseObject({ row: text, replies: list(heldOutReply) })) })),
-    }),
-  ),
-});
-
-/** Where a value first has another shape, `seeds.0.runs.2.accuracy`; null where it has this one. */
-export function misshapen(shape: z.ZodMiniType, value: unknown): string | null {
-  const [issue] = shape.safeParse(value).error?.issues ?? [];
-  return issue ? issue.path.join('.') || 'the whole' : null;
-}

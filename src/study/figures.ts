@@ -1,9 +1,9 @@
 /** The figures of a study: accuracy by persona, stability, fidelity, the lottery, training. Made of the results alone; the marks are `svg.ts`. */
-import { mean } from '../../statistics/moments.ts';
-import { analysis } from './analysis.ts';
+import { mean } from '../statistics/moments.ts';
+import { analysis } from '../evaluate/analysis.ts';
 import { armValue, measures, type MeasureName } from './claims.ts';
 import type { Arm, Curve, RunResult, StudyResults } from './results.ts';
-import { curve, dot, hues, legend, picture, place, rule, span, spread, text, tick, ticks, type Look, type Scale } from './svg.ts';
+import { curve, dot, hues, legend, picture, place, rule, span, spread, text, tick, ticks, type Look, type Scale } from '../exchange/svg.ts';
 
 const width = 760;
 

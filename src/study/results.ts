@@ -1,10 +1,10 @@
 /** What a finished run and a whole study leave behind, as plain objects that survive JSON. Types only; what follows from them is `claims.ts`. */
-import type { EngineInfo } from '../../engine/engine.ts';
-import type { RecipeName, RunConfig } from '../../rl/config.ts';
-import type { Fidelity, LogOddsShift, PolicyReport, ReportedPersona } from '../report.ts';
-import type { InferenceAnswers } from '../inference.ts';
-import type { Equivalence } from '../../statistics/equivalence.ts';
-import type { analysis, Examination } from './analysis.ts';
+import type { EngineInfo } from '../engine/engine.ts';
+import type { RecipeName, RunConfig } from '../rl/config.ts';
+import type { Fidelity, LogOddsShift, PolicyReport, ReportedPersona } from '../evaluate/report.ts';
+import type { InferenceAnswers } from '../evaluate/inference.ts';
+import type { Equivalence } from '../statistics/equivalence.ts';
+import type { analysis, Examination } from '../evaluate/analysis.ts';
 
 export const resultsFormat = 'permix-reproduction';
 export const resultsVersion = 1;

@@ -1,8 +1,8 @@
 /** A finished study as the files a reader finds: results.json, README.md and figures, all made of the results and nothing else. */
-import type { EngineInfo } from '../../engine/engine.ts';
-import { ownPromptNote } from '../../persona/place.ts';
-import { analysis } from './analysis.ts';
-import { headlineProblems } from '../report.ts';
+import type { EngineInfo } from '../engine/engine.ts';
+import { ownPromptNote } from '../persona/place.ts';
+import { analysis } from '../evaluate/analysis.ts';
+import { headlineProblems } from '../evaluate/report.ts';
 import { judgeClaims, where } from './claims.ts';
 import { studyFigures } from './figures.ts';
 import type { RunResult, StudyResults } from './results.ts';

@@ -2,10 +2,10 @@
  * A study's headline beside every other seed that was run with its setting, by whomever, and all of them as one. The first seeds of a claim are the ones that
  * suggested it; what they say alone is not what is known. Other seeds are declared in a file beside the study (`others.json`); nothing is run here.
  */
-import { z } from '../../schema.ts';
-import { LabError } from '../../errors.ts';
-import { equivalence, fromInterval, pool, ratioInterval, summariseLogRatios, type LogRatios } from '../../statistics/equivalence.ts';
-import { analysis } from './analysis.ts';
+import { z } from '../schema.ts';
+import { LabError } from '../errors.ts';
+import { equivalence, fromInterval, pool, ratioInterval, summariseLogRatios, type LogRatios } from '../statistics/equivalence.ts';
+import { analysis } from '../evaluate/analysis.ts';
 import { declaredClaims, measures, type Declared } from './claims.ts';
 import type { SeedGroup, StudyResults, Together } from './results.ts';
 

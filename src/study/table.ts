@@ -1,7 +1,7 @@
 /** The numbers of a study as a Markdown table and as sentences. Layout of the whole page is `files.ts`. */
-import { mean } from '../../statistics/moments.ts';
-import type { Equivalence } from '../../statistics/equivalence.ts';
-import { analysis } from './analysis.ts';
+import { mean } from '../statistics/moments.ts';
+import type { Equivalence } from '../statistics/equivalence.ts';
+import { analysis } from '../evaluate/analysis.ts';
 import { armValue, compare, judgeClaims, measures, type ClaimResult, type MeasureName } from './claims.ts';
 import type { StudyResults, Together } from './results.ts';
 

@@ -1,6 +1,6 @@
 /**
  * The few marks the figures are drawn with, as SVG text that stands by itself: legible on light and on dark, every mark with its number as
- * a title. It knows no study; which marks are drawn where is `figures.ts`.
+ * a title. It knows no study; which marks are drawn where is for who draws.
  */
 
 /** light, dark; the first ones are the page's own colours of the recipes and voices (src/ui/app.css). */

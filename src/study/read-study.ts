@@ -1,8 +1,9 @@
 /** The results of a study from JSON, checked as a whole before anything is drawn or counted. What they mean is `claims.ts`. */
-import { LabError } from '../../errors.ts';
-import { parseJson } from '../../json.ts';
+import { LabError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { isWholeCurve, resultsFormat, resultsVersion, type RunResult, type StudyResults } from './results.ts';
-import { misshapen, studyShape } from './shapes.ts';
+import { misshapen } from '../schema.ts';
+import { studyShape } from './shapes.ts';
 
 /** @param file its name, for sentences  @throws LabError 'format' for anything but a whole study of this version */
 export function readStudy(
