@@ -92,8 +92,8 @@ export function voicePlace(voices: readonly Voice[], id: string | null): number 
 
 const first: readonly RecipeName[] = ['base', 'rlvr', 'permix'];
 
-export function inOrder(columns: readonly PictureColumn[]): PictureColumn[] {
-  const rank = ({ recipe }: PictureColumn) => (first.includes(recipe) ? first.indexOf(recipe) : first.length);
+export function inOrder<Column extends Pick<PictureColumn, 'recipe'>>(columns: readonly Column[]): Column[] {
+  const rank = ({ recipe }: Column) => (first.includes(recipe) ? first.indexOf(recipe) : first.length);
   return columns.toSorted((a, b) => rank(a) - rank(b));
 }
 

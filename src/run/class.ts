@@ -5,7 +5,7 @@
  */
 import { heldOutCounts, heldOutMetrics, type HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { heldOutPictureRows } from '../evaluate/held-out-picture.ts';
-import type { Cell, Picture, PictureRow } from '../evaluate/picture.ts';
+import { inOrder, type Cell, type Picture, type PictureRow } from '../evaluate/picture.ts';
 import { claimOverSeeds, type Claim } from '../evaluate/seeds.ts';
 import { personas, voices } from '../persona/world.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
@@ -94,12 +94,14 @@ export function classOf(runs: readonly ClassRun[]): ClassResult {
     .map(({ settings, columns }) =>
       experimentOf(
         settings,
-        columns.map(({ arm, seeds }) => ({
-          key: JSON.stringify(arm),
-          recipe: arm.recipe,
-          title: titleOf(arm),
-          seeds: seeds.toSorted((a, b) => a.seed - b.seed),
-        })),
+        inOrder(
+          columns.map(({ arm, seeds }) => ({
+            key: JSON.stringify(arm),
+            recipe: arm.recipe,
+            title: titleOf(arm),
+            seeds: seeds.toSorted((a, b) => a.seed - b.seed),
+          })),
+        ),
       ),
     )
     .sort((a, b) => b.runs - a.runs);

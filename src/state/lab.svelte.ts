@@ -12,12 +12,14 @@ import type { RunRecord } from '../storage/records.ts';
 import type { Boot, BootRequest, NoticeLevel, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect, type WorkerConnection } from '../worker/client.ts';
 import { readRequest } from './address.ts';
+import { ClassRuns } from './class-runs.svelte.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
 import { Following } from './following.svelte.ts';
 import { Judging } from './judge.svelte.ts';
 import type { Remedy } from './health.ts';
 import { HeldOut } from './held-out.svelte.ts';
+import { Intake } from './intake.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { Pinned } from './pinned.svelte.ts';
@@ -76,8 +78,10 @@ export class Lab implements Stage {
   readonly judging = new Judging(() => this.api);
   readonly race = new Race(() => this.api);
   readonly pinned = new Pinned(() => this.api);
+  readonly classRuns = new ClassRuns(() => this.api);
   readonly undo = new Undo((error) => this.notify('error', errorSentence(error)));
   readonly following = new Following(this);
+  readonly intake = new Intake(this, (id) => this.view(id));
   readonly end = null;
 
   connection = $state<'connecting' | 'ready' | 'broken'>('connecting');

@@ -1,7 +1,7 @@
 /** Runs and checkpoints that are stored in this browser, and how much room they take. */
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
-import type { TrainerApi } from '../worker/api.ts';
+import type { OpenedRun, TrainerApi } from '../worker/api.ts';
 
 export class Library {
   runs = $state.raw<readonly RunRecord[]>([]);
@@ -59,11 +59,11 @@ export class Library {
     return { name: `${name || 'run'}.permix-run`, bytes: await this.#api().saveRun(run.id) };
   }
 
-  /** A run from such a file. Its id. */
-  async openRun(file: File): Promise<string> {
-    const id = await this.#api().openRun(file);
+  /** A run from such a file. */
+  async openRun(file: File): Promise<OpenedRun> {
+    const opened = await this.#api().openRun(file);
     await this.refresh();
-    return id;
+    return opened;
   }
 
   async deleteRun(id: string): Promise<void> {

@@ -3,6 +3,7 @@ export const views = [
   { id: 'train', label: 'Train' },
   { id: 'evaluate', label: 'Evaluate' },
   { id: 'reproduce', label: 'Reproduce' },
+  { id: 'class', label: 'Class' },
 ] as const;
 
 export type View = (typeof views)[number]['id'];

@@ -61,6 +61,7 @@ const shapes = {
     origin: z.optional(origin),
     race: z.optional(z.string()),
     teacher: z.optional(z.looseObject({ checkpoint: z.string(), name: z.string() })),
+    from: z.optional(z.looseObject({ file: z.string(), run: z.string() })),
   }),
   checkpoint: z.looseObject({
     id: z.string(),
@@ -126,7 +127,12 @@ const rollouts = z.looseObject({ step, rollouts: z.array(z.looseObject({})) });
 const reply = z.looseObject({ question: z.string(), answer: z.string(), text: z.string(), correct: z.boolean(), reason: z.string() });
 const heldOut = z.looseObject({
   step,
-  rows: z.array(z.looseObject({ row: z.string(), replies: z.array(reply).check(z.minLength(1)) })).check(z.minLength(1)),
+  // Every row was asked the same questions.
+  rows: z.array(z.looseObject({ row: z.string(), personaId: z.nullable(z.string()), replies: z.array(reply).check(z.minLength(1)) })).check(
+    z.minLength(1),
+    z.refine((rows) => rows.every(({ replies }) => replies.length === rows[0]!.replies.length)),
+    z.refine((rows) => new Set(rows.map(({ row }) => row)).size === rows.length),
+  ),
   seconds: count,
 });
 const cell = z.looseObject({ key: z.string(), cell: z.looseObject({}) });

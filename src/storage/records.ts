@@ -35,6 +35,8 @@ export interface RunRecord {
   readonly origin?: Origin;
   /** The run that it races: both are trained in turn, and go on together. */
   readonly race?: string;
+  /** The file it came in, and its id where it was saved. Absent: it was begun here. */
+  readonly from?: { readonly file: string; readonly run: string };
 }
 
 /** A checkpoint that teaches a run. The weights are the checkpoint's own, which is why it is no longer the autosave's to retire. */

@@ -11,6 +11,7 @@ const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./ShortcutSheet.svelte'),
   () => import('./evaluate/Evaluate.svelte'),
   () => import('./reproduce/Reproduce.svelte'),
+  () => import('./class/Class.svelte'),
   () => import('./rollouts/GroupView.svelte'),
   () => import('./rollouts/TokenPanel.svelte'),
   () => import('./rollouts/formula/katex.ts'),

@@ -155,6 +155,14 @@ export interface Alternatives {
   readonly said: { readonly probability: number; readonly rank: number };
 }
 
+/** The run that a file holds. */
+export interface OpenedRun {
+  readonly id: string;
+  readonly name: string;
+  /** It was here before, as it is in the file, and nothing was stored. */
+  readonly known: boolean;
+}
+
 /** Run ids by recipe. */
 export type Race = Readonly<Record<RaceArm, string>>;
 
@@ -205,8 +213,8 @@ export interface TrainerApi {
   renameRun(runId: string, name: string): Promise<void>;
   /** A file of the run with its newest state; for the open run also where storage has failed. */
   saveRun(runId: string): Promise<ArrayBuffer>;
-  /** Such a file becomes a run of its own, at rest. Resolves with its id. */
-  openRun(file: File): Promise<string>;
+  /** Such a file becomes a run of its own, at rest, unless it is here already. */
+  openRun(file: File): Promise<OpenedRun>;
   deleteRun(runId: string): Promise<void>;
   /** Everything that is stored. Rejects while something trains, in this tab or another. */
   clear(): Promise<void>;

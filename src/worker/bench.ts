@@ -14,6 +14,9 @@ import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { CheckedEngine, BootRequest } from './api.ts';
 
+/** The policy that comes with the page. */
+export const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
+
 export interface BenchSetup {
   /** @throws LabError 'network' or 'format' when the policy cannot be had */
   loadPolicy(id: string): Promise<Policy>;

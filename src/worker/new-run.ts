@@ -3,7 +3,6 @@
  * whole, in one transaction, and trains nothing (`training.ts`).
  */
 import { refuseComplaints, type Complaint } from '../errors.ts';
-import type { SavedRun } from '../exchange/run-file.ts';
 import { personas } from '../persona/world.ts';
 import { checkConfig } from '../rl/check.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
@@ -80,20 +79,6 @@ export async function forkRun(
     { metrics: upTo(step, await storage.metrics(runId)), heldOut: upTo(step, await storage.heldOut(runId)) },
   );
   return storage.run(record.id);
-}
-
-/** A run that comes from a file: a copy of its own, at rest where it was saved. Its rival, if it raced one, is not in the file. */
-export async function addRun({ storage }: Tools, { run, checkpoint, metrics, heldOut, rollouts }: SavedRun): Promise<RunRecord> {
-  const now = Date.now();
-  const { failure: _, race: __, ...record } = run;
-  const id = newId('run');
-  const status = checkpoint.trainer.step < run.config.steps ? 'paused' : 'finished';
-  await storage.createRun(
-    { ...record, id, status, created: now, updated: now },
-    { ...checkpoint, runId: id, kept: false },
-    { metrics, heldOut, rollouts },
-  );
-  return storage.run(id);
 }
 
 const upTo = <Kept extends { readonly step: number }>(step: number, records: readonly Kept[]): Kept[] =>

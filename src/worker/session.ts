@@ -6,7 +6,7 @@
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, type Complaint } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
-import { packRun, readRunFile } from '../exchange/run-file.ts';
+import { packRun } from '../exchange/run-file.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parameterCount } from '../policy/weights.ts';
@@ -25,23 +25,25 @@ import type {
   AlternativesRequest,
   Boot,
   BootRequest,
+  OpenedRun,
   ProbeChunk,
   ProbeRequest,
   Race,
   RunHistory,
   TrainerApi,
 } from './api.ts';
-import { Bench, type BenchSetup } from './bench.ts';
+import { Bench, bundledPolicy, type BenchSetup } from './bench.ts';
 import type { EvaluationTools } from './candidates.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import { Evaluations } from './evaluation.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
+import { importRun } from './import-run.ts';
 import type { Job } from './job.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { checkedName } from './names.ts';
-import { addRun, createRun, forkRun, runComplaints } from './new-run.ts';
+import { createRun, forkRun, runComplaints } from './new-run.ts';
 import { compareRun } from './origin.ts';
 import { Probes } from './probes.ts';
 import { OpenRuns } from './open-runs.ts';
@@ -62,8 +64,6 @@ interface Jobs {
   readonly evaluation: Evaluations;
   readonly judgement: Judgements;
 }
-
-const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
 
 export class Session implements SessionApi {
   readonly #setup: SessionSetup;
@@ -278,12 +278,12 @@ export class Session implements SessionApi {
     return packRun(await run.snapshot());
   }
 
-  openRun(file: File): Promise<string> {
+  openRun(file: File): Promise<OpenedRun> {
     return this.#commands.take(async () => {
       const { storage } = await this.#opened();
-      const { id } = await addRun({ storage, bench: this.#bench }, await readRunFile(file));
-      await this.#listCheckpoints(id);
-      return id;
+      const opened = await importRun({ storage, bench: this.#bench }, file);
+      if (!opened.known) await this.#listCheckpoints(opened.id);
+      return opened;
     });
   }
 

@@ -59,7 +59,7 @@ it('with site data blocked it trains in memory, says so, and a run can be saved 
   await page.reload();
   await ready(page);
   await kept.getByText('stay in this page until it is closed').waitFor();
-  await page.getByLabel('File of a saved run').setInputFiles({ name: 'mine.permix-run', mimeType: '', buffer: readFileSync(file) });
+  await page.getByLabel('Files of saved runs').setInputFiles({ name: 'mine.permix-run', mimeType: '', buffer: readFileSync(file) });
   await kept.getByText(/step 3 of 3 · finished/).waitFor();
   await page.getByRole('img', { name: /^Reward, .*over 3 steps/ }).waitFor();
   expect(errors).toEqual([]);

@@ -49,8 +49,8 @@ describe('a class', () => {
     expect(picture.rows.map(({ label }) => label)).toEqual(['No persona', 'Brilliant professor', 'Robot']);
     expect(picture.columns.map(({ label, detail }) => [label, detail])).toEqual([
       ['Base', 'before training'],
-      ['PerMix', '3 seeds'],
       ['RLVR', '2 seeds'],
+      ['PerMix', '3 seeds'],
     ]);
     expect(column('RLVR').cells).toEqual([{ values: [0.9, 1] }, { values: [1, 0.8] }, { values: [0.6, 0.4] }]);
     expect(classCaption(experiment!)).toBe('5 trainings, 10 held-out questions a row after step 100, the most likely reply');
@@ -148,10 +148,10 @@ describe('what differs', () => {
     const { experiments } = classOf([...runs, own, noKl]);
     expect(experiments[0]!.picture.columns.map(({ label }) => label)).toEqual([
       'Base',
-      'PerMix',
       'RLVR',
-      'Own mix, no persona\u00a025\u00a0%',
+      'PerMix',
       'PerMix, beta\u00a00.5',
+      'Own mix, no persona\u00a025\u00a0%',
     ]);
   });
 
