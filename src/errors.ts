@@ -21,14 +21,16 @@ export type LabErrorCode = (typeof labErrorCodes)[number];
 
 export class LabError extends Error {
   readonly code: LabErrorCode;
+  readonly what: string;
   readonly next: string;
 
   /** @param what what happened and where, a sentence  @param next what to do, a sentence */
   constructor(code: LabErrorCode, what: string, next: string, options?: { cause?: unknown }) {
-    // Structured cloning across the worker keeps `name` and `message` only, so both carry everything.
+    // Structured cloning keeps `name` and `message` only, so both carry everything; `worker/wire.ts` keeps the rest.
     super(`${what} ${next}`.trim(), options);
     this.name = `LabError/${code}`;
     this.code = code;
+    this.what = what;
     this.next = next;
   }
 }

@@ -114,8 +114,7 @@ function personaTokens({ name, tokenizer }: Reader, persona: Persona): number {
     return renderPrompt(tokenizer, persona.text, '', Infinity).tokens.length;
   } catch (cause) {
     if (!(cause instanceof LabError)) throw cause;
-    const what = cause.message.replace(` ${cause.next}`, '');
-    throw new LabError(cause.code, `${name} cannot be asked as "${persona.name}": ${what}`, 'Choose other personas.', { cause });
+    throw new LabError(cause.code, `${name} cannot be asked as "${persona.name}": ${cause.what}`, 'Choose other personas.', { cause });
   }
 }
 

@@ -3,6 +3,7 @@
  * system prompt of its own where there is none. Found by rendering, because templates are programs; nothing is computed with the policy.
  */
 import { LabError, labErrorCode } from '../errors.ts';
+import { TemplateFailed } from '../policy/chat-template.ts';
 import type { Message, Tokenizer } from '../policy/tokenizer.ts';
 
 export interface PersonaPlace {
@@ -61,8 +62,8 @@ function look(tokenizer: Tokenizer): PersonaPlace {
   try {
     told = render([{ role: 'system', content: persona }, user]);
   } catch (error) {
-    if (labErrorCode(error) === null) throw error;
-    const reason = (error as LabError).message.match(/failed: (.*?)\.? Correct/s)?.[1] ?? 'it fails';
+    if (!(error instanceof LabError)) throw error;
+    const reason = error instanceof TemplateFailed ? error.reason : 'it fails';
     return { obstacle: `refuses a system message (“${reason}”)`, ownPrompt: aside(tokenizer, plain) };
   }
   const at = told.indexOf(persona);

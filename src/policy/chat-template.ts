@@ -82,7 +82,7 @@ export class ChatTemplate {
       for (const [name, value] of Object.entries(names)) environment.set(name, value);
       return String(new BoundedInterpreter(environment).run(this.#program).value);
     } catch (cause) {
-      throw new LabError('format', `The policy's chat template failed: ${reasonOf(cause)}.`, 'Correct the template.', { cause });
+      throw new TemplateFailed(reasonOf(cause), cause);
     }
   }
 
@@ -100,6 +100,17 @@ export class ChatTemplate {
 
   mentions(name: string): boolean {
     return /^\w+$/.test(name) && new RegExp(`\\b${name}\\b`).test(this.#source);
+  }
+}
+
+/** A template that raised, or could not be carried out. */
+export class TemplateFailed extends LabError {
+  /** In the template's own words, without a full stop. */
+  readonly reason: string;
+
+  constructor(reason: string, cause: unknown) {
+    super('format', `The policy's chat template failed: ${reason}.`, 'Correct the template.', { cause });
+    this.reason = reason;
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * LabErrors across the worker's boundary. comlink carries an error's name, message and stack; this adds what to do next, so that the
+ * LabErrors across the worker's boundary. comlink carries an error's name, message and stack; this adds what happened and what to do next, so that the
  * other side throws a LabError again. Imported for its effect on both sides, before anything is exposed or wrapped.
  */
 import { transferHandlers, type TransferHandler } from 'comlink';
 import { LabError, labErrorCode } from '../errors.ts';
 
-type Thrown = { isError: boolean; value: { name?: string; message?: string; next?: string } };
+type Thrown = { isError: boolean; value: { name?: string; message?: string; what?: string; next?: string } };
 
 const inherited = transferHandlers.get('throw') as TransferHandler<{ value: unknown }, Thrown>;
 
@@ -13,7 +13,7 @@ const withNext: TransferHandler<{ value: unknown }, Thrown> = {
   canHandle: inherited.canHandle.bind(inherited),
   serialize(thrown) {
     const [serialized, transfer] = inherited.serialize(thrown);
-    if (thrown.value instanceof LabError) serialized.value.next = thrown.value.next;
+    if (thrown.value instanceof LabError) Object.assign(serialized.value, { what: thrown.value.what, next: thrown.value.next });
     return [serialized, transfer];
   },
   deserialize(serialized) {
@@ -22,8 +22,7 @@ const withNext: TransferHandler<{ value: unknown }, Thrown> = {
     } catch (error) {
       const code = labErrorCode(error);
       if (!code) throw error;
-      const { message, next = '' } = error as Error & { next?: string };
-      const what = message.endsWith(next) ? message.slice(0, message.length - next.length).trimEnd() : message;
+      const { message, what = message, next = '' } = error as Error & { what?: string; next?: string };
       throw new LabError(code, what, next, { cause: error });
     }
   },
