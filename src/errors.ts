@@ -60,6 +60,11 @@ export function refuseComplaints(complaints: readonly Complaint[], next: string)
   throw new LabError('config', complaints.map((complaint) => complaintSentence(complaint)).join(' '), next);
 }
 
+/** What there is to read of whatever was thrown. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * The `default` of a switch over the words of a list: the compiler names the switch where a word has no case, and a value from
  * outside the types ends here instead of falling through. A bug, hence no LabError.

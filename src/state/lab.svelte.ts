@@ -3,13 +3,13 @@
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
 import { createContext } from 'svelte';
-import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
+import { complaintSentence, LabError, labErrorCode, type LabErrorCode } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
 import type { Changes } from '../run/identity.ts';
 import type { RunRecord } from '../storage/records.ts';
-import type { Boot, BootRequest, NoticeLevel, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
+import type { Boot, BootRequest, NoticeLevel, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect, type WorkerConnection } from '../worker/client.ts';
 import { readRequest } from './address.ts';
 import { ClassRuns } from './class-runs.svelte.ts';
@@ -19,6 +19,7 @@ import { Following } from './following.svelte.ts';
 import { Judging } from './judge.svelte.ts';
 import type { Remedy } from './health.ts';
 import { HeldOut } from './held-out.svelte.ts';
+import { HiddenTime } from './hidden.ts';
 import { Intake } from './intake.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
@@ -28,6 +29,7 @@ import { Probe } from './probe.svelte.ts';
 import { Race } from './race.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
 import { errorSentence } from './sentence.ts';
+import { idle, isActive, type SessionState } from './session.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
 import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
@@ -40,29 +42,10 @@ export interface Notice {
   readonly text: string;
 }
 
-export interface SessionState {
-  readonly runId: string | null;
-  readonly phase: SessionPhase;
-  readonly step: number;
-  readonly steps: number;
-  readonly message: string | null;
-}
-
 const lookAroundMs = 2000;
 
-/** A step is on its way, or will be. */
-const active: Readonly<Record<SessionPhase, boolean>> = {
-  idle: false,
-  starting: true,
-  running: true,
-  pausing: true,
-  paused: false,
-  recovering: true,
-  finished: false,
-  failed: false,
-};
-
-const idle: SessionState = { runId: null, phase: 'idle', step: 0, steps: 0, message: null };
+/** Of a device or a module that fails again and again, too much work at once is the likeliest cause. */
+const shortOfMemory: ReadonlySet<string> = new Set<LabErrorCode>(['memory', 'webgpu', 'wasm']);
 
 export class Lab implements Stage {
   readonly preferences = new Preferences();
@@ -140,12 +123,12 @@ export class Lab implements Stage {
   }
 
   get active(): boolean {
-    return active[this.session.phase] || this.race.rivalActive;
+    return isActive(this.session.phase) || this.race.rivalActive;
   }
 
   /** Whether this tab trains it. */
   trains(runId: string): boolean {
-    return (active[this.session.phase] && runId === this.session.runId) || (this.race.rivalActive && this.race.armOf(runId) === 'rlvr');
+    return (isActive(this.session.phase) && runId === this.session.runId) || (this.race.rivalActive && this.race.armOf(runId) === 'rlvr');
   }
 
   /** The run that waits to be continued, while none is under way. */
@@ -154,6 +137,13 @@ export class Lab implements Stage {
     // One that was watched a moment ago is missed, wherever it stands.
     const left = this.library.run(this.following.left);
     return left?.status === 'paused' ? left : waitingRun(this.library.runs, this.session.runId, this.#seen);
+  }
+
+  /** A run that failed for want of memory; null: none did. */
+  get tooLarge(): RunRecord | null {
+    const run = this.library.run(this.session.runId) ?? this.library.runs[0];
+    if (this.resumeDismissed || this.active || run?.status !== 'failed') return null;
+    return shortOfMemory.has(run.failureCode ?? '') ? run : null;
   }
 
   /** What is the matter with the worker, a sentence; null while it answers. */
@@ -256,6 +246,7 @@ export class Lab implements Stage {
       if (persona) this.probe.add(persona);
     }
     setInterval(() => this.#lookAround(), lookAroundMs);
+    new HiddenTime(this);
   }
 
   /** What another tab trains is followed, and what is pinned. A tab that trains looks for no other runs than those it knows of. */
@@ -352,6 +343,14 @@ export class Lab implements Stage {
     }
     const teacher = this.#teacher;
     await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint, config, teacher, accept));
+  }
+
+  /** A run once more with settings that take less (`rl/smaller.ts`): from its newest checkpoint, or from its beginning. */
+  async trainSmaller(run: RunRecord, config: RunConfig): Promise<void> {
+    const teacher = run.teacher?.checkpoint;
+    const [newest] = run.step > 0 ? ((await this.attempt('resume', () => this.api.history(run.id)))?.checkpoints ?? []) : [];
+    if (newest) await this.#goOn(run.id, (accept) => this.api.resume(run.id, newest.id, config, teacher, accept));
+    else if (run.step === 0) await this.attempt('train', async () => this.#watch(await this.api.start(config, undefined, teacher)));
   }
 
   /** What a finding proposes: another run from a checkpoint of this one, or settings for the next. */

@@ -10,6 +10,7 @@ import type { Boot, Race as RacePair, SessionPhase, TrainerApi, TrainerEvent } f
 import { HeldOut } from './held-out.svelte.ts';
 import { Replay } from './replay.svelte.ts';
 import { errorSentence } from './sentence.ts';
+import { isActive } from './session.ts';
 
 /** Enough for the difference to show, in about a minute on one core. */
 export const raceLength = { steps: 30, every: 6 } as const;
@@ -48,7 +49,7 @@ export class Race {
 
   /** Whether a step or an evaluation of the rival is on its way. */
   get rivalActive(): boolean {
-    return !this.arms.rlvr.elsewhere && ['starting', 'running', 'pausing', 'recovering'].includes(this.arms.rlvr.phase);
+    return !this.arms.rlvr.elsewhere && isActive(this.arms.rlvr.phase);
   }
 
   /** What the picture shows, left to right. */

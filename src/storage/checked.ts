@@ -58,6 +58,7 @@ const shapes = {
     created: time,
     updated: time,
     failure: z.optional(z.string()),
+    failureCode: z.optional(z.string()),
     origin: z.optional(origin),
     race: z.optional(z.string()),
     teacher: z.optional(z.looseObject({ checkpoint: z.string(), name: z.string() })),

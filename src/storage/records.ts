@@ -6,6 +6,7 @@ import type { EvaluationReport } from '../evaluate/report.ts';
 import type { PersonaGroup } from '../persona/groups.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow, TrainerState } from '../rl/events.ts';
+import type { LabErrorCode } from '../errors.ts';
 import type { Origin } from '../run/identity.ts';
 
 /** What the storage keeps under ids of its own. */
@@ -29,6 +30,8 @@ export interface RunRecord {
   readonly updated: number;
   /** The sentence of the failure, when status is `failed`. */
   readonly failure?: string;
+  /** What kind of failure it was. Absent for what nobody foresaw, and in records of earlier versions. */
+  readonly failureCode?: LabErrorCode;
   /** Sequence distillation: whose right replies are learnt. Absent for every other run. */
   readonly teacher?: Teacher;
   /** What it began with. Absent in records of earlier versions. */

@@ -106,7 +106,7 @@ export interface RunPast {
   readonly rollouts?: readonly RolloutsRecord[];
 }
 
-export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'engine' | 'origin' | 'race'>>;
+export type RunChange = Partial<Pick<RunRecord, 'name' | 'status' | 'failure' | 'failureCode' | 'engine' | 'origin' | 'race'>>;
 
 /** What a failed load says when another checkpoint of the run is whole. */
 export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabError {

@@ -98,7 +98,7 @@ export class Bench {
       return await this.engineFor(policyId);
     } catch (error) {
       const canFallBack = this.#choice?.backend === 'webgpu' && !request.backend && !request.engine;
-      if (!canFallBack || (error instanceof LabError && error.code !== 'webgpu')) throw error;
+      if (!canFallBack || (error instanceof LabError && error.code !== 'webgpu' && error.code !== 'memory')) throw error;
       this.#choice = { engine: 'portable', backend: 'wasm', reason: 'WebGPU did not start here, so the policy runs on WebAssembly.' };
       notices.push(`WebGPU did not start: ${error instanceof Error ? error.message : String(error)}`);
       return this.engineFor(policyId);

@@ -33,7 +33,7 @@ async function addRun(tools: Tools, file: string, saved: SavedRun): Promise<RunR
   const { run, checkpoint, metrics, heldOut, rollouts } = saved;
   await needPolicy(tools, file, saved);
   const now = Date.now();
-  const { failure: _, race: __, ...record } = run;
+  const { failure: _, failureCode: __, race: ___, ...record } = run;
   const id = newId('run');
   const status = checkpoint.trainer.step < run.config.steps ? 'paused' : 'finished';
   await storage.createRun(

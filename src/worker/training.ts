@@ -6,7 +6,7 @@
  * an engine that still holds exactly that run; that is why a resumed run equals an uninterrupted one.
  */
 import type { PolicyEngine } from '../engine/engine.ts';
-import { labErrorCode, LabError } from '../errors.ts';
+import { labErrorCode, LabError, sentenceOf } from '../errors.ts';
 import type { SavedRun } from '../exchange/run-file.ts';
 import { evaluationDue } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
@@ -18,7 +18,7 @@ import { changeOf } from '../run/identity.ts';
 import { HeldOutCost } from '../run/cost.ts';
 import { runSteps } from '../run/loop.ts';
 import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
-import type { LabStorage } from '../storage/storage.ts';
+import type { LabStorage, RunChange } from '../storage/storage.ts';
 import type { NoticeLevel, SessionPhase } from './api.ts';
 import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
@@ -250,7 +250,8 @@ export class Training {
     for (const change of origin.takenOver.slice(earlier).filter(({ was }) => was !== null)) {
       this.#notice('info', `“${this.#record.name}” goes on from ${change.at} with something else: ${changeOf(change)}.`);
     }
-    this.#record = await storage.updateRun(this.id, { status: 'running', engine: info, origin, failure: undefined });
+    const unfailed = { failure: undefined, failureCode: undefined };
+    this.#record = await storage.updateRun(this.id, { status: 'running', engine: info, origin, ...unfailed });
   }
 
   async #run(): Promise<void> {
@@ -453,23 +454,25 @@ export class Training {
   }
 
   async #fail(error: unknown): Promise<void> {
-    const message = sentenceOf(error);
-    if (labErrorCode(error) === 'storage') {
+    const [code, message] = [labErrorCode(error), sentenceOf(error)];
+    if (code === 'storage') {
       // What was computed is still on the engine: once there is room the run goes on without a loss.
       await this.#mark({ status: 'paused' });
       this.#notice('error', message);
       this.#tell('paused', `Paused at step ${this.#step}, saved up to step ${this.#saved}.`);
       return;
     }
-    this.#tools.bench.holder = null;
+    // What was taken before there was no more is given back.
+    if (code === 'memory') this.#tools.bench.dispose();
+    else this.#tools.bench.holder = null;
     this.#trainer = null;
-    await this.#mark({ status: 'failed', failure: message });
+    await this.#mark({ status: 'failed', failure: message, failureCode: code ?? undefined });
     this.#notice('error', message);
     this.#tell('failed', message);
   }
 
   /** The status, as far as storage still takes it: the failure that led here is the one to report. */
-  async #mark(change: { status: RunStatus; failure?: string }): Promise<void> {
+  async #mark(change: RunChange): Promise<void> {
     try {
       this.#record = await this.#tools.storage.updateRun(this.id, change);
     } catch (error) {
@@ -486,8 +489,4 @@ export class Training {
   #notice(level: NoticeLevel, text: string): void {
     this.#tools.events.push({ type: 'notice', runId: this.id, level, text });
   }
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -81,3 +81,44 @@ it('a tab that was open before sees a run begin in the other, and what it trains
   await runState(first).getByRole('button', { name: 'Stop' }).click();
   await second.getByRole('region', { name: 'A run in another tab' }).waitFor({ state: 'detached', timeout: 30_000 });
 });
+
+it('a tab that was hidden says once what became of the run meanwhile', async () => {
+  lab = await visitLab(browser, server.url);
+  const { page } = lab;
+  const look = (state: 'hidden' | 'visible') =>
+    page.evaluate((visibilityState) => {
+      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => visibilityState });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, state);
+  const said = page.getByRole('log', { name: 'Notices' }).getByText(/trained on while it was hidden: \d+ steps were made/);
+  await ready(page);
+  await makeSmall(page, 2000);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilStep(page, 2);
+  await look('hidden');
+  await page.waitForTimeout(6000);
+  await look('visible');
+  await said.waitFor();
+  await page.getByRole('button', { name: 'Put this notice away' }).last().click();
+  await look('hidden');
+  await page.waitForTimeout(6000);
+  await look('visible');
+  await page.waitForTimeout(1000);
+  expect(await said.count()).toBe(0);
+});
+
+it('a run for which memory is too short offers the same with less at once', async () => {
+  lab = await visitLab(browser, server.url);
+  const { page } = lab;
+  await ready(page);
+  await makeSmall(page, 3);
+  await page.getByLabel(/^Prompts a step(, |$)/).fill('1024');
+  await page.getByLabel(/^Group size(, |$)/).fill('256');
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  const card = page.getByRole('region', { name: 'A run that needs less memory' });
+  await card.getByText(/group size\s+128 instead of 256, rows a pass\s+131072 instead of all/).waitFor({ timeout: 60_000 });
+  await runState(page).getByText(/MiB/).waitFor();
+  await card.getByRole('button', { name: 'Try again with less' }).click();
+  const kept = page.getByRole('region', { name: 'What has been kept?' });
+  await expect.poll(() => kept.getByRole('button', { name: /^Rename the run/ }).count(), { timeout: 30_000 }).toBe(2);
+});

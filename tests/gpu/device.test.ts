@@ -177,6 +177,24 @@ describe('layouts', () => {
   });
 });
 
+it('tells an allocation that failed from other errors, once', () => {
+  const report = (error: GPUError) => gpu.device.dispatchEvent(new GPUUncapturedErrorEvent('uncapturederror', { error, cancelable: true }));
+  const code = () => {
+    try {
+      gpu.check();
+      return 'none';
+    } catch (error) {
+      return labErrorCode(error);
+    }
+  };
+  report(new GPUValidationError('a wrong layout'));
+  expect(code()).toBe('webgpu');
+  report(new GPUOutOfMemoryError('no room'));
+  expect([code(), code()]).toEqual(['memory', 'none']);
+  report(new GPUValidationError('another one'));
+  expect(code()).toBe('webgpu');
+});
+
 it('ends every wait for a lost device, and leaves what is done in time alone', async () => {
   const never = gpu.unlessLost(new Promise<never>(() => {}));
   const late = gpu.unlessLost(new Promise<string>((resolve) => setTimeout(() => resolve('done all the same'), 200)));

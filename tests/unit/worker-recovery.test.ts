@@ -2,6 +2,12 @@
 import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { LabError } from '../../src/errors.ts';
+import { personas } from '../../src/persona/world.ts';
+import { checkConfig } from '../../src/rl/check.ts';
+import type { RunConfig } from '../../src/rl/config.ts';
+import { recipes } from '../../src/rl/recipes.ts';
+import { smaller } from '../../src/rl/smaller.ts';
+import { openDatabase } from '../../src/storage/database.ts';
 import type { RunRecord } from '../../src/storage/records.ts';
 import { waitingRun } from '../../src/state/waiting.ts';
 import { Bench } from '../../src/worker/bench.ts';
@@ -59,7 +65,7 @@ async function fragile(retryWaits: readonly number[]) {
   const storage = await database(`recovery-${databases++}`);
   const probe = new SessionProbe(storage, { retryWaits });
   await probe.boot('cpu');
-  const device = { failures: 0, next: 0 };
+  const device = { failures: 0, next: 0, error: lost() };
   const save = storage.saveStep.bind(storage);
   vi.spyOn(storage, 'saveStep').mockImplementation(async (metrics, rollouts) => {
     await save(metrics, rollouts);
@@ -71,7 +77,7 @@ async function fragile(retryWaits: readonly number[]) {
   vi.spyOn(Bench.prototype, 'engineFor').mockImplementation(async function (this: Bench, ...args) {
     if (device.failures > 0) {
       device.failures--;
-      throw lost();
+      throw device.error;
     }
     return real.apply(this, args);
   });
@@ -128,6 +134,68 @@ describe('a run', () => {
     expect(await finished).toMatchObject({ phase: 'finished' });
     expect((await session.history(id)).steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
   });
+});
+
+it('a run for which memory is too short asks no new device, says so, and goes on from its checkpoint with less at once', async () => {
+  const { probe, session, device } = await fragile([1]);
+  const rest = probe.phase('finished', 'failed');
+  device.error = new LabError('memory', 'The buffer "logits" needs 900 MiB, which the GPU no longer has.', 'Use fewer rows.');
+  device.next = 1;
+  const config = { ...smallRun, checkpointEvery: 2, steps: 6 };
+  const id = await session.start(config);
+  expect(await rest).toMatchObject({ phase: 'failed' });
+  const { run, checkpoints } = await session.history(id);
+  expect(run).toMatchObject({ status: 'failed', failureCode: 'memory', step: 2 });
+  expect(run.failure).toMatch(/needs 900 MiB/);
+  expect(probe.notices.filter((text) => /new device/.test(text))).toEqual([]);
+
+  const less = smaller(config)!;
+  const finished = probe.phase('finished', 'failed');
+  const next = await session.resume(id, checkpoints[0]!.id, less.config);
+  expect(await finished).toMatchObject({ phase: 'finished', runId: next });
+  const { steps } = await session.history(next);
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(await session.rollouts(next, 6)).toHaveLength(4);
+});
+
+it('what takes less: rows a pass and groups are halved, then replies, until nothing is left', () => {
+  const chain: RunConfig[] = [];
+  for (let less = smaller(recipes.permix!); less; less = smaller(less.config)) {
+    expect(checkConfig(less.config, personas)).toEqual([]);
+    expect(less.changed.length).toBeGreaterThan(0);
+    chain.push(less.config);
+  }
+  const rows = recipes.permix!.promptsPerStep * recipes.permix!.groupSize;
+  expect(chain[0]!.optim.microBatchRows).toBe(rows / 2);
+  expect(chain[0]!.groupSize).toBe(recipes.permix!.groupSize / 2);
+  expect(chain[0]!.sampling).toEqual(recipes.permix!.sampling);
+  const { groupSize, optim, sampling } = chain.at(-1)!;
+  expect([groupSize, optim.microBatchRows, sampling.maxNewTokens]).toEqual([2, 1, 8]);
+});
+
+it('goes back to the checkpoint before one that is damaged, says so, and keeps it', async () => {
+  const storage = await database('damaged-newest');
+  const probe = new SessionProbe(storage);
+  await probe.boot('cpu');
+  const id = await probe.train({ ...smallRun, checkpointEvery: 2, steps: 5 });
+  await storage.updateRun(id, { status: 'paused' });
+  const [newest] = await storage.checkpoints(id);
+  const raw = await openDatabase('damaged-newest');
+  const payload = (await raw.get('payloads', newest!.id))!;
+  new Uint8Array(payload.bytes)[payload.bytes.byteLength - 3]! ^= 4;
+  await raw.put('payloads', payload);
+
+  const later = new SessionProbe(storage);
+  await later.boot('cpu');
+  const rest = later.phase('finished', 'failed');
+  await later.session.resume(id);
+  expect(await rest).toMatchObject({ phase: 'finished', step: 5 });
+  expect(later.notices).toContainEqual(
+    expect.stringMatching(/“Step 5” of step 5 is damaged and was left alone; going back to the one before/),
+  );
+  const { steps, checkpoints } = await later.session.history(id);
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
+  expect(checkpoints.map(({ step }) => step).slice(0, 3)).toEqual([5, 5, 4]);
 });
 
 it('which run is offered to be continued', () => {

@@ -13,7 +13,7 @@ const storage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBuff
 async function allocate<T>(device: GPUDevice, bytes: number, what: string, dial: string, make: () => T): Promise<T> {
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
   const refuse = (why: string) => {
-    throw new LabError('webgpu', `${what} needs ${mebibytes(bytes)} MiB, ${why}.`, dial);
+    throw new LabError('memory', `${what} needs ${mebibytes(bytes)} MiB, ${why}.`, dial);
   };
   if (bytes > limit) refuse(`and this GPU binds at most ${mebibytes(limit)} MiB at once`);
   device.pushErrorScope('out-of-memory');

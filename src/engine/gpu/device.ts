@@ -21,7 +21,7 @@ export interface GpuContext extends AdapterDescription {
   readonly lost: Promise<{ readonly expected: boolean; readonly message: string }>;
   /** Errors of the device so far. */
   readonly errors: readonly string[];
-  /** @throws LabError 'webgpu' when the device is lost or an error was seen since the last check */
+  /** @throws LabError 'webgpu' when the device is lost or an error was seen since the last check, 'memory' where that was an allocation */
   check(): void;
   /**
    * The work's result, or what `check` says as soon as the device is lost: what waits for a lost device may wait for ever.
@@ -56,6 +56,8 @@ interface Shared {
   readonly backend: SharedBackend;
   readonly description: AdapterDescription;
   readonly errors: string[];
+  /** The first of those that was an allocation, by its place. */
+  outOfMemory: number | null;
   readonly lost: Promise<{ readonly expected: boolean; readonly message: string }>;
   /** Set once lost. */
   loss: string | null;
@@ -85,7 +87,15 @@ export async function acquireGpu(): Promise<GpuContext> {
       throw new LabError('webgpu', `The GPU device was lost (${shared.loss || 'no reason given'}).`, 'Continue from the last checkpoint.');
     }
     const first = shared.errors[checked];
+    const short = shared.outOfMemory !== null && shared.outOfMemory >= checked;
     checked = shared.errors.length;
+    if (short) {
+      throw new LabError(
+        'memory',
+        `The GPU has no memory left for what is computed, so the last results are not to be trusted: ${shared.errors[shared.outOfMemory!]}`,
+        'Use fewer rows a pass (optim.microBatchRows) or fewer and shorter replies, or close other pages that use the GPU.',
+      );
+    }
     if (first !== undefined) {
       throw new LabError(
         'webgpu',
@@ -130,7 +140,9 @@ async function start(): Promise<Shared> {
   const device = await requestDevice(adapter);
   const errors: string[] = [];
   device.addEventListener('uncapturederror', (event) => {
-    errors.push((event as GPUUncapturedErrorEvent).error.message);
+    const { error } = event as GPUUncapturedErrorEvent;
+    if (error instanceof globalThis.GPUOutOfMemoryError) shared.outOfMemory ??= errors.length;
+    errors.push(error.message);
   });
   // Operations on host data must not run on the host in secret, and tfjs's split-K matmul is wrong for transposed factors.
   tf.env().set('WEBGPU_CPU_FORWARD', false);
@@ -150,6 +162,7 @@ async function start(): Promise<Shared> {
       setTimeout(() => shared.waiting.forEach((give) => give()), patience);
       return { expected: shared.users === 0, message };
     }),
+    outOfMemory: null,
     loss: null,
     users: 0,
     waiting: new Set(),
