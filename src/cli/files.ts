@@ -50,15 +50,19 @@ async function syncFolder(folder: string): Promise<void> {
  * @param limit bytes  @throws LabError 'format' for anything else and for a larger file; the system's own error where there is none
  */
 export async function readWhole(file: string, limit = maxTextBytes): Promise<Buffer> {
-  const found = await stat(file);
-  if (!found.isFile()) {
-    const [is, next] = notRead(found);
-    throw new LabError('format', `${file} is ${is}, not a file.`, next);
-  }
+  const found = await regularFile(file);
   if (found.size > limit) {
     throw new LabError('format', `${file} has more than ${limit / 1e6} MB.`, 'Check that it is the right one; a smaller one is read.');
   }
   return readFile(file);
+}
+
+/** @throws LabError 'format' for anything but a regular file; the system's own error where there is none */
+export async function regularFile(file: string): Promise<Stats> {
+  const found = await stat(file);
+  if (found.isFile()) return found;
+  const [is, next] = notRead(found);
+  throw new LabError('format', `${file} is ${is}, not a file.`, next);
 }
 
 function notRead(found: Stats): readonly [is: string, next: string] {

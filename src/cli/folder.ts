@@ -5,8 +5,9 @@ import { LabError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { parameterShapes, toHuggingFaceConfig } from '../policy/config.ts';
 import { writeSafetensors } from '../policy/safetensors.ts';
-import { checkFileSize, isWeights, maxFileBytes, maxTextBytes, type PolicySource } from '../policy/source.ts';
+import type { PolicySource } from '../policy/source.ts';
 import { checkFinite, type Weights } from '../policy/weights.ts';
+import { diskFile, unreadable } from './disk-file.ts';
 import { readWhole } from './files.ts';
 
 /** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
@@ -25,21 +26,25 @@ export async function folderSource(path: string): Promise<PolicySource> {
   return {
     id: basename(folder),
     local: true,
-    async read(file) {
-      try {
-        const path = join(folder, file);
-        if (isWeights(file)) checkFileSize(path, (await stat(path)).size);
-        const bytes = await readWhole(path, isWeights(file) ? maxFileBytes : maxTextBytes);
+    read: (file) =>
+      orNone(join(folder, file), async (path) => {
+        const bytes = await readWhole(path);
         // As what it says it is: the slice() of Node's Buffer does not copy, that of a Uint8Array does.
         return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      } catch (cause) {
-        if (cause instanceof LabError) throw cause;
-        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-        const why = cause instanceof Error ? cause.message : String(cause);
-        throw new LabError('format', `${join(folder, file)} cannot be read: ${why}.`, 'Check the file and its permissions.', { cause });
-      }
-    },
+      }),
+    open: (file) => orNone(join(folder, file), diskFile),
   };
+}
+
+/** @returns null where there is no such file */
+async function orNone<T>(path: string, read: (path: string) => Promise<T>): Promise<T | null> {
+  try {
+    return await read(path);
+  } catch (cause) {
+    if (cause instanceof LabError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw unreadable(path, cause);
+  }
 }
 
 /**

@@ -5,9 +5,10 @@ import { parsePolicyConfig, type PolicyConfig } from './config.ts';
 import type { Json } from './config-fields.ts';
 import { endTokens } from './end-tokens.ts';
 import { hashFiles, keepingFiles, type PolicyFiles } from './fingerprint.ts';
-import { readSafetensors, type SafeTensor } from './safetensors.ts';
-import type { PolicySource } from './source.ts';
+import { readSafetensors } from './safetensors.ts';
+import { openFile, type PolicySource } from './source.ts';
 import { specialIds } from './special-ids.ts';
+import { pieces, type Tensor } from './tensor.ts';
 import { loadTokenizer, wantsSpecialTokens, type Tokenizer } from './tokenizer.ts';
 import { loadWeights, type Weights } from './weights.ts';
 
@@ -35,9 +36,9 @@ export async function loadPolicy(from: PolicySource): Promise<Policy> {
   const tokenizer = read && read.within(stated.maxPositions, stated.vocabSize);
   const ends = endTokens(stated.eosIds, tokenizer, stated.vocabSize);
   const tensors = await readTensors(source);
-  const apart = stated.tied && hasOwnHead(tensors);
+  const apart = stated.tied && (await hasOwnHead(tensors));
   const config = { ...stated, eosIds: ends.ids, tied: stated.tied && !apart };
-  const weights = loadWeights(config, tensors);
+  const weights = await loadWeights(config, tensors);
   const said = [...specialIds(json as Json, generation, config.vocabSize).notices, ...above, ...ends.notices, ...(apart ? [ownHead] : [])];
   return {
     id: source.id,
@@ -53,13 +54,17 @@ const ownHead =
   'config.json says that the head is the embedding (tie_word_embeddings), but the weights have an lm_head.weight with other numbers: it is used.';
 
 /** Whether a head is stored beside the embedding that is not a copy of it; transformers 5 does not tie the two then. */
-function hasOwnHead(tensors: ReadonlyMap<string, SafeTensor>): boolean {
+async function hasOwnHead(tensors: ReadonlyMap<string, Tensor>): Promise<boolean> {
   const head = tensors.get('lm_head.weight');
   const embedding = tensors.get('model.embed_tokens.weight') ?? tensors.get('embed_tokens.weight');
   if (!head || !embedding) return false;
   if (head.shape.join() !== embedding.shape.join()) return true;
-  const [a, b] = [head.data, embedding.data];
-  return a.some((value, i) => value !== b[i]);
+  const others = pieces(embedding);
+  for await (const piece of pieces(head)) {
+    const { value: other } = await others.next();
+    if (!other || piece.some((value, i) => value !== other[i])) return true;
+  }
+  return false;
 }
 
 /** @returns a sentence where added tokens lie above the vocabulary: published files hold some that no weights go with */
@@ -92,15 +97,15 @@ async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {
 }
 
 /** One file, or the shards that model.safetensors.index.json names. */
-async function readTensors(source: PolicySource): Promise<Map<string, SafeTensor>> {
-  const single = await source.read('model.safetensors');
-  if (single) return readSafetensors(single).tensors;
+async function readTensors(source: PolicySource): Promise<Map<string, Tensor>> {
+  const single = await openFile(source, 'model.safetensors');
+  if (single) return (await readSafetensors(single)).tensors;
   const index = await readJson(source, 'model.safetensors.index.json');
   const map = (index as { weight_map?: unknown } | null)?.weight_map;
   if (index === null || typeof map !== 'object' || map === null) {
     throw new LabError('format', `There is no model.safetensors in ${source.id}.`, 'Add the file; other weight formats are not read.');
   }
-  const tensors = new Map<string, SafeTensor>();
+  const tensors = new Map<string, Tensor>();
   const named = Object.entries(map as Record<string, unknown>);
   for (const shard of new Set(named.map(([, file]) => file))) {
     if (typeof shard !== 'string' || !/^[\w.-]+\.safetensors$/.test(shard)) {
@@ -110,8 +115,7 @@ async function readTensors(source: PolicySource): Promise<Map<string, SafeTensor
         'Fetch the file again.',
       );
     }
-    const bytes = required(await source.read(shard), source, shard);
-    const found = readSafetensors(bytes).tensors;
+    const { tensors: found } = await readSafetensors(required(await openFile(source, shard), source, shard));
     for (const [name, file] of named) {
       if (file !== shard) continue;
       const tensor = found.get(name);

@@ -1,17 +1,12 @@
 /**
- * The safetensors file format (8 bytes header length, JSON header, raw little-endian data), read and written whole.
- * Numbers come out as float32 whatever they were stored as, and only when they are asked for. It does not know what a policy is.
- * Format: https://huggingface.co/docs/safetensors; what is refused is what its reference reader refuses.
+ * The safetensors file format (8 bytes header length, JSON header, raw little-endian data): read by range, written whole.
+ * It does not know what a policy is. Format: https://huggingface.co/docs/safetensors; what is refused is what its reference reader refuses.
  */
 import { LabError } from '../errors.ts';
 import { parseJsonBytes } from '../json.ts';
-
-export interface SafeTensor {
-  readonly shape: readonly number[];
-  readonly dtype: string;
-  /** Decoded anew at every access; nothing is allocated before. @throws LabError `format` for a dtype that weights are not read from */
-  readonly data: Float32Array;
-}
+import type { PolicyFile } from './file.ts';
+import type { TensorFormat } from './tensor-format.ts';
+import type { Tensor } from './tensor.ts';
 
 /** Bits per number of every dtype of the format. */
 const bits: Readonly<Record<string, number>> = {
@@ -19,16 +14,12 @@ const bits: Readonly<Record<string, number>> = {
   ...{ I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, F64: 64, I64: 64, U64: 64, C64: 64 },
 };
 
-/** The way to float32. */
-const readers: Readonly<Record<string, (raw: Uint8Array) => Float32Array>> = {
-  F32: (raw) => new Float32Array(raw.slice().buffer),
-  F16: (raw) => Float32Array.from(new Uint16Array(raw.slice().buffer), halfToFloat),
-  BF16: (raw) => {
-    const words = new Uint32Array(raw.length / 2);
-    new Uint16Array(raw.slice().buffer).forEach((half, i) => (words[i] = half << 16));
-    return new Float32Array(words.buffer);
-  },
-};
+/** Those that weights are read from. */
+const formats: ReadonlyMap<string, TensorFormat> = new Map([
+  ['F32', 'f32'],
+  ['F16', 'f16'],
+  ['BF16', 'bf16'],
+]);
 
 /** Larger than that of any policy this project can hold; a broken length would ask for more. */
 const maxHeaderBytes = 32 * 1024 * 1024;
@@ -36,28 +27,32 @@ const maxHeaderBytes = 32 * 1024 * 1024;
 const maxDimensions = 8;
 const fetchAgain = 'Fetch the file again; it is broken or was cut off on the way.';
 
-function broken(what: string, next = fetchAgain): never {
-  throw new LabError('format', `The safetensors file is broken: ${what}.`, next);
-}
+/** Throws the fault as a sentence that names the file. */
+type Broken = (what: string) => never;
 
 /**
- * Checks the whole header against the length of the file: as the format demands, the tensors lie one after the other without an overlap
- * or a hole, and nothing follows them. No number is decoded.
- * @throws LabError `format` naming the tensor
+ * Reads the header, and checks all of it against the length of the file: as the format demands, the tensors lie one after the other
+ * without an overlap or a hole, and nothing follows them. No tensor is read.
+ * @throws LabError `format` naming file and tensor
  */
-export function readSafetensors(bytes: Uint8Array): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
-  const { header, dataStart } = readHeader(bytes);
-  const available = bytes.length - dataStart;
-  const tensors = new Map<string, SafeTensor>();
+export async function readSafetensors(file: PolicyFile): Promise<{ tensors: Map<string, Tensor>; metadata: Record<string, string> }> {
+  const broken: Broken = (what) => {
+    throw new LabError('format', `${file.name} is broken: ${what}.`, fetchAgain);
+  };
+  const { header, dataStart } = await readHeader(file, broken);
+  const available = file.size - dataStart;
+  const tensors = new Map<string, Tensor>();
   const extents: { name: string; start: number; end: number }[] = [];
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) broken('its __metadata__ is not texts');
   for (const [name, entry] of Object.entries(entries)) {
-    const { dtype, shape, start, end } = readEntry(name, entry);
-    const size = sizeOf(name, dtype, shape);
+    const { dtype, shape, start, end } = readEntry(name, entry, broken);
+    const size = sizeOf(name, dtype, shape, broken);
     if (end - start !== size) broken(`the tensor ${name} [${shape.join(', ')}] ${dtype} needs ${size} bytes, it has ${end - start}`);
     if (end > available) broken(`the tensor ${name} ends at byte ${end} of ${available} bytes of data`);
-    tensors.set(name, new Slice(name, shape, dtype, bytes.subarray(dataStart + start, dataStart + end)));
+    const origin = dataStart + start;
+    const read = (from: number, to: number) => file.read(origin + from, origin + to);
+    tensors.set(name, { name, shape, dtype, format: formats.get(dtype) ?? null, byteLength: size, read });
     extents.push({ name, start, end });
   }
   extents.sort((a, b) => a.start - b.start || a.end - b.end);
@@ -71,45 +66,21 @@ export function readSafetensors(bytes: Uint8Array): { tensors: Map<string, SafeT
   return { tensors, metadata: metadata as Record<string, string> };
 }
 
-class Slice implements SafeTensor {
-  readonly #raw: Uint8Array;
-
-  constructor(
-    readonly name: string,
-    readonly shape: readonly number[],
-    readonly dtype: string,
-    raw: Uint8Array,
-  ) {
-    this.#raw = raw;
-  }
-
-  get data(): Float32Array {
-    const reader = readers[this.dtype];
-    if (!reader) {
-      throw new LabError(
-        'format',
-        `The tensor ${this.name} is stored as ${this.dtype}.`,
-        'Supported are F32, F16 and BF16; use the original weights of the policy.',
-      );
-    }
-    return reader(this.#raw);
-  }
-}
-
-function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataStart: number } {
-  if (bytes.length < 8) broken(`it has ${bytes.length} bytes`);
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+async function readHeader(file: PolicyFile, broken: Broken): Promise<{ header: Record<string, unknown>; dataStart: number }> {
+  if (file.size < 8) broken(`it has ${file.size} bytes`);
+  const start = await file.read(0, 8);
+  const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
   if (length > maxHeaderBytes) broken(`its header claims ${length} bytes, which is too much to be true`);
-  if (8 + length > bytes.length) broken(`its header claims ${length} bytes, the file has ${bytes.length}`);
-  const raw = bytes.subarray(8, 8 + length);
+  if (8 + length > file.size) broken(`its header claims ${length} bytes, the file has ${file.size}`);
+  const raw = await file.read(8, 8 + length);
   // A byte order mark, which the reader of JSON would skip, is none of the format.
   if (raw[0] !== 0x7b) broken('its header is not a JSON object');
-  const header = parseJsonBytes(raw, { file: 'The header of the safetensors file', next: fetchAgain });
-  if (!isObject(header)) broken('its header is not a JSON object');
+  const header = parseJsonBytes(raw, { file: `The header of ${file.name}`, next: fetchAgain });
+  if (!isObject(header)) return broken('its header is not a JSON object');
   return { header, dataStart: 8 + length };
 }
 
-function readEntry(name: string, entry: unknown): { dtype: string; shape: number[]; start: number; end: number } {
+function readEntry(name: string, entry: unknown, broken: Broken): { dtype: string; shape: number[]; start: number; end: number } {
   const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
   const { dtype, shape, data_offsets: offsets } = isObject(entry) ? entry : {};
   if (typeof dtype !== 'string') broken(`the tensor ${name} has no dtype`);
@@ -121,7 +92,7 @@ function readEntry(name: string, entry: unknown): { dtype: string; shape: number
 }
 
 /** Bytes of a tensor; beyond 2^53 numbers lose their last digits, so nothing that large is believed. */
-function sizeOf(name: string, dtype: string, shape: readonly number[]): number {
+function sizeOf(name: string, dtype: string, shape: readonly number[], broken: Broken): number {
   if (!Object.hasOwn(bits, dtype)) broken(`the tensor ${name} has the unknown dtype ${JSON.stringify(dtype.slice(0, 20))}`);
   let size = bits[dtype]!;
   for (const n of shape) {
@@ -159,14 +130,4 @@ export function writeSafetensors(
     at += data.byteLength;
   }
   return bytes;
-}
-
-/** IEEE 754 binary16 to number. */
-function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -1,6 +1,8 @@
 /** Where the files of a policy come from: a folder on a web server here; other sources (a folder on disk, picked files) are of the same shape. */
 import { limitedBody } from '../body.ts';
 import { LabError } from '../errors.ts';
+import { bytesFile, type PolicyFile } from './file.ts';
+import { httpFile, isPage } from './http-file.ts';
 
 export interface PolicySource {
   /** A name for the reader: "permix-tiny", a folder, a hub id. */
@@ -9,22 +11,31 @@ export interface PolicySource {
   readonly local?: boolean;
   /** The whole file, null where there is none. @throws LabError `network` */
   read(path: string): Promise<Uint8Array | null>;
+  /** The same, read by range, and of any size; without it weights are read whole. @throws LabError `network` */
+  open?(path: string): Promise<PolicyFile | null>;
 }
 
-/** What is read whole must fit into one array; Node reads no more of a file at once, and several browsers hold no more. */
+/** A file of weights, by range where the source can. */
+export async function openFile(source: PolicySource, path: string): Promise<PolicyFile | null> {
+  if (source.open) return source.open(path);
+  const bytes = await source.read(path);
+  return bytes && bytesFile(`${path} of ${source.id}`, bytes);
+}
+
+/** What is read whole must fit into one array; several browsers hold no more. */
 export const maxFileBytes = 2 ** 31 - 1;
 
 /** Of everything but weights: no tokenizer, configuration or template has a tenth of it. */
 export const maxTextBytes = 200_000_000;
 
-export const isWeights = (file: string): boolean => file.endsWith('.safetensors');
+const isWeights = (file: string): boolean => file.endsWith('.safetensors');
 
 /** @throws LabError `memory` for a file that cannot be read whole */
-export function checkFileSize(file: string, bytes: number): void {
+function checkFileSize(file: string, bytes: number): void {
   if (bytes <= maxFileBytes) return;
   throw new LabError(
     'memory',
-    `${file} has ${(bytes / 2 ** 30).toFixed(2)} GiB, and files are read whole, up to 2 GiB.`,
+    `${file} has ${(bytes / 2 ** 30).toFixed(2)} GiB, and its server sends no parts of it; whole files are read up to 2 GiB.`,
     'Save the policy again in shards below 2 GiB (in transformers save_pretrained(…, max_shard_size="1GB")), or use a smaller one.',
   );
 }
@@ -40,8 +51,7 @@ export function fetchSource(id: string, baseUrl: string): PolicySource {
         response = await fetch(base + path);
         if (response.status === 404) return null;
         if (!response.ok) throw new Error(`the server answered ${response.status}`);
-        // Some static hosts answer a missing file with their index page.
-        if (response.headers.get('content-type')?.startsWith('text/html')) return null;
+        if (isPage(response)) return null;
         return await bodyOf(response, `${path} of ${id}`, isWeights(path) ? maxFileBytes : maxTextBytes);
       } catch (error) {
         if (error instanceof LabError) throw error;
@@ -50,6 +60,10 @@ export function fetchSource(id: string, baseUrl: string): PolicySource {
           cause: error,
         });
       }
+    },
+    open(path) {
+      const name = `${path} of ${id}`;
+      return httpFile(name, base + path, (response) => bodyOf(response, name, isWeights(path) ? maxFileBytes : maxTextBytes));
     },
   };
 }

@@ -5,6 +5,7 @@
 import { LabError } from '../errors.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import { parameterShapes, type PolicyConfig } from './config.ts';
+import { numbersOf, type Tensor } from './tensor.ts';
 
 /** The numbers of a policy, host side, float32, keyed by Hugging Face tensor names (`model.layers.0.self_attn.q_proj.weight` [out, in], …). */
 export type Weights = Readonly<Record<string, Float32Array>>;
@@ -34,17 +35,13 @@ export function parameterCount(config: PolicyConfig): number {
   return parameterShapes(config).reduce((total, { shape }) => total + product(shape), 0);
 }
 
-export interface StoredTensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
 /**
  * The tensors of a checkpoint as weights: every parameter there, in the right shape. Tensors a policy does not use are ignored
- * (a stored copy of a tied head, rotary tables of old checkpoints), and not decoded; nothing is before all shapes have been compared.
+ * (a stored copy of a tied head, rotary tables of old checkpoints), and not read; nothing is before all shapes have been compared.
+ * They are read one at a time: beside the weights a piece of one of them is in memory, and never the file.
  * @throws LabError `format` naming the tensor
  */
-export function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, StoredTensor>): Weights {
+export async function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, Tensor>): Promise<Weights> {
   checkClaims(config, tensors.size);
   const found = parameterShapes(config).map(({ name, shape }) => {
     // Checkpoints of the bare decoder carry no `model.` prefix.
@@ -66,7 +63,7 @@ export function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, S
     return { name, tensor };
   });
   const weights: Record<string, Float32Array> = {};
-  for (const { name, tensor } of found) weights[name] = finite(name, tensor.data);
+  for (const { name, tensor } of found) weights[name] = finite(name, await numbersOf(tensor));
   return weights;
 }
 

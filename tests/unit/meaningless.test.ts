@@ -1,13 +1,11 @@
-/** Numbers that are none: weights that are not saved, logits and rollouts that are refused, files that cannot be read whole. */
+/** Numbers that are none: weights that are not saved, logits and rollouts that are refused. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { folderSource, writePolicyFolder } from '../../src/cli/folder.ts';
+import { writePolicyFolder } from '../../src/cli/folder.ts';
 import { checkChoice, checkLogits } from '../../src/engine/check.ts';
 import { createEngine } from '../../src/engine/create.ts';
-import { checkFileSize } from '../../src/policy/source.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
 
@@ -37,19 +35,4 @@ it.each(['cpu', 'wasm'] as const)('%s: a policy that says nothing is said to', a
   const broken = await createEngine({ config: tinyConfig, weights: lost, engine: 'portable', backend });
   await expect(broken.generate({ prompts, repeats: 2, sampling })).rejects.toThrow(/log-prob of NaN/);
   broken.dispose();
-});
-
-it('a file above 2 GiB is refused in a sentence, whole or as a shard', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'permix-large-'));
-  // A hole: it takes no room on the disk.
-  for (const name of ['model.safetensors', 'model-00001-of-00002.safetensors']) {
-    const file = await open(join(folder, name), 'w');
-    await file.truncate(2 ** 31);
-    await file.close();
-    await expect((await folderSource(folder)).read(name)).rejects.toThrow(
-      /has 2\.00 GiB, and files are read whole, up to 2 GiB\. Save the policy/,
-    );
-  }
-  await rm(folder, { recursive: true });
-  expect(() => checkFileSize('x', 2 ** 31 - 1)).not.toThrow();
 });
