@@ -235,7 +235,7 @@ describe('wrong usage ends with 2 and a sentence', () => {
 
 describe('a broken policy ends with 1 and a sentence', () => {
   const cases: readonly (readonly [string, (folder: string) => Promise<void>, RegExp])[] = [
-    ['a truncated safetensors file', async (folder) => cut(join(folder, 'model.safetensors'), 0.5), /safetensors file is broken/],
+    ['a truncated safetensors file', async (folder) => cut(join(folder, 'model.safetensors'), 0.5), /model\.safetensors is broken/],
     ['a safetensors file that is something else', async (folder) => writeFile(join(folder, 'model.safetensors'), 'hello'), /safetensors/],
     ['no weights', async (folder) => rm(join(folder, 'model.safetensors')), /model\.safetensors/],
     ['no config.json', async (folder) => rm(join(folder, 'config.json')), /config\.json/],
