@@ -79,10 +79,16 @@ export function parseRunConfig(json: unknown): RunConfig {
   return result.data;
 }
 
+/** What keeps something from being a configuration at all, whatever sense it makes; empty when nothing does. */
+export function shapeComplaints(config: unknown): Complaint[] {
+  const result = runConfig.safeParse(config);
+  return result.success ? [] : result.error.issues.map(issueComplaint);
+}
+
 /** What keeps a configuration from being run with this persona library; empty when nothing does. */
 export function checkConfig(config: RunConfig, personas: readonly Persona[]): Complaint[] {
-  const result = runConfig.safeParse(config);
-  if (!result.success) return result.error.issues.map(issueComplaint);
+  const shape = shapeComplaints(config);
+  if (shape.length > 0) return shape;
   const { objective, sampling } = config;
   const complaints = config.tasks.flatMap(({ id, knobs }) => {
     const task = tasks.find((candidate) => candidate.id === id);

@@ -7,7 +7,7 @@ import type { RunRecord } from '../storage/records.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import { remember, remembered } from './remembered.ts';
 import { errorSentence } from './sentence.ts';
-import { viewHref } from './views.svelte.ts';
+import { goTo } from './views.svelte.ts';
 
 export class ClassRuns {
   ids = $state.raw<readonly string[]>(remembered('class')?.split(' ') ?? []);
@@ -47,7 +47,7 @@ export class ClassRuns {
     this.result = null;
     this.place = 0;
     remember('class', ids.join(' ') || null);
-    location.hash = viewHref('class');
+    goTo('class');
   }
 
   /** @param runs all there are; of a class whose runs were deleted, the others are shown */

@@ -26,6 +26,8 @@ export class Draft {
   checking = $state(false);
   /** The checkpoint the reader chose to learn from; null: the best there is. */
   chosenTeacher = $state<string | null>(null);
+  /** Nothing but steps and seed is to be changed. */
+  locked = $state(false);
 
   readonly #boot: Boot;
   readonly #api: () => TrainerApi;
@@ -62,13 +64,14 @@ export class Draft {
   /** Takes a recipe over as it is; steps, seed and tasks stay what the reader set. */
   choose(recipe: RecipeName): void {
     const template = this.#boot.recipes[recipe];
-    if (!template) return;
+    if (!template || this.locked) return;
     const kept = this.config ? { steps: this.config.steps, seed: this.config.seed, tasks: $state.snapshot(this.config.tasks) } : {};
     this.config = structuredClone({ ...template, ...kept }) as DraftConfig;
   }
 
   /** @param teacher whom that run learned from */
   take(config: RunConfig, teacher?: Teacher): void {
+    if (this.locked) return;
     this.config = structuredClone(config) as DraftConfig;
     // One with settings of its own has forgotten which recipe it began from.
     if (teacher && config.recipe === 'custom') this.config.recipe = 'distill';

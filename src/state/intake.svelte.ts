@@ -7,7 +7,7 @@ import type { ClassRuns } from './class-runs.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { errorSentence } from './sentence.ts';
 import type { Undo } from './undo.svelte.ts';
-import { viewHref } from './views.svelte.ts';
+import { goTo } from './views.svelte.ts';
 
 export interface IntakeOutcome {
   /** Runs that were stored now. */
@@ -61,7 +61,7 @@ export class Intake {
       files.length > 1 || known.length > 0 || refused.length > 0 ? { added: opened.length - known.length, known, refused } : null;
     if (ids.length > 1) this.tools.classRuns.show(ids);
     if (ids.length === 1) {
-      location.hash = viewHref('train');
+      goTo('train');
       await this.view(ids[0]!);
     }
   }

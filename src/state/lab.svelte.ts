@@ -356,6 +356,7 @@ export class Lab implements Stage {
   /** What a finding proposes: another run from a checkpoint of this one, or settings for the next. */
   async apply({ step, config }: Remedy, runId: string): Promise<void> {
     if (step === null) {
+      if (this.draft?.locked) this.notify('info', 'The link you opened locks the settings; “Show everything” unlocks them.');
       this.draft?.take(config);
       document.getElementById('setup')?.scrollIntoView();
       return;

@@ -9,6 +9,7 @@ export class Preferences {
   #shortcuts = $state(true);
   #smoothing = $state(0.8);
   #projector = $state(false);
+  #presented = $state(false);
   #system = window.matchMedia('(prefers-color-scheme: dark)');
   #systemDark = $state(false);
 
@@ -73,17 +74,25 @@ export class Preferences {
 
   /** Larger type, no hints, the whole width: for a class. What it does is in `ui/app.css`; a phone is left as it is. */
   get projector(): boolean {
-    return this.#projector;
+    return this.#projector || this.#presented;
   }
   set projector(on: boolean) {
     this.#projector = on;
+    this.#presented = false;
     remember('projector', on ? 'on' : 'off');
+    this.#paint();
+  }
+
+  /** The projector mode for as long as something asks for it; nothing is remembered. */
+  set presented(on: boolean) {
+    if (on === this.#presented) return;
+    this.#presented = on;
     this.#paint();
   }
 
   #paint(): void {
     document.documentElement.dataset['theme'] = this.dark ? 'dark' : 'light';
-    document.documentElement.toggleAttribute('data-projector', this.#projector);
+    document.documentElement.toggleAttribute('data-projector', this.projector);
     const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim();
     if (paper) for (const meta of document.querySelectorAll('meta[name="theme-color"]')) meta.setAttribute('content', paper);
   }

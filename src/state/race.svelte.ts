@@ -42,6 +42,8 @@ export class Race {
   /** Seconds of one step on this machine; null while it is not known. */
   stepSeconds = $state<number | null>(null);
   trying = $state(false);
+  /** The cell whose replies are open under the picture. */
+  selected = $state.raw<{ readonly row: string; readonly column: RaceColumn['arm'] } | null>(null);
   /** The recording is being watched instead. */
   watching = $state(false);
 

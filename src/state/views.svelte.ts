@@ -11,6 +11,18 @@ export type View = (typeof views)[number]['id'];
 /** The address of a view within the page. */
 export const viewHref = (view: View): string => `#/${view}`;
 
+let kept = (path: string): string => path;
+
+/** What goes along from one view to another. @param keep adds it to the address of where one goes */
+export function keepAlong(keep: (path: string) => string): void {
+  kept = keep;
+}
+
+/** To another view, as a link of the page goes there. */
+export function goTo(view: View): void {
+  location.hash = kept(viewHref(view));
+}
+
 export class Views {
   current = $state<View>('train');
   /** What the address calls it, whether there is such a story or not; null: none is open. */
@@ -21,11 +33,12 @@ export class Views {
     window.addEventListener('hashchange', () => this.#read());
   }
 
-  /** Other hashes are places within a view. */
+  /** What stands behind a question mark is for `link.ts`. Other hashes are places within a view. */
   #read(): void {
-    const named = views.find(({ id }) => viewHref(id) === location.hash);
-    const story = /^#\/story\/(.+)$/.exec(location.hash)?.[1] ?? null;
-    if (!named && story === null && location.hash !== '') return;
+    const [path = ''] = location.hash.split('?');
+    if (path !== '' && !path.startsWith('#/')) return;
+    const named = views.find(({ id }) => viewHref(id) === path);
+    const story = /^#\/story\/(.+)$/.exec(path)?.[1] ?? null;
     this.current = named?.id ?? 'train';
     this.story = story;
   }
