@@ -27,7 +27,7 @@ export async function fetchAhead(address: string): Promise<void> {
  * A file as `read` reads it, null where it is not there. What did not come, was not there or could not be read is fetched again the next
  * time: it may have been cut off on its way.
  */
-export function fetchOnce<T>(address: string, read: (fetched: Fetched) => T | null): Promise<T | null> {
+export function fetchOnce<T>(address: string, read: (fetched: Fetched) => T | null | Promise<T | null>): Promise<T | null> {
   const before = kept.get(address);
   if (before) return before as Promise<T | null>;
   const answer = (ahead.has(address) ? Promise.resolve(ahead.get(address)!) : fetchText(address)).then(read);

@@ -1,57 +1,14 @@
 /**
- * A recorded run shown again, step by step, through the charts of a live one. Nothing is computed and no worker is needed; what is recorded
- * is `exchange/recording.ts`.
+ * A recorded run shown again, step by step, through the charts of a live one. Nothing is computed and no worker is needed; what it shows of a run
+ * is `replayed-run.ts`.
  */
-import { readRecording, recordedMetrics, recordedRollouts, type RecordedRun, type Recording } from '../exchange/recording.ts';
-import { personas, voices } from '../persona/world.ts';
-import { parseRunConfig } from '../rl/check.ts';
-import type { RecipeName, RunConfig } from '../rl/config.ts';
-import { HeldOut } from './held-out.svelte.ts';
-import { Metrics } from './metrics.svelte.ts';
-import { RolloutsState } from './rollouts.svelte.ts';
+import type { Recording } from '../exchange/recording.ts';
 import { fetchOnce, recordingAddress, type Fetched } from './fetched.ts';
+import type { ReplayedRun } from './replayed-run.ts';
 import { errorSentence } from './sentence.ts';
-import type { Stage } from './stage.ts';
 
 /** Steps a second. */
 export const speeds = [2, 5, 10, 25] as const;
-
-export class ReplayedRun implements Stage {
-  readonly metrics = new Metrics();
-  readonly rollouts = new RolloutsState(null, () => personas);
-  readonly heldOut = new HeldOut();
-  readonly voices = voices;
-  readonly personas = personas;
-  readonly recipe: RecipeName;
-  readonly config: RunConfig;
-  /** Axes stand still while the film runs. */
-  readonly end: number;
-
-  /** @throws LabError 'config' for settings that no run has */
-  constructor(readonly recorded: RecordedRun) {
-    this.config = parseRunConfig(recorded.config);
-    this.recipe = recorded.config.recipe;
-    this.end = recorded.config.steps;
-    this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
-  }
-
-  /** As it stood after a step; 0 is before the first. */
-  show(step: number): void {
-    if (step < this.metrics.length) this.metrics.clear();
-    const from = this.metrics.length;
-    this.metrics.appendRows(
-      Array.from({ length: step - from }, (_, i) => ({
-        step: from + i + 1,
-        metrics: recordedMetrics(this.recorded, from + i + 1),
-        personas: this.recorded.personas[from + i]!,
-      })),
-    );
-    this.heldOut.show(this.recorded.heldOut.filter((evaluation) => evaluation.step <= step));
-    const kept = recordedRollouts(this.recorded, step);
-    if (!kept) void this.rollouts.open(null);
-    else if (kept.step !== this.rollouts.step) this.rollouts.receive(kept.step, kept.rollouts);
-  }
-}
 
 export class Replay {
   recording = $state.raw<Recording | null>(null);
@@ -70,13 +27,16 @@ export class Replay {
   async load(): Promise<void> {
     this.problem = null;
     try {
+      const reader = import('./replayed-run.ts');
       // Some hosts answer a missing file with their front page.
-      const there = ({ ok, contentType, text }: Fetched) => (ok && /json/.test(contentType) ? readRecording(text) : null);
+      const there = async ({ ok, contentType, text }: Fetched) =>
+        ok && /json/.test(contentType) ? (await reader).readRecording(text) : null;
       const recording = await fetchOnce(recordingAddress, there);
       if (!recording) {
         this.problem = 'There is no recorded run beside this page. In a checkout, npm run record makes one.';
         return;
       }
+      const { ReplayedRun } = await reader;
       this.recording = recording;
       this.runs = recording.runs.map((run) => new ReplayedRun(run));
       // The end of the story first; Play tells it from the beginning.

@@ -9,6 +9,8 @@ const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./charts/uplot.ts'),
   () => import('./EngineDetails.svelte'),
   () => import('./ShortcutSheet.svelte'),
+  () => import('./runs/SmallerCard.svelte'),
+  () => import('../state/replayed-run.ts'),
   () => import('../state/link.ts'),
   () => import('./link/LinkDialog.svelte'),
   () => import('./link/LinkBar.svelte'),

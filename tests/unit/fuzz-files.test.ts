@@ -10,7 +10,7 @@ import { parsePersonas } from '../../src/persona/file.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
 import { readRecording } from '../../src/exchange/recording.ts';
-import { ReplayedRun } from '../../src/state/replay.svelte.ts';
+import { ReplayedRun } from '../../src/state/replayed-run.ts';
 import { readStudy } from '../../src/study/read-study.ts';
 import { armsOf, averages, claimsOf, seedCurve, settingsOf } from '../../src/state/study.svelte.ts';
 import { mutated } from '../helpers/mutate.ts';
