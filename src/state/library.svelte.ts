@@ -2,6 +2,7 @@
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
 import type { OpenedRun, TrainerApi } from '../worker/api.ts';
+import { courseOf, type Course } from './course.ts';
 
 export class Library {
   runs = $state.raw<readonly RunRecord[]>([]);
@@ -13,6 +14,7 @@ export class Library {
   unreadable = $state.raw<readonly Unreadable[]>([]);
 
   readonly #api: () => TrainerApi;
+  readonly #courses = new Map<string, { readonly updated: number; readonly course: Course | null }>();
 
   constructor(api: () => TrainerApi) {
     this.#api = api;
@@ -46,6 +48,15 @@ export class Library {
     if (this.checkpoints[runId]) return;
     const { checkpoints } = await this.#api().history(runId);
     this.receive(runId, checkpoints);
+  }
+
+  /** How a run went, in few numbers; read once for every state of it. @throws as `TrainerApi.history` */
+  async course({ id, updated }: RunRecord): Promise<Course | null> {
+    const known = this.#courses.get(id);
+    if (known?.updated === updated) return known.course;
+    const course = courseOf(await this.#api().history(id));
+    this.#courses.set(id, { updated, course });
+    return course;
   }
 
   async renameRun(id: string, name: string): Promise<void> {

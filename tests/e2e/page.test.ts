@@ -138,6 +138,36 @@ it('opens a step down to one token in the formula, by keyboard alone, and finds 
   expect(complaints).toEqual([]);
 });
 
+it('on a small screen the settings stay as they were left when results come before them, and a run has its line in the list', async () => {
+  lab = await visitLab(browser, server.url, { width: 400, height: 800 });
+  const { page, complaints } = lab;
+  await ready(page);
+  await makeSmall(page, 3);
+  const seed = page.getByLabel(/^Seed(, |$)/);
+  await seed.focus();
+  const tops = () => page.evaluate(() => ['setup-title', 'run'].map((id) => document.getElementById(id)!.getBoundingClientRect().top));
+  const before = await tops();
+  expect(before[0]).toBeLessThan(before[1]!);
+  // As a shortcut or a link starts it: the focus is not moved by a press.
+  await page.getByRole('button', { name: 'Train', exact: true }).evaluate((button) => (button as HTMLButtonElement).click());
+  await untilState(page, 'Finished');
+  const after = await tops();
+  expect(after[0]).toBeGreaterThan(after[1]!);
+  expect(await seed.evaluate((field) => field === document.activeElement)).toBe(true);
+  expect(await page.getByLabel(/^Prompts a step(, |$)/).isVisible()).toBe(true);
+
+  await page.getByRole('heading', { name: 'What has been kept?' }).scrollIntoViewIfNeeded();
+  await page.getByRole('img', { name: /^(Worst voice|Reward) .* at step 0, .* at step 3$/ }).waitFor();
+
+  // What is pinned is asked beside the base.
+  await page.getByRole('button', { name: 'Pin', exact: true }).click();
+  await page.getByRole('button', { name: 'The pinned runs', exact: true }).click();
+  const asked = page.getByRole('group', { name: 'Checkpoints', exact: true }).locator('[aria-pressed="true"]');
+  await expect.poll(() => asked.count()).toBe(2);
+  expect((await asked.allInnerTexts()).join()).toMatch(/Base.*3/);
+  expect(complaints).toEqual([]);
+});
+
 it('offers to continue a run that was left in the middle, and continues it', async () => {
   const { page, complaints } = await open();
   await ready(page);
