@@ -60,9 +60,11 @@ export function refuseComplaints(complaints: readonly Complaint[], next: string)
   throw new LabError('config', complaints.map((complaint) => complaintSentence(complaint)).join(' '), next);
 }
 
-/** What there is to read of whatever was thrown. */
-export function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** An error in the words a reader sees. LabErrors are sentences already, also where they have crossed a worker's boundary. */
+export function errorSentence(error: unknown): string {
+  if (labErrorCode(error) !== null) return (error as Error).message;
+  const text = error instanceof Error ? error.message : String(error);
+  return `Something unexpected happened: ${text.replace(/\.$/, '') || 'no further word'}. What was stored is still there; reload the page to go on.`;
 }
 
 /**

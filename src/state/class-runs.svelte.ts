@@ -2,11 +2,11 @@
  * Stored runs that are looked at as one experiment (`run/class.ts`). Only which ones is kept, in this browser; what they say is read from
  * storage when it is shown, so that it survives a reload as the runs do.
  */
+import { errorSentence } from '../errors.ts';
 import { apart, classOf, type ClassExperiment, type ClassResult } from '../run/class.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import { remember, remembered } from './remembered.ts';
-import { errorSentence } from './sentence.ts';
 import { goTo } from './views.svelte.ts';
 
 export class ClassRuns {

@@ -1,10 +1,9 @@
 /** The run the reader is putting together: a RunConfig that can be edited, and what the worker says is wrong with it. */
-import type { Complaint } from '../errors.ts';
+import { errorSentence, type Complaint } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import type { Teacher } from '../storage/records.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
-import { errorSentence } from './sentence.ts';
 import { bestTeacher, type TeacherCandidate } from './teachers.ts';
 
 type Editable<T> = T extends object ? { -readonly [K in keyof T]: Editable<T[K]> } : T;

@@ -1,4 +1,5 @@
 /** The evaluation the reader asks for, the one that is under way, and those that are kept. */
+import { errorSentence } from '../errors.ts';
 import { evaluationCells, expectedSizes, rowsOfCells, type Rows } from '../evaluate/cells.ts';
 import type { ReplyKind } from '../evaluate/request.ts';
 import type { EngineInfo } from '../engine/engine.ts';
@@ -8,7 +9,6 @@ import type { TrainerApi } from '../worker/api.ts';
 import type { AskedQuestion, CellScore, Continued, EvaluationInfo, EvaluationUpdate } from '../worker/evaluation-api.ts';
 import { secondsFor } from '../worker/evaluation-progress.ts';
 import { Examination, wholeBetween } from './examination.svelte.ts';
-import { errorSentence } from './sentence.ts';
 
 export const scoreKey = (policy: number, personaId: string | null): string => `${policy}/${personaId ?? 'none'}`;
 

@@ -2,11 +2,10 @@
  * One examination of policies as the page knows it: whom it is about, the one that is under way, and those that are kept. What is asked, and
  * what is shown of it, is its subclasses' (`evaluation.svelte.ts`, `judge.svelte.ts`).
  */
-import { labErrorCode } from '../errors.ts';
+import { labErrorCode, errorSentence } from '../errors.ts';
 import type { Changes } from '../run/identity.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { ExaminationKind, Examinations } from '../worker/examinations.ts';
-import { errorSentence } from './sentence.ts';
 
 export abstract class Examination<K extends ExaminationKind> {
   /** Beside the base; `current` is the open run as it is. */

@@ -2,10 +2,10 @@
  * Files of runs that were chosen or dropped: read one after the other, none of which keeps another out. One opens its run; several become the
  * class (`class-runs.svelte.ts`).
  */
+import { errorSentence } from '../errors.ts';
 import type { OpenedRun } from '../worker/api.ts';
 import type { ClassRuns } from './class-runs.svelte.ts';
 import type { Library } from './library.svelte.ts';
-import { errorSentence } from './sentence.ts';
 import type { Undo } from './undo.svelte.ts';
 import { goTo } from './views.svelte.ts';
 

@@ -2,13 +2,13 @@
  * The judging the reader asks for, the one that is under way, and those that are kept. The key lives here, for as long as the page is open,
  * and goes to the worker with a request; it is stored nowhere.
  */
+import { errorSentence } from '../errors.ts';
 import { completionsUrl } from '../evaluate/judge/address.ts';
 import { checkBenchmarkSize, judgeTasks, parseBenchmark, type Benchmark } from '../evaluate/judge/benchmark.ts';
 import type { JudgementSettings } from '../storage/judgements.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { ContinuedJudging, NewJudging } from '../worker/judge-api.ts';
 import { Examination, wholeBetween } from './examination.svelte.ts';
-import { errorSentence } from './sentence.ts';
 
 export class Judging extends Examination<'judgement'> {
   benchmark = $state.raw<Benchmark | null>(null);

@@ -3,7 +3,7 @@
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
 import { createContext } from 'svelte';
-import { complaintSentence, LabError, labErrorCode, type LabErrorCode } from '../errors.ts';
+import { complaintSentence, LabError, labErrorCode, type LabErrorCode, errorSentence } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
@@ -28,7 +28,6 @@ import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Race } from './race.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
-import { errorSentence } from './sentence.ts';
 import { idle, isActive, type SessionState } from './session.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';

@@ -1,8 +1,8 @@
 /** The token that is looked at, and what else the policy could have said there, for whoever asks. */
+import { errorSentence } from '../errors.ts';
 import type { ObjectiveName } from '../rl/config.ts';
 import type { RolloutRecord } from '../rl/events.ts';
 import type { Alternatives, AlternativesRequest } from '../worker/api.ts';
-import { errorSentence } from './sentence.ts';
 
 /** Arrow keys pass over many tokens; only where they rest is the policy asked. */
 const restMs = 200;

@@ -1,8 +1,8 @@
 /** The probe: one question, put to several personas and checkpoints at once. */
+import { errorSentence } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import { checkPersonaText } from '../persona/prompt.ts';
 import type { ProbeChunk, TrainerApi } from '../worker/api.ts';
-import { errorSentence } from './sentence.ts';
 
 export interface ProbePersona {
   readonly key: string;

@@ -2,6 +2,7 @@
  * The race of RLVR and PerMix that the page begins with: what the base answers, what both answer while they train here, or what they answered
  * in the recording where nothing is trained. Which run's charts are on view is the lab's business.
  */
+import { errorSentence } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { raceRecipes, raceSentence, raceSettings, type RaceArm } from '../run/race.ts';
@@ -9,7 +10,6 @@ import type { RunRecord } from '../storage/records.ts';
 import type { Boot, Race as RacePair, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { HeldOut } from './held-out.svelte.ts';
 import { Replay } from './replay.svelte.ts';
-import { errorSentence } from './sentence.ts';
 import { isActive } from './session.ts';
 
 /** Enough for the difference to show, in about a minute on one core. */

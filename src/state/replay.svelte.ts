@@ -2,10 +2,10 @@
  * A recorded run shown again, step by step, through the charts of a live one. Nothing is computed and no worker is needed; what it shows of a run
  * is `replayed-run.ts`.
  */
+import { errorSentence } from '../errors.ts';
 import type { Recording } from '../exchange/recording.ts';
 import { fetchOnce, recordingAddress, type Fetched } from './fetched.ts';
 import type { ReplayedRun } from './replayed-run.ts';
-import { errorSentence } from './sentence.ts';
 
 /** Steps a second. */
 export const speeds = [2, 5, 10, 25] as const;

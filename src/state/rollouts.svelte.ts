@@ -1,10 +1,10 @@
 /** Which step's rollouts are on view, which of them the filter lets through, which group is open, and which token is pinned. */
+import { errorSentence } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { RolloutRecord } from '../rl/events.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import { PinnedToken } from './pinned-token.svelte.ts';
 import { everything, filterGroups, groupRollouts, type RolloutFilter, type RolloutGroup, type ShownGroup } from './rollout-groups.ts';
-import { errorSentence } from './sentence.ts';
 import { personaById } from './voices.ts';
 
 /** The group whose rollouts differ most: the one that teaches most. */

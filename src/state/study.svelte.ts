@@ -2,6 +2,7 @@
  * The committed study as the page shows it: fetched, checked, and cut into one setting's arms, claims and averages over seeds. What the
  * numbers mean and what is claimed is `study/`; nothing is measured here, and no engine is needed.
  */
+import { errorSentence } from '../errors.ts';
 import { mean } from '../statistics/moments.ts';
 import { analysis } from '../evaluate/analysis.ts';
 import { judgeClaims, type ClaimResult } from '../study/claims.ts';
@@ -9,7 +10,6 @@ import { readStudy } from '../study/read-study.ts';
 import type { Arm, Curve, RunResult, StudyResults } from '../study/results.ts';
 import { smooth } from './series.ts';
 import { fetchOnce, studyAddress, type Fetched } from './fetched.ts';
-import { errorSentence } from './sentence.ts';
 
 export class StudyState {
   results = $state.raw<StudyResults | null>(null);

@@ -5,8 +5,9 @@
  * Every way to continue a run, be it after a pause, in a new tab or after a lost device, goes through its newest checkpoint or through
  * an engine that still holds exactly that run; that is why a resumed run equals an uninterrupted one.
  */
+import { toldOfMemory } from '../engine/calls.ts';
 import type { PolicyEngine } from '../engine/engine.ts';
-import { labErrorCode, LabError, sentenceOf } from '../errors.ts';
+import { labErrorCode, LabError, errorSentence } from '../errors.ts';
 import type { SavedRun } from '../exchange/run-file.ts';
 import { evaluationDue } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
@@ -114,7 +115,7 @@ export class Training {
       this.#command = command;
       this.#tell('running');
     } catch (error) {
-      this.#tell('failed', sentenceOf(error));
+      this.#tell('failed', errorSentence(error));
       release();
       throw error;
     }
@@ -391,10 +392,9 @@ export class Training {
   }
 
   async #newest(): Promise<Checkpoint> {
-    const { storage } = this.#tools;
-    for (const { id, name, step } of await storage.checkpoints(this.id)) {
+    for (const { id, name, step } of await this.#tools.storage.checkpoints(this.id)) {
       try {
-        return await storage.checkpoint(id);
+        return await this.#tools.storage.checkpoint(id);
       } catch (error) {
         if (labErrorCode(error) !== 'format') throw error;
         this.#notice('warning', `The checkpoint “${name}” of step ${step} is damaged and was left alone; going back to the one before it.`);
@@ -453,8 +453,9 @@ export class Training {
     else this.#tell(status);
   }
 
-  async #fail(error: unknown): Promise<void> {
-    const [code, message] = [labErrorCode(error), sentenceOf(error)];
+  async #fail(failure: unknown): Promise<void> {
+    const error = toldOfMemory(failure);
+    const [code, message] = [labErrorCode(error), errorSentence(error)];
     if (code === 'storage') {
       // What was computed is still on the engine: once there is room the run goes on without a loss.
       await this.#mark({ status: 'paused' });

@@ -159,6 +159,26 @@ describe('a run', () => {
     expect(await weights(alone)).toEqual(await weights(rlvr));
   });
 
+  it('races on with one arm where the other fails, and says which', async () => {
+    const { probe, session, storage } = await open();
+    const save = storage.saveStep.bind(storage);
+    vi.spyOn(storage, 'saveStep').mockImplementation(async (metrics, rollouts) => {
+      const { config } = await storage.run(metrics.runId);
+      if (config.recipe === 'permix' && metrics.step === 2) throw new RangeError('Array buffer allocation failed');
+      return save(metrics, rollouts);
+    });
+    const over = (phase: string) => probe.next((event) => event.type === 'session' && event.phase === phase);
+    const [failed, finished] = [over('failed'), over('finished')];
+    const { rlvr, permix } = await session.race({ ...smallRun, steps: 4, heldOut: { questions: 2, every: 4 } });
+    expect(await failed).toMatchObject({ runId: permix });
+    expect(await finished).toMatchObject({ runId: rlvr });
+    const [whole, half] = [await session.history(rlvr), await session.history(permix)];
+    expect([whole.run.status, whole.steps.length, half.run.status]).toEqual(['finished', 4, 'failed']);
+    expect(half.run.failure).toMatch(/no room for what is to be computed .*close other programs/);
+    // What it had is there, and it can be continued.
+    expect(half.checkpoints.length).toBeGreaterThan(0);
+  });
+
   it('is cleared with all else that is stored, and not while something trains', async () => {
     const { probe, session, storage } = await open();
     const id = await probe.train({ ...smallRun, steps: 2, heldOut: { questions: 1, every: 1 } });
