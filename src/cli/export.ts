@@ -1,9 +1,7 @@
 /** `permix export`: a run, from its folder or its file, as a file that the page opens, or in a form that other programs and people read. */
 import { writeFile } from 'node:fs/promises';
-import { noSuch } from '../errors.ts';
+import { exportedText, textFormats } from '../exchange/export.ts';
 import { packRun, type SavedRun } from '../exchange/run-file.ts';
-import { stepPage } from '../exchange/step-page.ts';
-import { completionsTable, metricsTable, trackioTraces, unipoReplay } from '../exchange/traces.ts';
 import { personas } from '../persona/world.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
@@ -11,7 +9,7 @@ import { tryFile } from './output-files.ts';
 import { notice } from './progress.ts';
 import { savedRun } from './saved-run.ts';
 
-const exportFormats = ['run', 'unipo', 'trackio', 'trl', 'csv', 'html'] as const;
+const exportFormats = ['run', ...textFormats] as const;
 type ExportFormat = (typeof exportFormats)[number];
 
 export async function exportCommand(args: Arguments, out: Output): Promise<void> {
@@ -35,23 +33,8 @@ export async function exportCommand(args: Arguments, out: Output): Promise<void>
 
 async function contentOf(args: Arguments, path: string, format: ExportFormat, step: number | undefined): Promise<string | ArrayBuffer> {
   const saved = await savedRun(path);
-  const of = () => ({ ...saved, rollouts: rolloutsOf(args, path, saved, step) });
-  switch (format) {
-    case 'run':
-      return packRun(saved);
-    case 'csv':
-      return metricsTable(saved);
-    case 'unipo':
-      return `${JSON.stringify(unipoReplay(of()))}\n`;
-    case 'trackio':
-      return trackioTraces(of(), personas);
-    case 'trl':
-      return completionsTable(of());
-    case 'html':
-      return stepPage(saved, of().rollouts.at(-1)!, personas);
-    default:
-      return noSuch('format', format);
-  }
+  if (format === 'run') return packRun(saved);
+  return exportedText(format, format === 'csv' ? saved : { ...saved, rollouts: rolloutsOf(args, path, saved, step) }, personas);
 }
 
 /** Those of one step, or of all; at least one. */

@@ -11,6 +11,7 @@ const colours = {
   rlvr: ['#b35309', '#f09a52'],
   permix: ['#00626e', '#62c9d4'],
   custom: ['#3d4650', '#c6ccd3'],
+  bad: ['#a3262c', '#ff938c'],
   hue1: ['#2443ab', '#6d83e5'],
   hue2: ['#006ea9', '#1bcffd'],
   hue3: ['#3ba085', '#9af8f0'],

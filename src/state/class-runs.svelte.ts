@@ -3,7 +3,7 @@
  * storage when it is shown, so that it survives a reload as the runs do.
  */
 import { errorSentence } from '../errors.ts';
-import { apart, classOf, type ClassExperiment, type ClassResult } from '../run/class.ts';
+import type { ClassExperiment, ClassResult } from '../run/class.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import { remember, remembered } from './remembered.ts';
@@ -22,23 +22,6 @@ export class ClassRuns {
 
   get shown(): ClassExperiment | null {
     return this.result?.experiments[this.place] ?? null;
-  }
-
-  /** The other experiments: what they have otherwise, and whose they are. */
-  get apart(): { readonly place: number; readonly how: string; readonly names: readonly string[] }[] {
-    const { shown } = this;
-    if (!shown) return [];
-    return this.result!.experiments.flatMap((other, place) =>
-      other === shown
-        ? []
-        : [
-            {
-              place,
-              how: apart(shown.settings, other.settings),
-              names: other.columns.flatMap(({ seeds }) => seeds.map(({ name }) => name)),
-            },
-          ],
-    );
   }
 
   /** Goes to the view that shows them. */
@@ -61,6 +44,7 @@ export class ClassRuns {
         if (run) read.push({ name: run.from?.file ?? run.name, run, heldOut: (await this.api().history(id)).heldOut });
         if (reading !== this.#reading) return;
       }
+      const { classOf } = await import('../run/class.ts');
       this.result = classOf(read);
       this.place = Math.min(this.place, Math.max(0, this.result.experiments.length - 1));
     } catch (error) {

@@ -1,4 +1,7 @@
 /** Runs and checkpoints that are stored in this browser, and how much room they take. */
+import { LabError } from '../errors.ts';
+import type { TextFormat } from '../exchange/export.ts';
+import type { Persona } from '../persona/persona.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
 import type { OpenedRun, TrainerApi } from '../worker/api.ts';
@@ -64,10 +67,27 @@ export class Library {
     await this.refresh();
   }
 
-  /** A file of the run, and what to call it. */
-  async saveRun(run: RunRecord): Promise<{ readonly name: string; readonly bytes: ArrayBuffer }> {
-    const name = run.name.replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
-    return { name: `${name || 'run'}.permix-run`, bytes: await this.#api().saveRun(run.id) };
+  /** A file of the run. */
+  saveRun(run: RunRecord): Promise<ArrayBuffer> {
+    return this.#api().saveRun(run.id);
+  }
+
+  /**
+   * The run as other programs read it, from what is stored of it.
+   * @param step html: the one that is shown, or the newest before it that is kept
+   * @throws LabError 'usage' where no rollouts are kept
+   */
+  async exportRun({ id, name }: RunRecord, format: TextFormat, step: number, personas: readonly Persona[]): Promise<string> {
+    const { run, steps, heldOut } = await this.#api().history(id);
+    const kept = format === 'csv' ? [] : await this.#api().rolloutSteps(id);
+    const wanted = format === 'html' ? kept.filter((one) => one <= step).slice(-1) : kept;
+    if (format !== 'csv' && wanted.length === 0)
+      throw new LabError('usage', `No replies of “${name}” are kept here.`, 'Train a step, whose replies are kept, or save the metrics.');
+    const rollouts = [];
+    for (const one of wanted) rollouts.push({ step: one, rollouts: await this.#api().rollouts(id, one) });
+    const of = <Kept extends object>(records: readonly Kept[]) => records.map((record) => ({ ...record, runId: id }));
+    const { exportedText } = await import('../exchange/export.ts');
+    return exportedText(format, { run, metrics: of(steps), heldOut: of(heldOut), rollouts }, personas);
   }
 
   /** A run from such a file. */

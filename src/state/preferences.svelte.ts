@@ -1,4 +1,5 @@
 /** What the reader set for this browser: theme, single-key shortcuts, smoothing, the projector mode. Kept in localStorage where that is allowed. */
+import { flushSync } from 'svelte';
 import { remember, remembered } from './remembered.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -12,6 +13,8 @@ export class Preferences {
   #presented = $state(false);
   #system = window.matchMedia('(prefers-color-scheme: dark)');
   #systemDark = $state(false);
+  /** On paper it is light and of the usual size, whatever the screen is. */
+  #printing = $state(false);
 
   constructor() {
     this.#theme = themes.find((theme) => theme === remembered('theme')) ?? 'system';
@@ -25,6 +28,16 @@ export class Preferences {
       this.#paint();
     });
     this.#paint();
+    window.addEventListener('beforeprint', () => this.#print(true));
+    window.addEventListener('afterprint', () => this.#print(false));
+  }
+
+  /** Before the browser lays out the paper, charts included. */
+  #print(on: boolean): void {
+    flushSync(() => {
+      this.#printing = on;
+      this.#paint();
+    });
   }
 
   /** Removes what is kept, here and of this tab. */
@@ -48,7 +61,7 @@ export class Preferences {
   }
 
   get dark(): boolean {
-    return this.#theme === 'dark' || (this.#theme === 'system' && this.#systemDark);
+    return !this.#printing && (this.#theme === 'dark' || (this.#theme === 'system' && this.#systemDark));
   }
 
   nextTheme(): void {
@@ -92,7 +105,7 @@ export class Preferences {
 
   #paint(): void {
     document.documentElement.dataset['theme'] = this.dark ? 'dark' : 'light';
-    document.documentElement.toggleAttribute('data-projector', this.projector);
+    document.documentElement.toggleAttribute('data-projector', this.projector && !this.#printing);
     const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim();
     if (paper) for (const meta of document.querySelectorAll('meta[name="theme-color"]')) meta.setAttribute('content', paper);
   }

@@ -23,6 +23,11 @@ const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./stories/Story.svelte'),
   () => import('./glossary/TermPopover.svelte'),
   () => import('./glossary/Glossary.svelte'),
+  () => import('./save/SaveList.svelte'),
+  () => import('./charts/chart-file.ts'),
+  () => import('../exchange/export.ts'),
+  () => import('../exchange/picture-file.ts'),
+  () => import('../run/class.ts'),
   () => fetchAhead(recordingAddress),
   () => fetchAhead(studyAddress),
 ];

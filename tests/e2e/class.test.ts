@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { packRun, readRunFile, type SavedRun } from '../../src/exchange/run-file.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { obstacles } from '../helpers/obstacles.ts';
-import { makeSmall, ready, untilState, visitLab } from '../helpers/lab-page.ts';
+import { makeSmall, ready, saveAs, untilState, visitLab } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
@@ -72,9 +72,7 @@ it('files of a class are dropped on the page and become one picture, which stays
   await page.getByRole('button', { name: 'Train', exact: true }).click();
   await untilState(page, 'Finished');
   const kept = page.getByRole('region', { name: 'What has been kept?' });
-  const [download] = await Promise.all([page.waitForEvent('download'), kept.getByRole('button', { name: 'Save as a file' }).click()]);
-  const { readFile } = await import('node:fs/promises');
-  const own = Uint8Array.from(await readFile((await download.path())!)).buffer;
+  const own = Uint8Array.from((await saveAs(kept, /^Save as: the run/, /^Run /)).bytes).buffer;
   const saved = await readRunFile(new File([own], 'own.permix-run'));
 
   // One file opens its run; this one is here.
@@ -132,6 +130,73 @@ it('files of a class are dropped on the page and become one picture, which stays
     .check();
   await kept.getByRole('button', { name: 'One picture of these (2)' }).click();
   await view.getByText(/^2 trainings, /).waitFor();
+
+  const png = await saveAs(view, 'Save as: the picture', /^Image/);
+  expect([png.name, [...png.bytes.subarray(0, 4)]]).toEqual(['Right-as-whom.png', [0x89, 0x50, 0x4e, 0x47]]);
+  expect((await saveAs(view, 'Save as: the picture', /^Drawing/)).bytes.toString()).toMatch(/^<svg [^]*Right as whom\?[^]*<\/svg>\n$/);
+  expect((await saveAs(view, 'Save as: the picture', /^Numbers/)).bytes.toString()).toMatch(/^row,Base,/);
+
+  // On paper: the picture whole, light, and nothing to press but what is read.
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  await page.setViewportSize({ width: 690, height: 1000 });
+  await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  expect(await page.locator('.button:visible, nav:visible, input:visible').count()).toBe(0);
+  expect(await page.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue('color-scheme'))).toBe('light');
+  expect(
+    await map.evaluate(
+      (table) =>
+        table.getBoundingClientRect().right <= innerWidth && table.parentElement!.scrollHeight <= table.parentElement!.clientHeight + 1,
+    ),
+  ).toBe(true);
+  await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+  expect(await page.evaluate(() => document.documentElement.dataset['theme'])).toBe('dark');
+  await page.emulateMedia({ media: 'screen' });
+  expect(complaints).toEqual([]);
+  await context.close();
+}, 240_000);
+
+it('a run and its charts are saved in every form that the command line knows, by keyboard too', async () => {
+  const { page, context, complaints } = await visitLab(browser, server.url);
+  await ready(page);
+  await makeSmall(page, 3);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Finished');
+  const kept = page.getByRole('region', { name: 'What has been kept?' });
+  const saved = async (item: RegExp) => {
+    const { name, bytes } = await saveAs(kept, /^Save as: the run/, item);
+    return [name.replace(/^.*?(?=-unipo|-trackio|-trl|-step|\.)/, ''), bytes.toString()] as const;
+  };
+  expect(await saved(/^Metrics/)).toEqual(['.csv', expect.stringMatching(/^step,[^]*\r\n0,[^]*\r\n3,[^]*\r\n$/)]);
+  const [unipo, replay] = await saved(/^Replies for UNIPO/);
+  expect([unipo, (JSON.parse(replay) as { entries: unknown[] }).entries.length]).toEqual(['-unipo.json', 3]);
+  const [trackio, traces] = await saved(/^Replies as trackio/);
+  expect([trackio, traces.trim().split('\n').length]).toEqual(['-trackio.jsonl', 3 * 2 * 2]);
+  const [trl, table] = await saved(/^Replies as TRL/);
+  expect([trl, Object.keys(JSON.parse(table.split('\n')[0]!) as object).slice(0, 3)]).toEqual([
+    '-trl.jsonl',
+    ['step', 'prompt', 'completion'],
+  ]);
+  await page.getByRole('slider', { name: 'Step on view' }).fill('1');
+  const [html, step] = await saved(/^Step 2 as a page/);
+  expect([html, step]).toEqual(['-step-2.html', expect.stringMatching(/^<!doctype html>[^]*, step 2<\/h1>/)]);
+
+  const reward = page.getByRole('figure').filter({ has: page.getByRole('img', { name: /^Reward, / }) });
+  expect((await saveAs(reward, 'Save as: the chart Reward', /^Numbers/)).bytes.toString()).toMatch(/^step,Reward[^]*\r\n1,[^]*\r\n3,[^]*$/);
+  expect((await saveAs(reward, 'Save as: the chart Reward', /^Drawing/)).bytes.toString()).toMatch(/^<svg [^]*Reward[^]*<path [^]*<\/svg>/);
+  const asked = await saveAs(page, 'Save as: the chart of the held-out questions', /^Image/);
+  expect([...asked.bytes.subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47]);
+
+  // The list is reached, walked and left by keyboard, and gives the focus back.
+  const button = page.getByRole('button', { name: 'Save as: the chart Reward' });
+  await button.focus();
+  await page.keyboard.press('Enter');
+  const menu = page.getByRole('menu', { name: 'Save as: the chart Reward' });
+  await menu.getByRole('menuitem', { name: /^Numbers/ }).waitFor();
+  await page.keyboard.press('ArrowDown');
+  await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toMatch(/Numbers|Image/);
+  expect(await obstacles(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await expect.poll(() => button.evaluate((one) => one === document.activeElement)).toBe(true);
   expect(complaints).toEqual([]);
   await context.close();
 }, 240_000);

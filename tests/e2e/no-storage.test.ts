@@ -1,11 +1,11 @@
 /** Where a page's storage is not what it should be, in a real browser: site data is blocked, and a tab that trained has died. */
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findChromium, quietSwitches } from '../../scripts/browser.ts';
-import { bootMilliseconds, makeSmall, ready, untilState, untilStep, visitLab } from '../helpers/lab-page.ts';
+import { bootMilliseconds, makeSmall, ready, untilState, untilStep, visitLab, saveAs } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
@@ -53,13 +53,12 @@ it('with site data blocked it trains in memory, says so, and a run can be saved 
   await untilState(page, 'Finished');
   const kept = page.getByRole('region', { name: 'What has been kept?' });
   await kept.getByText('in memory, until this page is closed').waitFor();
-  const [download] = await Promise.all([page.waitForEvent('download'), kept.getByRole('button', { name: 'Save as a file' }).click()]);
-  const file = await download.path();
+  const { bytes: file } = await saveAs(kept, /^Save as: the run/, /^Run /);
 
   await page.reload();
   await ready(page);
   await kept.getByText('stay in this page until it is closed').waitFor();
-  await page.getByLabel('Files of saved runs').setInputFiles({ name: 'mine.permix-run', mimeType: '', buffer: readFileSync(file) });
+  await page.getByLabel('Files of saved runs').setInputFiles({ name: 'mine.permix-run', mimeType: '', buffer: file });
   await kept.getByText(/step 3 of 3 · finished/).waitFor();
   await page.getByRole('img', { name: /^Reward, .*over 3 steps/ }).waitFor();
   expect(errors).toEqual([]);

@@ -1,5 +1,6 @@
 /** The built page in a browser, and the hands of a visitor: small runs, the state of the run, what the console complained about. */
-import type { Browser, BrowserContext, Page } from 'playwright';
+import { readFile } from 'node:fs/promises';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright';
 import { afterEach, expect } from 'vitest';
 
 export interface LabPage {
@@ -85,4 +86,12 @@ export async function untilState(page: Page, state: string): Promise<void> {
 
 export async function stepOf(page: Page): Promise<number> {
   return Number(/step (\d+) of/.exec(await runState(page).innerText())?.[1] ?? -1);
+}
+
+/** Saves by a menu. @param of who is asked: "the run PerMix"  @returns its name and its bytes */
+export async function saveAs(scope: Page | Locator, of: string | RegExp, item: string | RegExp): Promise<{ name: string; bytes: Buffer }> {
+  const page = 'page' in scope ? scope.page() : scope;
+  await scope.getByRole('button', { name: of }).first().click();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: item }).click()]);
+  return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 }

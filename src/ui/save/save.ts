@@ -1,3 +1,13 @@
+/** Files that the reader is handed. */
+
+/** One of the files that something can be saved as. */
+export interface SaveItem {
+  readonly name: string;
+  /** What kind of file it is, and what for. */
+  readonly hint: string;
+  readonly save: () => Promise<unknown>;
+}
+
 /** Hands the reader a file. */
 export function save(name: string, type: string, content: string | ArrayBuffer): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
