@@ -8,7 +8,7 @@ import { loadPolicy } from '../policy/policy.ts';
 import { sha256 } from '../policy/sha256.ts';
 import { policyParts, type Identity } from '../run/identity.ts';
 import { readWhole } from './files.ts';
-import { bundledPolicy, folderSource } from './folder.ts';
+import { bundledPolicy, policySource } from './folder.ts';
 import { notice } from './progress.ts';
 import type { StoredRun } from './stored-run.ts';
 
@@ -16,7 +16,7 @@ export interface Sought {
   /** The run that needs it, and the path recorded there, from its folder. */
   readonly of: StoredRun;
   readonly recorded: string;
-  /** The folder that the reader names, by this option. */
+  /** The folder or file that the reader names, by this option. */
   readonly given: string | undefined;
   readonly option: 'model' | 'teacher';
   /** What was recorded of it. */
@@ -31,17 +31,17 @@ export async function findPolicy({ of, recorded, given, option, identity }: Soug
   const part = (name: string) => identity[option === 'teacher' ? `teacher.${name}` : name];
   for (const folder of await nearby([dirname(of.path), dirname(before)])) {
     if ((await sha256(await readWhole(join(folder, 'config.json')).catch(() => ''))) !== part('config')) continue;
-    const found = await loadPolicy(await folderSource(folder)).then(policyParts, () => null);
+    const found = await loadPolicy(await policySource(folder)).then(policyParts, () => null);
     // One that differs in a template only may be another's: which it is, is for the reader to say.
     if (!found || Object.keys(noPolicy).some((name) => part(name) !== undefined && found[name] !== part(name))) continue;
     notice(`The ${option === 'model' ? 'base policy' : 'teacher'} is no longer in ${before}; it was found, by its hash, in ${folder}.`);
     return folder;
   }
   const what = `The ${option === 'model' ? 'base policy' : 'teacher'} of the run in ${of.path} is no longer in ${before}.`;
-  throw new LabError('usage', what, `Say where it is now: --${option} DIR.`);
+  throw new LabError('usage', what, `Say where it is now: --${option} ${recorded.endsWith('.gguf') ? 'FILE.gguf' : 'DIR'}.`);
 }
 
-const isPolicy = (folder: string): boolean => existsSync(join(folder, 'config.json'));
+const isPolicy = (path: string): boolean => existsSync(join(path, 'config.json')) || (path.endsWith('.gguf') && existsSync(path));
 
 /** More than these are not looked through. */
 const mostFolders = 200;

@@ -7,7 +7,10 @@ export interface Command extends CommandSpec {
   run(args: Arguments, out: Output): Promise<number | void>;
 }
 
-const model: OptionSpec = { value: 'DIR', help: 'Hugging Face folder: config.json, model.safetensors (default: the bundled policy)' };
+const model: OptionSpec = {
+  value: 'DIR|FILE.gguf',
+  help: 'Hugging Face folder (config.json, model.safetensors) or GGUF file (default: the bundled policy)',
+};
 /** Of every command that continues: what differs is found by run/identity.ts, and its refusal names the parts. */
 const accept: OptionSpec = {
   value: 'PARTS',
@@ -36,7 +39,7 @@ export const commands: readonly Command[] = [
       steps: { value: 'N', help: 'steps of the whole run (the recipe’s)' },
       seed: { value: 'S', help: 'seed of the run (the recipe’s)' },
       task: { value: 'ID', help: 'the task to train on (the recipe’s)' },
-      teacher: { value: 'DIR', help: 'with --recipe distill: the trained policy whose right replies are learnt' },
+      teacher: { value: 'DIR|FILE.gguf', help: 'with --recipe distill: the trained policy whose right replies are learnt' },
       'lora-rank': { value: 'R', help: 'train low-rank adapters of this rank instead of all parameters; 0 is off (the recipe’s)' },
       'lora-alpha': { value: 'A', help: 'with --lora-rank: scale of the adapters, over the rank (twice the rank)' },
       model,
@@ -106,7 +109,7 @@ export const commands: readonly Command[] = [
     options: {
       model,
       'template-args': templateArgs,
-      base: { value: 'DIR', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
+      base: { value: 'DIR|FILE.gguf', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
       data: { value: 'FILE.jsonl', help: 'questions: "question" or "problem", and "answer" (default: held-out ones of --task)' },
       task: { value: 'ID', help: 'without --data: the task to ask (addition)' },
       personas: { value: 'FILE.json', help: 'personas to ask under (default: the bundled world)' },

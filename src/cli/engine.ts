@@ -17,7 +17,7 @@ import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { Weights } from '../policy/weights.ts';
 import type { Arguments } from './arguments.ts';
 import { checkSetup } from './checks.ts';
-import { bundledPolicy, folderSource } from './folder.ts';
+import { bundledPolicy, policySource } from './folder.ts';
 import { notice } from './progress.ts';
 import { findAdapters } from './webgpu.ts';
 
@@ -71,7 +71,7 @@ export function modelFolder(args: Arguments): string {
 
 /** Says what the files of the policy say that cannot be. @param told arguments of its chat template */
 export async function readPolicy(folder: string, told?: TemplateSettings['arguments']): Promise<Policy> {
-  const policy = await loadPolicy(await folderSource(folder));
+  const policy = await loadPolicy(await policySource(folder));
   for (const sentence of policy.notices) notice(sentence);
   return { ...policy, tokenizer: policy.tokenizer?.withArguments(told) ?? null };
 }

@@ -25,7 +25,7 @@ import { taskById } from '../tasks/index.ts';
 import { Arguments } from './arguments.ts';
 import { chosenEngine, openEngine } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
-import { folderSource } from './folder.ts';
+import { policySource } from './folder.ts';
 import { Output } from './output.ts';
 import { holdFolder } from './folder-lock.ts';
 import { readJson, replaceFile, sealedJson } from './files.ts';
@@ -215,7 +215,7 @@ async function candidate(
   engineRequest: EngineRequest,
   onOpen: (info: EngineInfo) => void = () => {},
 ): Promise<Examined> {
-  const material = await loadPolicy(await folderSource(folder));
+  const material = await loadPolicy(await policySource(folder));
   const { config, weights, tokenizer } = material;
   if (!tokenizer) throw new Error(`no tokenizer in ${folder}, which was trained from`);
   return {

@@ -27,7 +27,7 @@ import { sha256 } from '../policy/sha256.ts';
 import { shellWord, type Arguments } from './arguments.ts';
 import { readJson, readSealed, readWhole, replaceFile } from './files.ts';
 import { holdFolder } from './folder-lock.ts';
-import { bundledPolicy, folderSource } from './folder.ts';
+import { bundledPolicy, policySource } from './folder.ts';
 import { tryFolder } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
@@ -212,7 +212,7 @@ function chosenMethods(args: Arguments, quick: boolean) {
 
 /** Identifies a policy by its parts. @throws LabError where it is not one that can be trained */
 async function readBase(folder: string): Promise<BasePolicy> {
-  const policy = await loadPolicy(await folderSource(folder));
+  const policy = await loadPolicy(await policySource(folder));
   if (!policy.tokenizer)
     throw new LabError('config', `${folder} has no tokenizer.json, so nothing can be asked of it.`, 'Give --base another folder.');
   const parts = await fingerprintOf(policy);

@@ -17,7 +17,7 @@ import { shellWord, type Arguments } from './arguments.ts';
 import { findPolicy } from './base.ts';
 import { modelFolder, templateArguments } from './engine.ts';
 import { readJson } from './files.ts';
-import { folderSource } from './folder.ts';
+import { policySource } from './folder.ts';
 import { notice } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import { fileOfRun, isFile, runFileOf } from './saved-run.ts';
@@ -53,7 +53,7 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
     const given = { ...settings, ...givenSettings(args), ...decided };
     const recipe = 'recipe' in given ? { recipe: given.recipe } : {};
     const config = parseRunConfig(
-      changedSettings(parseRunConfig({ ...usual, ...recipe }), { ...given, policy: (await folderSource(model)).id }),
+      changedSettings(parseRunConfig({ ...usual, ...recipe }), { ...given, policy: (await policySource(model)).id }),
     );
     checkTeacher(args, config, teacher);
     return {

@@ -9,6 +9,7 @@ import { heldOutMetrics } from '../evaluate/held-out.ts';
 import { personaPlace } from '../persona/place.ts';
 import { personas, voices } from '../persona/world.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
+import type { PolicySource } from '../policy/source.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { EndWatch } from '../rl/ends.ts';
@@ -22,7 +23,7 @@ import { runSteps, type RunEvent } from '../run/loop.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import type { Question } from '../tasks/question.ts';
 import { openEngine } from './engine.ts';
-import { folderSource, writePolicyFolder } from './folder.ts';
+import { policySource, writePolicyFolder } from './folder.ts';
 import { notice } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { HeldOutLine, MetricsLine } from './step-log.ts';
@@ -48,6 +49,8 @@ export class TrainingRun {
 
   private constructor(
     private readonly material: RunMaterial,
+    /** What the policy is of: its tokenizer's files go into the trained one's folder. */
+    private readonly base: PolicySource,
     readonly engine: PolicyEngine,
     private readonly teacher: PolicyEngine | null,
     private state: TrainerState,
@@ -101,7 +104,7 @@ export class TrainingRun {
     });
     if (!saved) await folder.begin({ ...start, config });
     if (plan.keepsRollouts) await folder.keepRollouts();
-    return new TrainingRun(material, engine, taught?.engine ?? null, start.trainer);
+    return new TrainingRun(material, await policySource(model), engine, taught?.engine ?? null, start.trainer);
   }
 
   get config(): RunConfig {
@@ -155,9 +158,9 @@ export class TrainingRun {
   /** At the end: the last checkpoint, and the policy as a folder. */
   async finish(): Promise<void> {
     await this.save();
-    const { policy, plan } = this.material;
+    const { policy } = this.material;
     const { weights } = await this.engine.exportState();
-    await this.folder.writePolicy((fresh) => writePolicyFolder(fresh, policy.config, weights, plan.model));
+    await this.folder.writePolicy((fresh) => writePolicyFolder(fresh, policy.config, weights, this.base));
   }
 
   dispose(): void {
@@ -186,7 +189,7 @@ interface Taught {
 
 /** @throws LabError 'config' for a teacher whose tokens are not the policy's */
 async function openTeacher(folder: string, { config, tokenizer }: Policy, engineRequest: EngineRequest): Promise<Taught> {
-  const teacher = await loadPolicy(await folderSource(folder));
+  const teacher = await loadPolicy(await policySource(folder));
   const sample = 'You are a careful teacher. What is 12 + 30? \\boxed{42}';
   const same =
     teacher.config.vocabSize === config.vocabSize && String(teacher.tokenizer?.encode(sample)) === String(tokenizer?.encode(sample));

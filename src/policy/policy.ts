@@ -1,4 +1,4 @@
-/** A policy, whole: configuration, weights and tokenizer, read from the files of a Hugging Face checkpoint. */
+/** A policy, whole: configuration, weights and tokenizer, read from the files of a Hugging Face checkpoint, or of what stands for one (`gguf.ts`). */
 import { LabError } from '../errors.ts';
 import { parseJsonBytes } from '../json.ts';
 import { parsePolicyConfig, type PolicyConfig } from './config.ts';
@@ -97,7 +97,8 @@ async function readTokenizer(source: PolicySource): Promise<Tokenizer | null> {
 }
 
 /** One file, or the shards that model.safetensors.index.json names. */
-async function readTensors(source: PolicySource): Promise<Map<string, Tensor>> {
+async function readTensors(source: PolicySource): Promise<ReadonlyMap<string, Tensor>> {
+  if (source.tensors) return source.tensors();
   const single = await openFile(source, 'model.safetensors');
   if (single) return (await readSafetensors(single)).tensors;
   const index = await readJson(source, 'model.safetensors.index.json');

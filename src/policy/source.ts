@@ -3,6 +3,7 @@ import { limitedBody } from '../body.ts';
 import { LabError } from '../errors.ts';
 import { bytesFile, type PolicyFile } from './file.ts';
 import { httpFile, isPage } from './http-file.ts';
+import type { Tensor } from './tensor.ts';
 
 export interface PolicySource {
   /** A name for the reader: "permix-tiny", a folder, a hub id. */
@@ -13,6 +14,8 @@ export interface PolicySource {
   read(path: string): Promise<Uint8Array | null>;
   /** The same, read by range, and of any size; without it weights are read whole. @throws LabError `network` */
   open?(path: string): Promise<PolicyFile | null>;
+  /** The weights by their Hugging Face names, where they lie in no safetensors files. */
+  tensors?(): Promise<ReadonlyMap<string, Tensor>>;
 }
 
 /** A file of weights, by range where the source can. */

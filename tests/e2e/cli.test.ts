@@ -233,6 +233,32 @@ describe('wrong usage ends with 2 and a sentence', () => {
   });
 });
 
+describe('a GGUF file', () => {
+  const model = 'tests/fixtures/gguf/llama.gguf';
+
+  it('is trained into a folder that says what it says, and the run goes on', async () => {
+    const [run, config] = [join(scratch, 'from-gguf'), join(scratch, 'from-gguf.json')];
+    await writeFile(config, JSON.stringify({ sampling: { maxNewTokens: 6 }, optim: { learningRate: 0 } }));
+    const begin = ['train', '--recipe', 'rlvr', '--config', config, '--steps', '1', '--held-out', '0', '--backend', 'cpu'];
+    expect((await permix([...begin, '--model', model, '--out', run])).code).toBe(0);
+    expect((await permix(['train', '--resume', '--steps', '2', '--out', run])).code).toBe(0);
+    const asked = ['generate', '--prompt', 'It', '--max-new', '5', '--greedy', '--backend', 'cpu'];
+    expect(await one(...asked, '--model', join(run, 'policy'))).toEqual(await one(...asked, '--model', model));
+  });
+
+  it('that is none, or not there, is named', async () => {
+    const other = join(scratch, 'other.gguf');
+    await writeFile(other, 'GGML, an older one');
+    for (const [path, sentence] of [
+      [other, /other\.gguf is no GGUF file/],
+      [join(scratch, 'none.gguf'), /There is no folder .*none\.gguf/],
+    ] as const) {
+      const { code, stderr } = await permix(['logits', '--model', path, '--tokens', '1']);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(sentence)]);
+    }
+  });
+});
+
 describe('a broken policy ends with 1 and a sentence', () => {
   const cases: readonly (readonly [string, (folder: string) => Promise<void>, RegExp])[] = [
     ['a truncated safetensors file', async (folder) => cut(join(folder, 'model.safetensors'), 0.5), /model\.safetensors is broken/],

@@ -19,3 +19,9 @@ export function sharedLines<T>(path: string): T[] | null {
     .split('\n')
     .map((line) => JSON.parse(line) as T);
 }
+
+/** Where a file below ../shared is, or null. */
+export function sharedFile(path: string): string | null {
+  const file = resolve(folder, path);
+  return existsSync(file) ? file : null;
+}

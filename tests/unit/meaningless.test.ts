@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { writePolicyFolder } from '../../src/cli/folder.ts';
+import { folderSource, writePolicyFolder } from '../../src/cli/folder.ts';
 import { checkChoice, checkLogits } from '../../src/engine/check.ts';
 import { createEngine } from '../../src/engine/create.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
@@ -17,7 +17,9 @@ it.each([NaN, Infinity, -Infinity])('weights with %s in them are not saved', asy
   const folder = join(tmpdir(), `permix-never-${process.pid}`);
   const name = 'model.norm.weight';
   const broken = { ...weights, [name]: weights[name]!.map((w, i) => (i === 3 ? value : w)) };
-  await expect(writePolicyFolder(folder, tinyConfig, broken, '.')).rejects.toThrow(/not saved to .*: number 3 of model\.norm\.weight is/);
+  await expect(writePolicyFolder(folder, tinyConfig, broken, await folderSource('.'))).rejects.toThrow(
+    /not saved to .*: number 3 of model\.norm\.weight is/,
+  );
   expect(existsSync(folder)).toBe(false);
 });
 
