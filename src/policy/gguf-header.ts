@@ -126,7 +126,9 @@ function readTensors(header: Cursor, file: PolicyFile, count: number, alignment:
 function typeOf(header: Cursor, type: number): { readonly dtype: string; readonly format: TensorFormat } {
   const format = formats[type];
   if (format) return { dtype: format.toUpperCase(), format };
-  const supported = Object.values(formats).map((name) => name.toUpperCase()).join(', ');
+  const supported = Object.values(formats)
+    .map((name) => name.toUpperCase())
+    .join(', ');
   const name = otherTypes[type];
   return header.refuse(
     name ? `it is stored as ${name}, which is not read` : `its type is ${type}, which is none`,

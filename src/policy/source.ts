@@ -31,7 +31,7 @@ export const maxFileBytes = 2 ** 31 - 1;
 /** Of everything but weights: no tokenizer, configuration or template has a tenth of it. */
 export const maxTextBytes = 200_000_000;
 
-const isWeights = (file: string): boolean => file.endsWith('.safetensors');
+const isWeights = (file: string): boolean => /\.(safetensors|gguf)$/i.test(file);
 
 /** @throws LabError `memory` for a file that cannot be read whole */
 function checkFileSize(file: string, bytes: number): void {

@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +14,7 @@ import { parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
 import { blobFile, bytesFile } from '../../src/policy/file.ts';
 import { ggufSource } from '../../src/policy/gguf.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
+import { fetchSource } from '../../src/policy/source.ts';
 import type { Weights } from '../../src/policy/weights.ts';
 import { ggufFile, ggufText, type GgufParts, type GgufTensor, type Raw } from '../helpers/gguf-file.ts';
 
@@ -154,6 +157,42 @@ describe('a GGUF', () => {
     const { config, tokenizer, notices } = await loadPolicy(source);
     expect([config.tied, config.kvHeads, config.eosIds, notices]).toEqual([true, 2, [4], []]);
     expect([...tokenizer!.encode('abc<|end|>')]).toEqual([3, 2, 4]);
+  });
+
+  it("gives a Llama's heads in any range, which never ends where a row does", async () => {
+    const source = await policySource(`${folder}llama.gguf`);
+    const queries = (await source.tensors!()).get('model.layers.1.self_attn.q_proj.weight')!;
+    const whole = await queries.read(0, queries.byteLength);
+    for (const [from, to] of [
+      [0, 1],
+      [63, 65],
+      [510, 1030],
+      [700, 2048],
+      [2047, 2048],
+    ] as const)
+      expect(await queries.read(from, to)).toEqual(whole.subarray(from, to));
+    expect(queries.byteLength).toBe(2048);
+  });
+
+  it('is read from a server in ranges, or whole', async () => {
+    const bytes = readFileSync(`${folder}qwen3.gguf`);
+    let asked = 0;
+    const server = createServer((request, response) => {
+      asked += 1;
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      if (request.url === '/whole/x.gguf' || from === undefined) return void response.end(bytes);
+      const end = Math.min(Number(to), bytes.length - 1);
+      response.writeHead(206, { 'content-range': `bytes ${from}-${end}/${bytes.length}` }).end(bytes.subarray(Number(from), end + 1));
+    }).listen(0);
+    const { port } = server.address() as AddressInfo;
+    const local = await loadPolicy(await policySource(`${folder}qwen3.gguf`));
+    for (const way of ['ranges', 'whole']) {
+      const file = await fetchSource('far', `http://127.0.0.1:${port}/${way}`).open!('x.gguf');
+      const far = await loadPolicy(await ggufSource('qwen3', file!));
+      expect([far.config, far.weights, far.files]).toEqual([local.config, local.weights, local.files]);
+    }
+    expect(asked).toBeGreaterThan(1);
+    server.close();
   });
 
   it('may have a vocabulary longer than what is read of it first', async () => {

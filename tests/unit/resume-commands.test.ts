@@ -193,6 +193,21 @@ describe('permix train --resume', () => {
   };
   const metrics = () => readFile(join(at, 'out', 'metrics.jsonl'), 'utf8');
 
+  it('finds a GGUF file under another name, and not another one', async () => {
+    const [file, other] = ['x.gguf', 'y.gguf'].map((name) => join(at, name)) as [string, string];
+    await cp('tests/fixtures/gguf/llama.gguf', file);
+    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, ...small }));
+    await training('--config', join(at, 'small.json'), '--model', file, '--backend', 'cpu');
+    await rm(file);
+    await cp('tests/fixtures/gguf/qwen3.gguf', other);
+    expect(await refusal(training('--resume', '--steps', '2'))).toMatch(
+      /is no longer in .*x\.gguf\. Say where it is now: --model FILE\.gguf/,
+    );
+    await cp('tests/fixtures/gguf/llama.gguf', other);
+    await training('--resume', '--steps', '2');
+    expect((await metrics()).trim().split('\n')).toHaveLength(2);
+  });
+
   it('leaves no folder behind where the machine has no room for the run', async () => {
     await writeFile(join(at, 'large.json'), JSON.stringify({ recipe: 'rlvr', promptsPerStep: 1024, groupSize: 256 }));
     const refused = training('--config', join(at, 'large.json'), '--model', 'public/models/permix-tiny', '--backend', 'wasm');
