@@ -82,7 +82,7 @@ function readHeader(header: Cursor, file: PolicyFile): GgufHeader {
   header.place = '';
   const parts = metadata.get('split.count');
   if (typeof parts === 'number' && parts > 1) {
-    return header.refuse(`it is one of ${parts} parts`, 'Join them with llama.cpp: llama-gguf-split --merge FIRST-PART OUT.gguf.');
+    return header.refuse(`it is one of ${parts} parts`, 'Join them into one file with llama-gguf-split of llama.cpp.');
   }
   const alignment = metadata.get('general.alignment') ?? 32;
   if (typeof alignment !== 'number' || alignment < 1 || alignment > 2 ** 16 || !Number.isInteger(Math.log2(alignment))) {
@@ -164,7 +164,8 @@ class Cursor {
   }
 
   refuse(what: string, next: string): never {
-    throw new LabError('format', `${this.file}${this.place && `, ${this.place}`}: ${what}.`, next);
+    // Names are a stranger's, and may hold anything that a terminal obeys.
+    throw new LabError('format', `${this.file}${this.place && `, ${this.place}`}: ${what}.`.replace(/\p{C}+/gu, ' '), next);
   }
 
   broken(what: string): never {

@@ -10,7 +10,7 @@ export class GgufMetadata {
 
   /** @throws LabError 'format', always */
   refuse(what: string, next = 'Check the file, or fetch it again.'): never {
-    throw new LabError('format', `${this.file}: ${what}.`, next);
+    throw new LabError('format', `${this.file}: ${what}.`.replace(/\p{C}+/gu, ' '), next);
   }
 
   text(key: string): string | null {

@@ -333,6 +333,8 @@ describe('a GGUF', () => {
       saying(['tokenizer.ggml.merges', ['a c']]),
       /made\.gguf: merge 1 of tokenizer\.ggml\.merges has "ac", which is no token/,
     ],
+    ['a name that a terminal obeys', withTensor(1, { name: '\u001b[2Jx\n', type: 77 }), /tensor 2 \( \[2Jx \): its type is 77/],
+    ['a foreign name that a terminal obeys', { ...right, tensors: [...tensors, tensor('\u001b[2Jx', 4)] }, /has no tensor {2}\[2Jx\. /],
     ['a template that is none', saying(['tokenizer.chat_template', '{% for %}']), /not valid Jinja/],
     ['more tokens than rows', withRows(5), /tokenizer\.ggml\.tokens has 6 tokens, for which token_embd\.weight has 5 rows/],
   ])('is refused in a sentence: %s', async (_, parts, sentence) => {
