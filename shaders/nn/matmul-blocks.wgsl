@@ -20,6 +20,7 @@ struct Params {
   span: u32,      // k of one split, a multiple of what one step of the loop takes
   splits: u32,
   limited: u32,   // 1: rows at or beyond row_limit[0] are not computed
+  scale: f32,     // of the product, before anything is added
 }
 
 const A_ALONG_K = true;

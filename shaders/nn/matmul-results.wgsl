@@ -1,7 +1,7 @@
 // What becomes of a matrix product: the entry points of matmul.wgsl and matmul-direct.wgsl, which bring `product`.
 // Reading, shapes and kinds are in matmul-blocks.wgsl.
 //
-//   multiply          C [m, n] = A B (+ bias [n]) (+ residual [m, n]) (+ C)
+//   multiply          C [m, n] = scale A B (+ bias [n]) (+ residual [m, n]) (+ C)
 //                     or, of split z, partials [splits, m, n]
 //   join              C likewise from partials, in the order of the splits
 //   gate_up           act [m, f] = silu(g) u, where (g | u) = A Bt, B [2 f, k];  gate_up_saving also writes (g | u) [m, 2 f]
@@ -73,7 +73,7 @@ fn put_row(rows: u32, row: u32, column: u32, split: u32, quad: vec4f) {
 }
 
 fn finished(sum: Result, at: u32, column: u32) -> Result {
-  var value = sum;
+  var value = sum * params.scale;
   if (ADD_BIAS) {
     value += bias[column];
   }

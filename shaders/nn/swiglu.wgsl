@@ -1,8 +1,10 @@
 // SwiGLU once more, from gate and up as the forward pass kept them: act = silu(g) u. The backward pass asks for it where it
 // needs it, because keeping [N, F] of every layer costs more memory than this costs time.
 //
-// gate_up [N, 2 F] (gate | up), act [N, F]. One invocation per Quad of act. The forward and the gradient are in
-// nn/matmul-results.wgsl. Test: tests/gpu/matmul.test.ts.
+// gate_up [N, 2 F] (gate | up), act [N, F]. One invocation per Quad of act. As a rule forward and gradient are part of the products
+// (nn/matmul-results.wgsl); where an adapter adds to what the product says, the gradient comes here instead:
+//   backward  (g | u) becomes (da u silu'(g) | da silu(g)) in place, silu'(g) = s (1 + g (1 - s)), s = 1 / (1 + exp(-g))
+// Test: tests/gpu/matmul.test.ts.
 
 // #include "lib/workgroup.wgsl"
 // #include "lib/quads.wgsl"
@@ -30,4 +32,27 @@ fn activate(
   let gate = gate_up[at + row * params.width];
   let up = gate_up[at + (row + 1u) * params.width];
   act[at] = gate * up / (1.0 + exp(-gate));
+}
+
+@group(0) @binding(3) var<storage, read> d_act: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> gradient: array<Quad>;
+
+@compute @workgroup_size(LANES)
+fn backward(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = workgroup_index(id, count) * LANES + lane;
+  let row = at / params.width;
+  if (row >= params.rows) {
+    return;
+  }
+  let gate = gradient[at + row * params.width];
+  let up = gradient[at + (row + 1u) * params.width];
+  // Stops short of the infinity that exp(-x) would be.
+  let weight = 1.0 / (1.0 + exp(min(-gate, Quad(80.0))));
+  let da = d_act[at];
+  gradient[at + row * params.width] = da * up * weight * (1.0 + gate * (1.0 - weight));
+  gradient[at + (row + 1u) * params.width] = da * gate * weight;
 }

@@ -59,3 +59,22 @@ export function initialAdapters(config: PolicyConfig, { rank, seed }: LoraSetup)
   });
   return adapters;
 }
+
+/** W + (alpha / rank) B A of every adapted matrix, in float32; the other weights are those of the base. */
+export function mergedWeights(config: PolicyConfig, base: Weights, adapters: Weights, { rank, alpha }: LoraSpec): Weights {
+  const merged: Record<string, Float32Array> = { ...base };
+  const scale = alpha / rank;
+  for (const { name, out, in: inside, a, b } of adaptedMatrices(config)) {
+    const values = base[name]!.slice();
+    const [down, up] = [adapters[a]!, adapters[b]!];
+    for (let o = 0; o < out; o++) {
+      for (let k = 0; k < rank; k++) {
+        const factor = scale * up[o * rank + k]!;
+        if (factor === 0) continue;
+        for (let i = 0; i < inside; i++) values[o * inside + i]! += factor * down[k * inside + i]!;
+      }
+    }
+    merged[name] = values;
+  }
+  return merged;
+}

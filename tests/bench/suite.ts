@@ -260,7 +260,7 @@ export class Suite {
     const [rows, width] = [32, 256];
     const machine = { config, software: false, tuning: tuningFor({ adapter: '', software: false }) };
     const shape = { rows, width, completionWidth: width / 2, microBatchRows: 0, withReference: false };
-    const { total } = planMemory(machine, policyLayout(config, Infinity), shape, Infinity);
+    const { total } = planMemory(machine, { layout: policyLayout(config, Infinity), adapters: null }, shape, Infinity);
     this.rows.add('trainStep.memory.planned', 'fused', [(total - learnedBytes(config) - activationBytes(config, rows * width)) / 2 ** 20]);
   }
 

@@ -2,10 +2,11 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createEngine } from '../../src/engine/create.ts';
 import type { Sampling, TrainBatch } from '../../src/engine/engine.ts';
+import type { FusedEngine } from '../../src/engine/fused/engine.ts';
 import { tokenDistribution } from '../../src/engine/sampler.ts';
 import { counterUniform } from '../../src/random/counter.ts';
 import { completionMask, completionOf } from '../../src/rl/batch.ts';
-import { integers } from '../helpers/numbers.ts';
+import { expectClose, integers } from '../helpers/numbers.ts';
 import { livelyWeights } from '../helpers/reference-decoder.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
 import { expectSameUpdates, forcedBatch, forcedObjective, forcedOptim, trainForced } from '../helpers/forced-run.ts';
@@ -79,12 +80,57 @@ describe('thirty steps on given tokens', () => {
     expect(states[0]!.optimSteps).toBe(4);
   });
 
+  it('LoRA: the reference is the base without adapters, or the adapters as they were, and rollouts come from what is trained', async () => {
+    const lora = { rank: 2, alpha: 8, seed: 5 };
+    const weights = livelyWeights(tinyConfig, 5);
+    const make = async (own = weights, setup: typeof lora | null = lora) =>
+      (await createEngine({ config: tinyConfig, weights: own, engine: 'fused', backend: 'webgpu', lora: setup })) as FusedEngine;
+    const batch = forcedBatch(7, tinyConfig.vocabSize);
+    const scores = async (engine: Awaited<ReturnType<typeof make>>, policy: 'current' | 'reference') =>
+      (await engine.score(batch, { temperature: 1, policy })).logprobs;
+    const engine = await make();
+    const base = await scores(engine, 'current');
+    const before = engine.memory;
+    // A copy of the same numbers is known as the base, too.
+    await engine.setReference(Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, values.slice()])));
+    expect(engine.memory.reference).toBe(0);
+    for (let step = 0; step < 3; step++) await engine.step(forcedBatch(step, tinyConfig.vocabSize), forcedObjective, forcedOptim);
+    const trained = await scores(engine, 'current');
+    // Without adapters gate, up and SwiGLU are one dispatch, which rounds otherwise.
+    expectClose(await scores(engine, 'reference'), base, 'reference', { relative: 1e-5, absolute: 1e-5 });
+    expect(trained).not.toEqual(base);
+    // Gradients and moments are as large as the adapters, not as the policy.
+    expect(engine.memory.training).toBe(3 * (before.parameters - 4 * (await parametersOf(make))));
+
+    await engine.setReference();
+    await engine.step(forcedBatch(4, tinyConfig.vocabSize), forcedObjective, forcedOptim);
+    expect(await scores(engine, 'reference')).toEqual(trained);
+
+    // The merged policy answers as base and adapters do: greedily, token for token.
+    const prompts = [Int32Array.of(1, 2, 3), Int32Array.of(4)];
+    const sampling: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, maxNewTokens: 12, eosIds: [], seed: 1, step: 0, firstRow: 0 };
+    const { weights: merged } = await engine.exportState();
+    const said = await engine.generate({ prompts, repeats: 2, sampling });
+    engine.dispose();
+    const plain = await make(merged, null);
+    expect((await plain.generate({ prompts, repeats: 2, sampling })).tokens).toEqual(said.tokens);
+    plain.dispose();
+  });
+
   it('come out the same, bit for bit, a second time', async () => {
     const [first, second] = [await trainForced('fused', 'webgpu'), await trainForced('fused', 'webgpu')];
     expect(second.losses).toEqual(first.losses);
     for (const [name, values] of Object.entries(first.end)) expect(second.end[name], name).toEqual(values);
   });
 });
+
+/** Numbers in the arena of the parameters. */
+async function parametersOf(make: (own: undefined, setup: null) => Promise<FusedEngine>): Promise<number> {
+  const engine = await make(undefined, null);
+  const { parameters } = engine.memory;
+  engine.dispose();
+  return parameters / 4;
+}
 
 describe('rollouts', () => {
   it('are those of the portable engine, up to draws that fall on the border of two tokens', async () => {

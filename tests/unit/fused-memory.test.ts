@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TrainingShape } from '../../src/engine/engine.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
-import { policyLayout } from '../../src/engine/fused/layout.ts';
+import { adapterLayout, policyLayout } from '../../src/engine/fused/layout.ts';
 import { planMemory } from '../../src/engine/fused/memory-plan.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
@@ -12,7 +12,7 @@ import { tinyConfig } from '../helpers/tiny-policy.ts';
 const machine = (config: PolicyConfig) => ({ config, software: false, tuning: tuningFor({ adapter: '', software: false }) });
 const shape: TrainingShape = { rows: 128, width: 64, completionWidth: 32, microBatchRows: 0, withReference: true };
 const plan = (config: PolicyConfig, bindable: number, of: Partial<TrainingShape> = {}) =>
-  planMemory(machine(config), policyLayout(config, bindable), { ...shape, ...of }, bindable);
+  planMemory(machine(config), { layout: policyLayout(config, bindable), adapters: null }, { ...shape, ...of }, bindable);
 
 describe('the memory plan', () => {
   it('adds up weights, gradients, moments, reference and the buffers of a pass', () => {
@@ -28,6 +28,16 @@ describe('the memory plan', () => {
     for (const { name, bytes } of whole.passes) expect(bytes, name).toBeLessThan(places * tinyConfig.vocabSize * 4 + 2 ** 16);
     expect(plan(tinyConfig, 2 ** 30, { rows: 256 }).rowsPerPass).toBe(128);
     expect(plan(tinyConfig, 2 ** 30, { microBatchRows: 16 }).rowsPerPass).toBe(16);
+  });
+
+  it('counts of adapters what they are: no gradient, no moment and no reference of what is frozen', () => {
+    const layouts = { layout: policyLayout(tinyConfig, 2 ** 30), adapters: adapterLayout(tinyConfig, 2, 2 ** 30) };
+    const lora = planMemory(machine(tinyConfig), layouts, shape, 2 ** 30);
+    const whole = plan(tinyConfig, 2 ** 30);
+    const adapters = layouts.adapters.parts.reduce((sum, { length }) => sum + 4 * length, 0);
+    expect(lora.weights).toBe(whole.weights + adapters);
+    expect([lora.gradients, lora.moments, lora.reference]).toEqual([adapters, 2 * adapters, 0]);
+    expect(lora.passes.find(({ name }) => name === 'lora.inner')).toBeDefined();
   });
 
   it('keeps logits in chunks: a large vocabulary costs weights, not activations', () => {

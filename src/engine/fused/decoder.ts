@@ -4,15 +4,15 @@
  * Shapes: R rows of W places, N = R·W, D hidden, H query and K key/value heads of hd, Q = (H + 2K)·hd, F intermediate.
  */
 import type { Machine, RowShape, Views } from './machine.ts';
-import type { ParameterViews } from './machine.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
 import { attentionBackward, attentionForward } from './kernels/attention.ts';
 import { columnPartials } from './kernels/columns.ts';
 import { embedForward } from './kernels/embedding.ts';
-import { gateUpMatmul, matmul, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
+import { gateUpMatmul, swigluBackward, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
 import { headNormChunks, turnBackward, turnForward } from './kernels/turn.ts';
+import { linearForward, linearGradient, linearInput, type Gradients, type LinearForward, type PolicyViews } from './linear.ts';
 import type { PartialSums } from './partials.ts';
 
 /** What a pass leaves behind: everything for the backward pass, the prompts' keys and values for decoding, or only its result. */
@@ -63,18 +63,21 @@ function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowSh
 export function decoderForward(
   memory: Views,
   machine: Machine,
-  parameters: ParameterViews,
+  policy: PolicyViews,
   shape: RowShape,
   keep: Keep,
   works: Work[],
 ): BufferView {
-  const { config, tuning } = machine;
+  const { config } = machine;
+  const { parameters } = policy;
   const { rows, width } = shape;
   const n = rows * width;
   const { d, q, mixed, f } = widths(config);
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
   const lengths = memory.view('lengths', rows);
   const table = memory.view('rope', tablePositions(width) * headDim);
+  const linear = (name: string, layer: Omit<LinearForward, 'name' | 'rows'>) =>
+    linearForward(memory, machine, policy, { name, rows: n, ...layer });
   let out = layerBuffers(memory, machine, shape, keep, 0).x;
   works.push(embedForward({ tokens: memory.view('tokens', n), table: parameters.view('embedding'), x: out, rows: n, width: d }));
   for (let layer = 0; layer < config.layers; layer++) {
@@ -83,7 +86,7 @@ export function decoderForward(
     const bias = config.qkvBias ? { bias: p('qkvBias') } : {};
     works.push(
       rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }),
-      ...matmul({ kind: 'nt', m: n, n: q, k: d, a: b.normed, b: p('qkv'), c: b.raw, ...bias }, tuning),
+      ...linear(`${layer}.qkv`, { out: q, in: d, x: b.normed, y: b.raw, ...bias }),
       turnForward({
         raw: b.raw,
         turned: b.turned,
@@ -107,31 +110,62 @@ export function decoderForward(
         kvHeads,
         headDim,
       }),
-      ...matmul({ kind: 'nt', m: n, n: d, k: mixed, a: b.mixed, b: p('output'), c: b.h, residual: b.x }, tuning),
+      ...linear(`${layer}.output`, { out: d, in: mixed, x: b.mixed, y: b.h, residual: b.x }),
       rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }),
-      ...gateUpMatmul({ m: n, f, k: d, a: b.normed, b: p('gateUp'), act: b.act, ...(b.gateUp ? { gateUp: b.gateUp } : {}) }, tuning),
-      ...matmul({ kind: 'nt', m: n, n: d, k: f, a: b.act, b: p('down'), c: b.next, residual: b.h }, tuning),
+      ...gatedForward(memory, machine, policy, { layer, rows: n, x: b.normed, act: b.act, gateUp: b.gateUp ?? null }),
+      ...linear(`${layer}.down`, { out: d, in: f, x: b.act, y: b.next, residual: b.h }),
     );
     out = b.next;
   }
   return out;
 }
 
+export interface Gated {
+  readonly layer: number;
+  readonly rows: number;
+  /** [rows, D] */
+  readonly x: BufferView;
+  /** [rows, F] silu(gate) · up */
+  readonly act: BufferView;
+  /** [rows, 2F]; null: nobody asks for it afterwards. */
+  readonly gateUp: BufferView | null;
+  /** [1] i32: rows at or beyond it need not be right. */
+  readonly count?: BufferView;
+}
+
+/** gate, up and SwiGLU: one dispatch, unless an adapter adds to gate and up before they meet. */
+export function gatedForward(memory: Views, machine: Machine, policy: PolicyViews, gated: Gated): Work[] {
+  const { layer, rows, x, act, gateUp, count } = gated;
+  const { d, f } = widths(machine.config);
+  const name = `${layer}.gateUp`;
+  if (!policy.adapters) {
+    const saved = gateUp ? { gateUp } : {};
+    const limit = count ? { rows: count } : {};
+    return gateUpMatmul({ m: rows, f, k: d, a: x, b: policy.parameters.view(name), act, ...saved, ...limit }, machine.tuning);
+  }
+  const both = gateUp ?? memory.view('lora.gateUp', rows * 2 * f);
+  const limit = count ? { count } : {};
+  return [
+    ...linearForward(memory, machine, policy, { name, rows, out: 2 * f, in: d, x, y: both, ...limit }),
+    swigluForward({ gateUp: both, act, rows, f }),
+  ];
+}
+
 /**
- * d loss / d residual stream, in the buffer `dx` [N, D], -> the gradients of all parameters of the layers, added to `gradients`.
+ * d loss / d residual stream, in the buffer `dx` [N, D], -> the gradients of what the layers learn, added to `gradients`.
  * Norms and biases leave sums over chunks of places in `partials`. Afterwards `dx` is the gradient of the embedded tokens.
- * @param matrices false: gradients of norms and biases are left out too
  */
 export function decoderBackward(
   memory: Views,
   machine: Machine,
-  parameters: ParameterViews,
-  gradients: ParameterViews,
+  policy: PolicyViews,
+  gradients: Gradients,
   partials: PartialSums,
   shape: RowShape,
   works: Work[],
 ): void {
   const { config, tuning } = machine;
+  const { parameters } = policy;
   const { rows, width } = shape;
   const n = rows * width;
   const { d, q, mixed, f } = widths(config);
@@ -144,11 +178,10 @@ export function decoderBackward(
   const delta = memory.view('delta', n * heads);
   const dTurned = memory.view('scratch.wide', n * q);
   const splits = memory.view('splits', splitFloats(machine));
-  /** dW += dyᵀ x, for y = x Wᵀ */
-  const weightGradient = (name: string, dy: BufferView, out: number, x: BufferView, inside: number) =>
-    works.push(
-      ...matmul({ kind: 'tn', m: out, n: inside, k: n, a: dy, b: x, c: gradients.view(name), accumulate: true, partials: splits }, tuning),
-    );
+  const gradient = (name: string, dy: BufferView, out: number, x: BufferView, inside: number) =>
+    works.push(...linearGradient(memory, machine, policy, gradients, { name, rows: n, out, in: inside, dy, x, partials: splits }));
+  const input = (name: string, dy: BufferView, out: number, inputGradient: BufferView, inside: number) =>
+    works.push(...linearInput(memory, machine, policy, { name, rows: n, out, in: inside, dy, dx: inputGradient }));
   const normBackward = (name: string, x: BufferView, rstd: BufferView) =>
     works.push(
       rmsNormBackward({
@@ -168,17 +201,22 @@ export function decoderBackward(
     const p = (name: string) => parameters.view(`${layer}.${name}`);
 
     works.push(swigluForward({ gateUp: b.gateUp!, act: b.act, rows: n, f }));
-    weightGradient(`${layer}.down`, dx, d, b.act, f);
-    works.push(
-      ...swigluBackwardMatmul({ m: n, f, d, dy: dx, w: p('down'), gateUp: b.gateUp! }, tuning), // and its gradient from here on
-      ...matmul({ kind: 'nn', m: n, n: d, k: 2 * f, a: b.gateUp!, b: p('gateUp'), c: dNormed }, tuning),
-      rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }),
-    );
-    weightGradient(`${layer}.gateUp`, b.gateUp!, 2 * f, b.normed, d);
+    gradient(`${layer}.down`, dx, d, b.act, f);
+    // From here on gateUp is its own gradient.
+    if (policy.adapters) {
+      const dAct = b.act; // whose activations are not needed again
+      input(`${layer}.down`, dx, d, dAct, f);
+      works.push(swigluBackward({ gateUp: b.gateUp!, dAct, rows: n, f }));
+    } else {
+      works.push(...swigluBackwardMatmul({ m: n, f, d, dy: dx, w: p('down'), gateUp: b.gateUp! }, tuning));
+    }
+    works.push(rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }));
+    gradient(`${layer}.gateUp`, b.gateUp!, 2 * f, b.normed, d);
+    input(`${layer}.gateUp`, b.gateUp!, 2 * f, dNormed, d);
     normBackward(`${layer}.mlpNorm`, b.h, b.mlpRstd);
 
-    works.push(...matmul({ kind: 'nn', m: n, n: mixed, k: d, a: dx, b: p('output'), c: dMixed }, tuning));
-    weightGradient(`${layer}.output`, dx, d, b.mixed, mixed);
+    gradient(`${layer}.output`, dx, d, b.mixed, mixed);
+    input(`${layer}.output`, dx, d, dMixed, mixed);
     works.push(
       ...attentionBackward({
         turned: b.turned,
@@ -210,11 +248,9 @@ export function decoderBackward(
     );
     if (config.qkvBias)
       works.push(columnPartials({ x: dTurned, partials: partials.take(`${layer}.qkvBias`, chunksFor(n), q), rows: n, width: q }));
-    works.push(
-      ...matmul({ kind: 'nn', m: n, n: d, k: q, a: dTurned, b: p('qkv'), c: dNormed }, tuning),
-      rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }),
-    );
-    weightGradient(`${layer}.qkv`, dTurned, q, b.normed, d);
+    works.push(rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }));
+    gradient(`${layer}.qkv`, dTurned, q, b.normed, d);
+    input(`${layer}.qkv`, dTurned, q, dNormed, d);
     normBackward(`${layer}.attentionNorm`, b.x, b.attentionRstd);
   }
 }

@@ -37,13 +37,13 @@ import { lossBuffers, lossWorks, type LossInputs } from './head.ts';
 import { embeddingLists } from './kernels/embedding.ts';
 import { groupAdvantage } from './kernels/head.ts';
 import { tuningFor } from './kernels/tuning.ts';
-import { packArena } from './layout.ts';
 import { Learned } from './learned.ts';
-import { Arena, Pool, readBuffers } from './memory.ts';
+import { Pool, readBuffers, type Arena } from './memory.ts';
 import { maxPlaces, planMemory, rowsPerPass } from './memory-plan.ts';
 import type { PartialSums } from './partials.ts';
 import { assembled, embeddingWork, logitsPass, scorePass, trainPass, type FromRollouts } from './passes.ts';
 import { Plans } from './plans.ts';
+import { Reference } from './reference.ts';
 import { emptyRollouts, generateGroups, joinRollouts, type RolloutShape } from './rollouts.ts';
 
 const shorterRows = 'Use fewer rows per micro-batch (microBatchRows), or shorter completions.';
@@ -56,7 +56,7 @@ class OnDevice {
 export class FusedEngine implements PolicyEngine {
   private readonly calls: Calls;
   private readonly plans: Plans;
-  private reference: Arena | null = null;
+  private readonly reference: Reference;
   private rollouts: OnDevice | null = null;
   private ropeBuffer: GPUBuffer | null = null;
   private disposed = false;
@@ -75,9 +75,12 @@ export class FusedEngine implements PolicyEngine {
     private readonly machine: Machine,
     private readonly pool: Pool,
     private readonly learned: Learned,
+    /** What it was made with. */
+    private readonly own: Weights,
   ) {
     this.calls = new Calls(gpu.check, gpu.unlessLost);
     this.plans = new Plans(gpu.device, pool);
+    this.reference = new Reference(gpu.device, learned, () => this.plans.clear());
   }
 
   /** @param lora train low-rank adapters instead of all parameters  @param gpu released with the engine */
@@ -86,7 +89,7 @@ export class FusedEngine implements PolicyEngine {
     const info: EngineInfo = { engine: 'fused', backend: 'webgpu', adapter, software, features, limits, precision: 'f32' };
     const pool = new Pool(device);
     const learned = await gpu.unlessLost(Learned.create(device, config, weights, lora, pool, bindableBytes(device)));
-    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor(gpu) }, pool, learned);
+    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor(gpu) }, pool, learned, weights);
   }
 
   private get parameters(): Arena {
@@ -125,8 +128,8 @@ export class FusedEngine implements PolicyEngine {
     checkBatch(batch, this.config);
     const temperature = options.temperature > 0 ? options.temperature : 1;
     return this.calls.inTurn(async () => {
-      const parameters = options.policy === 'reference' ? this.reference : this.parameters;
-      if (!parameters) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
+      const current = options.policy === 'current';
+      const { policy } = current ? this.learned : this.reference;
       const { rows, completionWidth } = batch;
       const scores = { logprobs: new Float32Array(rows * completionWidth), entropies: new Float32Array(rows * completionWidth) };
       const { width, gridWidth, from } = this.shapeOf(batch);
@@ -134,8 +137,8 @@ export class FusedEngine implements PolicyEngine {
         const pass = passOf(batch, first, last, width, gridWidth);
         if (pass.counted === 0) continue;
         const start = from && { shape: from.shape, first };
-        const key = `score ${options.policy} ${shapeKey(pass.shape, start)} ${temperature}`;
-        const { plan } = await this.plans.get(key, shorterRows, scorePass(this.machine, parameters, pass.shape, start, temperature));
+        const key = `score ${current ? 'current' : this.reference.name} ${shapeKey(pass.shape, start)} ${temperature}`;
+        const { plan } = await this.plans.get(key, shorterRows, scorePass(this.machine, policy, pass.shape, start, temperature));
         if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
         this.upload(pass, start !== null);
         await this.run(plan);
@@ -176,7 +179,8 @@ export class FusedEngine implements PolicyEngine {
     }
     const enqueued = await this.calls.inTurn(async () => {
       const { from, width, gridWidth } = this.shapeOf(batch);
-      const { gradients } = await this.learned.prepare();
+      const { gradients, clear } = await this.learned.prepare();
+      const { policy } = this.learned;
       const settings: LossInputs = {
         objective,
         old: batch.oldLogprobs ? 'ratio' : from ? 'measure' : 'none',
@@ -196,21 +200,23 @@ export class FusedEngine implements PolicyEngine {
         const { plan, extra } = await this.plans.get(
           key,
           shorterRows,
-          trainPass(this.machine, this.parameters, gradients, pass.shape, start, settings),
+          trainPass(this.machine, policy, gradients, pass.shape, start, settings),
         );
         this.upload(pass, start !== null);
         const distinct = this.uploadTraining(batch, first, last, pass, extra.partials, start !== null);
         const started = performance.now();
         if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
         lossWorks(this.pool, pass.shape, settings).forEach((work, i) => plan.setParams(extra.lossAt + i, work.params));
-        const places = pass.shape.rows * pass.shape.width;
-        plan.setParams(extra.embeddingAt, embeddingWork(this.pool, this.machine, gradients, places, distinct).params);
+        if (extra.embeddingAt !== null) {
+          const places = pass.shape.rows * pass.shape.width;
+          plan.setParams(extra.embeddingAt, embeddingWork(this.pool, this.machine, gradients, places, distinct).params);
+        }
         const sums = this.pool.view('step.rows', batch.rows * rowColumns.length).buffer;
         const loss = lossBuffers(this.pool, pass.shape);
         const isFirst = passes === 0;
         const before = (encoder: GPUCommandEncoder) => {
           if (isFirst) {
-            gradients.clear(encoder);
+            clear(encoder);
             encoder.clearBuffer(sums);
           }
           // What the cells that do not count read.
@@ -231,7 +237,6 @@ export class FusedEngine implements PolicyEngine {
         works.push(...this.learned.updateWorks(memory, batch.rows, optim));
       });
       const started = performance.now();
-      this.learned.writeTables();
       this.learned.updateWorks(this.pool, batch.rows, optim).forEach((work, i) => {
         if (Object.keys(work.params).length > 0) update.plan.setParams(i, work.params);
       });
@@ -274,7 +279,7 @@ export class FusedEngine implements PolicyEngine {
     checkBatch({ rows: 1, width: tokens.length, completionWidth: 0, tokens, promptLengths: lengths, lengths }, this.config);
     return this.calls.inTurn(async () => {
       const width = bucket(tokens.length);
-      const { plan } = await this.plans.get(`logits ${width}`, shorterRows, logitsPass(this.machine, this.parameters, width));
+      const { plan } = await this.plans.get(`logits ${width}`, shorterRows, logitsPass(this.machine, this.learned.policy, width));
       const padded = new Int32Array(width);
       padded.set(tokens);
       this.write('tokens', padded);
@@ -287,17 +292,7 @@ export class FusedEngine implements PolicyEngine {
   }
 
   async setReference(weights?: Weights): Promise<void> {
-    return this.calls.inTurn(async () => {
-      const { device } = this.gpu;
-      const { layout } = this.parameters;
-      this.reference ??= await Arena.create(device, layout, 'reference');
-      if (weights) this.reference.write(packArena(layout, weights));
-      else {
-        const encoder = device.createCommandEncoder();
-        this.reference.copyFrom(this.parameters, encoder);
-        device.queue.submit([encoder.finish()]);
-      }
-    });
+    return this.calls.inTurn(() => this.reference.set(weights));
   }
 
   async exportState(): Promise<PolicyState> {
@@ -310,7 +305,7 @@ export class FusedEngine implements PolicyEngine {
   async importState(state: PolicyState): Promise<void> {
     return this.calls.inTurn(async () => {
       await this.stepsCounted;
-      await this.learned.importState(state);
+      await this.learned.importState(state, this.own);
     });
   }
 
@@ -320,17 +315,17 @@ export class FusedEngine implements PolicyEngine {
     this.plans.clear();
     this.pool.dispose();
     this.learned.dispose();
-    this.reference?.dispose();
+    this.reference.dispose();
     this.gpu.release();
   }
 
   planMemory(shape: TrainingShape): MemoryPlan {
-    return planMemory(this.machine, this.parameters.layout, shape, bindableBytes(this.gpu.device));
+    return planMemory(this.machine, this.learned.layouts, shape, bindableBytes(this.gpu.device));
   }
 
   /** Bytes of GPU memory held now: what computes, what training adds, the reference, and the buffers of the passes. */
   get memory(): { readonly parameters: number; readonly training: number; readonly reference: number; readonly passes: number } {
-    return { ...this.learned.memory, reference: this.reference?.bytes ?? 0, passes: this.pool.bytes };
+    return { ...this.learned.memory, reference: this.reference.bytes, passes: this.pool.bytes };
   }
 
   /** One submit: copies and clears, the plan, copies. Waits for nothing, unless every dispatch is timed. */
@@ -359,8 +354,8 @@ export class FusedEngine implements PolicyEngine {
   }
 
   private context() {
-    const { gpu, machine, parameters, pool, plans } = this;
-    return { device: gpu.device, machine, parameters, pool, plans, writeRope: () => this.writeRope() };
+    const { gpu, machine, learned, pool, plans } = this;
+    return { device: gpu.device, machine, policy: learned.policy, pool, plans, writeRope: () => this.writeRope() };
   }
 
   /** The padded shape of a batch's rows, and where they are if they still are on the GPU. */
@@ -377,7 +372,7 @@ export class FusedEngine implements PolicyEngine {
     const key = `${kind} ${width} ${completionWidth} ${rows}`;
     const known = this.rowsThatFit.get(key);
     if (known) return known;
-    const fit = rowsPerPass(this.machine, this.parameters.layout, rows, width, completionWidth, kind, bindableBytes(this.gpu.device));
+    const fit = rowsPerPass(this.machine, this.learned.layouts, rows, width, completionWidth, kind, bindableBytes(this.gpu.device));
     this.rowsThatFit.set(key, fit);
     return fit;
   }
@@ -401,7 +396,14 @@ export class FusedEngine implements PolicyEngine {
     this.writeRope();
   }
 
-  private uploadTraining(batch: TrainBatch, first: number, last: number, pass: Pass, partials: PartialSums, onDevice: boolean): number {
+  private uploadTraining(
+    batch: TrainBatch,
+    first: number,
+    last: number,
+    pass: Pass,
+    partials: PartialSums | null,
+    onDevice: boolean,
+  ): number {
     const grid = (values: ArrayLike<number>) => regrid(values, first, last, batch.completionWidth, pass.shape.completionWidth);
     this.write('inverse', pass.inverse);
     this.write('grid.mask', grid(batch.mask));
@@ -409,6 +411,7 @@ export class FusedEngine implements PolicyEngine {
     this.write('row.weight', batch.rowWeights.slice(first, last));
     if (batch.oldLogprobs && !onDevice) this.write('grid.old', grid(batch.oldLogprobs));
     if (batch.refLogprobs) this.write('grid.ref', grid(batch.refLogprobs));
+    if (!partials) return 0; // Embedding, norms and biases are frozen.
     const lists = embeddingLists(pass.tokens, pass.lengths, pass.shape.width);
     this.write('embedding.order', lists.order);
     this.write('embedding.starts', lists.starts);

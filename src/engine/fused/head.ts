@@ -14,6 +14,7 @@ import { widths } from './decoder.ts';
 import { clippedLoss, gatherCells, scatterCells, tokenLogprobBackward, tokenLogprobForward } from './kernels/head.ts';
 import { matmul } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
+import type { Gradients } from './linear.ts';
 import type { PartialSums } from './partials.ts';
 
 /** Logits of one chunk may take so much. */
@@ -148,12 +149,12 @@ export function lossWorks(memory: Views, shape: CellShape, { objective, old, ref
   );
 }
 
-/** Loss of the grid -> gradient of the residual stream, in `dx` [N, D], and of norm and head. Returns where the loss works lie. */
+/** Loss of the grid -> gradient of the residual stream, in `dx` [N, D], and of norm and head where they learn. Returns where the loss works lie. */
 export function headBackward(
   memory: Views,
   machine: Machine,
   parameters: ParameterViews,
-  gradients: ParameterViews,
+  gradients: Gradients,
   partials: PartialSums,
   shape: CellShape,
   b: HeadBuffers,
@@ -193,20 +194,13 @@ export function headBackward(
         { kind: 'nn', m: count, n: d, k: v, a: logits, b: parameters.view(headName(machine)), c: part(dNormed, first * d, count * d) },
         tuning,
       ),
-      ...matmul(
-        {
-          kind: 'tn',
-          m: v,
-          n: d,
-          k: count,
-          a: logits,
-          b: part(b.normed, first * d, count * d),
-          c: gradients.view(headName(machine)),
-          accumulate: true,
-        },
-        tuning,
-      ),
     );
+    // A head that is frozen has no gradient.
+    if (gradients.of === 'parameters') {
+      const c = gradients.views.view(headName(machine));
+      const of = { a: logits, b: part(b.normed, first * d, count * d), c, accumulate: true };
+      works.push(...matmul({ kind: 'tn', m: v, n: d, k: count, ...of }, tuning));
+    }
   }
   works.push(
     rmsNormBackward({

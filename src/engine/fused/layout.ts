@@ -5,6 +5,7 @@
  * An arena is as few buffers as the adapter's limits allow; a matrix never straddles two.
  */
 import { LabError } from '../../errors.ts';
+import { adaptedMatrices, adapterShapes } from '../../policy/adapters.ts';
 import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
 import type { Weights } from '../../policy/weights.ts';
 import { align } from '../gpu/work.ts';
@@ -17,8 +18,17 @@ export interface Slot {
   /** Floats from the start of that buffer; a multiple of 64. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** The parameters it is made of, one after the other, by Hugging Face name. */
-  readonly sources: readonly { readonly name: string; readonly offset: number; readonly length: number }[];
+  /** The parameters it is made of, by name; one after the other, or, where they have a stride, side by side. */
+  readonly sources: readonly Source[];
+}
+
+interface Source {
+  readonly name: string;
+  /** Floats from the start of the slot. */
+  readonly offset: number;
+  readonly length: number;
+  /** Of rows narrower than the slot's: floats of a row, and from one row to the next. */
+  readonly rows?: { readonly width: number; readonly stride: number };
 }
 
 export interface ArenaPart {
@@ -37,6 +47,8 @@ export interface Piece {
   readonly name: string;
   readonly shape: readonly number[];
   readonly sources: readonly string[];
+  /** The sources are blocks on its diagonal, each with so many columns; zeros elsewhere. */
+  readonly diagonal?: number;
 }
 
 const product = (shape: readonly number[]) => shape.reduce((total, n) => total * n, 1);
@@ -79,11 +91,30 @@ export function policyLayout(config: PolicyConfig, maxBytes: number): ArenaLayou
   return layOut(policyPieces(config), lengths, maxBytes);
 }
 
+/**
+ * Where the adapters of a policy lie: `0.qkv.a` [3 rank, d], the A of the projections one after the other, `0.qkv.b` [out, 3 rank], their B as
+ * blocks on a diagonal, and so for every product of the layers.
+ */
+export function adapterLayout(config: PolicyConfig, rank: number, maxBytes: number): ArenaLayout {
+  const adapted = new Map(adaptedMatrices(config).map((matrix) => [matrix.name, matrix]));
+  const pieces = policyPieces(config).flatMap(({ name, shape, sources }): Piece[] => {
+    const matrices = sources.flatMap((source) => adapted.get(source) ?? []);
+    if (matrices.length === 0) return [];
+    const stacked = rank * matrices.length;
+    return [
+      { name: `${name}.a`, shape: [stacked, shape[1]!], sources: matrices.map(({ a }) => a) },
+      { name: `${name}.b`, shape: [shape[0]!, stacked], sources: matrices.map(({ b }) => b), diagonal: rank },
+    ];
+  });
+  const lengths = new Map(adapterShapes(config, rank).map(({ name, shape }) => [name, product(shape)]));
+  return layOut(pieces, lengths, maxBytes);
+}
+
 /** @param lengths of the sources, in floats */
 export function layOut(pieces: readonly Piece[], lengths: ReadonlyMap<string, number>, maxBytes: number): ArenaLayout {
   const slots = new Map<string, Slot>();
   const parts: { length: number; decayed: number }[] = [{ length: 0, decayed: 0 }];
-  for (const { name, shape, sources } of pieces) {
+  for (const { name, shape, sources, diagonal } of pieces) {
     const bytes = product(shape) * 4;
     if (bytes > maxBytes) {
       throw new LabError(
@@ -95,11 +126,16 @@ export function layOut(pieces: readonly Piece[], lengths: ReadonlyMap<string, nu
     let current = parts.at(-1)!;
     if (current.length * 4 + align(bytes) > maxBytes) parts.push((current = { length: 0, decayed: 0 }));
     let inside = 0;
-    const placed = sources.map((source) => {
+    const placed = sources.map((source, block): Source => {
       const length = lengths.get(source)!;
-      const offset = inside;
-      inside += length;
-      return { name: source, offset, length };
+      if (diagonal === undefined) {
+        inside += length;
+        return { name: source, offset: inside - length, length };
+      }
+      const offset = inside + block * diagonal;
+      const stride = shape[1]!;
+      inside += (length / diagonal) * stride;
+      return { name: source, offset, length, rows: { width: diagonal, stride } };
     });
     slots.set(name, { name, part: parts.length - 1, offset: current.length, shape, sources: placed });
     current.length += align(bytes) / 4;
@@ -112,10 +148,13 @@ export function layOut(pieces: readonly Piece[], lengths: ReadonlyMap<string, nu
 export function packArena(layout: ArenaLayout, weights: Weights): Float32Array<ArrayBuffer>[] {
   const parts = layout.parts.map(({ length }) => new Float32Array(length));
   for (const slot of layout.slots.values()) {
-    for (const { name, offset, length } of slot.sources) {
+    for (const { name, offset, length, rows = { width: length, stride: length } } of slot.sources) {
       const values = weights[name];
       if (values?.length !== length) throw new Error(`${name} has ${values?.length} numbers, not ${length}`);
-      parts[slot.part]!.set(values, slot.offset + offset);
+      for (let row = 0; row * rows.width < length; row++) {
+        const from = row * rows.width;
+        parts[slot.part]!.set(values.subarray(from, from + rows.width), slot.offset + offset + row * rows.stride);
+      }
     }
   }
   return parts;
@@ -125,9 +164,13 @@ export function packArena(layout: ArenaLayout, weights: Weights): Float32Array<A
 export function unpackArena(layout: ArenaLayout, parts: readonly Float32Array[], names: readonly string[]): Weights {
   const found = new Map<string, Float32Array>();
   for (const slot of layout.slots.values()) {
-    for (const { name, offset, length } of slot.sources) {
-      const start = slot.offset + offset;
-      found.set(name, parts[slot.part]!.slice(start, start + length));
+    for (const { name, offset, length, rows = { width: length, stride: length } } of slot.sources) {
+      const values = new Float32Array(length);
+      for (let row = 0; row * rows.width < length; row++) {
+        const start = slot.offset + offset + row * rows.stride;
+        values.set(parts[slot.part]!.subarray(start, start + rows.width), row * rows.width);
+      }
+      found.set(name, values);
     }
   }
   return Object.fromEntries(names.map((name) => [name, found.get(name)!]));

@@ -11,11 +11,18 @@ import { align } from '../gpu/work.ts';
 import { bucket } from './batch.ts';
 import { cellBucket } from './head.ts';
 import type { ArenaLayout } from './layout.ts';
+import type { Gradients, PolicyViews } from './linear.ts';
 import { scorePass, trainPass } from './passes.ts';
 import { sizesOf } from './plans.ts';
 
 /** Places of one pass, unless the adapter's limits ask for fewer. */
 export const maxPlaces = 8192;
+
+/** Where what computes lies, and where its adapters do; null: all parameters are trained. */
+export interface Layouts {
+  readonly layout: ArenaLayout;
+  readonly adapters: ArenaLayout | null;
+}
 
 /** A layout without memory, for asking builders what they need. */
 export function imagined(layout: ArenaLayout): ParameterViews {
@@ -30,9 +37,11 @@ export function imagined(layout: ArenaLayout): ParameterViews {
 }
 
 /** Numbers of four bytes by buffer. */
-function passSizes(machine: Machine, layout: ArenaLayout, shape: CellShape, kind: 'train' | 'score'): Record<string, number> {
+function passSizes(machine: Machine, { layout, adapters }: Layouts, shape: CellShape, kind: 'train' | 'score'): Record<string, number> {
   const parameters = imagined(layout);
-  if (kind === 'score') return sizesOf(scorePass(machine, parameters, shape, null, 1));
+  const views = adapters && imagined(adapters);
+  const policy: PolicyViews = { parameters, adapters: views && { views, scale: 1 } };
+  if (kind === 'score') return sizesOf(scorePass(machine, policy, shape, null, 1));
   const objective: ObjectiveSpec = {
     term: 'clip',
     ratio: 'token',
@@ -43,7 +52,8 @@ function passSizes(machine: Machine, layout: ArenaLayout, shape: CellShape, kind
     entropyCoef: 0,
     temperature: 1,
   };
-  return sizesOf(trainPass(machine, parameters, parameters, shape, null, { objective, old: 'ratio', ref: true, stepTokens: 1 }));
+  const gradients: Gradients = views ? { of: 'adapters', views } : { of: 'parameters', views: parameters };
+  return sizesOf(trainPass(machine, policy, gradients, shape, null, { objective, old: 'ratio', ref: true, stepTokens: 1 }));
 }
 
 /**
@@ -52,7 +62,7 @@ function passSizes(machine: Machine, layout: ArenaLayout, shape: CellShape, kind
  */
 export function rowsPerPass(
   machine: Machine,
-  layout: ArenaLayout,
+  layouts: Layouts,
   rows: number,
   width: number,
   completionWidth: number,
@@ -61,7 +71,7 @@ export function rowsPerPass(
 ): number {
   for (let fit = Math.max(1, Math.min(rows, Math.floor(maxPlaces / width))); ; fit = Math.ceil(fit / 2)) {
     const shape = { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) };
-    const [name, length] = Object.entries(passSizes(machine, layout, shape, kind)).reduce((a, b) => (b[1] > a[1] ? b : a));
+    const [name, length] = Object.entries(passSizes(machine, layouts, shape, kind)).reduce((a, b) => (b[1] > a[1] ? b : a));
     if (length * 4 <= bindable) return fit;
     if (fit > 1) continue;
     throw new LabError(
@@ -73,19 +83,22 @@ export function rowsPerPass(
 }
 
 /** @throws LabError `webgpu` naming what does not fit and the dial */
-export function planMemory(machine: Machine, layout: ArenaLayout, shape: TrainingShape, bindable: number): MemoryPlan {
-  const arena = layout.parts.reduce((total, { length }) => total + length * 4, 0);
+export function planMemory(machine: Machine, layouts: Layouts, shape: TrainingShape, bindable: number): MemoryPlan {
+  const bytes = ({ parts }: ArenaLayout) => parts.reduce((total, { length }) => total + length * 4, 0);
+  const frozen = layouts.adapters ? bytes(layouts.layout) : 0;
+  const arena = bytes(layouts.adapters ?? layouts.layout);
   const width = bucket(shape.width);
   const completionWidth = bucket(shape.completionWidth);
-  const most = rowsPerPass(machine, layout, shape.rows, width, completionWidth, 'train', bindable);
+  const most = rowsPerPass(machine, layouts, shape.rows, width, completionWidth, 'train', bindable);
   const fit = shape.microBatchRows > 0 ? Math.min(shape.microBatchRows, most) : most;
-  const sizes = passSizes(machine, layout, { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) }, 'train');
+  const sizes = passSizes(machine, layouts, { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) }, 'train');
   const passes = Object.entries(sizes)
     .map(([name, length]) => ({ name, bytes: align(length * 4) }))
     .sort((a, b) => b.bytes - a.bytes);
-  const reference = shape.withReference ? arena : 0;
-  const total = 4 * arena + reference + passes.reduce((sum, { bytes }) => sum + bytes, 0);
-  return { weights: arena, gradients: arena, moments: 2 * arena, reference, passes, total, rowsPerPass: fit };
+  // Of adapters it is the base itself, without them.
+  const reference = shape.withReference && !layouts.adapters ? arena : 0;
+  const total = frozen + 4 * arena + reference + passes.reduce((sum, { bytes }) => sum + bytes, 0);
+  return { weights: frozen + arena, gradients: arena, moments: 2 * arena, reference, passes, total, rowsPerPass: fit };
 }
 
 function mebibytes(bytes: number): number {

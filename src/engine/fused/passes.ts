@@ -3,7 +3,7 @@
  * backward of a micro-batch (`train`). Here is the list of dispatches of one training pass, in order; what is uploaded for
  * it and when it runs is the engine's business.
  */
-import type { CellShape, Machine, ParameterViews, Views } from './machine.ts';
+import type { CellShape, Machine, Views } from './machine.ts';
 import type { Work } from '../gpu/work.ts';
 import type { Builder } from './plans.ts';
 import { decoderBackward, decoderForward } from './decoder.ts';
@@ -13,6 +13,7 @@ import { assembleRows } from './kernels/decode.ts';
 import { embedBackward } from './kernels/embedding.ts';
 import { matmul } from './kernels/matmul.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
+import type { Gradients, PolicyViews } from './linear.ts';
 import { PartialSums } from './partials.ts';
 import { rolloutBuffers, type RolloutShape } from './rollouts.ts';
 
@@ -51,23 +52,24 @@ export function assembled(memory: Views, { config }: Machine, shape: CellShape, 
  */
 export function scorePass(
   machine: Machine,
-  parameters: ParameterViews,
+  policy: PolicyViews,
   shape: CellShape,
   from: FromRollouts | null,
   temperature: number,
 ): Builder<void> {
   return (memory, works) => {
     works.push(...assembled(memory, machine, shape, from));
-    const x = decoderForward(memory, machine, parameters, shape, 'nothing', works);
-    headForward(memory, machine, parameters, shape, x, temperature, works);
+    const x = decoderForward(memory, machine, policy, shape, 'nothing', works);
+    headForward(memory, machine, policy.parameters, shape, x, temperature, works);
   };
 }
 
 /** The logits after the place in the buffer `places`, in the buffer `logits` [1, V]. */
-export function logitsPass(machine: Machine, parameters: ParameterViews, width: number): Builder<void> {
+export function logitsPass(machine: Machine, policy: PolicyViews, width: number): Builder<void> {
   const { hiddenSize: d, vocabSize: v, rmsNormEps: eps, tied } = machine.config;
+  const { parameters } = policy;
   return (memory, works) => {
-    const x = decoderForward(memory, machine, parameters, { rows: 1, width }, 'nothing', works);
+    const x = decoderForward(memory, machine, policy, { rows: 1, width }, 'nothing', works);
     const y = memory.view('scratch.normed', d);
     const rstd = memory.view('head.rstd', 1);
     works.push(
@@ -81,22 +83,22 @@ export function logitsPass(machine: Machine, parameters: ParameterViews, width: 
 }
 
 export interface TrainPass {
-  /** Dispatches of the loss and of the embedding's gradient, whose numbers change from step to step. */
+  /** Dispatches of the loss and of the embedding's gradient, whose numbers change from step to step; null: the embedding is frozen. */
   readonly lossAt: number;
-  readonly embeddingAt: number;
-  /** What the last dispatches add up. */
-  readonly partials: PartialSums;
+  readonly embeddingAt: number | null;
+  /** What the last dispatches add up; null: norms and biases are frozen. */
+  readonly partials: PartialSums | null;
 }
 
 /** The gradient of the embedding from that of its rows in the residual stream. Which tokens occur, and how many, is uploaded. */
-export function embeddingWork(memory: Views, { config }: Machine, gradients: ParameterViews, places: number, distinct: number): Work {
+export function embeddingWork(memory: Views, { config }: Machine, { views }: Gradients, places: number, distinct: number): Work {
   const most = Math.min(places, config.vocabSize);
   return embedBackward({
     order: memory.view('embedding.order', places),
     starts: memory.view('embedding.starts', most + 1),
     ids: memory.view('embedding.ids', most),
     dx: memory.view('dx', places * config.hiddenSize),
-    dTable: gradients.view('embedding'),
+    dTable: views.view('embedding'),
     distinct,
     width: config.hiddenSize,
   });
@@ -105,8 +107,8 @@ export function embeddingWork(memory: Views, { config }: Machine, gradients: Par
 /** Forward, loss, backward; the gradients are added to `gradients`. */
 export function trainPass(
   machine: Machine,
-  parameters: ParameterViews,
-  gradients: ParameterViews,
+  policy: PolicyViews,
+  gradients: Gradients,
   shape: CellShape,
   from: FromRollouts | null,
   settings: LossInputs,
@@ -114,15 +116,16 @@ export function trainPass(
   const { vocabSize } = machine.config;
   const n = shape.rows * shape.width;
   return (memory, works) => {
-    const partials = new PartialSums(gradients.layout, memory);
+    const partials = new PartialSums(policy.parameters.layout, memory);
     works.push(...assembled(memory, machine, shape, from));
-    const x = decoderForward(memory, machine, parameters, shape, 'all', works);
-    const head = headForward(memory, machine, parameters, shape, x, settings.objective.temperature, works);
-    const lossAt = headBackward(memory, machine, parameters, gradients, partials, shape, head, x, settings, works);
-    decoderBackward(memory, machine, parameters, gradients, partials, shape, works);
+    const x = decoderForward(memory, machine, policy, shape, 'all', works);
+    const head = headForward(memory, machine, policy.parameters, shape, x, settings.objective.temperature, works);
+    const lossAt = headBackward(memory, machine, policy.parameters, gradients, partials, shape, head, x, settings, works);
+    decoderBackward(memory, machine, policy, gradients, partials, shape, works);
+    if (gradients.of === 'adapters') return { lossAt, embeddingAt: null, partials: null };
     const embeddingAt = works.length;
     works.push(embeddingWork(memory, machine, gradients, n, Math.min(n, vocabSize)));
-    gradients.layout.parts.forEach((_, index) => {
+    gradients.views.layout.parts.forEach((_, index) => {
       const sections = partials.sections.filter((section) => section.part === index);
       if (sections.length === 0) return;
       works.push(
@@ -130,7 +133,7 @@ export function trainPass(
           partials: memory.view('partials', partials.used),
           table: memory.view(`partials.table.${index}`, partials.tableOf(index).length),
           sections,
-          gradients: gradients.part(index),
+          gradients: gradients.views.part(index),
         }),
       );
     });

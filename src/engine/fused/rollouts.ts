@@ -11,13 +11,14 @@ import type { GenerateProgress, GenerateRequest, Rollouts, Sampling } from '../e
 import type { Plan } from '../gpu/plan.ts';
 import { part, type BufferView, type Work } from '../gpu/work.ts';
 import { bucket, regrid } from './batch.ts';
-import { decoderForward, tablePositions, widths } from './decoder.ts';
+import { decoderForward, gatedForward, tablePositions, widths } from './decoder.ts';
 import { decodeAttention, rowsAt } from './kernels/attention.ts';
 import { advance, beginRollouts, sampleTokens } from './kernels/decode.ts';
 import { embedForward } from './kernels/embedding.ts';
-import { gateUpMatmul, matmul } from './kernels/matmul.ts';
+import { matmul } from './kernels/matmul.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
-import { copyInto, mapped, readBuffers, stagingFor, type Arena, type Pool } from './memory.ts';
+import { linearForward, type LinearForward, type PolicyViews } from './linear.ts';
+import { copyInto, mapped, readBuffers, stagingFor, type Pool } from './memory.ts';
 import type { Plans } from './plans.ts';
 
 /** Tokens per submit: bounds what runs without the host being able to stop it. */
@@ -91,11 +92,12 @@ function sampleAndAdvance(memory: Views, machine: Machine, shape: RolloutShape, 
 }
 
 /** Reads the prompts, and draws and stores the first token of every row. */
-function prefillWorks(memory: Views, machine: Machine, parameters: Arena, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
+function prefillWorks(memory: Views, machine: Machine, policy: PolicyViews, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
   const { config, tuning } = machine;
   const { groups, promptWidth, rows } = shape;
   const { hiddenSize: d, vocabSize: v } = config;
-  const x = decoderForward(memory, machine, parameters, { rows: groups, width: promptWidth }, 'keys', works);
+  const { parameters } = policy;
+  const x = decoderForward(memory, machine, policy, { rows: groups, width: promptWidth }, 'keys', works);
   const normed = memory.view('decode.normed', Math.max(rows, groups) * d);
   const s = stateBuffers(memory, shape, v);
   const r = rolloutBuffers(memory, shape);
@@ -120,8 +122,9 @@ function prefillWorks(memory: Views, machine: Machine, parameters: Arena, shape:
 }
 
 /** One token of every active row. */
-function decodeWorks(memory: Views, machine: Machine, parameters: Arena, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
+function decodeWorks(memory: Views, machine: Machine, policy: PolicyViews, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
   const { config, tuning } = machine;
+  const { parameters } = policy;
   const { rows, repeats, completionWidth, promptWidth, groups } = shape;
   const { d, q, mixed: mixedWidth, f } = widths(config);
   const { heads, kvHeads, headDim, rmsNormEps: eps, vocabSize: v } = config;
@@ -136,13 +139,15 @@ function decodeWorks(memory: Views, machine: Machine, parameters: Arena, shape: 
   const act = memory.view('decode.act', rows * f);
   const table = memory.view('rope', tablePositions(promptWidth + completionWidth) * headDim);
   const count = s.state;
+  const linear = (name: string, layer: Omit<LinearForward, 'name' | 'rows' | 'count'>) =>
+    linearForward(memory, machine, policy, { name, rows, count, ...layer });
   works.push(embedForward({ tokens: s.nextTokens, table: parameters.view('embedding'), x, rows, width: d, count }));
   for (let layer = 0; layer < config.layers; layer++) {
     const p = (name: string) => parameters.view(`${layer}.${name}`);
     const bias = config.qkvBias ? { bias: p('qkvBias') } : {};
     works.push(
       rmsNormForward({ x, weight: p('attentionNorm'), y: normed, rstd, rows, width: d, eps, count }),
-      ...matmul({ kind: 'nt', m: rows, n: q, k: d, a: normed, b: p('qkv'), c: qkv, rows: count, ...bias }, tuning),
+      ...linear(`${layer}.qkv`, { out: q, in: d, x: normed, y: qkv, ...bias }),
       decodeAttention({
         qkv,
         running: s.running,
@@ -162,10 +167,10 @@ function decodeWorks(memory: Views, machine: Machine, parameters: Arena, shape: 
         eps,
         software: machine.software,
       }),
-      ...matmul({ kind: 'nt', m: rows, n: d, k: mixedWidth, a: mixed, b: p('output'), c: h, residual: x, rows: count }, tuning),
+      ...linear(`${layer}.output`, { out: d, in: mixedWidth, x: mixed, y: h, residual: x }),
       rmsNormForward({ x: h, weight: p('mlpNorm'), y: normed, rstd, rows, width: d, eps, count }),
-      ...gateUpMatmul({ m: rows, f, k: d, a: normed, b: p('gateUp'), act, rows: count }, tuning),
-      ...matmul({ kind: 'nt', m: rows, n: d, k: f, a: act, b: p('down'), c: x, residual: h, rows: count }, tuning),
+      ...gatedForward(memory, machine, policy, { layer, rows, x: normed, act, gateUp: null, count }),
+      ...linear(`${layer}.down`, { out: d, in: f, x: act, y: x, residual: h }),
     );
   }
   works.push(
@@ -187,7 +192,7 @@ export interface RolloutPlans {
 export interface RolloutContext {
   readonly device: GPUDevice;
   readonly machine: Machine;
-  readonly parameters: Arena;
+  readonly policy: PolicyViews;
   readonly pool: Pool;
   readonly plans: Plans;
   /** Fills the rotary table where it is new. */
@@ -196,16 +201,16 @@ export interface RolloutContext {
 
 /** Both plans in the same memory: whichever grows a buffer invalidates the other, so they are asked for until neither does. */
 async function rolloutPlans(context: RolloutContext, shape: RolloutShape, sampling: Sampling): Promise<{ prefill: Plan; decode: Plan }> {
-  const { machine, parameters, plans } = context;
+  const { machine, policy, plans } = context;
   const fixed = { ...sampling, seed: 0, step: 0, firstRow: 0 };
   const key = `${JSON.stringify(shape)} ${JSON.stringify(fixed)}`;
   const dial = 'Generate fewer rows at once, or shorter completions.';
   const prefillPlan = () =>
-    plans.get(`prefill ${key}`, dial, (memory, works) => prefillWorks(memory, machine, parameters, shape, sampling, works));
+    plans.get(`prefill ${key}`, dial, (memory, works) => prefillWorks(memory, machine, policy, shape, sampling, works));
   for (;;) {
     const { plan: prefill } = await prefillPlan();
     const { plan: decode } = await plans.get(`decode ${key}`, dial, (memory, works) =>
-      decodeWorks(memory, machine, parameters, shape, sampling, works),
+      decodeWorks(memory, machine, policy, shape, sampling, works),
     );
     if ((await prefillPlan()).plan === prefill) return { prefill, decode };
   }

@@ -173,11 +173,11 @@ declare module '*/nn/matmul-blocks.wgsl' {
 declare module '*/nn/matmul-direct.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
+      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
     },
     {
       LANES: 64;
@@ -238,11 +238,11 @@ declare module '*/nn/matmul-results.wgsl' {
 declare module '*/nn/matmul.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
-      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited'>;
+      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
     },
     {
       LANES: 64;
@@ -305,6 +305,7 @@ declare module '*/nn/swiglu.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
       activate: import('./shader.ts').EntryPoint<'gate_up' | 'act', 'rows' | 'width'>;
+      backward: import('./shader.ts').EntryPoint<'d_act' | 'gradient', 'rows' | 'width'>;
     },
     {
       LANES: 64;
@@ -346,33 +347,13 @@ declare module '*/optim/adamw.wgsl' {
   export default shader;
 }
 
-declare module '*/optim/lora.wgsl' {
+declare module '*/optim/lora-blocks.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      merge: import('./shader.ts').EntryPoint<'table' | 'factors_a' | 'factors_b' | 'base' | 'merged', 'matrices' | 'tiles' | 'rank' | 'scale'>;
-      gradient_a: import('./shader.ts').EntryPoint<'table' | 'factors_b' | 'dw' | 'gradients_a', 'matrices' | 'tiles' | 'rank' | 'scale'>;
-      gradient_b: import('./shader.ts').EntryPoint<'table' | 'factors_a' | 'dw' | 'gradients_b', 'matrices' | 'tiles' | 'rank' | 'scale'>;
+      keep_blocks: import('./shader.ts').EntryPoint<'gradient', 'rows' | 'width' | 'rank' | 'first_end' | 'second_end'>;
     },
     {
       LANES: 64;
-      Quad: null;
-      PRESENT: null;
-      MATRIX: 0;
-      A: 1;
-      B: 2;
-      OUT: 3;
-      WIDTH: 4;
-      FIRST_MERGE: 5;
-      FIRST_A: 6;
-      FIRST_B: 7;
-      LINE: 8;
-      MERGE_COLUMNS: 16;
-      MERGE_ROWS: 8;
-      RANKS: 4;
-      SLICES: 8;
-      COLUMNS_A: null;
-      ROWS_B: 4;
-      RESULTS_B: null;
     }
   >;
   export default shader;

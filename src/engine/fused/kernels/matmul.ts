@@ -37,6 +37,8 @@ export interface MatmulOptions {
   readonly residual?: BufferView;
   /** c += instead of c =. */
   readonly accumulate?: boolean;
+  /** Of the product, before anything is added; 1 unless said otherwise. */
+  readonly scale?: number;
   /** [1] i32: rows of c at or beyond it are left as they are. */
   readonly rows?: BufferView;
   /** Scratch for sums over parts of k, joined in a fixed order; as many parts as it holds [m, n] matrices, at most. */
@@ -46,7 +48,7 @@ export interface MatmulOptions {
 
 /** One product, as one dispatch, or two where k is parted and the parts are joined. */
 export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
-  const { m, n, k, c, bias, residual, accumulate = false } = o;
+  const { m, n, k, c, bias, residual, accumulate = false, scale = 1 } = o;
   const room = o.partials ? Math.max(1, Math.floor(o.partials.size / (4 * m * n))) : 1;
   const tile = tuning.matmul({ kind: o.kind, m, n, k, room });
   const span = spanOf(k, Math.min(tile.splits, room), tile);
@@ -54,14 +56,14 @@ export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   // b is at least as long as a quad of C wherever one is read
   const ends = { bias: bias ?? o.b, residual: residual ?? o.b };
   const additions = { ADD_BIAS: !!bias, ADD_RESIDUAL: !!residual, ACCUMULATE: accumulate };
-  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { span, splits }, additions)];
+  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { span, splits, scale }, additions)];
   const partials = o.partials!;
   return [
-    product('multiply', o, tile, { ...ends, c: partials }, { span, splits }),
+    product('multiply', o, tile, { ...ends, c: partials }, { span, splits, scale: 1 }),
     workOf(direct, 'join', {
       constants: { ...additions, ...resultConstants(n) },
       buffers: { ...ends, partials, c, row_limit: o.rows ?? o.a },
-      params: { m, n, k, limited: Number(!!o.rows), span, splits },
+      params: { m, n, k, limited: Number(!!o.rows), span, splits, scale },
       groups: Math.ceil((m * n) / (n % 4 === 0 ? 4 : 1) / lanes),
     }),
   ];
@@ -89,7 +91,7 @@ export function gateUpMatmul(o: GateUpOptions, tuning: Tuning): Work[] {
   const shape = { ...o, kind: 'nt', n: o.f, paired: true } as const;
   const tile = tuning.matmul(shape);
   if (tile.blocksN % 2 !== 0) throw new Error('gate and up need an even number of blocks along n');
-  const whole = { span: spanOf(o.k, 1, tile), splits: 1 };
+  const whole = { span: spanOf(o.k, 1, tile), splits: 1, scale: 1 };
   if (!o.gateUp) return [product('gate_up', shape, tile, { act: o.act }, whole)];
   return [product('gate_up_saving', shape, tile, { act: o.act, gate_up_out: o.gateUp }, whole)];
 }
@@ -118,11 +120,31 @@ export function swigluForward({ gateUp, act, rows, f }: { gateUp: BufferView; ac
   });
 }
 
+export interface SwigluBackward {
+  /** [rows, 2f] (gate | up), and their gradient afterwards. */
+  readonly gateUp: BufferView;
+  /** [rows, f] */
+  readonly dAct: BufferView;
+  readonly rows: number;
+  readonly f: number;
+}
+
+/** The gradient of act [rows, f] -> that of gateUp, in its place. */
+export function swigluBackward({ gateUp, dAct, rows, f }: SwigluBackward): Work {
+  const { width, constants } = quads(f);
+  return workOf(swigluShader, 'backward', {
+    constants,
+    buffers: { gradient: gateUp, d_act: dAct },
+    params: { rows, width },
+    groups: Math.ceil((rows * width) / lanes),
+  });
+}
+
 /** Backward through the projection down and SwiGLU; the gradient in between is never written. */
 export function swigluBackwardMatmul(o: SwigluBackwardOptions, tuning: Tuning): Work[] {
   const shape = { kind: 'nn', m: o.m, n: o.f, k: o.d, a: o.dy, b: o.w, weightFormat: o.weightFormat } as const;
   const tile = tuning.matmul(shape);
-  const whole = { span: spanOf(o.d, 1, tile), splits: 1 };
+  const whole = { span: spanOf(o.d, 1, tile), splits: 1, scale: 1 };
   return [product('swiglu_backward', shape, tile, { gate_up_out: o.gateUp }, whole)];
 }
 
@@ -137,7 +159,7 @@ function product<E extends EntryOf<Products>>(
   o: Factors,
   tile: MatmulTuning,
   results: Readonly<Record<Exclude<BufferOf<Products, E>, FactorBuffer>, BufferView>>,
-  parts: { readonly span: number; readonly splits: number },
+  parts: { readonly span: number; readonly splits: number; readonly scale: number },
   additions: ConstantsOf<Products> = {},
 ): Work {
   const { kind, m, n, k, a, b, rows, weightFormat = 'f32', paired = false } = o;
