@@ -3,6 +3,7 @@
  * network. Every `import()` of the interface is in the list (tests/unit/ahead.test.ts); the worker loads its own.
  */
 import { fetchAhead, recordingAddress, studyAddress } from '../state/fetched.ts';
+import { idle } from './parts/idle.ts';
 
 const parts: readonly (() => Promise<unknown>)[] = [
   () => import('./Workbench.svelte'),
@@ -38,12 +39,4 @@ export async function loadAhead(): Promise<void> {
     // What does not come now is asked for again where it is needed, and missed there.
     await load().catch(() => {});
   }
-}
-
-function idle(): Promise<void> {
-  return new Promise((done) => {
-    // Safari has no such call.
-    if ('requestIdleCallback' in window) requestIdleCallback(() => done(), { timeout: 5000 });
-    else setTimeout(done, 300);
-  });
 }

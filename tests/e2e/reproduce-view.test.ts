@@ -1,4 +1,7 @@
-/** The Reproduce view: the committed study, told by its own numbers; the recorded run, played, scrubbed, driven by keys, without an engine too; and run here. */
+/**
+ * The Reproduce view: the committed study, told by its own numbers; the recorded run, played, scrubbed, driven by keys, without an engine too; and run
+ * here. What is far below is made when it is needed.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -28,7 +31,13 @@ afterAll(async () => {
 
 async function open(width?: number, theme: 'light' | 'dark' = 'light') {
   lab = await visitLab(browser, `${server.url}?engine=portable&backend=wasm#/reproduce`, width ? { width, theme } : {});
+  await whole(lab.page);
   return lab;
+}
+/** All of the view, which follows once somebody is there. */
+async function whole(page: Page): Promise<void> {
+  await page.getByRole('heading', { name: 'Does mixing personas in keep both?' }).waitFor();
+  await page.keyboard.press('Shift');
 }
 const view = (page: Page) => page.getByRole('region', { name: 'What happens on the way?' });
 const step = (page: Page) => view(page).getByRole('slider', { name: 'Step on view' });
@@ -69,6 +78,42 @@ it('tells the study by the numbers that are in the file', async () => {
   await page.route('**/runs/study.json', (route) => route.fulfill({ status: 404, body: 'no' }));
   await page.reload();
   await page.getByText('This page was built without a study.').waitFor();
+});
+
+it('makes what is far below when it comes near, when somebody is there, and for paper', async () => {
+  lab = await visitLab(browser, `${server.url}#/reproduce`);
+  const { page } = lab;
+  const claims = page.getByRole('heading', { name: /^Every claim/ });
+  const first = page.getByRole('region', { name: 'Does the persona matter less?' });
+  await first.waitFor();
+  // What is not there yet has its room.
+  const length = () => page.evaluate(() => document.documentElement.scrollHeight / innerHeight);
+  expect(await length()).toBeGreaterThan(4);
+  expect(await view(page).count()).toBe(0);
+  await expect
+    .poll(async () => {
+      await page.evaluate(() => window.scrollBy(0, innerHeight));
+      return await step(page).count();
+    })
+    .toBe(1);
+
+  // A browser comes back to where the page was scrolled to.
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.reload();
+  await first.waitFor();
+  expect(await view(page).count()).toBe(0);
+  await page.keyboard.press('Shift');
+  await step(page).waitFor();
+
+  await page.reload();
+  await first.waitFor();
+  expect(await view(page).count()).toBe(0);
+  const printed = await page.evaluate(() => {
+    dispatchEvent(new Event('beforeprint'));
+    return document.body.innerText;
+  });
+  expect(printed).toContain('What happens on the way?');
+  await claims.waitFor();
 });
 
 it('shows the end, then any step: by button, slider, key and film', async () => {
@@ -114,6 +159,7 @@ it('replays where the trainer did not start, and says so where there is no recor
   const { page } = lab;
   await page.route('**/permix-tiny/**', (route) => route.abort());
   await page.goto(`${server.url}#/reproduce`);
+  await whole(page);
   await step(page).waitFor();
   await view(page).getByRole('button', { name: 'One step back' }).click();
   expect(await step(page).inputValue()).toBe('99');
@@ -121,6 +167,7 @@ it('replays where the trainer did not start, and says so where there is no recor
 
   await page.route('**/recording.json', (route) => route.fulfill({ status: 404, body: 'no' }));
   await page.reload();
+  await whole(page);
   await view(page)
     .getByText(/There is no recorded run beside this page/)
     .waitFor();
