@@ -144,7 +144,7 @@ export class TrainingRun {
       await folder.appendMetrics(metricsLine(event));
       if (config.checkpointEvery > 0 && this.step % config.checkpointEvery === 0) await this.save();
     }
-    const dear = this.cost.notice();
+    const dear = this.cost.notice({ questions: 'heldOut.questions', every: 'heldOut.every' });
     if (dear !== null) notice(dear);
     return event;
   }

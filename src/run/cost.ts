@@ -30,12 +30,12 @@ export class HeldOutCost {
     return asking / (asking + training);
   }
 
-  /** A sentence, once, when they take more than their share. */
-  notice(): string | null {
+  /** A sentence, once, when they take more than their share. @param names of the two settings, as whoever reads it knows them: those of the page's form (`ui/setup/fields.ts`) */
+  notice(names = { questions: '“Held-out questions”', every: '“Asked every”, in Advanced' }): string | null {
     const { share } = this;
     // The first step on a GPU compiles, and is no measure.
     if (this.#told || share === null || share <= fair || this.#training.times < 5) return null;
     this.#told = true;
-    return `The held-out questions take ${Math.round(100 * share)} % of this run’s time. Fewer of them (heldOut.questions) or longer between them (heldOut.every) costs less; the training itself stays the same.`;
+    return `The held-out questions take ${Math.round(100 * share)} % of this run’s time. Fewer of them (${names.questions}) or longer between them (${names.every}) costs less; the training itself stays the same.`;
   }
 }

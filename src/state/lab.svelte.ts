@@ -3,7 +3,7 @@
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
 import { createContext } from 'svelte';
-import { complaintSentence, LabError, labErrorCode, type LabErrorCode, errorSentence } from '../errors.ts';
+import { LabError, labErrorCode, type LabErrorCode, errorSentence } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
@@ -23,10 +23,12 @@ import { HiddenTime } from './hidden.ts';
 import { Intake } from './intake.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
+import { Notices } from './notices.svelte.ts';
 import { Pinned } from './pinned.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Race } from './race.svelte.ts';
+import { tabMemory } from './remembered.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
 import { idle, isActive, type SessionState } from './session.ts';
 import type { Stage } from './stage.ts';
@@ -34,12 +36,6 @@ import { candidates } from './teachers.ts';
 import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
 import { Undo } from './undo.svelte.ts';
 import { waitingRun } from './waiting.ts';
-
-export interface Notice {
-  readonly id: number;
-  readonly level: NoticeLevel;
-  readonly text: string;
-}
 
 const lookAroundMs = 2000;
 
@@ -75,7 +71,7 @@ export class Lab implements Stage {
   draft = $state.raw<Draft | null>(null);
   session = $state.raw<SessionState>(idle);
   progress = $state.raw<{ readonly step: number; readonly phase: StepPhase | 'evaluate'; readonly fraction: number } | null>(null);
-  notices = $state.raw<readonly Notice[]>([]);
+  readonly notices = new Notices();
   /** The run whose charts and rollouts are on view. */
   viewed = $state<string | null>(null);
   /** A command is on its way, named for the button that gave it. */
@@ -91,7 +87,6 @@ export class Lab implements Stage {
   #request: BootRequest = {};
   #arrived = $state(false);
   #trouble = $state.raw<Trouble>(noTrouble);
-  #noticeId = 0;
   #opening = 0;
   /** What this tab had on view before it was loaded. */
   readonly #seen = tabMemory('viewed');
@@ -125,6 +120,11 @@ export class Lab implements Stage {
     return isActive(this.session.phase) || this.race.rivalActive;
   }
 
+  /** The runs that are not on their way out. */
+  get kept(): readonly RunRecord[] {
+    return this.library.runs.filter(({ id }) => !this.undo.hides(id));
+  }
+
   /** Whether this tab trains it. */
   trains(runId: string): boolean {
     return (isActive(this.session.phase) && runId === this.session.runId) || (this.race.rivalActive && this.race.armOf(runId) === 'rlvr');
@@ -135,12 +135,12 @@ export class Lab implements Stage {
     if (this.resumeDismissed || this.active || this.session.phase === 'paused') return null;
     // One that was watched a moment ago is missed, wherever it stands.
     const left = this.library.run(this.following.left);
-    return left?.status === 'paused' ? left : waitingRun(this.library.runs, this.session.runId, this.#seen);
+    return left?.status === 'paused' && !this.undo.hides(left.id) ? left : waitingRun(this.kept, this.session.runId, this.#seen);
   }
 
   /** A run that failed for want of memory; null: none did. */
   get tooLarge(): RunRecord | null {
-    const run = this.library.run(this.session.runId) ?? this.library.runs[0];
+    const run = this.library.run(this.session.runId) ?? this.kept[0];
     if (this.resumeDismissed || this.active || run?.status !== 'failed') return null;
     return shortOfMemory.has(run.failureCode ?? '') ? run : null;
   }
@@ -226,7 +226,7 @@ export class Lab implements Stage {
     this.draft ??= new Draft(
       boot,
       () => this.api,
-      () => candidates(this.library.runs, this.library.checkpoints),
+      () => candidates(this.kept, this.library.checkpoints),
     );
     this.connection = 'ready';
     if (!again) this.#first(boot);
@@ -260,13 +260,8 @@ export class Lab implements Stage {
     });
   }
 
-  notify(level: Notice['level'], text: string): void {
-    if (this.notices.some((notice) => notice.text === text)) return;
-    this.notices = [...this.notices.slice(-4), { id: ++this.#noticeId, level, text }];
-  }
-
-  dismiss(id: number): void {
-    this.notices = this.notices.filter((notice) => notice.id !== id);
+  notify(level: NoticeLevel, text: string, runId: string | null = null): void {
+    this.notices.add(level, text, runId);
   }
 
   /** Runs a command; its failure becomes a notice. Null when it failed. */
@@ -337,7 +332,7 @@ export class Lab implements Stage {
   async fork(runId: string, checkpoint: string): Promise<void> {
     const config = await this.#checked();
     if (!config) {
-      for (const complaint of this.draft?.complaints ?? []) this.notify('error', complaintSentence(complaint));
+      this.notify('error', 'The settings of the next run cannot be used yet; what is wrong stands beside them.');
       return;
     }
     const teacher = this.#teacher;
@@ -414,6 +409,17 @@ export class Lab implements Stage {
     });
   }
 
+  /** A run is deleted, and can be had back for a while: what it put on view goes with it, and comes back when it is shown again. */
+  leaveRun({ id, name }: RunRecord): void {
+    this.undo.leave(id, `the run ${name}`, () => this.library.deleteRun(id));
+    this.notices.forget(id);
+    if (this.session.runId === id) this.session = idle;
+    const its = ['current', ...(this.library.checkpoints[id] ?? []).map((checkpoint) => checkpoint.id)];
+    if (this.viewed === id) this.probe.forget(its);
+    if (this.viewed === id) this.#clear(null);
+    if (this.race.armOf(id) !== null) this.race.part();
+  }
+
   async #checked(): Promise<RunConfig | null> {
     if (!this.draft) return null;
     await this.draft.check();
@@ -430,11 +436,11 @@ export class Lab implements Stage {
     void this.attempt(null, () => this.library.refresh());
   }
 
-  #clear(runId: string): void {
+  #clear(runId: string | null): void {
     const personas = this.boot?.personas ?? [];
     this.#opening++;
     this.viewed = runId;
-    tabMemory('viewed', runId);
+    tabMemory('viewed', runId ?? '');
     this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
     void this.rollouts.open(runId);
     this.heldOut.show([]);
@@ -481,19 +487,9 @@ export class Lab implements Stage {
         this.library.receive(event.runId, event.checkpoints);
         break;
       case 'notice':
-        this.notify(event.level, event.text);
+        this.notify(event.level, event.text, event.runId);
         break;
     }
-  }
-}
-
-/** Kept as long as the tab, reloads included; where the browser forbids it, not at all. */
-function tabMemory(name: string, value?: string): string | null {
-  try {
-    if (value !== undefined) sessionStorage.setItem(`permix.${name}`, value);
-    return sessionStorage.getItem(`permix.${name}`);
-  } catch {
-    return null;
   }
 }
 

@@ -74,6 +74,12 @@ export class Probe {
       : [...this.checkpoints, checkpoint];
   }
 
+  /** They are gone, and with them what they said. */
+  forget(checkpoints: readonly string[]): void {
+    this.checkpoints = this.checkpoints.filter((one) => one === null || !checkpoints.includes(one));
+    if (this.asked?.checkpoints.some((one) => one !== null && checkpoints.includes(one))) [this.cells, this.asked] = [{}, null];
+  }
+
   /** What keeps the probe from running, as a sentence; null when nothing does. */
   get obstacle(): string | null {
     if (!this.question.trim()) return 'Write a question first.';

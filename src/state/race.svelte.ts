@@ -156,6 +156,12 @@ export class Race {
     }
   }
 
+  /** Of a pair that is no pair any more nothing is shown. */
+  part(): void {
+    this.pair = null;
+    this.selected = null;
+  }
+
   #show(pair: RacePair): void {
     if (pair.permix === this.pair?.permix) return;
     this.pair = pair;

@@ -17,3 +17,13 @@ export function remember(key: string, value: string | null): void {
     // Storage is forbidden here.
   }
 }
+
+/** Kept as long as the tab, reloads included; where the browser forbids it, not at all. */
+export function tabMemory(name: string, value?: string): string | null {
+  try {
+    if (value !== undefined) sessionStorage.setItem(`permix.${name}`, value);
+    return sessionStorage.getItem(`permix.${name}`);
+  } catch {
+    return null;
+  }
+}

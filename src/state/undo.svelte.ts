@@ -1,7 +1,7 @@
 /** Things that were deleted and can still be had back: they are out of sight at once, and gone a little later, or when the page goes. */
 
-/** Long enough to read the line and reach the button. */
-const grace = 10_000;
+/** Long enough to read the line and reach the button, by whatever means. */
+const grace = 30_000;
 
 interface Leaving {
   readonly id: string;

@@ -90,7 +90,7 @@ it('asks the base under every voice: picture, chance, replies, files', async () 
   await expect.poll(() => replies.getByRole('listitem').count()).toBe(6);
   expect(await replies.getByRole('img', { name: /^(right|wrong)$/ }).count()).toBe(6);
   // The pressed cell is marked; Escape lets go of it, and focus stays on it.
-  const marked = squares(page).and(page.locator('[aria-pressed="true"]'));
+  const marked = squares(page).and(page.locator('[aria-expanded="true"]'));
   expect(await marked.textContent()).toMatch(/^Robot/);
   expect(await squares(page).evaluateAll((all) => all.filter((one) => (one as HTMLElement).tabIndex === 0).length)).toBe(1);
   await page.keyboard.press('Escape');

@@ -234,6 +234,9 @@ it('keeps, renames and deletes runs and checkpoints', async () => {
 
   await kept.getByRole('button', { name: 'Delete the run My first run' }).click();
   await kept.getByText('Runs and their checkpoints stay in this browser').waitFor();
+  // What it put on view is gone with it.
+  expect(await page.locator('.strip .token').count()).toBe(0);
+  await untilState(page, 'Ready');
   expect(complaints).toEqual([]);
 });
 
@@ -243,7 +246,14 @@ it('can be used by keyboard alone', async () => {
   await makeSmall(page, 300);
   const leaveField = () => page.evaluate(() => (document.activeElement as HTMLElement).blur());
   await leaveField();
+  // A single key begins no run.
   await page.keyboard.press('s');
+  await page.getByText('S steps a run that is paused, and none is.').waitFor();
+  await page.getByRole('button', { name: 'Step', exact: true }).click();
+  await untilState(page, 'Paused');
+  await leaveField();
+  await page.keyboard.press('s');
+  await untilStep(page, 2);
   await untilState(page, 'Paused');
   await page.keyboard.press(' ');
   await untilStep(page, 3);

@@ -67,7 +67,8 @@ export async function ready(page: Page): Promise<void> {
 export async function makeSmall(page: Page, steps: number): Promise<void> {
   await page.getByText('Advanced', { exact: true }).click();
   const fields = { Steps: steps, 'Prompts a step': 2, 'Group size': 2, 'Longest reply': 6, 'Checkpoint every': 1 };
-  for (const [label, value] of Object.entries(fields)) await page.getByLabel(new RegExp(`^${label}(, |$)`)).fill(String(value));
+  const setup = page.locator('#setup');
+  for (const [label, value] of Object.entries(fields)) await setup.getByLabel(new RegExp(`^${label}(, |$)`)).fill(String(value));
 }
 
 /** The text of the bar with the buttons: state, recipe, step. */

@@ -169,7 +169,7 @@ describe('a run', () => {
     cost.asked(1);
     const told = Array.from({ length: 12 }, () => {
       cost.trained(0.5);
-      return cost.notice();
+      return cost.notice({ questions: 'heldOut.questions', every: 'heldOut.every' });
     }).filter((sentence) => sentence !== null);
     expect(told).toHaveLength(1);
     // 11 evaluations of 1 s beside 100 steps of half a second.

@@ -30,6 +30,9 @@ export function markPieces(pieces: readonly string[]): readonly (readonly Segmen
   });
 }
 
+/** A whole reply: its chat marks and its boxes, the marks of which are gone where it is not shown raw. */
+export const markWhole = (text: string): readonly Segment[] => markPieces(text.split(/(<[^<>]*>)/).filter((part) => part !== '')).flat();
+
 /** A rendered prompt: its chat marks and what is between them. */
 export function markText(text: string): readonly Segment[] {
   return text

@@ -49,6 +49,8 @@ export const optimFields: readonly Field[] = [
   { path: 'optim.weightDecay', label: 'Weight decay', ...real },
   { path: 'optim.maxGradNorm', label: 'Gradient clip', term: 'gradient', hint: '0 is off', ...real },
   { path: 'optim.microBatchRows', label: 'Rows a pass', hint: '0 is all', ...whole },
+  { path: 'heldOut.questions', label: 'Held-out questions', term: 'held-out', hint: 'a voice', ...whole },
+  { path: 'heldOut.every', label: 'Asked every', hint: 'steps', ...positive },
   { path: 'checkpointEvery', label: 'Checkpoint every', term: 'checkpoint', hint: 'steps', ...whole },
 ];
 
