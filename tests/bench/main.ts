@@ -102,6 +102,8 @@ export async function bench(argv: readonly string[]): Promise<number> {
   }
 
   suite.plannedMemory();
+  // What was measured is told even where there is no browser.
+  await suite.pageShare();
   const rows = suite.rows.list((spec: RowSpec, engine: EngineLabel) => {
     const out = suite.out.get(engine);
     if (out !== undefined) return out;

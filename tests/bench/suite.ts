@@ -23,6 +23,7 @@ import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
 import { profiled, type KernelTime } from './gpu-profile.ts';
 import { JaxContender } from './jax-contender.ts';
 import { matmulRates } from './matmul-rate.ts';
+import { mainThreadShares } from './page-share.ts';
 import { engines, growthAboveSaturation, growthSizes, median, relativeDistance, Rows, type EngineLabel, type RowName } from './report.ts';
 import { activationBytes, benchConfig, learnedBytes, objective, optim, request, trainBatch, trainStepFlops } from './workload.ts';
 
@@ -90,6 +91,15 @@ export class Suite {
     }
     engine.dispose();
     this.rows.add('heldOut.share', 'portable', [100 * (cost.share ?? 0)]);
+  }
+
+  /** What the built page takes of its main thread while it trains: three stretches of one run. */
+  async pageShare(): Promise<void> {
+    try {
+      this.rows.add('page.mainThread', 'portable', await mainThreadShares(3));
+    } catch (error) {
+      this.failures.push(`The page was not measured: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   /** Makes contenders with the same weights. */
