@@ -135,7 +135,8 @@ async function openRunFile(file: NamedBytes): Promise<OpenedFile> {
   const all = new Uint8Array(bytes);
   const cut = all.subarray(0, maxSeal).indexOf(0x0a);
   const seal = cut > 0 ? new TextDecoder('latin1').decode(all.subarray(0, cut)) : '';
-  if (!/^(sha256|fnv1a64):[0-9a-f]+$/.test(seal)) throw broken(name, 'is no saved run of this program');
+  if (!/^(sha256|fnv1a64):[0-9a-f]+$/.test(seal))
+    throw new LabError('format', `${name} is no saved run of this program (a file that ends in .permix-run).`, 'Choose another file.');
   const body = bytes.slice(cut + 1);
   if (!(await matches(body, seal))) throw broken(name, 'is damaged: its bytes are not the ones that were saved');
   const length = body.byteLength >= 4 ? new DataView(body).getUint32(0, true) : Infinity;

@@ -113,7 +113,10 @@ function whyNot(config: RunConfig, end: HeldOutEvaluation | undefined): string |
   if (!end) return 'asked no held-out questions on its way, so there is nothing to show of it';
   if (config.recipe === 'base' || config.optim.learningRate === 0)
     return 'learns nothing: the base column is what every run answered before its first step';
-  if (end.step === 0) return 'was asked before its first step only, so it has not been trained as far as anyone knows';
+  if (end.step === 0) {
+    const first = Math.min(config.heldOut.every, config.steps);
+    return `needs at least ${first} step${first === 1 ? '' : 's'} (its questions are asked every ${config.heldOut.every}); continue it`;
+  }
   return null;
 }
 

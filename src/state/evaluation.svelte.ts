@@ -60,10 +60,19 @@ export class Evaluation extends Examination<'evaluation'> {
     return this.open?.id ?? null;
   }
 
+  /** What is wrong with a field of the form, as a sentence that is shown at it. */
+  get complaints(): Readonly<Record<'problems' | 'maxNewTokens' | 'seed', string | null>> {
+    return {
+      problems: wholeBetween(this.problems, 1, 2000) ? null : 'Problems each must be a whole number from 1 to 2000.',
+      maxNewTokens: wholeBetween(this.maxNewTokens, 1, 256) ? null : 'Longest reply must be a whole number of tokens from 1 to 256.',
+      seed: wholeBetween(this.seed, 0, 0xffffffff) ? null : `Seed must be a whole number from 0 to ${0xffffffff}.`,
+    };
+  }
+
   get obstacle(): string | null {
-    if (!wholeBetween(this.problems, 1, 2000)) return 'Problems per persona: a whole number from 1 to 2000.';
-    if (!wholeBetween(this.maxNewTokens, 1, 256)) return 'Longest reply: a whole number of tokens from 1 to 256.';
-    if (!wholeBetween(this.seed, 0, 0xffffffff)) return 'Seed: a whole number from 0.';
+    const { problems, maxNewTokens, seed } = this.complaints;
+    const wrong = problems ?? maxNewTokens ?? seed;
+    if (wrong !== null) return wrong;
     if (this.checkpoints.length > 5) return 'Choose at most five policies beside the base.';
     return null;
   }

@@ -7,7 +7,7 @@ import type { OpenedRun } from '../worker/api.ts';
 import type { ClassRuns } from './class-runs.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import type { Undo } from './undo.svelte.ts';
-import { goTo } from './views.svelte.ts';
+import { goTo, type View } from './views.svelte.ts';
 
 export interface IntakeOutcome {
   /** Runs that were stored now. */
@@ -29,6 +29,9 @@ export class Intake {
   progress = $state.raw<{ readonly done: number; readonly total: number; readonly file: string } | null>(null);
   /** Of the last files; null once it was put away. */
   outcome = $state.raw<IntakeOutcome | null>(null);
+
+  /** Where the last files lead. */
+  #bound: View | null = null;
 
   /** @param view puts a run on view */
   constructor(
@@ -59,11 +62,18 @@ export class Intake {
     // What one file held is on view, and needs no words.
     this.outcome =
       files.length > 1 || known.length > 0 || refused.length > 0 ? { added: opened.length - known.length, known, refused } : null;
+    this.#bound = ids.length > 1 ? 'class' : ids.length === 1 ? 'train' : null;
     if (ids.length > 1) this.tools.classRuns.show(ids);
     if (ids.length === 1) {
       goTo('train');
       await this.view(ids[0]!);
     }
+  }
+
+  /** Another view has come: what was said of the files is read, but for the view that they lead to. */
+  left(view: View): void {
+    if (view !== this.#bound) this.outcome = null;
+    this.#bound = null;
   }
 }
 

@@ -27,6 +27,10 @@ export class Views {
   current = $state<View>('train');
   /** What the address calls it, whether there is such a story or not; null: none is open. */
   story = $state<string | null>(null);
+  /** An address that names nothing here; null: it does. */
+  unknown = $state<string | null>(null);
+  /** How often the page's own address was asked for: it leads to the top, wherever one is. */
+  home = $state(0);
 
   constructor() {
     this.#read();
@@ -39,6 +43,9 @@ export class Views {
     if (path !== '' && !path.startsWith('#/')) return;
     const named = views.find(({ id }) => viewHref(id) === path);
     const story = /^#\/story\/(.+)$/.exec(path)?.[1] ?? null;
+    const home = path === '' || path === '#/';
+    this.unknown = home || named || story !== null ? null : path;
+    if (home) this.home++;
     this.current = named?.id ?? 'train';
     this.story = story;
   }

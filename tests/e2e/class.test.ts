@@ -97,8 +97,10 @@ it('files of a class are dropped on the page and become one picture, which stays
   const view = page.getByRole('region', { name: 'What did all of these runs find together?' });
   await view.getByText(/^4 trainings, 12 held-out questions a row after step 2/).waitFor();
   await page.getByText('5 runs were added to what has been kept.').waitFor();
-  await page.getByText(/^Not added: notes\.txt is no saved run of this program\./).waitFor();
-  const map = view.getByRole('table', { name: /Right as whom/ });
+  await page
+    .getByText(/^Not added: notes\.txt is no saved run of this program \(a file that ends in \.permix-run\)\. Choose another file\.$/)
+    .waitFor();
+  const map = view.getByRole('table', { name: /How often is each persona right/ });
   expect(await map.getByRole('columnheader').allInnerTexts()).toEqual([
     expect.stringMatching(/^Base\s+before training/),
     expect.stringMatching(/^RLVR\s+2 seeds/),
@@ -132,8 +134,10 @@ it('files of a class are dropped on the page and become one picture, which stays
   await view.getByText(/^2 trainings, /).waitFor();
 
   const png = await saveAs(view, 'Save as: the picture', /^Image/);
-  expect([png.name, [...png.bytes.subarray(0, 4)]]).toEqual(['Right-as-whom.png', [0x89, 0x50, 0x4e, 0x47]]);
-  expect((await saveAs(view, 'Save as: the picture', /^Drawing/)).bytes.toString()).toMatch(/^<svg [^]*Right as whom\?[^]*<\/svg>\n$/);
+  expect([png.name, [...png.bytes.subarray(0, 4)]]).toEqual(['How-often-is-each-persona-right.png', [0x89, 0x50, 0x4e, 0x47]]);
+  expect((await saveAs(view, 'Save as: the picture', /^Drawing/)).bytes.toString()).toMatch(
+    /^<svg [^]*How often is each persona right\?[^]*<\/svg>\n$/,
+  );
   expect((await saveAs(view, 'Save as: the picture', /^Numbers/)).bytes.toString()).toMatch(/^row,Base,/);
 
   // On paper: the picture whole, light, and nothing to press but what is read.

@@ -54,7 +54,7 @@ it('tells the study by the numbers that are in the file', async () => {
     .getByRole('region', { name: 'Does the persona matter less?' })
     .getByText(`+${(100 * (first!.ratio! - 1)).toFixed(1)} %`)
     .waitFor();
-  const picture = study.getByRole('table', { name: /^Right as whom\?/ });
+  const picture = study.getByRole('table', { name: /^How often is each persona right\?/ });
   expect(await picture.locator('thead th').allInnerTexts()).toEqual(['Base', 'RLVR', 'PerMix', 'SFT', 'Distillation']);
   expect(await picture.locator('tbody tr').count()).toBe(1 + results.personas.length);
   const worst = (await picture.getByRole('row', { name: /^Worst persona/ }).innerText()).match(/\d+ \d+–\d+/g)!;

@@ -82,17 +82,33 @@ it('is answered by keyboard, remembered, and asked anew', async () => {
   expect(complaints).toEqual([]);
 });
 
-it('prints as a question and, on the next page, its answer; then the answer is gone again', async () => {
+it('prints as a question, and on a page of its own its answer where it is asked for; then it is gone again', async () => {
   const { page } = await open('#/story/limits');
   await page.getByRole('heading', { name: 'What this model world cannot show', level: 2 }).waitFor();
-  const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
-  expect(pdf.match(/\/Type\s*\/Page\b/g)).toHaveLength(2);
+  const pages = async () => (await page.pdf({ format: 'A4' })).toString('latin1').match(/\/Type\s*\/Page\b/g)?.length;
+  expect(await pages()).toBe(1);
+  // The dialog of the browser stays open as long as the reader likes; here it is the test that prints.
+  await page.evaluate(() => (window.print = () => {}));
+  await page.getByRole('button', { name: 'Print with the answer' }).click();
+  expect(await pages()).toBe(2);
+  expect(await pages()).toBe(1);
   expect(await page.locator('.worksheet').count()).toBe(0);
 });
 
 it('says so where there is no such story', async () => {
   const { page } = await open('#/story/%3Cb%3E');
   await page.getByText('There is no story “%3Cb%3E”.').waitFor();
+});
+
+it('says so where there is no such view, and the page’s own address leads to its top', async () => {
+  const { page } = await open('#/nonsense');
+  await page.getByText('There is no “#/nonsense” on this page; this is Train.').waitFor();
+  await page.evaluate(() => {
+    scrollTo(0, 500);
+    location.hash = '#/';
+  });
+  await page.getByText('There is no “#/nonsense”').waitFor({ state: 'detached' });
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(0);
 });
 
 it('explains a word where it is pressed, gives the focus back, and lists them all', async () => {

@@ -162,7 +162,7 @@ describe('what differs', () => {
     expect(experiments).toEqual([]);
     expect(leftOut).toEqual([
       'silent asked no held-out questions on its way, so there is nothing to show of it.',
-      'untrained was asked before its first step only, so it has not been trained as far as anyone knows.',
+      'untrained needs at least 10 steps (its questions are asked every 10); continue it.',
       'base learns nothing: the base column is what every run answered before its first step.',
     ]);
   });

@@ -6,8 +6,13 @@ import type { Persona, Voice } from '../../persona/persona.ts';
 import { recipeTitles } from '../../rl/recipes.ts';
 import type { RaceColumn } from '../../state/race.svelte.ts';
 
-/** @param columns the first one is the base, whose rows all have */
-export function racePicture(columns: readonly RaceColumn[], personas: readonly Persona[], voices: readonly Voice[]): Picture {
+/** @param columns the first one is the base, whose rows all have  @param fills what a column without answers waits for */
+export function racePicture(
+  columns: readonly RaceColumn[],
+  personas: readonly Persona[],
+  voices: readonly Voice[],
+  fills = 'not trained yet',
+): Picture {
   const asked = columns.map(({ evaluation }) => evaluation).find((evaluation) => evaluation !== null) ?? null;
   const rows = heldOutPictureRows(asked, personas, voices);
   return {
@@ -19,7 +24,7 @@ export function racePicture(columns: readonly RaceColumn[], personas: readonly P
         key: arm,
         label: recipeTitles[arm],
         recipe: arm,
-        detail: evaluation ? (evaluation.step === 0 ? 'before training' : `step ${evaluation.step}`) : 'not trained yet',
+        detail: evaluation ? (evaluation.step === 0 ? 'before training' : `step ${evaluation.step}`) : fills,
         cells: rows.map(({ key }) => {
           const count = ofRow(key);
           return count ? { right: count.right, total: count.asked } : null;
