@@ -168,6 +168,13 @@ export const entries = {
     formula: 'p_i \\propto e^{z_i / T}',
     code: { file: 'src/engine/sampler.ts', name: 'tokenDistribution' },
   },
+  greedy: {
+    title: 'Most likely reply',
+    concept:
+      'At every place the likeliest token is taken (greedy decoding, temperature 0). Nothing is left to chance: the same question gets the same reply. Training draws its replies instead, and a drawn reply is more often wrong.',
+    formula: 'y_t = \\arg\\max_y \\pi_\\theta(y \\mid x, y_{<t})',
+    code: { file: 'src/engine/sampler.ts', name: 'tokenDistribution' },
+  },
   'log-prob': {
     title: 'Log-prob',
     concept: 'The logarithm of how likely a token was, in nats. 0: certain. −0.7: one in two. −4.6: one in a hundred.',
