@@ -42,7 +42,7 @@ it('needs a teacher, takes the best one, is continued after a reload, and misses
   const chosen = await teacher.locator('option:checked').innerText();
   // What was open within it still is.
   for (const [label, value] of Object.entries({ Steps: 300, 'Prompts a step': 2, 'Group size': 2, 'Longest reply': 6 })) {
-    await page.getByLabel(new RegExp(`^${label}(, |$)`)).fill(String(value));
+    await setup.getByLabel(new RegExp(`^${label}(, |$)`)).fill(String(value));
   }
   await setup.getByText('Your own settings, begun from Distillation.').waitFor();
   // Its own teacher stays chosen, whatever is set.

@@ -105,6 +105,7 @@ it('makes what is far below when it comes near, when somebody is there, and for 
   await page.keyboard.press('Shift');
   await step(page).waitFor();
 
+  await page.evaluate(() => window.scrollTo(0, 0));
   await page.reload();
   await first.waitFor();
   expect(await view(page).count()).toBe(0);
