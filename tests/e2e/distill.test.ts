@@ -64,7 +64,7 @@ it('needs a teacher, takes the best one, is continued after a reload, and misses
   const taught = /taught by (.*), step \d/.exec(await runs.innerText())![1]!;
   await runs.getByRole('button', { name: `Delete the run ${taught}`, exact: true }).click();
   // As long as it can be had back, it is not gone.
-  await runs.getByText(/^Deleted:/).waitFor({ state: 'detached', timeout: 30_000 });
+  await runs.getByText(/^Deleted:/).waitFor({ state: 'detached', timeout: 60_000 });
   await runs.getByRole('button', { name: 'Continue' }).first().click();
   await page
     .getByText(/was deleted, so the run cannot go on\. What it learned is kept/)
