@@ -95,10 +95,13 @@ export function classOf(runs: readonly ClassRun[]): ClassResult {
       experimentOf(
         settings,
         inOrder(
-          columns.map(({ arm, seeds }) => ({
+          columns.map(({ arm, seeds }, at) => ({
             key: JSON.stringify(arm),
             recipe: arm.recipe,
-            title: titleOf(arm),
+            title: distinctTitle(
+              columns.map((column) => titleOf(column.arm)),
+              at,
+            ),
             seeds: seeds.toSorted((a, b) => a.seed - b.seed),
           })),
         ),
@@ -172,6 +175,12 @@ function armOf({ recipe, mix, objective }: RunConfig): Arm {
 }
 
 const titleOf = (arm: Arm): string => runTitle({ ...recipes[arm.recipe === 'custom' ? 'permix' : arm.recipe], ...arm });
+
+/** Two mixes of the reader's own have the same title, and are two columns. */
+function distinctTitle(titles: readonly string[], at: number): string {
+  const before = titles.slice(0, at).filter((title) => title === titles[at]).length;
+  return before > 0 ? `${titles[at]} (${before + 1})` : titles[at]!;
+}
 
 function experimentOf(settings: Settings, columns: readonly ClassColumn[]): ClassExperiment {
   const { end } = columns[0]!.seeds[0]!;

@@ -155,6 +155,21 @@ describe('what differs', () => {
     ]);
   });
 
+  it('two mixes of the reader’s own are two columns with names of their own', () => {
+    const mixed = (weights: Record<string, number>): RunConfig => ({
+      ...recipes.permix,
+      recipe: 'custom',
+      mix: { ...recipes.permix.mix, weights },
+    });
+    const [one] = classOf([
+      student('fo', mixed({ 'usual-robot': 1 }), 1, [10, 9, 9]),
+      student('gi', mixed({ 'usual-pirate': 1 }), 1, [10, 8, 8]),
+    ]).experiments;
+    const labels = one!.picture.columns.map(({ label }) => label);
+    expect(new Set(labels).size).toBe(3);
+    expect(labels[2]).toBe(`${labels[1]} (2)`);
+  });
+
   it('runs that say nothing are left out in a sentence', () => {
     const silent = { ...runs[0]!, name: 'silent', heldOut: [] };
     const untrained = { ...runs[0]!, name: 'untrained', heldOut: [before] };

@@ -111,7 +111,7 @@ export function adapterLayout(config: PolicyConfig, rank: number, maxBytes: numb
 }
 
 /** @param lengths of the sources, in floats */
-export function layOut(pieces: readonly Piece[], lengths: ReadonlyMap<string, number>, maxBytes: number): ArenaLayout {
+function layOut(pieces: readonly Piece[], lengths: ReadonlyMap<string, number>, maxBytes: number): ArenaLayout {
   const slots = new Map<string, Slot>();
   const parts: { length: number; decayed: number }[] = [{ length: 0, decayed: 0 }];
   for (const { name, shape, sources, diagonal } of pieces) {

@@ -183,11 +183,6 @@ function decodeWorks(memory: Views, machine: Machine, policy: PolicyViews, shape
   );
 }
 
-export interface RolloutPlans {
-  readonly prefill: Plan;
-  readonly decode: Plan;
-}
-
 /** What a generation works with. */
 export interface RolloutContext {
   readonly device: GPUDevice;
