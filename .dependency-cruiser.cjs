@@ -73,6 +73,21 @@ module.exports = {
       to: { path: '@tensorflow|(^|/)node_modules/webgpu/' },
     },
     {
+      name: 'tfjs-in-the-portable-engine',
+      comment:
+        'Two megabytes of code that only the portable engine computes with. The binaries of its backend have addresses, which the worker says.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/engine/portable/' },
+      to: { path: '@tensorflow/.*', pathNot: '\\.wasm$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'portable-engine-when-it-computes',
+      comment: 'Whoever imports it at the start loads tfjs with it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/engine/portable/' },
+      to: { path: '^src/engine/portable/', dependencyTypesNot: ['type-only', 'dynamic-import'] },
+    },
+    {
       name: 'node-only-at-the-edge',
       comment: 'Everything but the command line and the scripts runs in a browser too.',
       severity: 'error',

@@ -5,6 +5,7 @@
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
+import { kernelModule } from './scripts/kernels-plugin.ts';
 import { notices } from './scripts/notices-plugin.ts';
 import { wgsl } from './scripts/wgsl-plugin.ts';
 
@@ -26,7 +27,7 @@ function wasmBinaries(): Plugin {
 
 export default defineConfig({
   publicDir: false,
-  plugins: [wgsl(), wasmBinaries(), notices().page],
+  plugins: [wgsl(), kernelModule(), wasmBinaries(), notices().page],
   // Emscripten's glue was written for CommonJS.
   define: { __dirname: 'import.meta.dirname' },
   ssr: { target: 'node', noExternal: true, external: ['webgpu'] },

@@ -2,7 +2,10 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { ahead } from './scripts/ahead-plugin.ts';
 import { findChromium, quietSwitches, softwareGpuSwitches } from './scripts/browser.ts';
+import { icons } from './scripts/icons-plugin.ts';
+import { kernelModule } from './scripts/kernels-plugin.ts';
 import { katexFonts } from './scripts/katex-plugin.ts';
 import { notices } from './scripts/notices-plugin.ts';
 import { offline } from './scripts/offline-plugin.ts';
@@ -20,6 +23,7 @@ const workerPackages = [
   '@tensorflow/tfjs-backend-wasm',
   '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js',
   '@tensorflow/tfjs-backend-webgpu',
+  '@zip.js/zip.js/lib/zip-core-native.js',
   'comlink',
   'hash-wasm',
   'idb',
@@ -37,8 +41,8 @@ const forHosts: Plugin = {
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
-  plugins: [forHosts, wgsl(), katexFonts, svelte(), study(), thirdParty.page, offline(thirdParty.page)],
-  worker: { format: 'es', plugins: () => [wgsl(), thirdParty.worker] },
+  plugins: [forHosts, wgsl(), kernelModule(), katexFonts, icons, svelte(), study(), ahead(), thirdParty.page, offline(thirdParty.page)],
+  worker: { format: 'es', plugins: () => [wgsl(), kernelModule(), thirdParty.worker] },
   // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
   optimizeDeps: { include: workerPackages },
   build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },

@@ -8,10 +8,12 @@ async function main() {
   const { createServer, runnerImport } = await import('vite');
   /** @type {{ module: typeof import('./wgsl-plugin.ts') }} */
   const { module: plugin } = await runnerImport(resolve(root, 'scripts/wgsl-plugin.ts'), { configFile: false });
+  /** @type {{ module: typeof import('./kernels-plugin.ts') }} */
+  const { module: kernels } = await runnerImport(resolve(root, 'scripts/kernels-plugin.ts'), { configFile: false });
   const server = await createServer({
     root,
     configFile: false,
-    plugins: [plugin.wgsl()],
+    plugins: [plugin.wgsl(), kernels.kernelModule()],
     appType: 'custom',
     logLevel: 'warn',
     server: { middlewareMode: true, watch: null, hmr: false, ws: false },

@@ -13,7 +13,7 @@ export function offline(notices: Plugin): Plugin[] {
     injectManifest: {
       globPatterns: ['**/*'],
       globIgnores: ['LICENSE', 'THIRD-PARTY-NOTICES.txt', 'robots.txt'],
-      // The largest file is the trainer, 2.5 MB; a policy beside the page that is larger than this is not bundled but served.
+      // The largest file is tfjs, 2.1 MB; a policy beside the page that is larger than this is not bundled but served.
       maximumFileSizeToCacheInBytes: 16e6,
       rollupFormat: 'iife',
       buildPlugins: { vite: [notices] },

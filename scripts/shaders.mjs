@@ -1,15 +1,24 @@
-/** `npm run shaders`: writes the types of the shaders' names (src/engine/gpu/shaders.d.ts); with --check only says whether they are current. */
+/**
+ * `npm run shaders`: writes the types of the names in shaders/ (src/engine/gpu/shaders.d.ts) and in src/engine/wasm/kernels/ (kernels.d.ts beside it);
+ * with --check only says whether they are current.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { runnerImport } from 'vite';
 import { root } from './install.mjs';
 
-/** @type {{ module: typeof import('./wgsl-types.ts') }} */
-const { module: types } = await runnerImport(resolve(root, 'scripts/wgsl-types.ts'), { configFile: false, logLevel: 'error' });
-const now = types.declarations();
-const current = existsSync(types.declarationsFile) && readFileSync(types.declarationsFile, 'utf8') === now;
-if (!current && process.argv.includes('--check')) {
-  console.error('src/engine/gpu/shaders.d.ts is older than the shaders: run `npm run shaders` and look at what changed.');
-  process.exit(1);
+const check = process.argv.includes('--check');
+for (const source of ['shaders', 'kernels']) {
+  const script = source === 'shaders' ? 'wgsl-types' : 'kernels-types';
+  /** @type {{ module: typeof import('./wgsl-types.ts') }} */
+  const { module: types } = await runnerImport(resolve(root, `scripts/${script}.ts`), { configFile: false, logLevel: 'error' });
+  const now = types.declarations();
+  const file = types.declarationsFile;
+  if (existsSync(file) && readFileSync(file, 'utf8') === now) continue;
+  if (check) {
+    console.error(`${relative(root, file)} is older than ${source}/: run \`npm run shaders\` and look at what changed.`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(file, now);
+  }
 }
-if (!current) writeFileSync(types.declarationsFile, now);

@@ -11,7 +11,7 @@ import { resolve } from 'node:path';
 const node = process.execPath;
 const results = resolve(root, '.permix/test');
 /** A ring that hangs is stopped and counts as failed. */
-const ringMinutes = 15;
+const ringMinutes = 25;
 
 /** @typedef {{ name: string, passed: number, failed: number, skipped: number, seconds: number }} Ring */
 /** @type {Ring[]} */

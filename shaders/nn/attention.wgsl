@@ -1,7 +1,7 @@
-// Causal attention of grouped queries over whole rows, with an online softmax; forward and two-pass backward.
+// Causal attention of grouped queries over whole rows, to all places before or to the nearest `window`, with an online softmax; forward and two-pass backward.
 //
-//   s_ij = q_i . k_j / sqrt(hd), j <= i     p_ij = exp(s_ij - lse_i)     out_i = sum_j p_ij v_j
-//   delta_i = dout_i . out_i     ds_ij = p_ij (dout_i . v_j - delta_i) / sqrt(hd)
+//   s_ij = scale q_i . k_j, i - window < j <= i     p_ij = exp(s_ij - lse_i)     out_i = sum_j p_ij v_j
+//   delta_i = dout_i . out_i     ds_ij = p_ij scale (dout_i . v_j - delta_i)
 //   dq_i = sum_j ds_ij k_j     dk_j = sum_i ds_ij q_i     dv_j = sum_i p_ij dout_i,  i over the queries of all heads of k_j
 //
 // turned dturned [N, Q], Q = (H + 2K) hd as nn/turn.wgsl leaves it; lengths [R] i32; out dout [N, H hd]; lse delta [N, H].
@@ -23,6 +23,9 @@ struct Params {
   width: u32,
   heads: u32,
   kv_heads: u32,
+  // at most `width`
+  window: u32,
+  scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -59,7 +62,10 @@ fn value_at(place: u32, kv_head: u32) -> u32 {
   return query_at(place, params.heads + params.kv_heads + kv_head);
 }
 
-const SCALE = inverseSqrt(f32(HEAD_DIM));
+// The first place that a query at this position looks at.
+fn first_seen(position: u32) -> u32 {
+  return position - min(position, params.window - 1u);
+}
 
 // --- forward ---
 @group(0) @binding(3) var<storage, read_write> out: array<Part>;
@@ -88,11 +94,11 @@ fn forward(
   var mixed: Head;
   let query = query_at(at.place, at.head);
   for (var c = 0u; c < PARTS; c++) {
-    q[c] = turned[query + c] * SCALE;
+    q[c] = turned[query + c] * params.scale;
   }
   var largest = -1e30; // below every score, and finite
   var sum = 0.0;
-  for (var j = 0u; j <= at.position; j++) {
+  for (var j = first_seen(at.position); j <= at.position; j++) {
     let key = key_at(at.row * params.width + j, kv_head);
     var score = 0.0;
     for (var c = 0u; c < PARTS; c++) {
@@ -146,12 +152,12 @@ fn backward_queries(
     var d: Head;
     var own_delta = 0.0;
     for (var c = 0u; c < PARTS; c++) {
-      q[c] = turned[query + c] * SCALE;
+      q[c] = turned[query + c] * params.scale;
       d[c] = dout[own * PARTS + c];
       own_delta += dot(d[c], mixed_out[own * PARTS + c]);
     }
     delta[own] = own_delta;
-    for (var j = 0u; j <= at.position; j++) {
+    for (var j = first_seen(at.position); j <= at.position; j++) {
       let key = key_at(at.row * params.width + j, kv_head);
       let value = value_at(at.row * params.width + j, kv_head);
       var score = 0.0;
@@ -160,7 +166,7 @@ fn backward_queries(
         score += dot(q[c], turned[key + c]);
         dp += dot(d[c], turned[value + c]);
       }
-      let ds = exp(score - row_lse[own]) * (dp - own_delta) * SCALE;
+      let ds = exp(score - row_lse[own]) * (dp - own_delta) * params.scale;
       for (var c = 0u; c < PARTS; c++) {
         dq[c] += ds * turned[key + c];
       }
@@ -194,11 +200,11 @@ fn backward_keys(
     var k: Head;
     var v: Head;
     for (var c = 0u; c < PARTS; c++) {
-      k[c] = turned[key + c] * SCALE;
+      k[c] = turned[key + c] * params.scale;
       v[c] = turned[value + c];
     }
     for (var head = at.head * group; head < (at.head + 1u) * group; head++) {
-      for (var i = at.position; i < length; i++) {
+      for (var i = at.position; i < min(length, at.position + params.window); i++) {
         let place = at.row * params.width + i;
         let query = query_at(place, head);
         let theirs = place * params.heads + head;
@@ -209,7 +215,7 @@ fn backward_keys(
           dp += dot(v[c], dout[theirs * PARTS + c]);
         }
         let p = exp(score - row_lse[theirs]);
-        let ds = p * (dp - row_delta[theirs]) * SCALE;
+        let ds = p * (dp - row_delta[theirs]) * params.scale;
         for (var c = 0u; c < PARTS; c++) {
           dk[c] += ds * turned[query + c];
           dv[c] += p * dout[theirs * PARTS + c];

@@ -7,7 +7,7 @@
 // A block of A is a matrix whose column t holds A[row + t, k .. k + 4]; a block of B one whose column p holds
 // B[k + p, column .. column + 4]. Their product then needs no shuffling, and only two of the four storage orders a transpose,
 // of registers.
-// VECTOR: every row of A and of B starts at a multiple of four numbers, so that four are one load. Otherwise Element is f32,
+// VECTOR: every line of A and of B starts at a multiple of four numbers, so that four are one load. Otherwise Element is f32,
 // Packed is u32 and a load is four, with the same arithmetic. b_packed is b read as 16-bit numbers, two in a word.
 // RAGGED: k is no multiple of four, and what is read beyond it becomes 0. Beyond the last row or column of C anything
 // is read (WebGPU keeps it within the buffer), computed and not stored.
@@ -21,6 +21,11 @@ struct Params {
   splits: u32,
   limited: u32,   // 1: rows at or beyond row_limit[0] are not computed
   scale: f32,     // of the product, before anything is added
+  // A and C may be columns of wider matrices: how long lines of those are, and how many of their numbers come first.
+  a_line: u32,
+  a_first: u32,
+  c_line: u32,
+  c_first: u32,
 }
 
 const A_ALONG_K = true;
@@ -29,10 +34,6 @@ const VECTOR = true;
 alias Element = vec4f;
 alias Packed = vec2u;
 const RAGGED = true;
-const FORMAT_F32 = 0u;
-const FORMAT_BF16 = 1u;
-const FORMAT_F16 = 2u;
-const FORMAT = FORMAT_F32; // of b
 const PAIRED = false; // the first half of a tile's columns are of gate, the second of up, n further on
 const LANES_X = 8u;
 const LANES_Y = 8u;
@@ -77,7 +78,7 @@ fn first_column(tile: vec3u, cell: u32) -> u32 {
 
 // Four numbers of a line of A as it is stored.
 fn quad_a(line: u32, column: u32) -> vec4f {
-  let start = line * select(params.m, params.k, A_ALONG_K) + column;
+  let start = line * params.a_line + params.a_first + column;
   var quad: vec4f;
   if (VECTOR) {
     quad = vec4f(a[start / 4u]);
@@ -121,15 +122,6 @@ fn quad_b(line: u32, column: u32) -> vec4f {
 
 fn packed(at: u32) -> f32 {
   return unpack(vec2u(b_packed[at / 2u]).x)[at % 2u];
-}
-
-fn unpack(pair: u32) -> vec2f {
-  switch FORMAT {
-    case FORMAT_BF16: { return bitcast<vec2f>(vec2u(pair << 16u, pair & 0xffff0000u)); }
-    case FORMAT_F16: { return unpack2x16float(pair); }
-    case FORMAT_F32: { return vec2f(); } // nothing is packed
-    default: { return vec2f(); }
-  }
 }
 
 fn block_a(row: u32, k: u32) -> mat4x4f {

@@ -4,6 +4,7 @@
 // Kinds and shapes: matmul-blocks.wgsl; results: matmul-results.wgsl. On hardware: matmul.wgsl.
 
 // #include "lib/workgroup.wgsl"
+// #include "lib/packed.wgsl"
 // #include "nn/matmul-blocks.wgsl"
 
 fn product(tile: vec3u, lane: vec2u) -> Sums {

@@ -4,13 +4,14 @@
 //   multiply          C [m, n] = scale A B (+ bias [n]) (+ residual [m, n]) (+ C)
 //                     or, of split z, partials [splits, m, n]
 //   join              C likewise from partials, in the order of the splits
-//   gate_up           act [m, f] = silu(g) u, where (g | u) = A Bt, B [2 f, k];  gate_up_saving also writes (g | u) [m, 2 f]
-//   swiglu_backward   (g | u) becomes (da u silu'(g) | da silu(g)) [m, 2 f] in place, where da = A B is never written
-//   silu(g) = g s,  silu'(g) = s (1 + g (1 - s)),  s = 1 / (1 + exp(-g))
-// Twins: src/engine/portable/ops/linear.ts and swiglu.ts. Test: tests/gpu/matmul.test.ts.
+//   gate_up           act [m, f] = act(g) u, where (g | u) = A Bt, B [2 f, k];  gate_up_saving also writes (g | u) [m, 2 f]
+//   swiglu_backward   (g | u) becomes (da u act'(g) | da act(g)) [m, 2 f] in place, where da = A B is never written
+//   act: SiLU or GELU, lib/gate.wgsl
+// Twins: src/engine/portable/ops/linear.ts and gated.ts. Test: tests/gpu/matmul.test.ts.
 
 //
-// Where every row of C starts at a multiple of four numbers, Result is a quad of them and is written at once.
+// Where every row of C starts and ends at a multiple of four numbers, Result is a quad of them and is written at once. bias and
+// residual are as wide as what C is columns of; partials are [m, n] whatever it is.
 
 // What multiply and join add. Constants, because a branch in every row is what drivers compile slowest.
 const ADD_BIAS = false;
@@ -67,8 +68,9 @@ fn put_row(rows: u32, row: u32, column: u32, split: u32, quad: vec4f) {
     return;
   }
   for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
-    let at = (row * params.n + column + s) / WIDTH;
-    c[split * params.m * params.n / WIDTH + at] = finished(as_result(quad, s), at, (column + s) / WIDTH);
+    let place = params.c_first + column + s;
+    let at = (row * params.c_line + place) / WIDTH;
+    c[split * params.m * params.n / WIDTH + at] = finished(as_result(quad, s), at, place / WIDTH);
   }
 }
 
@@ -105,17 +107,18 @@ fn join(
   for (var split = 0u; split < params.splits; split++) {
     sum += partials[split * params.m * width + at];
   }
-  c[at] = finished(sum, at, at - row * width);
+  let column = at - row * width + params.c_first / WIDTH;
+  let to = row * (params.c_line / WIDTH) + column;
+  c[to] = finished(sum, to, column);
 }
 
-// --- SwiGLU ---
+// --- the gated unit ---
 @group(0) @binding(9) var<storage, read_write> act: array<Result>;
 @group(0) @binding(10) var<storage, read_write> gate_up_out: array<Result>;
 
-// Stops short of the infinity that exp(-x) would be.
-fn sigmoid(x: Result) -> Result {
-  return 1.0 / (1.0 + exp(min(-x, Result(80.0))));
-}
+// #include "lib/gate.wgsl"
+
+alias Gate = Result;
 
 @compute @workgroup_size(LANES_X, LANES_Y)
 fn gate_up(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
@@ -144,7 +147,7 @@ fn put_act_row(rows: u32, row: u32, column: u32, gates: vec4f, ups: vec4f) {
   }
   for (var s = 0u; s < 4u && column + s < params.n; s += WIDTH) {
     let gate = as_result(gates, s);
-    act[(row * params.n + column + s) / WIDTH] = gate * sigmoid(gate) * as_result(ups, s);
+    act[(row * params.n + column + s) / WIDTH] = activated(gate) * as_result(ups, s);
   }
 }
 
@@ -220,8 +223,8 @@ fn put_gradient_row(rows: u32, row: u32, column: u32, dacts: vec4f) {
     let dact = as_result(dacts, s);
     let gate = gate_up_out[at];
     let up = gate_up_out[at + params.n / WIDTH];
-    let weight = sigmoid(gate);
-    gate_up_out[at] = dact * up * weight * (1.0 + gate * (1.0 - weight));
+    let weight = gate_weight(gate);
+    gate_up_out[at] = dact * up * activation_slope(gate, weight);
     gate_up_out[at + params.n / WIDTH] = dact * gate * weight;
   }
 }

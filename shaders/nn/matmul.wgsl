@@ -6,6 +6,7 @@
 // end of each line moves the next line to other banks, where lanes that read along k would all write to one.
 
 // #include "lib/workgroup.wgsl"
+// #include "lib/packed.wgsl"
 // #include "nn/matmul-blocks.wgsl"
 
 const DEPTH = 4u;

@@ -1,10 +1,10 @@
 // RMSNorm (Zhang and Sennrich 2019) over the last axis, forward and backward.
 //
-//   y[m, i] = w[i] x[p, i] r[m],  r[m] = (mean_i x[p, i]^2 + eps)^-1/2,  p = places[m], or m where there are none
+//   y[m, i] = w[i] x[p, i] r[m] (+ residual[m, i]),  w = offset + weight,  r[m] = (mean_i x[p, i]^2 + eps)^-1/2,  p = places[m], or m where there are none
 //   dx[n, i] = r w[i] dy[m, i] - x[n, i] r^3 mean_j (w[j] dy[m, j] x[n, j]),  m = inverse[n], or n
 //   dw[i] = sum_n dy[m, i] x[n, i] r
 //
-// x [N, D], w [D], y [M, D], r [M], dx [N, D]. A row n whose inverse is -1 was not normed: its gradient is 0 and nothing is
+// x [N, D], weight [D], y residual [M, D], r [M], dx [N, D]. A row n whose inverse is -1 was not normed: its gradient is 0 and nothing is
 // read. `limit[0]`: rows of y at or beyond it are left as they are. dw comes as sums over chunks of rows, [S, D], which
 // nn/columns.wgsl adds up: no atomics, a fixed order.
 //
@@ -30,6 +30,9 @@ struct Params {
   // rows of a chunk, a multiple of BATCH
   chunk_rows: u32,
   accumulate: u32,
+  // whether `residual` means something
+  added: u32,
+  offset: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -41,6 +44,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read> places: array<i32>;
 @group(0) @binding(6) var<storage, read> limit: array<i32>;
+@group(0) @binding(12) var<storage, read> residual: array<Quad>;
 
 @compute @workgroup_size(LANES)
 fn forward(
@@ -81,7 +85,11 @@ fn forward(
     rstd[m] = r;
   }
   for (var c = member; c < params.width; c += TEAM) {
-    y[m * params.width + c] = weight[c] * (x[start + c] * r);
+    var numbers = (params.offset + weight[c]) * (x[start + c] * r);
+    if (params.added == 1u) {
+      numbers += residual[m * params.width + c];
+    }
+    y[m * params.width + c] = numbers;
   }
 }
 
@@ -133,7 +141,7 @@ fn backward(
       var product = Quad();
       if (m >= 0) {
         for (var c = member; c < params.width; c += TEAM) {
-          product += weight[c] * dy[u32(m) * params.width + c] * x[n * params.width + c];
+          product += (params.offset + weight[c]) * dy[u32(m) * params.width + c] * x[n * params.width + c];
         }
       }
       products[lane * LINE + i] = total(product);
@@ -153,7 +161,7 @@ fn backward(
     }
     workgroupBarrier();
     for (var c = member; c < params.width; c += TEAM) {
-      let w = weight[c];
+      let w = params.offset + weight[c];
       var dw = Quad();
       for (var i = 0u; i < BATCH; i++) {
         let m = sources[team * BATCH + i];

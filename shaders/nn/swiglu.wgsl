@@ -1,13 +1,16 @@
-// SwiGLU once more, from gate and up as the forward pass kept them: act = silu(g) u. The backward pass asks for it where it
+// The gated unit once more, from gate and up as the forward pass kept them: act = act(g) u, SiLU or GELU (lib/gate.wgsl). The backward pass asks for it where it
 // needs it, because keeping [N, F] of every layer costs more memory than this costs time.
 //
 // gate_up [N, 2 F] (gate | up), act [N, F]. One invocation per Quad of act. As a rule forward and gradient are part of the products
 // (nn/matmul-results.wgsl); where an adapter adds to what the product says, the gradient comes here instead:
-//   backward  (g | u) becomes (da u silu'(g) | da silu(g)) in place, silu'(g) = s (1 + g (1 - s)), s = 1 / (1 + exp(-g))
+//   backward  (g | u) becomes (da u act'(g) | da act(g)) in place
 // Test: tests/gpu/matmul.test.ts.
 
 // #include "lib/workgroup.wgsl"
 // #include "lib/quads.wgsl"
+// #include "lib/gate.wgsl"
+
+alias Gate = Quad;
 
 struct Params {
   rows: u32,
@@ -31,7 +34,7 @@ fn activate(
   }
   let gate = gate_up[at + row * params.width];
   let up = gate_up[at + (row + 1u) * params.width];
-  act[at] = gate * up / (1.0 + exp(-gate));
+  act[at] = activated(gate) * up;
 }
 
 @group(0) @binding(3) var<storage, read> d_act: array<Quad>;
@@ -50,9 +53,8 @@ fn backward(
   }
   let gate = gradient[at + row * params.width];
   let up = gradient[at + (row + 1u) * params.width];
-  // Stops short of the infinity that exp(-x) would be.
-  let weight = 1.0 / (1.0 + exp(min(-gate, Quad(80.0))));
+  let weight = gate_weight(gate);
   let da = d_act[at];
-  gradient[at + row * params.width] = da * up * weight * (1.0 + gate * (1.0 - weight));
+  gradient[at + row * params.width] = da * up * activation_slope(gate, weight);
   gradient[at + (row + 1u) * params.width] = da * gate * weight;
 }

@@ -1,12 +1,12 @@
-// Queries and keys as attention wants them: normed where the policy norms heads (Qwen3), turned by their position; forward
+// Queries and keys as attention wants them: normed where the policy norms heads, turned by their position; forward
 // and backward.
 //
-//   n = w x r,  r = (mean x^2 + eps)^-1/2, per head      or n = x
+//   n = w x r,  r = (mean x^2 + eps)^-1/2, per head, w = offset + norms      or n = x
 //   y_low = n_low cos - n_high sin     y_high = n_high cos + n_low sin,  the halves of a head     values: y = x
 //   dn = dy turned back     dx = r (w dn - x r^2 mean(w dn x)), or dn     dw = sum over places and heads of dn x r
 //
 // raw turned gradient [N, Q], Q = (H + 2K) hd: H query heads, K key heads, K value heads; a place's position is place % W.
-// table [positions, hd]: hd/2 cosines, then hd/2 sines. norms [2, hd]: weights of queries, weights of keys.
+// table [positions, hd]: hd/2 cosines, then hd/2 sines. norms [2, hd]: of queries, of keys.
 // gradient is that of turned before and that of raw after, in place. `backward_normed` leaves dw as sums over chunks of
 // places, partials [S, 2, hd], which nn/columns.wgsl adds up: no atomics, a fixed order.
 //
@@ -29,6 +29,7 @@ struct Params {
   half: u32,
   eps: f32,
   chunk_rows: u32,
+  offset: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -118,8 +119,8 @@ fn forward_normed(
   for (var c = member; c < params.half; c += TEAM) {
     var pair = Pair(raw[first + c], raw[first + params.half + c]);
     if (turning) {
-      let low = norms[weight + c] * (pair.low * r);
-      let high = norms[weight + params.half + c] * (pair.high * r);
+      let low = (params.offset + norms[weight + c]) * (pair.low * r);
+      let high = (params.offset + norms[weight + params.half + c]) * (pair.high * r);
       pair = turn(Pair(low, high), place, c, 1.0);
     }
     turned[first + c] = pair.low;
@@ -193,8 +194,8 @@ fn backward_normed(
         let factor = factors[i];
         dw.low += dn.low * x.low * factor.x;
         dw.high += dn.high * x.high * factor.x;
-        gradient[at] = norms[weight + c] * dn.low * factor.x - x.low * factor.y;
-        gradient[at + half] = norms[weight + half + c] * dn.high * factor.x - x.high * factor.y;
+        gradient[at] = (params.offset + norms[weight + c]) * dn.low * factor.x - x.low * factor.y;
+        gradient[at + half] = (params.offset + norms[weight + half + c]) * dn.high * factor.x - x.high * factor.y;
       }
       sums[lane] = dw;
       workgroupBarrier();
@@ -231,7 +232,8 @@ fn factors_of(first_place: u32, item: u32, items: u32, heads: u32, kind: u32) ->
     let dn = turn(Pair(gradient[first + c], gradient[first + half + c]), place, c, -1.0);
     let x = Pair(raw[first + c], raw[first + half + c]);
     squares += x.low * x.low + x.high * x.high;
-    along += norms[weight + c] * dn.low * x.low + norms[weight + half + c] * dn.high * x.high;
+    along += (params.offset + norms[weight + c]) * dn.low * x.low;
+    along += (params.offset + norms[weight + half + c]) * dn.high * x.high;
   }
   let r = inverse_rms(total(squares));
   return vec2f(r, r * r * r * total(along) / (dot(PRESENT, PRESENT) * f32(2u * half)));

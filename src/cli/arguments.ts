@@ -5,11 +5,14 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { backendNames, engineNames, type EngineRequest } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import { readLayers } from '../policy/layer-list.ts';
 
 export interface OptionSpec {
   /** How the value is written in the help; absent: a switch without a value; in brackets: the value may be left out. */
   readonly value?: string;
   readonly help: string;
+  /** It may be given more than once. */
+  readonly many?: true;
 }
 
 export interface CommandSpec {
@@ -24,6 +27,7 @@ export interface CommandSpec {
 export const commonOptions: Readonly<Record<string, OptionSpec>> = {
   engine: { value: engineNames.join('|'), help: 'how the policy is computed (chosen by default)' },
   backend: { value: backendNames.join('|'), help: 'where it is computed (chosen by default)' },
+  'gpu-memory': { value: 'GIB', help: 'what the fused engine may take on the GPU (4)' },
   json: { help: 'JSON, and nothing else, on standard output' },
   help: { help: 'this text' },
 };
@@ -31,18 +35,18 @@ export const commonOptions: Readonly<Record<string, OptionSpec>> = {
 export class Arguments {
   readonly #command: string;
   readonly #operands: readonly string[];
-  readonly #values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly #values: Readonly<Record<string, string | boolean | undefined | readonly (string | boolean)[]>>;
 
   /** @throws LabError 'usage' for options the command does not have, or that lack their value */
   constructor(command: CommandSpec, argv: readonly string[]) {
     this.#command = command.name;
     const options: NonNullable<ParseArgsConfig['options']> = {};
-    for (const [name, { value }] of Object.entries({ ...commonOptions, ...command.options })) {
-      options[name] = { type: value === undefined ? 'boolean' : 'string' };
+    for (const [name, { value, many }] of Object.entries({ ...commonOptions, ...command.options })) {
+      options[name] = { type: value === undefined ? 'boolean' : 'string', multiple: many === true };
     }
     try {
       const parsed = parseArgs({ args: joinValues(argv, command, options), options, allowPositionals: command.operand !== undefined });
-      this.#values = parsed.values as Record<string, string>;
+      this.#values = parsed.values;
       this.#operands = parsed.positionals;
     } catch (error) {
       throw this.#wrong(firstSentence(error));
@@ -59,6 +63,14 @@ export class Arguments {
   text(name: string): string | undefined {
     const value = this.#values[name];
     return typeof value === 'string' && value !== noValue ? value : undefined;
+  }
+
+  /** Of an option that may be given more than once, in their order, none of them empty. */
+  texts(name: string): readonly string[] {
+    const values = this.#values[name] ?? [];
+    if (!Array.isArray(values)) throw new Error(`--${name} is given once`);
+    if (values.some((value) => typeof value !== 'string' || value.trim() === '')) throw this.#wrong(`--${name} is empty.`);
+    return values as readonly string[];
   }
 
   /** The one beside the options. @param name as the help writes it */
@@ -119,6 +131,15 @@ export class Arguments {
     return items;
   }
 
+  /** Some of the choices, separated by commas, in an order of the reader's; each once. */
+  choices<T extends string>(name: string, choices: readonly T[]): readonly T[] | undefined {
+    const items = this.list(name);
+    const found = items?.map((item) => choices.find((choice) => choice === item));
+    const bad = items?.find((item, i) => found![i] === undefined || items.indexOf(item) < i);
+    if (bad !== undefined) throw this.#wrong(`--${name} lists some of ${choices.join(', ')}, each once; "${bad}" is wrong.`);
+    return found as readonly T[] | undefined;
+  }
+
   /** Comma-separated token ids, at least one. */
   tokens(name: string): Int32Array | undefined {
     const items = this.list(name);
@@ -127,10 +148,24 @@ export class Arguments {
     return items && Int32Array.from(items, Number);
   }
 
+  /** Layers, `0-3,7`: each once, rising. */
+  layers(name: string): readonly number[] | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const layers = readLayers(text);
+    if (!layers) throw this.#wrong(`--${name} must be numbers and ranges such as 0-3,7, not "${text}".`);
+    return layers;
+  }
+
   get engineRequest(): EngineRequest {
     const engine = this.choice('engine', engineNames);
     const backend = this.choice('backend', backendNames);
-    return { ...(engine ? { engine } : {}), ...(backend ? { backend } : {}) };
+    const gibibytes = this.number('gpu-memory', 0.1, 1024);
+    return {
+      ...(engine ? { engine } : {}),
+      ...(backend ? { backend } : {}),
+      ...(gibibytes === undefined ? {} : { gpuMemory: gibibytes * 2 ** 30 }),
+    };
   }
 
   /** For combinations that a command refuses. */

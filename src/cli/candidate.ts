@@ -3,8 +3,9 @@ import type { Candidate } from '../evaluate/request.ts';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { TemplateSettings } from '../policy/template-settings.ts';
 import type { Arguments } from './arguments.ts';
-import { openEngine, readPolicy, templateArguments } from './engine.ts';
+import { askedTemplate, openEngine, readPolicy } from './engine.ts';
 import { readWhole } from './files.ts';
 
 /** @param limit bytes */
@@ -18,9 +19,14 @@ export async function readText(args: Arguments, option: string, file: string, li
   }
 }
 
-/** @param taken the other candidate's name */
-export async function candidate(args: Arguments, folder: string, taken: string | null): Promise<{ candidate: Candidate; policy: Policy }> {
-  const policy = await readPolicy(folder, templateArguments(args));
+/** @param taken the other candidate's name  @param told arguments of its template where none are given */
+export async function candidate(
+  args: Arguments,
+  folder: string,
+  taken: string | null,
+  told?: TemplateSettings['arguments'],
+): Promise<{ candidate: Candidate; policy: Policy }> {
+  const policy = await readPolicy(folder, askedTemplate(args, told));
   const { id, config, weights, tokenizer } = policy;
   if (!tokenizer)
     throw new LabError(

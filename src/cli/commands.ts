@@ -1,5 +1,10 @@
 /** Every command and its options. The code of a command is loaded when it runs, so that help and wrong usage answer at once. */
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts';
+import { libraryNames } from '../persona/library-names.ts';
+import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
+import { formatsOf, policyForms } from '../exchange/policy-forms.ts';
+import { projections } from '../policy/adapters.ts';
+import { answerForms } from '../verify/answer-forms.ts';
 import type { Output } from './output.ts';
 
 export interface Command extends CommandSpec {
@@ -19,6 +24,25 @@ const accept: OptionSpec = {
 const templateArgs: OptionSpec = {
   value: 'JSON',
   help: 'what the chat template is told beside the messages, e.g. \'{"enable_thinking": false}\'',
+};
+/** How a policy is asked, beside the words of a question. */
+const asking: Readonly<Record<string, OptionSpec>> = {
+  'template-args': templateArgs,
+  'no-persona': {
+    value: noSystemKinds.join('|'),
+    help: 'what no persona is: what the chat template says by itself, an empty system message, or none at all (template)',
+  },
+  'no-system-role': {
+    value: systemPlaces.join('|'),
+    help: 'personas of a template that knows no system role: not taken, or put before the question (refuse)',
+  },
+};
+const formsOfAnswer = `how a reply says its answer, in the order looked for: of ${answerForms.join(',')}`;
+/** The same for a run, where a policy has settings of its own (rl/policy-defaults.ts). */
+const trained: Readonly<Record<string, OptionSpec>> = {
+  personas: { value: `${libraryNames.join('|')}|FILE.json`, help: 'whose personas are mixed in and asked under (the policy’s, or world)' },
+  instruction: { value: 'TEXT', help: "put under every question; '' for none (the policy’s, or none)" },
+  answers: { value: 'FORMS', help: `${formsOfAnswer} (the policy’s, or boxed)` },
 };
 const seed: OptionSpec = { value: 'S', help: 'seed of the sampling (0)' };
 
@@ -42,8 +66,12 @@ export const commands: readonly Command[] = [
       teacher: { value: 'DIR|FILE.gguf', help: 'with --recipe distill: the trained policy whose right replies are learnt' },
       'lora-rank': { value: 'R', help: 'train low-rank adapters of this rank instead of all parameters; 0 is off (the recipe’s)' },
       'lora-alpha': { value: 'A', help: 'with --lora-rank: scale of the adapters, over the rank (twice the rank)' },
+      adapters: { value: 'DIR', help: 'go on with adapters that peft saved, of their rank, alpha and places; --model is their base' },
+      'lora-targets': { value: 'NAMES', help: `with --lora-rank: which projections get adapters, of ${projections.join(',')} (all)` },
+      'lora-layers': { value: 'LIST', help: 'with --lora-rank: which layers get adapters, as 0-3,7 (all)' },
       model,
-      'template-args': templateArgs,
+      ...asking,
+      ...trained,
       'held-out': { value: 'N', help: 'questions outside the training for each voice and none, asked on the way; 0: none (the recipe’s)' },
       'held-out-every': { value: 'N', help: 'steps between two askings (the recipe’s)' },
       show: { value: 'N', help: 'prints a group of replies every N steps' },
@@ -68,7 +96,8 @@ export const commands: readonly Command[] = [
       seed: { value: 'S', help: 'seed of both (1)' },
       task: { value: 'ID', help: 'the task to train on (addition)' },
       model,
-      'template-args': templateArgs,
+      ...asking,
+      ...trained,
       'held-out': { value: 'N', help: 'questions outside the training for each voice and none (12)' },
       'held-out-every': { value: 'N', help: 'steps between two askings (10)' },
       show: { value: 'N', help: 'prints a group of replies every N steps' },
@@ -82,14 +111,24 @@ export const commands: readonly Command[] = [
   {
     name: 'export',
     operand: 'RUN',
-    summary: 'a run, by its folder or file, as a file for the page, or in a form that other programs read (docs/exchange.md)',
+    summary: 'a run, by its folder or file, as a file for the page, in a form that other programs read, or its policy (docs/exchange.md)',
     options: {
+      to: {
+        value: policyForms.join('|'),
+        help: 'the policy: a Hugging Face folder, adapters for PEFT, or a GGUF file; also of a policy (DIR|FILE.gguf)',
+      },
+      dtype: {
+        value: 'NAME',
+        help: `with --to hf ${formatsOf.hf.join(', ')} (the base’s own), with --to gguf ${formatsOf.gguf.join(', ')} (f16)`,
+      },
+      base: { value: 'NAME', help: 'with --to peft: the policy the adapters are of, as on the hub (owner/name), or its folder' },
+      model: { ...model, help: 'with --to: the policy that the run began with, where it lies elsewhere now' },
       format: {
         value: 'NAME',
         help: 'run, a .permix-run file (default); csv of metrics; rollouts as unipo, trackio or trl; html, a page of one step',
       },
-      step: { value: 'N', help: 'the rollouts of this step only; with html the newest is the default' },
-      out: { value: 'FILE', help: 'where it is written (all but run: standard output)' },
+      step: { value: 'N', help: 'the rollouts of this step only (html: the newest); with --to the checkpoint of this step (the newest)' },
+      out: { value: 'FILE|DIR', help: 'where it is written (csv, unipo, trackio, trl, html: standard output)' },
     },
     run: async (args, out) => (await import('./export.ts')).exportCommand(args, out),
   },
@@ -108,18 +147,23 @@ export const commands: readonly Command[] = [
     summary: 'examines a policy under every persona: accuracy, stability, the persona lottery, fidelity',
     options: {
       model,
-      'template-args': templateArgs,
+      ...asking,
       base: { value: 'DIR|FILE.gguf', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
       data: { value: 'FILE.jsonl', help: 'questions: "question" or "problem", and "answer" (default: held-out ones of --task)' },
-      task: { value: 'ID', help: 'without --data: the task to ask (addition)' },
-      personas: { value: 'FILE.json', help: 'personas to ask under (default: the bundled world)' },
+      task: { value: 'ID', help: 'without --data: the task to ask (the policy’s, or addition)' },
+      personas: { value: `${libraryNames.join('|')}|FILE.json`, help: 'personas to ask under (the policy’s, or world)' },
+      'persona-count': { value: 'N', help: 'as many of them, drawn by the seed (all)' },
       problems: { value: 'N', help: 'problems per persona, the same for all (300)' },
       samples: { value: 'N', help: 'replies to each problem (1)' },
       greedy: { help: 'the most likely token every time, instead of sampling' },
       temperature: { value: 'T', help: 'of the sampling (1)' },
       fidelity: { value: 'N', help: 'replies per persona that persona fidelity is measured on; 0 is off (8; with --data 0)' },
-      instruction: { value: 'TEXT', help: 'with --data: put under every question (asks for the answer in \\boxed{})' },
-      'max-new': { value: 'N', help: 'tokens of a reply at most (48; with --data 512)' },
+      instruction: {
+        value: 'TEXT',
+        help: "put under every question; '' for none (the policy’s, or none; with --data asks for the answer in \\boxed{})",
+      },
+      answers: { value: 'FORMS', help: `${formsOfAnswer} (the policy’s, or boxed; with --data boxed,hashes)` },
+      'max-new': { value: 'N', help: 'tokens of a reply at most (the policy’s, or 48; with --data 512)' },
       batch: { value: 'N', help: 'replies that are made together; changes the memory, not the result (128)' },
       seed: { value: 'S', help: 'seed of questions and sampling (1)' },
       out: { value: 'DIR', help: 'keeps finished cells and the report; the same command with the same folder continues' },
@@ -163,7 +207,7 @@ export const commands: readonly Command[] = [
     summary: 'continues a text or token ids',
     options: {
       model,
-      'template-args': templateArgs,
+      ...asking,
       prompt: { value: 'TEXT', help: 'text to continue, as it is' },
       tokens: { value: '1,2,3', help: 'token ids to continue; works without tokenizer.json' },
       chat: { help: 'put --prompt through the chat template as a user message' },
@@ -186,11 +230,12 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'probe',
-    summary: 'asks one question under several personas',
+    summary: 'asks one question under several personas, or keeps a conversation with each',
     options: {
       model,
-      'template-args': templateArgs,
+      ...asking,
       question: { value: 'TEXT', help: 'what is asked' },
+      turn: { value: 'TEXT', many: true, help: 'what is said next, after the reply; once for every further turn of the conversation' },
       personas: { value: 'a,b,none', help: 'persona ids, none for no persona, all for every one (none and four of them)' },
       'max-new': { value: 'N', help: 'tokens of a reply at most (48)' },
       temperature: { value: 'T', help: '0 is greedy (0)' },

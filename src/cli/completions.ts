@@ -1,5 +1,5 @@
 /** What a person is shown of rollouts and held-out questions while a run goes on: lines of text, for a terminal. */
-import { heldOutCounts, heldOutMetrics, type HeldOutEvaluation } from '../evaluate/held-out.ts';
+import { heldOutCounts, heldOutMetrics, voicedRows, type HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { MetricName } from '../rl/metric-names.ts';
 import type { RolloutRecord } from '../rl/events.ts';
 import type { MetricsLine } from './step-log.ts';
@@ -19,13 +19,20 @@ export function stepSummary(line: MetricsLine): string {
 /** `step   10  held out: worst 25.0 %, …` */
 export function heldOutSummary(evaluation: HeldOutEvaluation): string {
   const metrics = heldOutMetrics(evaluation);
+  const { asked, told } = voicedRows(evaluation);
   const [pss, chance] = [metrics['eval/pss'], metrics['eval/pss_null']];
   const parts = [
     `worst ${percent(metrics['eval/worst'])}`,
     `mean ${percent(metrics['eval/mean'])}`,
     `no persona ${percent(metrics['eval/none'])}`,
     ...(pss === undefined ? [] : [`PSS ${pss.toFixed(2)} (by chance ${chance!.toFixed(2)})`]),
-    ...(metrics['eval/voice'] === undefined ? [] : [`in its voice ${percent(metrics['eval/voice'])}`]),
+    ...(asked === 0
+      ? []
+      : [
+          told === 0
+            ? 'voice not measured'
+            : `in its voice ${percent(metrics['eval/voice'])}${told < asked ? ` (${told} of ${asked})` : ''}`,
+        ]),
   ];
   return `step ${String(evaluation.step).padStart(4)}  held out: ${parts.join(', ')}`;
 }
@@ -36,6 +43,7 @@ export function heldOutTable(columns: readonly { readonly name: string; readonly
   if (!first) return [];
   const metrics = columns.map(({ evaluation }) => heldOutMetrics(evaluation));
   const asked = heldOutCounts(first.evaluation);
+  const { told } = voicedRows(first.evaluation);
   const row = (name: string, key: `eval/${string}`) => [name, ...metrics.map((values) => percent(values[key]))];
   const rows = [
     [`${asked[0]?.asked ?? 0} questions each`, ...columns.map(({ name }) => name)],
@@ -44,7 +52,7 @@ export function heldOutTable(columns: readonly { readonly name: string; readonly
     row('mean', 'eval/mean'),
     ['PSS', ...metrics.map((values) => values['eval/pss']?.toFixed(2) ?? blank)],
     ['PSS by chance', ...metrics.map((values) => values['eval/pss_null']?.toFixed(2) ?? blank)],
-    row('in its voice', 'eval/voice'),
+    row(told === 0 ? 'in its voice (not measured)' : 'in its voice', 'eval/voice'),
   ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
   return rows.map((cells) =>

@@ -1,21 +1,20 @@
 /** `permix doctor`: what this machine can compute with, whether it computes rightly, which engine would be chosen, and why. */
-import { enableProdMode } from '@tensorflow/tfjs';
 import { checkEngine, instead } from '../engine/checked.ts';
 import { chooseEngine, type Adapters } from '../engine/choose.ts';
 import type { EngineInfo } from '../engine/engine.ts';
 import { checkSentence, type SelfCheck } from '../engine/self-check.ts';
+import { hasWasmSimd } from '../engine/wasm/simd.ts';
 import type { Arguments } from './arguments.ts';
 import { checkSetup } from './checks.ts';
 import { wasmPath } from './engine.ts';
 import type { Output } from './output.ts';
-import { findAdapters, hasWasmSimd } from './webgpu.ts';
+import { findAdapters } from './webgpu.ts';
 
 /** The limits that a compute program runs into; --json has all of them. */
 const telling = /Buffer(Size|BindingSize)$|StorageBuffersPerShaderStage|^maxCompute/;
 
 /** @returns 1 where an engine computes what it should not */
 export async function doctor(args: Arguments, out: Output): Promise<number> {
-  enableProdMode();
   const found = await findAdapters();
   let choice = chooseEngine(args.engineRequest, found);
   const checks = await checkAll(args.engineRequest, found);
@@ -66,6 +65,7 @@ async function checkAll(engineRequest: Arguments['engineRequest'], { webgpu: ada
   const pairs: Pick<EngineInfo, 'engine' | 'backend' | 'adapter'>[] = [
     ...(gpu ? [{ engine: 'fused' as const, backend: 'webgpu' as const, adapter }] : []),
     ...(gpu ? [{ engine: 'portable' as const, backend: 'webgpu' as const, adapter }] : []),
+    ...(hasWasmSimd() ? [{ engine: 'wasm' as const, backend: 'wasm' as const, adapter: null }] : []),
     { engine: 'portable', backend: 'wasm', adapter: null },
     { engine: 'portable', backend: 'cpu', adapter: null },
   ];

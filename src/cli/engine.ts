@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { enableProdMode } from '@tensorflow/tfjs';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { checkedFirst, checkEngine, instead } from '../engine/checked.ts';
 import { createEngine } from '../engine/create.ts';
@@ -12,9 +11,10 @@ import { LabError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { LoraSetup } from '../policy/adapters.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import type { TemplateSettings } from '../policy/chat-template.ts';
+import type { TemplateSettings } from '../policy/template-settings.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
-import type { Weights } from '../policy/weights.ts';
+import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
+import type { PolicyTensors } from '../policy/weights.ts';
 import type { Arguments } from './arguments.ts';
 import { checkSetup } from './checks.ts';
 import { bundledPolicy, policySource } from './folder.ts';
@@ -30,17 +30,20 @@ export const wasmPath = `${
 
 export interface EngineSetup {
   readonly config: PolicyConfig;
-  readonly weights: Weights;
+  readonly weights: PolicyTensors;
   readonly lora?: LoraSetup | null;
-  readonly engineRequest: { readonly engine?: EngineName | undefined; readonly backend?: BackendName | undefined };
+  readonly engineRequest: {
+    readonly engine?: EngineName | undefined;
+    readonly backend?: BackendName | undefined;
+    readonly gpuMemory?: number | undefined;
+  };
 }
 
 /** @throws LabError 'usage' for an impossible pair, 'webgpu' where it is asked for and not there */
 export async function openEngine({ config, weights, lora = null, engineRequest }: EngineSetup): Promise<PolicyEngine> {
-  // Without it tfjs recommends its own native backend on stderr.
-  enableProdMode();
   const { engine, backend } = await chosenEngine(engineRequest);
-  return createEngine({ config, weights, lora, engine, backend, wasmPath });
+  const { gpuMemory } = engineRequest;
+  return createEngine({ config, weights, lora, engine, backend, wasmPath, ...(gpuMemory === undefined ? {} : { gpuMemory }) });
 }
 
 /**
@@ -69,11 +72,22 @@ export function modelFolder(args: Arguments): string {
   return args.text('model') ?? bundledPolicy;
 }
 
-/** Says what the files of the policy say that cannot be. @param told arguments of its chat template */
-export async function readPolicy(folder: string, told?: TemplateSettings['arguments']): Promise<Policy> {
+/** Says what the files of the policy say that cannot be. @param told what its chat template is told */
+export async function readPolicy(folder: string, told: Partial<TemplateSettings> = {}): Promise<Policy> {
   const policy = await loadPolicy(await policySource(folder));
   for (const sentence of policy.notices) notice(sentence);
-  return { ...policy, tokenizer: policy.tokenizer?.withArguments(told) ?? null };
+  return { ...policy, tokenizer: policy.tokenizer?.withTemplate(told) ?? null };
+}
+
+/**
+ * What the options say of prompts: arguments of the template, what "no persona" is, where a persona goes without a system role.
+ * @param usual arguments where none are given
+ */
+export function askedTemplate(args: Arguments, usual?: TemplateSettings['arguments']): Partial<TemplateSettings> {
+  const told = templateArguments(args) ?? usual;
+  const noSystem = args.choice('no-persona', noSystemKinds);
+  const systemPlace = args.choice('no-system-role', systemPlaces);
+  return { ...(told ? { arguments: told } : {}), ...(noSystem ? { noSystem } : {}), ...(systemPlace ? { systemPlace } : {}) };
 }
 
 /** `--template-args`. @throws LabError 'usage' for anything but a JSON object */
@@ -90,7 +104,7 @@ export function templateArguments(args: Arguments): TemplateSettings['arguments'
 }
 
 export async function openPolicy(args: Arguments): Promise<{ policy: Policy; engine: PolicyEngine }> {
-  const policy = await readPolicy(modelFolder(args), templateArguments(args));
+  const policy = await readPolicy(modelFolder(args), askedTemplate(args));
   return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, engineRequest: args.engineRequest }) };
 }
 

@@ -3,15 +3,19 @@ import { basename, dirname, resolve } from 'node:path';
 import type { EvaluationRequest } from '../evaluate/request.ts';
 import { labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
-import { defaultInstruction, generatedQuestions, importedQuestions, leftOutNotes, type QuestionSet } from '../evaluate/questions.ts';
-import { headlineProblems, reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
-import { formatValue, reportTable } from '../evaluate/table.ts';
-import { maxPersonaFileBytes, parsePersonas, type PersonaLibrary } from '../persona/file.ts';
-import { personas as world, voices as worldVoices } from '../persona/world.ts';
+import { generatedQuestions, importedQuestions, leftOutNotes, type QuestionSet } from '../evaluate/questions.ts';
+import { reportCsv, reportJson, type EvaluationReport } from '../evaluate/report.ts';
+import { headlineProblems } from '../evaluate/stability.ts';
+import { formatInterval, formatValue, reportTable, type TableRow } from '../evaluate/table.ts';
+import type { PersonaLibrary } from '../persona/file.ts';
+import { somePersonas } from '../persona/groups.ts';
+import { libraryOf } from '../persona/libraries.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { taskById, tasks } from '../tasks/index.ts';
+import { findTooLittle, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import { accepted } from './accept.ts';
+import { defaultsOf, givenAsking } from './asking.ts';
 import { candidate, readText } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
@@ -64,28 +68,31 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
   const data = args.text('data');
   const greedy = args.flag('greedy');
   if (data !== undefined && args.text('task') !== undefined) throw args.wrong('--data and --task exclude each other.');
-  if (data === undefined && args.text('instruction') !== undefined) throw args.wrong('--instruction needs --data.');
   const temperature = args.number('temperature', 0, 10) ?? (greedy ? 0 : 1);
   if (greedy && temperature > 0) throw args.wrong('--greedy and --temperature exclude each other.');
   const samples = args.integer('samples', 1, 10_000) ?? 1;
   if (temperature === 0 && samples > 1) throw args.wrong(`Greedy decoding gives the same reply ${samples} times; leave out --samples.`);
   const problems = args.integer('problems', 1, 1_000_000) ?? headlineProblems;
   const seed = args.integer('seed', 0, 0xffffffff) ?? 1;
-  const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? (data === undefined ? 48 : 512);
   const fidelityReplies = args.integer('fidelity', 0, 10_000) ?? (data === undefined ? 8 : 0);
   const batchRows = args.integer('batch', 1, 100_000) ?? 128;
   const task = args.choice(
     'task',
     tasks.map(({ id }) => id),
   );
-  const instruction = args.text('instruction') ?? defaultInstruction;
-
-  const set = await questions(args, data, { task: task ?? 'addition', problems, seed, instruction });
-  const library = await personaLibrary(args);
   const model = resolve(modelFolder(args));
   const baseFolder = args.text('base');
-  const policy = await candidate(args, model, null);
-  const base = baseFolder === undefined ? null : await candidate(args, resolve(baseFolder), policy.candidate.name);
+  const brought = await defaultsOf(model);
+  const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? (data === undefined ? (brought ? 2 * brought.maxNewTokens : 48) : 512);
+  const asked = { ...(brought && data === undefined ? brought : {}), ...(await givenAsking(args)) };
+  const { instruction, answers } = asked;
+  const how = { ...(instruction === undefined ? {} : { instruction }), ...(answers ? { answers } : {}) };
+
+  const set = await questions(args, data, { task: task ?? brought?.tasks[0]?.id ?? 'addition', problems, seed, ...how });
+  const library = someOf(libraryOf(asked.library ?? brought?.library), args, seed);
+  const told = brought?.templateArguments;
+  const policy = await candidate(args, model, null, told);
+  const base = baseFolder === undefined ? null : await candidate(args, resolve(baseFolder), policy.candidate.name, told);
   const settings = { problems, samples, temperature, seed, maxNewTokens, fidelityReplies };
   return {
     request: {
@@ -111,11 +118,19 @@ interface Asked {
   readonly task: string;
   readonly problems: number;
   readonly seed: number;
-  readonly instruction: string;
+  readonly instruction?: string;
+  readonly answers?: readonly AnswerForm[];
 }
 
 async function questions(args: Arguments, data: string | undefined, asked: Asked): Promise<QuestionSet> {
-  if (data === undefined) return generatedQuestions(taskById(asked.task), asked.problems, asked.seed);
+  if (data === undefined) {
+    const task = taskById(asked.task);
+    if (asked.answers && findTooLittle(task, asked.answers))
+      throw args.wrong(
+        `A reply to the task ${task.id} is more than its last number; let --answers name another form before it, such as boxed.`,
+      );
+    return generatedQuestions(task, asked.problems, asked);
+  }
   const text = await readText(args, 'data', data);
   // gsm8k/test.jsonl says more than test.jsonl.
   const name = `${basename(dirname(resolve(data)))}/${basename(data)}`;
@@ -124,30 +139,27 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
   return content;
 }
 
-async function personaLibrary(args: Arguments): Promise<PersonaLibrary> {
-  const file = args.text('personas');
-  if (file === undefined) return { personas: world, voices: worldVoices };
-  return parsePersonas(await readText(args, 'personas', file, maxPersonaFileBytes), file);
+/** With `--persona-count`, as many of its personas, drawn by the seed. */
+function someOf(library: PersonaLibrary, args: Arguments, seed: number): PersonaLibrary {
+  const count = args.integer('persona-count', 2, library.personas.length);
+  return { ...library, personas: somePersonas(library.personas, count, seed) };
 }
 
 function tableLines(report: EvaluationReport): string[] {
   const { columns, sections, notes } = reportTable(report);
   const left = Math.max(...sections.flatMap(({ rows }) => rows.map(({ label }) => label.length)));
-  const widths = columns.map((name) => Math.max(9, name.length + 2));
-  const line = (label: string, cells: readonly string[]) =>
-    `${label.padEnd(left)}${cells.map((cell, i) => cell.padStart(widths[i]!)).join('')}`.trimEnd();
+  const cells = ({ unit, values, intervals }: TableRow) =>
+    values.map((value, i) => {
+      const interval = intervals?.[i];
+      return interval ? `${formatValue(value, unit)} [${formatInterval(interval, unit)}]` : formatValue(value, unit);
+    });
+  const longest = (column: number) => Math.max(...sections.flatMap(({ rows }) => rows.map((row) => cells(row)[column]!.length)));
+  const widths = columns.map((name, column) => Math.max(9, name.length + 2, longest(column) + 2));
+  const line = (label: string, texts: readonly string[]) =>
+    `${label.padEnd(left)}${texts.map((text, i) => text.padStart(widths[i]!)).join('')}`.trimEnd();
   return [
     line('', columns),
-    ...sections.flatMap(({ title, rows }) => [
-      title,
-      ...rows.map(({ label, unit, values }) =>
-        line(
-          label,
-          values.map((value) => formatValue(value, unit)),
-        ),
-      ),
-      '',
-    ]),
+    ...sections.flatMap(({ title, rows }) => [title, ...rows.map((row) => line(row.label, cells(row))), '']),
     ...notes,
   ];
 }

@@ -1,8 +1,12 @@
-/** `permix export`: a run, from its folder or its file, as a file that the page opens, or in a form that other programs and people read. */
+/**
+ * `permix export`: a run, from its folder or its file, as a file that the page opens, or in a form that other programs and people read; its
+ * policy is `export-policy.ts`.
+ */
 import { writeFile } from 'node:fs/promises';
 import { exportedText, textFormats } from '../exchange/export.ts';
 import { packRun, type SavedRun } from '../exchange/run-file.ts';
-import { personas } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
+import { policyForms } from '../exchange/policy-forms.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 import { tryFile } from './output-files.ts';
@@ -14,6 +18,12 @@ type ExportFormat = (typeof exportFormats)[number];
 
 export async function exportCommand(args: Arguments, out: Output): Promise<void> {
   const path = args.operand('RUN');
+  const to = args.choice('to', policyForms);
+  if (to !== undefined) {
+    if (args.text('format') !== undefined) throw args.wrong('--to is of the policy, --format of the run: give one of them.');
+    return (await import('./export-policy.ts')).exportPolicy(args, out, to);
+  }
+  for (const name of ['dtype', 'base', 'model']) if (args.text(name) !== undefined) throw args.wrong(`--${name} goes with --to.`);
   const format = args.choice('format', exportFormats) ?? 'run';
   const file = args.text('out');
   if (format === 'run' && file === undefined) throw args.wrong('--out is missing: where the file of the run is written.');
@@ -34,6 +44,7 @@ export async function exportCommand(args: Arguments, out: Output): Promise<void>
 async function contentOf(args: Arguments, path: string, format: ExportFormat, step: number | undefined): Promise<string | ArrayBuffer> {
   const saved = await savedRun(path);
   if (format === 'run') return packRun(saved);
+  const { personas } = libraryOf(saved.run.config.library);
   return exportedText(format, format === 'csv' ? saved : { ...saved, rollouts: rolloutsOf(args, path, saved, step) }, personas);
 }
 

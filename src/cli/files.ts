@@ -3,10 +3,11 @@
  * found. What is in them is for others to know.
  */
 import type { Stats } from 'node:fs';
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LabError } from '../errors.ts';
 import { parseJson, parseJsonBytes } from '../json.ts';
+import type { WrittenFile } from '../policy/file.ts';
 import { maxTextBytes } from '../policy/source.ts';
 import { fingerprint } from '../storage/hash.ts';
 
@@ -25,6 +26,26 @@ export async function replaceFile(file: string, ...parts: readonly (string | Uin
   }
   await rename(fresh, file);
   await syncFolder(dirname(file));
+}
+
+/** Written beside and moved over, piece after piece. @param onBytes how many were written since */
+export async function writePieces(path: string, file: WrittenFile, onBytes?: (bytes: number) => void): Promise<void> {
+  const fresh = unfinished(path);
+  await mkdir(dirname(fresh), { recursive: true });
+  const handle = await open(fresh, 'w');
+  try {
+    for await (const bytes of file.bytes()) {
+      await handle.writeFile(bytes);
+      onBytes?.(bytes.length);
+    }
+    await handle.sync();
+  } catch (error) {
+    await handle.close();
+    await rm(fresh, { force: true });
+    throw error;
+  }
+  await handle.close();
+  await rename(fresh, path);
 }
 
 /** Creates the folder, and makes sure that a power cut does not take its entry away again. @returns whether it was not there */

@@ -1,31 +1,51 @@
 /** Policies on disk: Hugging Face folders, read and written, and GGUF files, read. */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
-import type { PolicyConfig } from '../policy/config.ts';
-import { parameterShapes, toHuggingFaceConfig } from '../policy/config.ts';
+import { policyFiles, type PolicyToWrite } from '../exchange/policy-files.ts';
+import { adaptedSource } from '../policy/adapted.ts';
 import { ggufSource } from '../policy/gguf.ts';
-import { writeSafetensors } from '../policy/safetensors.ts';
+import { peftBase, peftFileNames } from '../policy/peft.ts';
+import { loadPolicy } from '../policy/policy.ts';
 import type { PolicySource } from '../policy/source.ts';
-import { checkFinite, type Weights } from '../policy/weights.ts';
+import { checkFinite } from '../policy/weights.ts';
 import { diskFile, unreadable } from './disk-file.ts';
-import { readWhole } from './files.ts';
+import { readWhole, writePieces } from './files.ts';
 
 /** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
 export const bundledPolicy = resolve(import.meta.dirname, '../public/models/permix-tiny');
 
-/** Tokenizer and generation files, copied as they are beside new weights. */
-const companions = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
-
 /**
- * A policy by its path: a folder, or a GGUF file.
+ * A policy by its path: a folder, a GGUF file, or a folder of PEFT's adapters, whose base is looked for.
  * @throws LabError 'config' where there is neither, 'format' for another file or a broken one
  */
 export async function policySource(path: string): Promise<PolicySource> {
   const found = await stat(path).catch(() => null);
+  if (found && isAdapters(path))
+    return adaptedSource(await loadPolicy(await policySource(await baseOfAdapters(path))), await folderSource(path));
   if (!found || found.isDirectory()) return folderSource(path);
   const file = resolve(path);
   return ggufSource(basename(file).replace(/\.gguf$/i, ''), await diskFile(file));
+}
+
+const isAdapters = (path: string) => existsSync(join(path, peftFileNames.config)) && !existsSync(join(path, 'config.json'));
+
+/**
+ * The policy that adapters are of: where their file says, from there or from here; or, of a name on the hub, a folder or GGUF file of the
+ * last part of it beside the adapters or here. @throws LabError 'config' where there is none
+ */
+export async function baseOfAdapters(path: string): Promise<string> {
+  const name = await peftBase(await folderSource(path));
+  const write = `Write the path of the base's folder into ${join(path, peftFileNames.config)}, as base_model_name_or_path.`;
+  if (name === null) throw new LabError('config', `The adapters in ${path} do not say of which policy they are.`, write);
+  const last = basename(name);
+  const places = [resolve(path, name), resolve(name), ...[dirname(resolve(path)), resolve()].map((folder) => join(folder, last))];
+  const found = places.flatMap((place) => [place, `${place}.gguf`]).find((place) => place !== resolve(path) && existsSync(place));
+  if (found !== undefined) return found;
+  if (last === basename(bundledPolicy)) return bundledPolicy;
+  const what = `The adapters in ${path} are of ${JSON.stringify(name)}, which is not here.`;
+  throw new LabError('config', what, `Put its folder beside them, as ${join(dirname(path), last)}. Or: ${write}`);
 }
 
 /** @throws LabError 'config' where there is no such folder */
@@ -64,17 +84,10 @@ async function orNone<T>(path: string, read: (path: string) => Promise<T>): Prom
 }
 
 /**
- * Writes `weights` as a Hugging Face folder, with the tokenizer files of `from`.
- * @throws LabError 'numeric' for weights that are no numbers, before anything is written
+ * Writes a policy as a Hugging Face folder, piece by piece, in the format of its base or, where all of it was trained, as it was trained.
+ * @throws LabError 'numeric' for what is no number: of what was trained, before anything is written
  */
-export async function writePolicyFolder(folder: string, config: PolicyConfig, weights: Weights, from: PolicySource): Promise<void> {
-  checkFinite(weights, folder);
-  await mkdir(folder, { recursive: true });
-  const tensors = parameterShapes(config).map(({ name, shape }) => ({ name, shape: [...shape], data: weights[name]! }));
-  await writeFile(join(folder, 'model.safetensors'), writeSafetensors(tensors, { format: 'pt' }));
-  await writeFile(join(folder, 'config.json'), `${JSON.stringify(toHuggingFaceConfig(config), null, 2)}\n`);
-  for (const name of companions) {
-    const bytes = await from.read(name);
-    if (bytes) await writeFile(join(folder, name), bytes);
-  }
+export async function writePolicyFolder(folder: string, policy: PolicyToWrite): Promise<void> {
+  checkFinite({ ...policy.weights, ...policy.adapters?.tensors }, folder);
+  for (const file of policyFiles('hf', policy)) await writePieces(join(folder, file.name), file);
 }

@@ -10,7 +10,7 @@ import { accuracyByPersona } from '../evaluate/accuracy.ts';
 import { toHuggingFaceConfig, parameterShapes } from '../policy/config.ts';
 import { writeSafetensors } from '../policy/safetensors.ts';
 import { loadTokenizer, type Tokenizer } from '../policy/tokenizer.ts';
-import { initialWeights, type Weights } from '../policy/weights.ts';
+import { initialWeights, tensorsOf, type PolicyTensors } from '../policy/weights.ts';
 import { weightsFingerprint } from '../policy/fingerprint.ts';
 import { sha256 } from '../policy/sha256.ts';
 import { modelCard } from '../pretrain/card.ts';
@@ -53,7 +53,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   notice('Training the tokenizer …');
   const files = pretrainTokenizer(seed, style);
   const tokenizer = loadTokenizer(files.tokenizer, files.config);
-  const weights = initialWeights(tinyConfig, seed);
+  const weights = tensorsOf(tinyConfig, initialWeights(tinyConfig, seed));
   const folder = await PretrainFolder.open(work, await identityOf(options, weights, files), options.accept);
   const engine = await openEngine({ config: tinyConfig, weights, engineRequest: { engine: options.engine, backend: options.backend } });
 
@@ -87,7 +87,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
   measuring.done();
   const taskAccuracies = await accuracyByTask(engine, tokenizer, seed);
 
-  const state = await engine.exportState();
+  const { weights: trained } = await engine.exportState();
   const shapes = parameterShapes(tinyConfig);
   const card = modelCard({
     config: tinyConfig,
@@ -109,7 +109,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
 
   await mkdir(out, { recursive: true });
   const json = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`;
-  const tensors = shapes.map(({ name, shape }) => ({ name, shape: [...shape], data: state.weights[name]! }));
+  const tensors = shapes.map(({ name, shape }) => ({ name, shape: [...shape], data: trained![name]! }));
   await writeFile(join(out, 'config.json'), json(toHuggingFaceConfig(tinyConfig)));
   await writeFile(join(out, 'generation_config.json'), json({ eos_token_id: endId, pad_token_id: 0, do_sample: true, temperature: 1 }));
   await writeFile(join(out, 'tokenizer.json'), json(files.tokenizer));
@@ -122,7 +122,7 @@ export async function pretrainCommand(options: PretrainOptions): Promise<void> {
 /** All that decides the weights that come out. */
 async function identityOf(
   { seed, style, steps, engine, backend }: PretrainOptions,
-  weights: Weights,
+  weights: PolicyTensors,
   tokenizer: unknown,
 ): Promise<Identity> {
   const firsts = [0, corpusPhases.drills.until, corpusPhases.world.until];

@@ -1,17 +1,26 @@
-/** `permix probe`: one question under several personas, to see what a persona changes. */
+/** `permix probe`: one question under several personas, to see what a persona changes; with --turn a conversation under each. */
+import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
 import { ownPromptSentence, personaPlace } from '../persona/place.ts';
-import { renderPrompt } from '../persona/prompt.ts';
+import { renderConversation, renderPrompt, type RenderedPrompt } from '../persona/prompt.ts';
 import { personas as library, voiceOf } from '../persona/world.ts';
+import type { Message, Tokenizer } from '../policy/tokenizer.ts';
 import type { Arguments } from './arguments.ts';
 import { openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
-import { generatedRow } from './reply.ts';
+import { generatedRow, type GeneratedRow } from './reply.ts';
+
+interface Reply extends GeneratedRow {
+  readonly persona: string | null;
+  readonly prompt: string;
+  readonly voice: string | null;
+}
 
 export async function probe(args: Arguments, out: Output): Promise<void> {
   const question = args.required('question');
+  const further = args.texts('turn');
   const asked = choosePersonas(args);
   const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? 48;
   const temperature = args.number('temperature', 0, 100) ?? 0;
@@ -26,29 +35,65 @@ export async function probe(args: Arguments, out: Output): Promise<void> {
       'Add the one of the policy that it was made from, or use permix generate --tokens.',
     );
   }
-  const prompts = asked.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, question));
+  const setup = { asked, engine, tokenizer, sampling: { temperature, maxNewTokens, eosIds: config.eosIds, seed } };
+  /** What was said under each persona so far, its own replies among it. */
+  const said: readonly Message[][] = asked.map(() => []);
+  const turns: { readonly question: string; readonly replies: readonly Reply[] }[] = [];
+  for (const words of [question, ...further]) {
+    for (const messages of said) messages.push({ role: 'user', content: words });
+    const replies = await reply(setup, said, turns.length);
+    for (const [row, messages] of said.entries()) messages.push({ role: 'assistant', content: replies[row]!.text ?? '' });
+    turns.push({ question: words, replies });
+  }
+  engine.dispose();
+
+  const { ownPrompt } = personaPlace(tokenizer);
+  const own = ownPromptSentence(tokenizer, policy.id);
+  if (own !== null) notice(own);
+  const { replies } = turns[0]!;
+  out.object({ question, ownPrompt, replies, ...(further.length > 0 ? { turns: turns.slice(1) } : {}) });
+  const width = Math.max(...asked.map((persona) => (persona?.id ?? 'none').length));
+  for (const turn of turns) {
+    if (further.length > 0) out.line(`${turn === turns[0] ? '' : '\n'}> ${turn.question}`);
+    for (const { persona, text } of turn.replies) out.line(`${(persona ?? 'none').padEnd(width)}  ${text}`);
+  }
+}
+
+interface Setup {
+  readonly asked: readonly (Persona | null)[];
+  readonly engine: PolicyEngine;
+  readonly tokenizer: Tokenizer;
+  readonly sampling: {
+    readonly temperature: number;
+    readonly maxNewTokens: number;
+    readonly eosIds: readonly number[];
+    readonly seed: number;
+  };
+}
+
+/** One turn of all conversations. @param turn from 0; every turn has draws of its own */
+async function reply({ asked, engine, tokenizer, sampling }: Setup, said: readonly Message[][], turn: number): Promise<readonly Reply[]> {
+  const { maxNewTokens } = sampling;
+  const prompts = asked.map((persona, row): RenderedPrompt => {
+    const messages = said[row]!;
+    const text = persona?.text ?? null;
+    if (turn === 0) return renderPrompt(tokenizer, text, messages[0]!.content);
+    return renderConversation(tokenizer, text, messages, (tokenizer.maxLength ?? Infinity) - maxNewTokens);
+  });
   const progress = new Progress('answering', maxNewTokens);
   const rollouts = await engine.generate(
     {
       prompts: prompts.map(({ tokens }) => tokens),
       repeats: 1,
-      sampling: { temperature, topK: 0, topP: 1, minP: 0, maxNewTokens, eosIds: config.eosIds, seed, step: 0, firstRow: 0 },
+      sampling: { ...sampling, topK: 0, topP: 1, minP: 0, step: turn, firstRow: 0 },
     },
     ({ position }) => progress.at(position + 1, 'tokens'),
   );
   progress.done();
-  engine.dispose();
-
-  const replies = asked.map((persona, row) => {
+  return asked.map((persona, row) => {
     const { tokens, logprobs, text, finish } = generatedRow(rollouts, row, tokenizer);
     return { persona: persona?.id ?? null, prompt: prompts[row]!.text, text, voice: voiceOf(text ?? ''), tokens, logprobs, finish };
   });
-  const { ownPrompt } = personaPlace(tokenizer);
-  const own = ownPromptSentence(tokenizer, policy.id);
-  if (own !== null) notice(own);
-  out.object({ question, ownPrompt, replies });
-  const width = Math.max(...replies.map(({ persona }) => (persona ?? 'none').length));
-  for (const { persona, text } of replies) out.line(`${(persona ?? 'none').padEnd(width)}  ${text}`);
 }
 
 function choosePersonas(args: Arguments): (Persona | null)[] {

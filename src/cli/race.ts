@@ -4,7 +4,9 @@
  */
 import { join, resolve } from 'node:path';
 import { labErrorCode } from '../errors.ts';
+import { askingSentence } from '../evaluate/asking.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
+import { askedOf } from '../rl/asking.ts';
 import { recipeTitles } from '../rl/recipes.ts';
 import { raceEvents, raceRecipes, raceSentence, raceSettings, type RaceArm } from '../run/race.ts';
 import { shellWord, type Arguments } from './arguments.ts';
@@ -86,6 +88,7 @@ async function report(runs: ReadonlyMap<RaceArm, TrainingRun>, out: Output): Pro
   out.line();
   const columns = raceRecipes.map((arm) => ({ name: `${recipeTitles[arm]}, step ${step}`, evaluation: ends[arm]! }));
   for (const line of heldOutTable([{ name: 'Base', evaluation: base }, ...columns])) out.line(line);
+  out.line(askingSentence(askedOf([...runs.values()][0]!.config)));
   const sentence = raceSentence(ends);
   out.object({ step, sentence });
   out.line(`\n${sentence}`);

@@ -142,7 +142,7 @@ function trainArguments(folder: string, { base, teacher, engineRequest }: RunPla
 async function examine(folder: string, plan: RunPlan, policyFolder: string, signal: AbortSignal) {
   const { examination, seed, baseRun, engineRequest } = plan;
   const { task, samples, temperature, maxNewTokens } = analysis;
-  const questions = generatedQuestions(taskById(task), examination.problems, seed);
+  const questions = generatedQuestions(taskById(task), examination.problems, { seed });
   let engine: EngineInfo | null = null;
   const policy = await candidate(policyFolder, 'policy', engineRequest, (info) => (engine = info));
   const base = baseRun === null ? null : await candidate(plan.base, 'base', engineRequest);

@@ -2,22 +2,28 @@
  * What `permix train` is asked to do, from its options and files: a new run, one that is continued, or one that is forked from a checkpoint
  * of another with settings of its own. Nothing is written and no engine opened here.
  */
-import type { EngineRequest } from '../engine/engine.ts';
+import type { Adapters, EngineRequest } from '../engine/engine.ts';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
+import { plainPlaces, projections, specOf } from '../policy/adapters.ts';
+import { readPeft } from '../policy/peft.ts';
+import { loadPolicy } from '../policy/policy.ts';
 import { changedSettings, parseRunConfig } from '../rl/check.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
 import { begun, continued, takenOverNotes, type Identity, type Origin, type Part } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { tasks } from '../tasks/index.ts';
+import { askingOf, type AskingSettings } from '../rl/asking.ts';
+import { suited } from '../rl/suited.ts';
 import { accepted, nextStep } from './accept.ts';
+import { defaultsOf, givenAsking } from './asking.ts';
 import { shellWord, type Arguments } from './arguments.ts';
 import { findPolicy } from './base.ts';
-import { modelFolder, templateArguments } from './engine.ts';
+import { modelFolder } from './engine.ts';
 import { readJson } from './files.ts';
-import { policySource } from './folder.ts';
+import { baseOfAdapters, folderSource, policySource } from './folder.ts';
 import { notice } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import { fileOfRun, isFile, runFileOf } from './saved-run.ts';
@@ -30,6 +36,8 @@ export interface TrainPlan {
   /** Absolute path of the teacher; null for every recipe but distillation. */
   readonly teacher: string | null;
   readonly engineRequest: EngineRequest;
+  /** What the run begins with on top of the base; null: new ones, or none. */
+  readonly adapters: Adapters | null;
   /** From now on; a folder that keeps them goes on doing so. */
   readonly keepsRollouts: boolean;
   readonly fork: {
@@ -41,19 +49,24 @@ export interface TrainPlan {
 }
 
 /**
- * Recipe, then the file of --config, then the options.
- * @param decided by the command, over all of them  @param usual under all of them, over the recipe
+ * Recipe, then what the policy brings, then the file of --config, then the options.
+ * @param decided by the command, over all of them  @param usual over the recipe, under all others
  */
 export async function newPlan(args: Arguments, decided: object = {}, usual: object = {}): Promise<TrainPlan> {
   const file = args.text('config');
   const settings = await settingsFile(args);
-  const model = resolve(modelFolder(args));
+  const saved = args.text('adapters');
+  const model = resolve(saved !== undefined && args.text('model') === undefined ? await baseOfAdapters(saved) : modelFolder(args));
   const teacher = args.text('teacher');
+  const adapters = saved === undefined ? null : await savedAdapters(args, saved, model);
   try {
-    const given = { ...settings, ...givenSettings(args), ...decided };
+    const given = { ...settings, ...(await givenSettings(args)), ...(adapters ? { lora: specOf(adapters) } : {}), ...decided };
     const recipe = 'recipe' in given ? { recipe: given.recipe } : {};
     const config = parseRunConfig(
-      changedSettings(parseRunConfig({ ...usual, ...recipe }), { ...given, policy: (await policySource(model)).id }),
+      changedSettings(suited(parseRunConfig({ ...usual, ...recipe }), await defaultsOf(model)), {
+        ...given,
+        policy: (await policySource(model)).id,
+      }),
     );
     checkTeacher(args, config, teacher);
     return {
@@ -61,6 +74,7 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
       model,
       teacher: teacher === undefined ? null : resolve(teacher),
       engineRequest: args.engineRequest,
+      adapters,
       keepsRollouts: args.flag('rollouts'),
       fork: null,
       originOf: begun,
@@ -75,9 +89,10 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
 /** The run as it was started; only its length may change. */
 export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<TrainPlan> {
   const { run, path } = folder;
-  const { steps = run.config.steps, ...fixed } = givenSettings(args);
+  refuseAdapters(args);
+  const { steps = run.config.steps, ...fixed } = await givenSettings(args);
   for (const [name, value] of Object.entries(fixed)) {
-    const was = run.config[name as keyof RunConfig];
+    const was = { ...run.config, ...askingOf(run.config) }[name as keyof RunConfig];
     if (!says(was, value)) {
       throw args.wrong(
         `The run in ${path} has another ${name} (${JSON.stringify(was)}); a resumed run keeps its own. ${forkInstead(path)}`,
@@ -99,6 +114,7 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<T
     config: { ...run.config, steps },
     ...(await policiesOf(args, folder, run, run.teacher !== undefined)),
     engineRequest: { engine, backend },
+    adapters: null,
     keepsRollouts: args.flag('rollouts'),
     fork: null,
     originOf: (now) => {
@@ -138,10 +154,11 @@ export const forkInstead = (path: string): string =>
 
 /** The settings of a checkpoint of another run; then of a recipe, if one is named; then the file of --config, then the options. */
 export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
+  refuseAdapters(args);
   const { origin, run, start } = await forkedCheckpoint(args);
   const { step } = start.trainer;
   const file = args.text('config');
-  const given = givenSettings(args);
+  const given = await givenSettings(args);
   const settings = { ...(await settingsFile(args)), ...given };
   const recipe = settings['recipe'] as RecipeName | undefined;
   let config: RunConfig;
@@ -164,6 +181,7 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
     teacher,
     // Another engine or backend than the origin's is taken only where the reader names it.
     engineRequest: { engine, backend },
+    adapters: null,
     keepsRollouts: args.flag('rollouts'),
     fork: { from: { run: origin.path, step }, start: forked(start, config) },
     originOf: (now) => {
@@ -234,13 +252,26 @@ async function settingsFile(args: Arguments): Promise<Record<string, unknown>> {
   return settings as Record<string, unknown>;
 }
 
+function refuseAdapters(args: Arguments): void {
+  if (args.text('adapters') !== undefined) throw args.wrong('--adapters is what a new run begins with, not one that goes on.');
+}
+
+/** What peft saved, for the policy in `model`. */
+async function savedAdapters(args: Arguments, path: string, model: string): Promise<Adapters> {
+  for (const name of ['lora-rank', 'lora-alpha', 'lora-targets', 'lora-layers'])
+    if (args.text(name) !== undefined) throw args.wrong(`--adapters brings what --${name} would say.`);
+  const { config } = await loadPolicy(await policySource(model));
+  const { base: _, ...adapters } = await readPeft(await folderSource(path), config);
+  return adapters;
+}
+
 function checkTeacher(args: Arguments, config: RunConfig, teacher: string | undefined): void {
   if ((config.recipe === 'distill') !== (teacher !== undefined)) throw args.wrong('--recipe distill and --teacher belong together.');
 }
 
-function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora' | 'templateArguments'>> & {
-  heldOut?: Partial<RunConfig['heldOut']>;
-} {
+type Given = Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> & AskingSettings;
+
+async function givenSettings(args: Arguments): Promise<Given & { heldOut?: Partial<RunConfig['heldOut']> }> {
   const recipe = args.choice('recipe', namedRecipes);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
@@ -250,19 +281,22 @@ function givenSettings(args: Arguments): Partial<Pick<RunConfig, 'recipe' | 'see
   );
   const rank = args.integer('lora-rank', 0, 1024);
   const alpha = args.number('lora-alpha', 0, 1e6);
-  if (alpha !== undefined && !rank) throw args.wrong('--lora-alpha needs --lora-rank.');
-  const told = templateArguments(args);
+  const targets = args.choices('lora-targets', projections);
+  const layers = args.layers('lora-layers');
+  for (const name of ['lora-alpha', 'lora-targets', 'lora-layers'])
+    if (args.text(name) !== undefined && !rank) throw args.wrong(`--${name} needs --lora-rank.`);
+  const places = { ...(targets ? { targets } : {}), ...(layers ? { layers } : {}) };
   const questions = args.integer('held-out', 0, 1000);
   const every = args.integer('held-out-every', 1, 1_000_000);
   return {
     ...(questions !== undefined || every !== undefined
       ? { heldOut: { ...(questions !== undefined ? { questions } : {}), ...(every !== undefined ? { every } : {}) } }
       : {}),
-    ...(told !== undefined ? { templateArguments: told } : {}),
+    ...(await givenAsking(args)),
     ...(recipe !== undefined ? { recipe } : {}),
     ...(seed !== undefined ? { seed } : {}),
     ...(steps !== undefined ? { steps } : {}),
     ...(task !== undefined ? { tasks: [{ id: task, weight: 1 }] } : {}),
-    ...(rank !== undefined ? { lora: rank > 0 ? { rank, alpha: alpha ?? 2 * rank } : null } : {}),
+    ...(rank !== undefined ? { lora: rank > 0 ? plainPlaces({ rank, alpha: alpha ?? 2 * rank, ...places }) : null } : {}),
   };
 }

@@ -1,12 +1,14 @@
 /** `permix train`: one run of reinforcement learning, from the base policy, or a checkpoint of another run, to a Hugging Face folder; stoppable and resumable. */
 import { resolve } from 'node:path';
 import { LabError, labErrorCode, refuseComplaints } from '../errors.ts';
+import { askingSentence } from '../evaluate/asking.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
-import { personas } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { checkConfig } from '../rl/check.ts';
+import { askedOf, templateSettings } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { measureRoom } from '../rl/room.ts';
@@ -50,8 +52,8 @@ export interface Material {
 
 /** Checked and said before anything is written: what refuses a run leaves no folder behind. */
 export async function materialOf({ config, model }: TrainPlan): Promise<Material> {
-  refuseComplaints(checkConfig(config, personas), 'Correct the settings and start again.');
-  const policy = await readPolicy(model, config.templateArguments);
+  refuseComplaints(checkConfig(config, libraryOf(config.library).personas), 'Correct the settings and start again.');
+  const policy = await readPolicy(model, templateSettings(config));
   const { tokenizer } = policy;
   if (!tokenizer)
     throw new LabError(
@@ -59,7 +61,7 @@ export async function materialOf({ config, model }: TrainPlan): Promise<Material
       `The policy in ${model} has no tokenizer.json.`,
       'Add the one of the policy that it was made from, or choose another --model.',
     );
-  const { notices, fits } = measureRoom(config, personas, tokenizer);
+  const { notices, fits } = measureRoom(config, libraryOf(config.library).personas, tokenizer);
   for (const sentence of [...notices, ownPromptSentence(tokenizer, policy.id)]) if (sentence !== null) notice(sentence);
   return { policy, tokenizer, fits };
 }
@@ -132,6 +134,7 @@ async function trainIn(folder: RunFolder, plan: TrainPlan, material: Material, {
     notice(`Wrote the run to ${folder.path}; the policy is in its folder policy/.`);
     const ends = [asked[0], asked.at(-1)].filter((one, i, all) => one !== undefined && all.indexOf(one) === i) as HeldOutEvaluation[];
     for (const line of heldOutTable(ends.map((evaluation) => ({ name: `step ${evaluation.step}`, evaluation })))) out.line(line);
+    if (ends.length > 0) out.line(askingSentence(askedOf(config)));
     const { share } = run.cost;
     if (share !== null && asked.length > 0) notice(`The held-out questions take ${(100 * share).toFixed(1)} % of such a run’s time.`);
     return 0;

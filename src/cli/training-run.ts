@@ -3,13 +3,12 @@
  * `permix train` pulls one, `permix race` two in turn. What to print is theirs.
  */
 import { relative } from 'node:path';
-import type { EngineRequest, PolicyEngine } from '../engine/engine.ts';
+import { untrained, type Adapters, type EngineRequest, type PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import { heldOutMetrics } from '../evaluate/held-out.ts';
 import { personaPlace } from '../persona/place.ts';
-import { personas, voices } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
-import type { PolicySource } from '../policy/source.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { EndWatch } from '../rl/ends.ts';
@@ -49,8 +48,6 @@ export class TrainingRun {
 
   private constructor(
     private readonly material: RunMaterial,
-    /** What the policy is of: its tokenizer's files go into the trained one's folder. */
-    private readonly base: PolicySource,
     readonly engine: PolicyEngine,
     private readonly teacher: PolicyEngine | null,
     private state: TrainerState,
@@ -68,8 +65,7 @@ export class TrainingRun {
       ...(teacher ? { teacher } : {}),
       tokenizer,
       eosIds: policy.config.eosIds,
-      personas,
-      voices,
+      ...libraryOf(config.library),
       config,
       state,
       evaluated: folder.evaluated,
@@ -83,15 +79,16 @@ export class TrainingRun {
   static async open(material: RunMaterial): Promise<TrainingRun> {
     const { folder, plan, policy, tokenizer, fits } = material;
     const { config, model, teacher, engineRequest } = plan;
+    const library = libraryOf(config.library);
     const engine = await openEngine({ config: policy.config, weights: policy.weights, lora: loraSetup(config), engineRequest });
     await engine.setReference();
     const taught = teacher === null ? null : await openTeacher(teacher, policy, engineRequest);
-    const identity = { policy, config, personas, voices, teacher: taught?.identity ?? null, engine: engine.info };
+    const identity = { policy, config, ...library, teacher: taught?.identity ?? null, engine: engine.info };
     const origin = plan.originOf(await runIdentity(identity));
     const saved = folder.begun ? await folder.goBack(notice) : null;
-    const start = saved ?? plan.fork?.start ?? beginning(config, policy);
+    const start = saved ?? plan.fork?.start ?? beginning(config, plan.adapters);
     // Likewise before anything is written.
-    planRun({ engine, tokenizer, eosIds: policy.config.eosIds, personas, config, fits, state: start.trainer });
+    planRun({ engine, tokenizer, eosIds: policy.config.eosIds, ...library, config, fits, state: start.trainer });
     await engine.importState(start.state);
     await folder.write({
       config,
@@ -104,7 +101,7 @@ export class TrainingRun {
     });
     if (!saved) await folder.begin({ ...start, config });
     if (plan.keepsRollouts) await folder.keepRollouts();
-    return new TrainingRun(material, await policySource(model), engine, taught?.engine ?? null, start.trainer);
+    return new TrainingRun(material, engine, taught?.engine ?? null, start.trainer);
   }
 
   get config(): RunConfig {
@@ -144,8 +141,11 @@ export class TrainingRun {
       await folder.appendMetrics(metricsLine(event));
       if (config.checkpointEvery > 0 && this.step % config.checkpointEvery === 0) await this.save();
     }
-    const dear = this.cost.notice({ questions: 'heldOut.questions', every: 'heldOut.every' });
-    if (dear !== null) notice(dear);
+    const dear = this.cost.excess();
+    if (dear !== null)
+      notice(
+        `The held-out questions take ${Math.round(100 * dear.heldOutShare)} % of this run’s time. Fewer of them (heldOut.questions) or longer between them (heldOut.every) costs less; the training itself stays the same.`,
+      );
     return event;
   }
 
@@ -159,8 +159,10 @@ export class TrainingRun {
   async finish(): Promise<void> {
     await this.save();
     const { policy } = this.material;
-    const { weights } = await this.engine.exportState();
-    await this.folder.writePolicy((fresh) => writePolicyFolder(fresh, policy.config, weights, this.base));
+    const { id, config, weights: base, texts, tokenizer } = policy;
+    const { weights, adapters } = await this.engine.exportState();
+    const trained = { name: id, config, base, texts, tokenizer, weights, adapters };
+    await this.folder.writePolicy((fresh) => writePolicyFolder(fresh, trained));
   }
 
   dispose(): void {
@@ -177,9 +179,9 @@ export const heldOutLine = ({ evaluation }: Extract<RunEvent, { kind: 'evaluatio
   return { step, ...heldOutMetrics(evaluation), seconds, rows } as HeldOutLine;
 };
 
-/** The base as it is, as the page's first checkpoint has it. */
-function beginning(config: RunConfig, { weights }: Policy): CheckpointContent {
-  return { config, trainer: initialTrainerState, state: { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 } };
+/** The base as it is, as the page's first checkpoint has it, or with adapters that were trained elsewhere. */
+function beginning(config: RunConfig, adapters: Adapters | null): CheckpointContent {
+  return { config, trainer: initialTrainerState, state: { ...untrained, adapters } };
 }
 
 interface Taught {

@@ -44,10 +44,3 @@ export async function findAdapters(backend?: BackendName): Promise<Adapters> {
 
 const noDriver =
   'Dawn needs a Vulkan, Metal or D3D12 driver that it accepts, and found none; a GPU’s own driver, or Mesa’s (lavapipe) in a newer version, may be one.';
-
-/** A module that needs 128-bit SIMD: (func (result v128) i32.const 0 i8x16.splat). */
-const simdModule = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]);
-
-export function hasWasmSimd(): boolean {
-  return WebAssembly.validate(simdModule);
-}

@@ -1,8 +1,10 @@
 /** Which engine may be used: the self-check of each, done once and remembered, and what comes after one that failed. */
 import { createEngine, type WasmPath } from './create.ts';
-import type { EngineChoice } from './choose.ts';
+import { tensorsOf } from '../policy/weights.ts';
+import { onHost, type EngineChoice } from './choose.ts';
 import type { EngineInfo } from './engine.ts';
 import { checkSentence, selfCheck, type SelfCheck } from './self-check.ts';
+import { hasWasmSimd } from './wasm/simd.ts';
 
 /** Where results are kept. Neither may throw: a result that cannot be kept is found again. */
 export interface CheckMemory {
@@ -47,7 +49,7 @@ export async function checkEngine(
   const known = again ? null : await memory.read(key);
   if (known) return known;
   const check = await selfCheck({ engine, backend, adapter }, (config, weights) =>
-    createEngine({ config, weights, engine, backend, ...(wasmPath ? { wasmPath } : {}) }),
+    createEngine({ config, weights: tensorsOf(config, weights), engine, backend, ...(wasmPath ? { wasmPath } : {}) }),
   );
   // What was thrown may have been a device that went away; numbers that are wrong stay wrong.
   if (check.failure === null) await memory.write(key, check);
@@ -55,11 +57,11 @@ export async function checkEngine(
 }
 
 /** What computes instead; null after the last one. */
-export function instead({ backend }: EngineChoice, failed: SelfCheck): EngineChoice | null {
-  if (backend === 'cpu') return null;
-  const next = backend === 'webgpu' ? 'wasm' : 'cpu';
-  const name = { wasm: 'WebAssembly', cpu: 'plain JavaScript' }[next];
-  return { engine: 'portable', backend: next, reason: `${checkSentence(failed)} So the policy runs on ${name}.` };
+export function instead({ engine, backend }: EngineChoice, failed: SelfCheck, simd = hasWasmSimd()): EngineChoice | null {
+  const so = (what: string) => `${checkSentence(failed)} So the policy runs on ${what}.`;
+  if (backend === 'webgpu') return { ...onHost(simd), reason: so('WebAssembly') };
+  if (engine === 'wasm') return { engine: 'portable', backend: 'wasm', reason: so('the portable engine') };
+  return backend === 'cpu' ? null : { engine: 'portable', backend: 'cpu', reason: so('plain JavaScript') };
 }
 
 /** A result that was stored by whatever version, or none. */

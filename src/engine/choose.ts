@@ -2,9 +2,10 @@
  * Which engine runs on what: the fastest pair that this machine and this version have, or what the reader asked for, with the reason
  * in a sentence. It only looks; starting is `create.ts`.
  */
-import { LabError } from '../errors.ts';
+import { LabError, noSuch } from '../errors.ts';
 import { backendNames, engineNames, type BackendName, type EngineName } from './engine.ts';
 import { describeAdapter } from './gpu/adapter.ts';
+import { hasWasmSimd } from './wasm/simd.ts';
 
 export interface Adapters {
   /** The adapter's own description, null without WebGPU. */
@@ -40,52 +41,61 @@ export async function probeAdapters(): Promise<Adapters> {
   }
 }
 
+/** What computes where no GPU does. */
+export const onHost = (simd = hasWasmSimd()): Omit<EngineChoice, 'reason'> => ({ engine: simd ? 'wasm' : 'portable', backend: 'wasm' });
+
 /**
- * @param request names as they come from a link or the command line
- * @throws LabError `usage` for unknown names, an impossible pair, or WebGPU where there is none
+ * @param request names as they come from a link or the command line  @param simd whether WebAssembly here knows vectors
+ * @throws LabError `usage` for unknown names, an impossible pair, or what is not here
  */
 export function chooseEngine(
   request: { readonly engine?: string | null; readonly backend?: string | null },
   adapters: Adapters,
+  simd = hasWasmSimd(),
 ): EngineChoice {
   const engine = named(engineNames, 'engine', request.engine);
   const backend = named(backendNames, 'backend', request.backend);
-  if (engine === 'fused' && backend && backend !== 'webgpu') {
+  const only = engine && onlyBackend[engine];
+  if (only && backend && backend !== only) {
     throw new LabError(
       'usage',
-      `The fused engine runs on webgpu only, not on ${backend}.`,
-      'Choose the portable engine, or the webgpu backend.',
+      `The ${engine} engine runs on ${only} only, not on ${backend}.`,
+      `Choose the portable engine, or the ${only} backend.`,
     );
   }
-  const wantsWebGpu = engine === 'fused' || backend === 'webgpu';
-  if (wantsWebGpu && !adapters.webgpu) {
-    throw new LabError(
-      'usage',
-      `The ${engine === 'fused' ? 'fused engine' : 'webgpu backend'} cannot be used: ${adapters.reason ?? 'there is no adapter.'}`,
-      'Choose the wasm backend.',
-    );
+  const reason = `You asked for ${engine && !(engine === 'portable' && backend) ? `the ${engine} engine` : backend}.`;
+  const asked = only ?? backend;
+  switch (asked) {
+    case 'webgpu':
+      if (!adapters.webgpu) {
+        const what = engine === 'fused' ? 'fused engine' : 'webgpu backend';
+        throw new LabError('usage', `The ${what} cannot be used: ${adapters.reason ?? 'there is no adapter.'}`, 'Choose the wasm backend.');
+      }
+      return { engine: engine ?? 'fused', backend: asked, reason };
+    case 'wasm':
+      if (engine === 'wasm' && !simd) {
+        const what = 'The wasm engine cannot be used: WebAssembly is without SIMD here.';
+        throw new LabError('usage', what, 'Choose the portable engine.');
+      }
+      return { ...(engine ? { engine } : onHost(simd)), backend: asked, reason };
+    case 'cpu':
+      return { engine: 'portable', backend: asked, reason };
+    case null:
+      return fastest(engine ?? null, adapters, simd);
+    default:
+      return noSuch('backend', asked);
   }
-  // On WebGPU the fused engine is the faster one on every adapter; elsewhere there is only the portable one.
-  if (wantsWebGpu) {
-    const chosen = engine ?? 'fused';
-    return { engine: chosen, backend: 'webgpu', reason: `You asked for ${engine ? `the ${chosen} engine` : 'webgpu'}.` };
-  }
-  if (backend) return { engine: 'portable', backend, reason: `You asked for ${backend}.` };
-  if (!adapters.webgpu)
-    return {
-      engine: 'portable',
-      backend: 'wasm',
-      reason: `${adapters.reason ?? 'There is no WebGPU here.'} The wasm backend runs everywhere.`,
-    };
-  if (adapters.software) {
-    return {
-      engine: 'portable',
-      backend: 'wasm',
-      reason: `The WebGPU adapter "${adapters.webgpu}" is a software one, and wasm is faster than that.`,
-    };
-  }
-  const chosen = engine ?? 'fused';
-  return { engine: chosen, backend: 'webgpu', reason: `WebGPU runs on "${adapters.webgpu}".` };
+}
+
+/** Engines that are written for one backend. */
+const onlyBackend: Readonly<Record<EngineName, BackendName | null>> = { portable: null, fused: 'webgpu', wasm: 'wasm' };
+
+/** @param engine portable, where it was asked for */
+function fastest(engine: EngineName | null, { webgpu, software, reason }: Adapters, simd: boolean): EngineChoice {
+  if (webgpu && !software) return { engine: engine ?? 'fused', backend: 'webgpu', reason: `WebGPU runs on "${webgpu}".` };
+  const host = { ...onHost(simd), ...(engine ? { engine } : {}) };
+  if (webgpu) return { ...host, reason: `The WebGPU adapter "${webgpu}" is a software one, and wasm is faster than that.` };
+  return { ...host, reason: `${reason ?? 'There is no WebGPU here.'} The wasm backend runs everywhere.` };
 }
 
 function named<Name extends string>(names: readonly Name[], what: string, request: string | null | undefined): Name | null {

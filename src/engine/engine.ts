@@ -1,5 +1,5 @@
 /**
- * The contract between what is learned (`rl/`) and how it is computed (`portable/`, `fused/`): types, and the words they
+ * The contract between what is learned (`rl/`) and how it is computed (`portable/`, `fused/`, `wasm/`): types, and the words they
  * are made of. Each list of words is written here and nowhere else; whatever has a case for each of them (a kernel's twin, a
  * shader's codes, the check of a configuration) is held to it by the compiler.
  *
@@ -8,9 +8,10 @@
  * starts at its own prompt length, so completion arrays [R, C] are indexed by position *within* the completion.
  * log-prob and entropy are natural-log (nats), over the full vocabulary, of logits divided by the temperature.
  */
+import type { LoraSpec } from '../policy/adapters.ts';
 import type { Weights } from '../policy/weights.ts';
 
-export const engineNames = ['portable', 'fused'] as const;
+export const engineNames = ['portable', 'fused', 'wasm'] as const;
 export type EngineName = (typeof engineNames)[number];
 export const backendNames = ['webgpu', 'wasm', 'cpu'] as const;
 export type BackendName = (typeof backendNames)[number];
@@ -19,6 +20,8 @@ export type BackendName = (typeof backendNames)[number];
 export interface EngineRequest {
   readonly engine?: EngineName;
   readonly backend?: BackendName;
+  /** Bytes that the fused engine may take on the GPU. */
+  readonly gpuMemory?: number;
 }
 
 export interface EngineInfo {
@@ -193,28 +196,42 @@ export interface StepMetrics {
 export const advantageKinds = ['group-std', 'group', 'leave-one-out', 'batch-std', 'none'] as const;
 export type AdvantageKind = (typeof advantageKinds)[number];
 
-/** Everything that must survive a closed tab: weights, AdamW moments and counters, host side. */
+/** LoRA, by PEFT's names, with what they are scaled by (src/policy/adapters.ts). */
+export interface Adapters extends LoraSpec {
+  readonly tensors: Weights;
+}
+
+/** Everything that must survive a closed tab, host side: what was trained, its AdamW moments, and counters. The policy it began from is not in it. */
 export interface PolicyState {
-  /** The policy as it answers, adapters merged. */
-  readonly weights: Weights;
-  /** LoRA, by PEFT's names (src/policy/adapters.ts), on the base that the engine was made with; null: all parameters are trained. */
-  readonly adapters: Weights | null;
-  /** First and second moments, same keys as what is trained: `adapters`, or `weights`; null before the first step. */
+  /** All parameters, without adapters; null: those the engine was made with. */
+  readonly weights: Weights | null;
+  /** On top of them, and what is trained; null: all parameters are. */
+  readonly adapters: Adapters | null;
+  /** First and second moments, same keys as what is trained; null before the first step. */
   readonly moments: { readonly first: Weights; readonly second: Weights } | null;
   /** Optimiser steps taken (bias correction). */
   readonly optimSteps: number;
   readonly skippedSteps: number;
 }
 
+/** The policy that an engine was made with, as it is. */
+export const untrained: PolicyState = { weights: null, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
+
 /** The largest batch of a run, and whether a reference policy is kept. */
 export interface TrainingShape {
   readonly rows: number;
+  /** Prompts, each with rows / groups replies; absent: a prompt a row. */
+  readonly groups?: number;
   /** Tokens of a row, prompt and completion. */
   readonly width: number;
   readonly completionWidth: number;
   /** 0: as many rows per pass as fit. */
   readonly microBatchRows: number;
   readonly withReference: boolean;
+  /** Whether the backward pass makes again what it could have kept; absent: as it fits. */
+  readonly recompute?: boolean;
+  /** Of keys and values while tokens are drawn; absent: as they fit. */
+  readonly cache?: 'f32' | 'f16';
 }
 
 /** Bytes on the GPU. */
@@ -223,11 +240,21 @@ export interface MemoryPlan {
   readonly gradients: number;
   readonly moments: number;
   readonly reference: number;
-  /** Buffers of the passes, largest first. */
+  /** Buffers of a training pass, largest first. */
   readonly passes: readonly { readonly name: string; readonly bytes: number }[];
+  /** What drawing tokens takes beside them. */
+  readonly generation: number;
   readonly total: number;
+  /** What may be taken. */
+  readonly budget: number;
   /** Rows of one pass; more are taken in turn. */
   readonly rowsPerPass: number;
+  /** Only the inputs of the layers are kept for the backward pass, which makes the rest again. */
+  readonly recomputed: boolean;
+  /** Prompts that are generated for at once. */
+  readonly promptsPerGeneration: number;
+  /** Of keys and values while tokens are drawn. */
+  readonly cache: 'f32' | 'f16';
 }
 
 export interface PolicyEngine {
@@ -240,8 +267,11 @@ export interface PolicyEngine {
    * from every statistic, advantage 0. A group whose rewards are all equal gets exactly 0, except under `none`.
    */
   advantages(rewards: Float32Array, groupSize: number, kind: AdvantageKind): Promise<Float32Array>;
-  /** Forward, backward, clip, AdamW. */
-  step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics>;
+  /**
+   * Forward, backward, clip, AdamW.
+   * @param onProgress the share of the rows that have been passed over, where that takes several passes
+   */
+  step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec, onProgress?: (fraction: number) => void): Promise<StepMetrics>;
   /**
    * What training on such batches will take, before anything is allocated; null or absent where there is nothing to say but whether it fits.
    * @throws LabError `webgpu` or `memory` naming what does not fit and the dial to turn
@@ -249,10 +279,13 @@ export interface PolicyEngine {
   planMemory?(shape: TrainingShape): MemoryPlan | null;
   /** [V] raw logits that predict the token after the last one. */
   logits(tokens: Int32Array): Promise<Float32Array>;
-  /** Sets the reference: the given weights, or a copy of the current ones. */
-  setReference(weights?: Weights): Promise<void>;
+  /** The frozen reference is the policy that the engine was made with. */
+  setReference(): Promise<void>;
   exportState(): Promise<PolicyState>;
-  /** A state without adapters on an engine that trains them: its weights become the base of new ones. */
+  /**
+   * Computes, and from now on trains, exactly what the state says; where it has no adapters and the engine was made to train some, new ones.
+   * @throws LabError `usage` for adapters of other shapes than the policy's; nothing has changed then
+   */
   importState(state: PolicyState): Promise<void>;
   dispose(): void;
 }

@@ -124,7 +124,7 @@ export async function checkNumbers(engine: PolicyEngine): Promise<CheckNumbers> 
     logprobs: [...rollouts.logprobs],
     loss: [metrics.loss],
     gradientNorm: [metrics.gradNorm],
-    parameters: checkedParameters.map(([name, index]) => weights[name]![index]!),
+    parameters: checkedParameters.map(([name, index]) => weights![name]![index]!),
   };
 }
 

@@ -60,12 +60,12 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
     batchRows,
     onReplies: (count) => request.onProgress?.((done += count) / (personas.length * questions.length)),
   });
+  const verdicts = await Promise.all(
+    replies.map(({ text, thinking }, row) => verify(text, questions[row % questions.length]!, task, thinking)),
+  );
   return personas.map((persona, index) => ({
     personaId: persona?.id ?? null,
-    correct: questions.filter((question, i) => {
-      const { text, thinking } = replies[index * questions.length + i]!;
-      return verify(text, question, task, thinking).correct;
-    }).length,
+    correct: verdicts.slice(index * questions.length, (index + 1) * questions.length).filter(({ correct }) => correct).length,
     total: questions.length,
   }));
 }

@@ -2,7 +2,7 @@
  * How the comparison is analysed, declared before it is run: what every policy is asked, and what is read from the answers. The protocol
  * quotes this object, results.json carries it, and it is part of every finished run's identity. Nothing is computed here.
  */
-import { headlineProblems } from './report.ts';
+import { headlineProblems } from './stability.ts';
 
 export const analysis = {
   /** Held-out questions of this task; training asks its other questions. */

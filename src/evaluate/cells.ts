@@ -3,8 +3,8 @@
  * as soon as it is done. Which cells an evaluation has and how many rows each takes is counted here, and nowhere else. Nothing is asked here.
  */
 import type { EvaluationPlan } from './plan.ts';
-import { trainingFactor } from './plan.ts';
 import type { ReplyKind } from './request.ts';
+import { trainingFactor } from './training-factor.ts';
 
 export type AskedKind = ReplyKind | `${ReplyKind} training`;
 export type CellKind = AskedKind | `likelihood ${ReplyKind}`;

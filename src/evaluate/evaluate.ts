@@ -10,7 +10,7 @@ import type { Persona } from '../persona/persona.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import type { Question } from '../tasks/question.ts';
 import { sequenceLogprobs } from './likelihood.ts';
-import { planEvaluation, promptLimit, type EvaluationPlan } from './plan.ts';
+import { checkPersonas, planEvaluation, promptLimit, type EvaluationPlan } from './plan.ts';
 import { generateReplies, stopped, type Reply } from './replies.ts';
 import type { EvaluationReport } from './report.ts';
 import { summarise, type Answers, type Scored } from './summary.ts';
@@ -228,13 +228,7 @@ function checkSameTokens(base: Candidate, reply: Reply): void {
 
 function checkRequest({ personas, problems, samples, temperature, fidelityReplies, maxNewTokens, batchRows = 1 }: EvaluationRequest): void {
   const wrong = (what: string, next: string) => new LabError('config', what, next);
-  if (personas.length < 2) {
-    const there = personas.length === 0 ? 'there is none' : 'there is 1';
-    throw wrong(`An evaluation compares personas, and ${there}.`, 'Choose at least two personas.');
-  }
-  const twice = personas.find(({ id }, i) => personas.findIndex((other) => other.id === id) < i);
-  if (twice) throw wrong(`The persona "${twice.id}" is there twice.`, 'Give each persona once.');
-  if (personas.some(({ id }) => id === 'none')) throw wrong('"none" cannot be the id of a persona.', 'Choose another id.');
+  checkPersonas(personas);
   for (const [name, value, low] of [
     ['problems', problems, 1],
     ['samples', samples, 1],

@@ -3,7 +3,7 @@
  * [0, 1], and their mean. Pure: generating and scoring replies is `evaluate.ts`. All of it is this project's own declared choice
  * (docs/evaluation.md); the paper measures fidelity with a judge (PersonaGym).
  */
-import { meanOrNull } from '../statistics/moments.ts';
+import { meanOrNull, sum } from '../statistics/moments.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import { trainClassifier, type Classifier } from './classifier.ts';
 import { believedSpeaker } from './likelihood.ts';
@@ -35,9 +35,12 @@ export interface FidelityMeasures {
   readonly replies: number;
   /** 1. Style adherence; null where no persona has a voice with markers. `replies` are those of personas that have one. */
   readonly style: { readonly strict: number; readonly loose: number; readonly replies: number } | null;
-  /** 2. Top-1 accuracy of the classifier; `ceiling` is its accuracy on the frozen base's own replies, `chance` 1 / classes. */
+  /**
+   * 2. Top-1 accuracy of the classifier; `ceiling` is its accuracy on the frozen base's own replies, `chance` that of always naming the voice
+   * of most replies: 1 / classes where all have as many.
+   */
   readonly identification: { readonly accuracy: number; readonly ceiling: number; readonly chance: number } | null;
-  /** 3. Top-1 of the frozen base's likelihood over voices. */
+  /** 3. Top-1 of the frozen base's likelihood over voices; `chance` is 1 / classes. */
   readonly likelihood: { readonly accuracy: number; readonly chance: number } | null;
   /** Beside them, outside the mean: nats per reply. */
   readonly pmi: number | null;
@@ -99,7 +102,6 @@ export class FidelityScorer {
     const identification = over(personas, 'identification');
     const likelihood = over(personas, 'likelihood');
     const parts = [strict?.mean, identification?.mean, likelihood?.mean].filter((value) => value !== undefined);
-    const chance = 1 / new Set(this.#classes).size;
     const ceiling = () =>
       over(
         base.map((one) => this.#identification(one)),
@@ -108,8 +110,8 @@ export class FidelityScorer {
     return {
       replies: total,
       style: strict && { strict: strict.mean, loose: over(personas, 'loose')!.mean, replies: strict.replies },
-      identification: identification && { accuracy: identification.mean, ceiling: ceiling(), chance },
-      likelihood: likelihood && { accuracy: likelihood.mean, chance },
+      identification: identification && { accuracy: identification.mean, ceiling: ceiling(), chance: this.#commonest(replies) },
+      likelihood: likelihood && { accuracy: likelihood.mean, chance: 1 / new Set(this.#classes).size },
       pmi: over(personas, 'pmi')?.mean ?? null,
       mean: meanOrNull(parts),
       personas,
@@ -135,6 +137,16 @@ export class FidelityScorer {
     const classifier = this.#classifier;
     const identification = classifier && meanOrNull(texts.map((text) => Number(classifier.predict(this.#mask(text)) === own)));
     return { personaId, replies: texts.length, identification };
+  }
+
+  /** The share of the class that most of these replies are of. */
+  #commonest(replies: readonly PersonaReplies[]): number {
+    const counts = new Map<string, number>();
+    for (const { personaId, texts } of replies) {
+      const own = this.#classes[this.#index(personaId)]!;
+      counts.set(own, (counts.get(own) ?? 0) + texts.length);
+    }
+    return Math.max(...counts.values()) / sum([...counts.values()]);
   }
 
   /** With a single class there is nothing to identify. */

@@ -5,8 +5,10 @@ import { personaPlace } from '../persona/place.ts';
 import { renderPrompt } from '../persona/prompt.ts';
 import { PromptRoom } from '../persona/room.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
+import type { AskingSettings } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { taskById } from '../tasks/index.ts';
+import { instructed } from '../tasks/instruction.ts';
 import type { Question } from '../tasks/question.ts';
 import { verify } from '../verify/verify.ts';
 import { evaluationQuestions } from './accuracy.ts';
@@ -27,6 +29,8 @@ export interface HeldOutRequest {
   readonly personas: readonly Persona[];
   readonly voices: readonly Voice[];
   readonly config: RunConfig;
+  /** How the run asks and reads. */
+  readonly asking: Required<Pick<AskingSettings, 'instruction' | 'answers'>>;
   /** Steps done. */
   readonly step: number;
   readonly onProgress?: (fraction: number) => void;
@@ -38,6 +42,7 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
   const { engine, tokenizer, eosIds, config, step } = request;
   const started = performance.now();
   const { maxNewTokens } = config.sampling;
+  const { instruction, answers } = request.asking;
   // Where no persona reaches the policy, all rows would be one.
   const reach = personaPlace(tokenizer).obstacle === null;
   const rows = heldOutRows(reach ? request.personas : []);
@@ -46,9 +51,12 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
     rows.map(({ persona }) => persona),
     maxNewTokens,
   );
-  const questions = questionsOf(config, (question) => room.tokens(question.text) <= room.limit);
+  const questions = questionsOf(config, (question) => room.tokens(instructed(question, instruction).text) <= room.limit).map(
+    ({ question, task }) => ({ task, question: instructed(question, instruction) }),
+  );
   const style = new StyleScorer(request.voices);
   let done = 0;
+  request.onProgress?.(done);
   const replies = await generateReplies({
     engine,
     tokenizer,
@@ -66,14 +74,20 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
     onReplies: (count) => request.onProgress?.((done += count) / (rows.length * questions.length)),
     ...(request.signal ? { signal: request.signal } : {}),
   });
+  const verdicts = await Promise.all(
+    replies.map(({ text, thinking }, at) => {
+      const { question, task } = questions[at % questions.length]!;
+      return verify(text, question, task, thinking, answers);
+    }),
+  );
   return {
     step,
     rows: rows.map(({ id, persona }, row) => ({
       row: id,
       personaId: persona?.id ?? null,
-      replies: questions.map(({ question, task }, i) => {
-        const { text, thinking } = replies[row * questions.length + i]!;
-        const { correct, parsed, reason } = verify(text, question, task, thinking);
+      replies: questions.map(({ question }, i) => {
+        const { text } = replies[row * questions.length + i]!;
+        const { correct, parsed, reason } = verdicts[row * questions.length + i]!;
         const voice = style.score(text, persona?.voice ?? null);
         return {
           question: question.text,

@@ -55,7 +55,7 @@ export function evaluationDue({ heldOut, steps }: Pick<RunConfig, 'heldOut' | 's
 
 /**
  * No persona first; then one persona of every voice, or a persona without a voice for itself. Which of its voice is in turn, so that the rows
- * are a sample of the library's good and bad ones and not all of one kind.
+ * are a sample of the library's good and bad ones and not all of one kind; of more than a map can show they are spread over the library.
  */
 export function heldOutRows(personas: readonly Persona[]): HeldOutRow[] {
   const groups = new Map<string, Persona[]>();
@@ -65,7 +65,9 @@ export function heldOutRows(personas: readonly Persona[]): HeldOutRow[] {
   }
   // A stride that meets all of five, as of most numbers, in turn.
   const rows = [...groups].map(([id, those], i) => ({ id, persona: those[(3 * i) % those.length]! }));
-  return [{ id: noneRow, persona: null }, ...rows.slice(0, maxRows)];
+  const most = Math.min(maxRows, rows.length);
+  const spread = Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]!);
+  return [{ id: noneRow, persona: null }, ...spread];
 }
 
 /** Right and asked by row. */
@@ -77,6 +79,12 @@ export function heldOutCounts({ rows }: HeldOutEvaluation): { readonly row: stri
 export function heldOutTable({ rows }: HeldOutEvaluation): SolveTable | null {
   const correct = rows.filter(({ row }) => row !== noneRow).map(({ replies }) => replies.map((reply) => Number(reply.correct)));
   return correct.length < 2 || correct[0]!.length === 0 ? null : { correct, samples: 1 };
+}
+
+/** Rows of personas, and those of them whose voice has markers, which alone `eval/voice` is of. */
+export function voicedRows({ rows }: Pick<HeldOutEvaluation, 'rows'>): { readonly asked: number; readonly told: number } {
+  const asked = rows.filter(({ row }) => row !== noneRow);
+  return { asked: asked.length, told: asked.filter(({ replies }) => replies.some(({ inVoice }) => inVoice !== undefined)).length };
 }
 
 export function heldOutMetrics(evaluation: HeldOutEvaluation): HeldOutMetrics {

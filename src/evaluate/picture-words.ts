@@ -35,7 +35,7 @@ function range({ low, high }: Estimate, between: '–' | 'to'): string {
 
 /** The lines under a column, from the top: name, meaning, and a column's value with its interval, null where there is none yet. */
 export const footLines = [
-  { key: 'worst', name: 'Worst persona', meaning: 'the lowest row, outlined', text: ({ worst }: Foot) => shares(worst) },
+  { key: 'worst', name: 'Worst persona', meaning: 'the lowest value, outlined', text: ({ worst }: Foot) => shares(worst) },
   { key: 'mean', name: 'Mean', meaning: 'over personas', text: ({ mean }: Foot) => shares(mean) },
   { key: 'spread', name: 'Spread', meaning: 'best − worst, in points', text: ({ spread }: Foot) => shares(spread) },
   { key: 'pss', name: 'PSS', meaning: 'worst ÷ best; 1: the persona changes nothing', text: ({ pss }: Foot) => score(pss) },

@@ -10,6 +10,7 @@ import type { Tokenizer } from '../policy/tokenizer.ts';
 import { roleplayKinds, roleplayQuestions } from '../tasks/roleplay.ts';
 import type { Question, Split } from '../tasks/question.ts';
 import type { QuestionSet } from './questions.ts';
+import { trainingFactor } from './training-factor.ts';
 
 /** What reads the prompts. */
 export interface Reader {
@@ -36,8 +37,17 @@ export interface EvaluationPlanSettings {
   readonly maxNewTokens: number;
 }
 
-/** Training replies per persona and kind, for each one that is measured. */
-export const trainingFactor = 2;
+/** @throws LabError 'config' for fewer than two, or for two that nobody could tell apart */
+export function checkPersonas(personas: readonly Persona[]): void {
+  const wrong = (what: string, next: string) => new LabError('config', what, next);
+  if (personas.length < 2) {
+    const there = personas.length === 0 ? 'there is none' : 'there is 1';
+    throw wrong(`An evaluation compares personas, and ${there}.`, 'Choose at least two personas.');
+  }
+  const twice = personas.find(({ id }, i) => personas.findIndex((other) => other.id === id) < i);
+  if (twice) throw wrong(`The persona "${twice.id}" is there twice.`, 'Give each persona once.');
+  if (personas.some(({ id }) => id === 'none')) throw wrong('"none" cannot be the id of a persona.', 'Choose another id.');
+}
 
 /** @throws LabError 'config' where nothing can be asked, or a tokenizer's own error where no question is the reason */
 export function planEvaluation(

@@ -4,7 +4,9 @@
  */
 import { Purpose, Stream } from '../random/counter.ts';
 import { questionId } from '../tasks/hash.ts';
+import { boxedInstruction, instructed } from '../tasks/instruction.ts';
 import type { Knobs, Question, Task } from '../tasks/question.ts';
+import { usualAnswers, usualImportedAnswers, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Verdict } from '../verify/verdict.ts';
 import { verify, verifyGold } from '../verify/verify.ts';
 import { evaluationQuestions } from './accuracy.ts';
@@ -22,31 +24,49 @@ export interface QuestionSet {
   readonly leftOut: Readonly<Record<string, number>>;
   /** Where those of a file stand in it, by the same reasons: `lines 3, 8 and 12`. */
   readonly leftOutLines: Readonly<Record<string, string>>;
-  judge(reply: Pick<Reply, 'text' | 'thinking'>, question: Question): Verdict;
+  /** What stands under every question; empty: nothing. */
+  readonly instruction: string;
+  /** How a reply may say its answer, in the order in which it is looked for. */
+  readonly answers: readonly AnswerForm[];
+  judge(reply: Pick<Reply, 'text' | 'thinking'>, question: Question): Promise<Verdict>;
+}
+
+export interface GeneratedOptions {
+  /** Of which questions are drawn. */
+  readonly seed: number;
+  /** Of the training split, for the voice classifier. */
+  readonly others?: number;
+  readonly knobs?: Partial<Knobs>;
+  /** Put under every question; empty, which is the default, for none. */
+  readonly instruction?: string;
+  /** How a reply may say its answer, in the order in which it is looked for. */
+  readonly answers?: readonly AnswerForm[];
 }
 
 /** Held-out questions of a task; the other questions are of its training split. */
-export function generatedQuestions(task: Task, problems: number, seed: number, others = 200, knobs?: Partial<Knobs>): QuestionSet {
+export function generatedQuestions(task: Task, problems: number, options: GeneratedOptions): QuestionSet {
+  const { seed, others = 200, knobs, instruction = '', answers = usualAnswers } = options;
   const asked = distinct(evaluationQuestions(task, problems, seed, knobs));
   const training = Array.from({ length: others }, (_, draw) =>
     task.generate(new Stream(seed, Purpose.evaluation, draw, 1), 'train', knobs),
   );
+  const put = (questions: readonly Question[]) => questions.map((question) => instructed(question, instruction));
   return {
     name: task.id,
-    questions: asked,
-    others: distinct(training),
+    questions: put(asked),
+    others: put(distinct(training)),
     leftOut: {},
     leftOutLines: {},
-    judge: ({ text, thinking }, question) => verify(text, question, task, thinking),
+    instruction,
+    answers,
+    judge: ({ text, thinking }, question) => verify(text, question, task, thinking, answers),
   };
 }
 
-/** How an imported question asks for the answer that the verifier reads. */
-export const defaultInstruction = 'Reason step by step, and put your final answer within \\boxed{}.';
-
 export interface ImportOptions {
-  /** Put under every question; empty for none. */
+  /** Put under every question; empty for none. Default: `boxedInstruction`. */
   readonly instruction?: string;
+  readonly answers?: readonly AnswerForm[];
   /** Of the order in which questions are asked. */
   readonly seed: number;
 }
@@ -56,11 +76,12 @@ export interface ImportOptions {
  * @param file its name, for the reader
  * @throws LabError 'format' naming file and line
  */
-export function importedQuestions(text: string, file: string, { instruction = defaultInstruction, seed }: ImportOptions): QuestionSet {
+export function importedQuestions(text: string, file: string, options: ImportOptions): QuestionSet {
+  const { instruction = boxedInstruction, answers = usualImportedAnswers, seed } = options;
   const { rows, leftOut } = parseQuestions(text, file);
   const questions = rows.map(({ asked, gold }): Question => {
     const id = questionId('import', asked);
-    return { id, task: file, text: instruction ? `${asked}\n${instruction}` : asked, answer: gold };
+    return instructed({ id, task: file, text: asked, answer: gold }, instruction);
   });
   return {
     name: file,
@@ -68,8 +89,10 @@ export function importedQuestions(text: string, file: string, { instruction = de
     others: [],
     leftOut: Object.fromEntries(Object.entries(leftOut).map(([reason, lines]) => [reason, lines.length])),
     leftOutLines: Object.fromEntries(Object.entries(leftOut).map(([reason, lines]) => [reason, linesOf(lines)])),
-    judge({ text: completion, thinking }, question) {
-      const verdict = verifyGold(completion, question.answer, thinking);
+    instruction,
+    answers,
+    async judge({ text: completion, thinking }, question) {
+      const verdict = await verifyGold(completion, question.answer, thinking, answers);
       if (!verdict) throw new Error(`not a checkable gold answer: ${question.answer}`);
       return verdict;
     },

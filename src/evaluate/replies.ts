@@ -1,5 +1,6 @@
 /** Asks a policy and reads what it says. Which questions under which personas is `accuracy.ts` and `evaluate.ts`. */
 import type { PolicyEngine } from '../engine/engine.ts';
+import { shareWritten } from '../engine/written.ts';
 import { LabError } from '../errors.ts';
 import type { RenderedPrompt } from '../persona/prompt.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
@@ -35,7 +36,7 @@ export interface ReplyRequest {
   readonly maxNewTokens: number;
   /** Rows of one generation; the result does not depend on it, the memory does. */
   readonly batchRows: number;
-  /** Called with the number of replies that came. */
+  /** Called with how many replies have come since, and with parts of those that are being written. */
   readonly onReplies?: (count: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -48,23 +49,22 @@ export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
   for (let first = 0; first < prompts.length; first += promptsPerBatch) {
     if (signal?.aborted) throw stopped();
     const batch = prompts.slice(first, first + promptsPerBatch);
-    const rollouts = await engine.generate({
-      prompts: batch.map(({ tokens }) => tokens),
-      repeats: samples,
-      sampling: {
-        temperature: request.temperature,
-        topK: 0,
-        topP: request.topP ?? 1,
-        minP: 0,
-        maxNewTokens: request.maxNewTokens,
-        eosIds,
-        // Draws of their own, numbered over the whole evaluation.
-        seed: (request.seed ^ Purpose.evaluation) >>> 0,
-        step: request.step,
-        firstRow: request.firstRow + first * samples,
-      },
-      ...(signal ? { signal } : {}),
-    });
+    const sampling = {
+      temperature: request.temperature,
+      topK: 0,
+      topP: request.topP ?? 1,
+      minP: 0,
+      maxNewTokens: request.maxNewTokens,
+      eosIds,
+      // Draws of their own, numbered over the whole evaluation.
+      seed: (request.seed ^ Purpose.evaluation) >>> 0,
+      step: request.step,
+      firstRow: request.firstRow + first * samples,
+    };
+    const of = { prompts: batch.map(({ tokens }) => tokens), repeats: samples, sampling, ...(signal ? { signal } : {}) };
+    const told = new Told(batch.length * samples, request.onReplies);
+    const written = shareWritten(sampling.maxNewTokens);
+    const rollouts = await engine.generate(of, request.onReplies && ((token) => told.at(written(token))));
     for (let row = 0; row < rollouts.rows; row++) {
       const start = row * rollouts.width + rollouts.promptLengths[row]!;
       const end = row * rollouts.width + rollouts.lengths[row]!;
@@ -77,9 +77,24 @@ export async function generateReplies(request: ReplyRequest): Promise<Reply[]> {
         ...(thinking === null ? {} : { thinking }),
       });
     }
-    request.onReplies?.(rollouts.rows);
+    told.at(1);
   }
   return replies;
+}
+
+/** Tells of a batch what came of it since it last told. */
+class Told {
+  #share = 0;
+
+  constructor(
+    private readonly rows: number,
+    private readonly tell: ((count: number) => void) | undefined,
+  ) {}
+
+  at(share: number): void {
+    this.tell?.((share - this.#share) * this.rows);
+    this.#share = share;
+  }
 }
 
 /** What a stopped evaluation rejects with. */

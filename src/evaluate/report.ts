@@ -1,4 +1,5 @@
 /** What an evaluation found, as one plain object that survives JSON. How it is found is `evaluate.ts`; how it is shown is `table.ts`. */
+import type { Asking } from './asking.ts';
 import { replyKinds } from './request.ts';
 import type { PersonaKind } from '../persona/persona.ts';
 import { csvTable, type CsvCell } from './csv.ts';
@@ -9,9 +10,6 @@ import type { Stability } from './stability.ts';
 
 export const reportFormat = 'permix-evaluation';
 export const reportVersion = 1;
-
-/** The headline Persona Stability Score needs at least this many problems per persona: min/max is biased low for fewer. */
-export const headlineProblems = 300;
 
 export interface EvaluationReport {
   readonly format: typeof reportFormat;
@@ -30,6 +28,8 @@ export interface EvaluationReport {
     readonly maxNewTokens: number;
     readonly seed: number;
   };
+  /** How the policies were asked and their replies read; absent in reports of earlier versions. */
+  readonly asking?: Asking;
   readonly personas: readonly ReportedPersona[];
   /** The policy that is evaluated, and the frozen base it is compared with and scored by; null: it was its own base. */
   readonly policy: PolicyReport;
@@ -61,6 +61,8 @@ export interface PolicyReport {
   readonly stability: { readonly all: Stability; readonly trained: Stability | null; readonly heldOut: Stability | null };
   /** PSS if the personas did not matter. */
   readonly shuffled: ShuffledNull;
+  /** The spread, if the personas did not matter; absent in reports of earlier versions. */
+  readonly shuffledSpread?: ShuffledNull;
   /** PSS over resampled problems: descriptive only, it decides nothing. */
   readonly bootstrap: DescriptiveInterval;
   /** [P] expected best of k = 1 .. P personas. */
@@ -137,6 +139,17 @@ function csvRows(report: EvaluationReport): (readonly CsvCell[])[] {
   ] as const) {
     if (!policy) continue;
     rows.push([role, 'none', 'system prompt of the template', policy.ownPrompt ?? null]);
+    const { asking } = report;
+    if (asking) {
+      rows.push(
+        [role, 'none', 'setting: no persona', asking.noSystem],
+        [role, '', 'setting: persona without a system role', asking.systemPlace],
+        [role, '', 'setting: template arguments', JSON.stringify(asking.arguments)],
+        [role, '', 'setting: template date', asking.date],
+        [role, '', 'setting: instruction', asking.instruction],
+        [role, '', 'setting: answers', asking.answers.join(' ')],
+      );
+    }
     const all = (measure: string, value: number | null) => rows.push([role, '', measure, value]);
     for (const one of [policy.none, ...policy.personas]) {
       const persona = one.personaId ?? 'none';
@@ -152,6 +165,7 @@ function csvRows(report: EvaluationReport): (readonly CsvCell[])[] {
       for (const [name, value] of Object.entries(stability ?? {})) all(`${group}: ${name}`, value as number | null);
     }
     for (const [name, value] of Object.entries(policy.shuffled)) all(`shuffled pss: ${name}`, value as number);
+    for (const [name, value] of Object.entries(policy.shuffledSpread ?? {})) all(`shuffled spread: ${name}`, value as number);
     for (const [name, value] of Object.entries(policy.bootstrap)) all(`bootstrap pss: ${name}`, value as number);
     policy.lottery.forEach((value, i) => all(`best of ${i + 1}`, value));
     if (policy.inference) {
@@ -171,11 +185,15 @@ function csvRows(report: EvaluationReport): (readonly CsvCell[])[] {
     for (const kind of replyKinds) {
       const measures = policy.fidelity[kind];
       all(`${kind}: fidelity`, measures.mean);
+      all(`${kind}: replies`, measures.replies);
+      all(`${kind}: style replies`, measures.style?.replies ?? null);
       all(`${kind}: style strict`, measures.style?.strict ?? null);
       all(`${kind}: style loose`, measures.style?.loose ?? null);
       all(`${kind}: identification`, measures.identification?.accuracy ?? null);
       all(`${kind}: identification ceiling`, measures.identification?.ceiling ?? null);
+      all(`${kind}: identification chance`, measures.identification?.chance ?? null);
       all(`${kind}: likelihood`, measures.likelihood?.accuracy ?? null);
+      all(`${kind}: likelihood chance`, measures.likelihood?.chance ?? null);
       all(`${kind}: pmi`, measures.pmi);
       for (const one of measures.personas) {
         for (const name of ['strict', 'loose', 'identification', 'likelihood', 'pmi'] as const) {

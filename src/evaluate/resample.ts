@@ -10,12 +10,12 @@ import { counterBits, Purpose } from '../random/counter.ts';
 import { checkTable, pssOf, type SolveTable } from './stability.ts';
 
 export interface ShuffledNull {
-  /** Mean PSS over the shuffles: what a policy of this accuracy that ignores its personas would score. */
+  /** Mean over the shuffles: what a policy of this accuracy that ignores its personas would score. */
   readonly mean: number;
   /** The 5th and 95th percentile. */
   readonly low: number;
   readonly high: number;
-  /** (1 + shuffles with a PSS at most the measured one) / (1 + shuffles): small where personas matter. */
+  /** (1 + shuffles with a PSS at most, or a spread at least, the measured one) / (1 + shuffles): small where personas matter. */
   readonly p: number;
   readonly shuffles: number;
 }
@@ -31,12 +31,24 @@ const defaultDraws = 1000;
 
 /** The PSS when, for each problem on its own, the persona labels are dealt out anew. @throws LabError 'config' as `stability` */
 export function shuffledNull(table: SolveTable, seed: number, shuffles = defaultDraws): ShuffledNull {
+  return shuffledNulls(table, seed, shuffles).pss;
+}
+
+/** The same of PSS and of the spread, best less worst accuracy, from the same shuffles; `p` is the chance of as large a spread. */
+export function shuffledNulls(
+  table: SolveTable,
+  seed: number,
+  shuffles = defaultDraws,
+): { readonly pss: ShuffledNull; readonly spread: ShuffledNull } {
   const problems = checkTable(table);
   checkDraws(shuffles);
   const personas = table.correct.length;
   const columns = Array.from({ length: problems }, (_, i) => Int32Array.from(table.correct, (row) => row[i]!));
   const sums = new Float64Array(personas);
   const scores = new Float64Array(shuffles);
+  const spreads = new Float64Array(shuffles);
+  const spreadOf = (right: ArrayLike<number>) =>
+    (Math.max(...Array.from(right)) - Math.min(...Array.from(right))) / (problems * table.samples);
   for (let draw = 0; draw < shuffles; draw++) {
     sums.fill(0);
     columns.forEach((column, i) => {
@@ -50,17 +62,27 @@ export function shuffledNull(table: SolveTable, seed: number, shuffles = default
       for (let j = 0; j < personas; j++) sums[j]! += column[j]!;
     });
     scores[draw] = pssOf(sums);
+    spreads[draw] = spreadOf(sums);
   }
-  const measured = pssOf(table.correct.map(sum));
-  // A score that equals the measured one up to rounding is no smaller.
-  const atMost = scores.filter((score) => score <= measured + 1e-12).length;
-  scores.sort();
+  const right = table.correct.map(sum);
+  const [measured, spread] = [pssOf(right), spreadOf(right)];
+  // A score that equals the measured one up to rounding is no smaller, and no larger.
   return {
-    mean: mean(scores),
-    low: quantile(scores, 0.05),
-    high: quantile(scores, 0.95),
-    p: (1 + atMost) / (1 + shuffles),
-    shuffles,
+    pss: nullOf(scores, (score) => score <= measured + 1e-12),
+    spread: nullOf(spreads, (value) => value >= spread - 1e-12),
+  };
+}
+
+/** @param asFar whether a shuffle went as far as what was measured; the values are sorted in place */
+function nullOf(values: Float64Array, asFar: (value: number) => boolean): ShuffledNull {
+  const count = values.filter(asFar).length;
+  values.sort();
+  return {
+    mean: mean(values),
+    low: quantile(values, 0.05),
+    high: quantile(values, 0.95),
+    p: (1 + count) / (1 + values.length),
+    shuffles: values.length,
   };
 }
 

@@ -8,6 +8,9 @@ import { logOdds } from '../statistics/ratio.ts';
 import { mean, populationStd, sum } from '../statistics/moments.ts';
 import { LabError } from '../errors.ts';
 
+/** The headline Persona Stability Score needs at least this many problems per persona: min/max is biased low for fewer. */
+export const headlineProblems = 300;
+
 /** Who solved what: the same problems, asked equally often, under every persona. */
 export interface SolveTable {
   /** [P][N] right samples of each problem under each persona, at most `samples`. "No persona" is not among them. */

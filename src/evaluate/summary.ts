@@ -4,6 +4,7 @@ import { wilsonInterval } from '../statistics/intervals.ts';
 import { mean, populationStd, sum } from '../statistics/moments.ts';
 import type { Persona } from '../persona/persona.ts';
 import { ownPromptSentence, personaPlace } from '../persona/place.ts';
+import { fidelityNotes } from './fidelity-notes.ts';
 import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
 import { inferenceAnswers, singlePersona, validationProblems } from './inference.ts';
 import { lotteryCurve } from './lottery.ts';
@@ -12,7 +13,6 @@ import type { EvaluationPlan } from './plan.ts';
 import { leftOutNotes } from './questions.ts';
 import type { Reply } from './replies.ts';
 import {
-  headlineProblems,
   reportFormat,
   reportVersion,
   type Accuracy,
@@ -25,8 +25,9 @@ import {
 } from './report.ts';
 import { neverEnded } from '../policy/end-tokens.ts';
 import { analysis } from './analysis.ts';
-import { bootstrapPss, shuffledNull } from './resample.ts';
-import { logOddsShift, stability, type Stability } from './stability.ts';
+import { askingSentence, type Asking } from './asking.ts';
+import { bootstrapPss, shuffledNulls } from './resample.ts';
+import { headlineProblems, logOddsShift, stability, type Stability } from './stability.ts';
 import { voteTable } from './votes.ts';
 
 /** [P] per persona, in the order of the personas; null where fidelity is not measured. */
@@ -68,11 +69,12 @@ export async function summarise(
       maxNewTokens: request.maxNewTokens,
       seed: request.seed,
     },
+    asking: askingOf(request),
     personas: request.personas.map(({ id, name, voice, kind, heldOut }) => ({ id, name, voice, kind, heldOut })),
     policy,
     base: baseReport,
     shift: baseReport && shiftOf(request, policy, baseReport),
-    notes: notesOf(request, plan, policy),
+    notes: notesOf(request, plan, policy, baseReport),
   };
 }
 
@@ -84,13 +86,14 @@ async function policyReport(
   fidelity: Fidelity | null,
 ): Promise<PolicyReport> {
   const { personas, samples, seed } = request;
-  const none = accuracyOf(request, plan, null, answers.none);
-  const each = personas.map((persona, p) => accuracyOf(request, plan, persona.id, answers.task[p]!));
+  const none = await accuracyOf(request, plan, null, answers.none);
+  const each = await Promise.all(personas.map((persona, p) => accuracyOf(request, plan, persona.id, answers.task[p]!)));
   const table = { correct: each.map(({ correct }) => correct), samples };
   const among = (wanted: (persona: Persona) => boolean): Stability | null => {
     const correct = table.correct.filter((_, p) => wanted(personas[p]!));
     return correct.length < 2 ? null : stability({ correct, samples }, none.accuracy);
   };
+  const shuffled = shuffledNulls(table, seed);
   return {
     name: candidate.name,
     ownPrompt: personaPlace(candidate.tokenizer).ownPrompt,
@@ -101,7 +104,8 @@ async function policyReport(
       trained: among(({ heldOut }) => !heldOut),
       heldOut: among(({ heldOut }) => heldOut),
     },
-    shuffled: shuffledNull(table, seed),
+    shuffled: shuffled.pss,
+    shuffledSpread: shuffled.spread,
     bootstrap: bootstrapPss(table, seed),
     lottery: lotteryCurve(each.map(({ accuracy }) => accuracy)),
     fidelity,
@@ -129,13 +133,13 @@ async function inferenceReport(
   };
 }
 
-function accuracyOf(
+async function accuracyOf(
   { questions, samples }: EvaluationRequest,
   plan: EvaluationPlan,
   personaId: string | null,
   replies: readonly Reply[],
-): Accuracy {
-  const verdicts = replies.map((reply, row) => questions.judge(reply, plan.task[Math.floor(row / samples)]!));
+): Promise<Accuracy> {
+  const verdicts = await Promise.all(replies.map((reply, row) => questions.judge(reply, plan.task[Math.floor(row / samples)]!)));
   const correct = plan.task.map((_, i) => verdicts.slice(i * samples, (i + 1) * samples).filter((verdict) => verdict.correct).length);
   const accuracy = sum(correct) / replies.length;
   return {
@@ -198,8 +202,14 @@ function meanAndStd(values: readonly number[]): MeanStd | null {
   return values.length === 0 ? null : { mean: mean(values), std: populationStd(values) };
 }
 
-function notesOf(request: EvaluationRequest, plan: EvaluationPlan, policy: PolicyReport): string[] {
+/** Base and policy are asked alike. */
+function askingOf({ policy, questions: { instruction, answers } }: EvaluationRequest): Asking {
+  return { ...policy.tokenizer.template, instruction, answers };
+}
+
+function notesOf(request: EvaluationRequest, plan: EvaluationPlan, policy: PolicyReport, base: PolicyReport | null): string[] {
   const notes = ['PSS, fidelity and the other measures are defined by this project (docs/evaluation.md), not by the PerMix-RLVR paper.'];
+  notes.push(askingSentence(askingOf(request)));
   const problems = plan.task.length;
   if (problems < headlineProblems) {
     notes.push(
@@ -221,10 +231,7 @@ function notesOf(request: EvaluationRequest, plan: EvaluationPlan, policy: Polic
     notes.push(`${Math.round((100 * truncated) / replies)} % of the replies of ${policy.name} were cut at ${request.maxNewTokens} tokens.`);
   }
   if (request.fidelityReplies > 0) {
-    if (policy.fidelity?.task.style === null) notes.push('No persona has a voice with markers, so there is no style adherence.');
-    if (policy.fidelity?.task.identification === null) {
-      notes.push('There were no other questions to train the voice classifier on, so there is no identification on task replies.');
-    }
+    if (policy.fidelity) notes.push(...fidelityNotes(request.personas, (base ?? policy).fidelity!));
     if (!request.base)
       notes.push('Without a base the policy scores its own replies: its fidelity is a ceiling for what is trained from it.');
   }

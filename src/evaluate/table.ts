@@ -1,6 +1,7 @@
 /** The report as a table, the same one on the page and on the command line: sections, rows, one column per policy. No layout. */
 import { mean } from '../statistics/moments.ts';
-import { headlineProblems, type EvaluationReport, type PolicyReport } from './report.ts';
+import type { Accuracy, EvaluationReport, PolicyReport } from './report.ts';
+import { headlineProblems } from './stability.ts';
 import type { FidelityMeasures } from './fidelity.ts';
 
 /** `share` in [0, 1], shown in percent · `score` a ratio or difference of shares · `nats` · `tokens` */
@@ -11,6 +12,8 @@ export interface TableRow {
   readonly unit: Unit;
   /** One per column; null: not measured. */
   readonly values: readonly (number | null)[];
+  /** 95 % intervals of the values, where the report has some. */
+  readonly intervals?: readonly { readonly low: number; readonly high: number }[];
 }
 
 export interface TableSection {
@@ -33,6 +36,10 @@ export function reportTable(report: EvaluationReport): ReportTable {
     unit,
     values: policies.map(value),
   });
+  const accuracyRow = (label: string, of: (policy: PolicyReport) => Accuracy): TableRow => ({
+    ...row(label, 'share', (policy) => of(policy).accuracy),
+    intervals: policies.map((policy) => ({ low: of(policy).low, high: of(policy).high })),
+  });
   const problems = report.data.problemIds.length;
   const count = `${problems} problem${problems === 1 ? '' : 's'}`;
   const asked = report.sampling.temperature === 0 ? 'greedy' : `${report.sampling.samples} at temperature ${report.sampling.temperature}`;
@@ -40,10 +47,8 @@ export function reportTable(report: EvaluationReport): ReportTable {
     {
       title: `Accuracy (${report.data.name}, ${count} per persona, ${asked})`,
       rows: [
-        row('no persona', 'share', ({ none }) => none.accuracy),
-        ...report.personas.map(({ name, heldOut }, p) =>
-          row(`${name}${heldOut ? ' *' : ''}`, 'share', ({ personas }) => personas[p]!.accuracy),
-        ),
+        accuracyRow('no persona', ({ none }) => none),
+        ...report.personas.map(({ name, heldOut }, p) => accuracyRow(`${name}${heldOut ? ' *' : ''}`, ({ personas }) => personas[p]!)),
       ],
     },
     {
@@ -73,16 +78,20 @@ export function reportTable(report: EvaluationReport): ReportTable {
     ] as const) {
       const measure = (label: string, unit: Unit, value: (measures: FidelityMeasures) => number | null | undefined) =>
         row(label, unit, ({ fidelity }) => (fidelity ? (value(fidelity[kind]) ?? null) : null));
+      // Of all policies alike: the same personas, the same number of replies.
+      const measured = policies.flatMap(({ fidelity }) => fidelity ?? [])[0]![kind];
+      const [n, styled] = [`(n ${measured.replies})`, `(n ${measured.style?.replies ?? 0})`];
       sections.push({
         title,
         rows: [
-          measure('mean of the three', 'share', ({ mean }) => mean),
-          measure('style, strict', 'share', ({ style }) => style?.strict),
-          measure('style, loose', 'share', ({ style }) => style?.loose),
-          measure('voice identification', 'share', ({ identification }) => identification?.accuracy),
+          measure(`mean of ${partsOf(measured)}`, 'share', ({ mean }) => mean),
+          measure(`style, strict ${styled}`, 'share', ({ style }) => style?.strict),
+          measure(`style, loose ${styled}`, 'share', ({ style }) => style?.loose),
+          measure(`voice identification ${n}`, 'share', ({ identification }) => identification?.accuracy),
           measure('  its ceiling, on the base', 'share', ({ identification }) => identification?.ceiling),
-          measure('likelihood identification', 'share', ({ likelihood }) => likelihood?.accuracy),
-          measure('  chance of both', 'share', ({ likelihood, identification }) => (likelihood ?? identification)?.chance),
+          measure('  chance', 'share', ({ identification }) => identification?.chance),
+          measure(`likelihood identification ${n}`, 'share', ({ likelihood }) => likelihood?.accuracy),
+          measure('  chance', 'share', ({ likelihood }) => likelihood?.chance),
           measure('PMI', 'nats', ({ pmi }) => pmi),
         ],
       });
@@ -102,8 +111,14 @@ export function reportTable(report: EvaluationReport): ReportTable {
       ],
     });
   }
-  const heldOut = report.personas.some((persona) => persona.heldOut) ? ['* held out: never trained on.'] : [];
+  const heldOut = report.personas.some((persona) => persona.heldOut) ? ['* by a name: held out, never trained on.'] : [];
   return { columns: policies.map(({ name }) => name), sections, notes: [...heldOut, ...report.notes] };
+}
+
+/** What the mean is of: `style, identification and likelihood`, as far as they were measured. */
+function partsOf({ style, identification, likelihood }: FidelityMeasures): string {
+  const names = Object.entries({ style, identification, likelihood }).flatMap(([name, measured]) => (measured ? [name] : []));
+  return names.length < 2 ? (names[0] ?? 'nothing') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 }
 
 function stabilityRows(row: (label: string, unit: Unit, value: (policy: PolicyReport) => number | null) => TableRow): TableRow[] {
@@ -120,6 +135,9 @@ function stabilityRows(row: (label: string, unit: Unit, value: (policy: PolicyRe
     row('worst', 'share', ({ stability }) => stability.all.min),
     row('best', 'share', ({ stability }) => stability.all.max),
     row('spread, max - min', 'score', ({ stability }) => stability.all.spread),
+    row('  if personas did not matter', 'score', ({ shuffledSpread }) => shuffledSpread?.mean ?? null),
+    row('  its 95 % point', 'score', ({ shuffledSpread }) => shuffledSpread?.high ?? null),
+    row('  p, chance of so large a spread then', 'score', ({ shuffledSpread }) => shuffledSpread?.p ?? null),
     row('std over personas', 'score', ({ stability }) => stability.all.std),
     row('worst-case utility, worst - none', 'score', ({ stability }) => stability.all.worstCaseUtility),
     row('item stability', 'score', ({ stability }) => stability.all.itemStability),
@@ -163,4 +181,10 @@ export function formatValue(value: number | null, unit: Unit): string {
   if (unit === 'share') return `${fixed(100 * value, 1)} %`;
   if (unit === 'tokens') return Math.round(value).toLocaleString('en-US');
   return fixed(value, 3);
+}
+
+/** `17.2 to 34.1`, in the unit of its value. */
+export function formatInterval({ low, high }: { readonly low: number; readonly high: number }, unit: Unit): string {
+  const bare = (value: number) => formatValue(value, unit).replace(/ %$/, '');
+  return `${bare(low)} to ${bare(high)}`;
 }

@@ -27,12 +27,14 @@ export async function voteTable({ personas, questions, replies, samples, judge, 
     await breathe();
     if (signal?.aborted) throw stopped();
     table.push(
-      questions.map((question, i): Vote => {
-        const reply = replies[p]![i * samples]!;
-        const { parsed, correct } = judge(reply, question);
-        const read = renderPrompt(tokenizer, persona.text, question.text, Infinity).tokens.length;
-        return { answer: parsed, correct, read, written: reply.tokens.length };
-      }),
+      await Promise.all(
+        questions.map(async (question, i): Promise<Vote> => {
+          const reply = replies[p]![i * samples]!;
+          const { parsed, correct } = await judge(reply, question);
+          const read = renderPrompt(tokenizer, persona.text, question.text, Infinity).tokens.length;
+          return { answer: parsed, correct, read, written: reply.tokens.length };
+        }),
+      ),
     );
   }
   return table;

@@ -1,15 +1,12 @@
 /**
  * Recorded runs: what the page's charts need to show a run again, step by step, on a machine that could not compute it. Made by
- * `permix record` from the trainer's own reports, read by the Reproduce view, compared with a live engine by a test. No weights are in it.
+ * `permix record` from the trainer's own reports, read by the Reproduce view, compared with a live engine by a test. No weights are in it. The reader is
+ * `read-recording.ts`.
  */
-import { LabError } from '../errors.ts';
-import { parseJson } from '../json.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepReport, StepRow } from '../rl/events.ts';
 import type { MetricName } from '../rl/metric-names.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
-import { misshapen } from '../schema.ts';
-import { recordingShape } from './recording-shape.ts';
 
 export const recordingFormat = 'permix-recording';
 export const recordingVersion = 2;
@@ -100,28 +97,4 @@ export function recordedMetrics(run: RecordedRun, step: number): StepRow {
 /** The newest kept rollouts at a step; null before the first. */
 export function recordedRollouts(run: RecordedRun, step: number): RecordedRun['rollouts'][number] | null {
   return run.rollouts.findLast((kept) => kept.step <= step) ?? null;
-}
-
-/** @throws LabError 'format' for anything but a whole recording of this version */
-export function readRecording(text: string): Recording {
-  const next = 'Make it again with npm run record, then build the page.';
-  const wrong = (what: string) => new LabError('format', `The recorded run cannot be shown: ${what}.`, next);
-  const recording = parseJson(text, { file: 'The recorded run', next }) as Partial<Recording> | null;
-  if (typeof recording !== 'object' || recording?.format !== recordingFormat) throw wrong('it is something else');
-  if (recording.version !== recordingVersion) throw wrong('it is of another version of this program');
-  const { runs } = recording;
-  if (!Array.isArray(runs) || runs.length === 0) throw wrong('there is no run in it');
-  const place = misshapen(recordingShape, recording);
-  if (place !== null) throw wrong(`${place} is not what it should be`);
-  for (const run of runs as readonly RecordedRun[]) {
-    const steps = run.personas.length;
-    const [first, last] = [run.heldOut[0]?.step, run.heldOut.at(-1)?.step];
-    const whole =
-      steps > 0 &&
-      steps === run.config.steps &&
-      [first, last].join() === [0, steps].join() &&
-      Object.values(run.columns).every((column) => column.length === steps);
-    if (!whole) throw wrong(`steps are missing in “${run.name}”`);
-  }
-  return recording as Recording;
 }

@@ -13,11 +13,12 @@
  */
 import { LabError } from '../errors.ts';
 import { parseJsonBytes } from '../json.ts';
+import { bytesFile } from '../policy/file.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import { z } from '../schema.ts';
 import { readableHeldOut, readableMetrics, readRecord } from '../storage/checked.ts';
 import { fingerprint, matches } from '../storage/hash.ts';
-import { packCheckpoint, unpackCheckpoint } from '../storage/pack.ts';
+import { packedCheckpoint, readCheckpoint } from '../storage/pack.ts';
 import type { CheckpointDraft, HeldOutRecord, MetricsRecord, RolloutsRecord, RunRecord } from '../storage/records.ts';
 
 /** What a run is without its weights. */
@@ -41,8 +42,8 @@ export type NamedBytes = Pick<File, 'name' | 'size' | 'arrayBuffer'>;
 
 /** Raised when the file means something else than it did; older ones are read. */
 const version = 2;
-/** Longer than any fingerprint. */
-const maxSeal = 100;
+/** As long as the longest fingerprint, SHA-256, and the end of its line. */
+const maxSeal = 72;
 
 const headerShape = z.object({
   run: z.looseObject({}),
@@ -94,9 +95,19 @@ export async function packRun({ run, checkpoint, metrics, heldOut, rollouts: kep
   const header = text({ version, run, name, reward, metrics, heldOut, rollouts: rollouts.length });
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, header.length, true);
-  const body = joined(length, header, rollouts, new Uint8Array(packCheckpoint(checkpoint)));
-  const seal = new TextEncoder().encode(`${await fingerprint(body.buffer)}\n`);
-  return joined(seal, body).buffer;
+  const packed = packedCheckpoint(checkpoint);
+  const pieces = [length, header, rollouts, ...packed.pieces()];
+  // In one piece from the beginning, with room for the seal before it: numbers are in memory twice, and not more.
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, maxSeal));
+  let at = maxSeal;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  const seal = new TextEncoder().encode(`${await fingerprint(bytes.subarray(maxSeal))}\n`);
+  const start = maxSeal - seal.length;
+  bytes.set(seal, start);
+  return start === 0 ? bytes.buffer : bytes.buffer.slice(start);
 }
 
 /** @throws LabError 'format' for bytes that are not a whole file of a known version */
@@ -105,8 +116,8 @@ export async function readRunFile(file: NamedBytes): Promise<SavedRun> {
   const { header, body, end } = await openRunFile(file);
   const story = storyOf(name, header);
   const from = end + (header.rollouts ?? 0);
-  if (from > body.byteLength) throw broken(name, 'is cut short');
-  const content = unpackCheckpoint(body.slice(from));
+  if (from > body.length) throw broken(name, 'is cut short');
+  const content = await readCheckpoint(bytesFile(name, body.subarray(from)));
   const upTo = <Kept extends { readonly step: number }>(records: readonly Kept[]): Kept[] =>
     ascending(
       name,
@@ -117,13 +128,13 @@ export async function readRunFile(file: NamedBytes): Promise<SavedRun> {
     checkpoint: { ...content, config: parseRunConfig(content.config), name: header.name, reward: header.reward },
     metrics: upTo(story.metrics),
     heldOut: upTo(story.heldOut),
-    rollouts: header.rollouts ? upTo(rolloutsOf(name, new Uint8Array(body, end, header.rollouts))) : [],
+    rollouts: header.rollouts ? upTo(rolloutsOf(name, body.subarray(end, from))) : [],
   };
 }
 
 interface OpenedFile {
   readonly header: z.infer<typeof headerShape>;
-  readonly body: ArrayBuffer;
+  readonly body: Uint8Array<ArrayBuffer>;
   /** Where the header ends. */
   readonly end: number;
 }
@@ -131,17 +142,16 @@ interface OpenedFile {
 async function openRunFile(file: NamedBytes): Promise<OpenedFile> {
   const { name } = file;
   if (file.size >= 2 ** 31) throw broken(name, 'is larger than 2 GiB, which no saved run is');
-  const bytes = await file.arrayBuffer();
-  const all = new Uint8Array(bytes);
+  const all = new Uint8Array(await file.arrayBuffer());
   const cut = all.subarray(0, maxSeal).indexOf(0x0a);
   const seal = cut > 0 ? new TextDecoder('latin1').decode(all.subarray(0, cut)) : '';
   if (!/^(sha256|fnv1a64):[0-9a-f]+$/.test(seal))
     throw new LabError('format', `${name} is no saved run of this program (a file that ends in .permix-run).`, 'Choose another file.');
-  const body = bytes.slice(cut + 1);
+  const body = all.subarray(cut + 1);
   if (!(await matches(body, seal))) throw broken(name, 'is damaged: its bytes are not the ones that were saved');
-  const length = body.byteLength >= 4 ? new DataView(body).getUint32(0, true) : Infinity;
-  if (4 + length > body.byteLength) throw broken(name, 'is cut short');
-  const json = parseJsonBytes(new Uint8Array(body, 4, length), { file: name, next: saveAgain });
+  const length = body.length >= 4 ? new DataView(body.buffer, body.byteOffset).getUint32(0, true) : Infinity;
+  if (4 + length > body.length) throw broken(name, 'is cut short');
+  const json = parseJsonBytes(body.subarray(4, 4 + length), { file: name, next: saveAgain });
   const found = typeof json === 'object' && json !== null && 'version' in json ? json.version : undefined;
   if (typeof found === 'number' && found > version) {
     const what = `${name} was saved by a newer version of this program (format ${found}; this one reads up to ${version}).`;
@@ -169,16 +179,6 @@ function rolloutsOf(name: string, bytes: Uint8Array): RolloutsRecord[] {
 function ascending<Kept extends { readonly step: number }>(name: string, records: readonly Kept[]): Kept[] {
   if (records.some(({ step }, i) => i > 0 && step <= records[i - 1]!.step)) throw broken(name, 'has steps out of order');
   return [...records];
-}
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 const saveAgain = 'Save the run again, or choose another file.';

@@ -3,7 +3,7 @@ import { LabError } from '../errors.ts';
 import { lineAt, parseJson } from '../json.ts';
 import { z } from '../schema.ts';
 import { personaKinds, type Persona, type Voice } from './persona.ts';
-import { checkPersonaText } from './prompt.ts';
+import { checkPersonaText } from './text.ts';
 
 /** A hundred thousand personas; what is larger is another file. */
 export const maxPersonaFileBytes = 20_000_000;

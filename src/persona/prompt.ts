@@ -1,23 +1,16 @@
-/** From a persona and a question to the tokens the policy is given, through the policy's own chat template. */
+/** From a persona and a question, or a conversation, to the tokens the policy is given, through the policy's own chat template. */
 import { LabError, labErrorCode } from '../errors.ts';
 import { openedThinking } from '../policy/thinking.ts';
 import type { Message, Tokenizer } from '../policy/tokenizer.ts';
 import { needPersonaPlace } from './place.ts';
-
-/** A longer system prompt is a pasted document rather than a persona. */
-export const maxPersonaCharacters = 4000;
+import { checkPersonaText } from './text.ts';
+import { needTurns } from './turns.ts';
 
 /** A prompt that does not fit: another question may. */
 export class PromptTooLong extends LabError {
   constructor(what: string, next: string) {
     super('config', what, next);
   }
-}
-
-/** What is wrong with a persona's system prompt, a sentence; null when nothing is. */
-export function checkPersonaText(text: string): string | null {
-  if (text.length <= maxPersonaCharacters) return null;
-  return `The persona text has ${count(text.length)} characters; at most ${count(maxPersonaCharacters)} are allowed.`;
 }
 
 export interface RenderedPrompt {
@@ -39,23 +32,44 @@ export function renderPrompt(
   question: string,
   limit = (tokenizer.maxLength ?? Infinity) - 1,
 ): RenderedPrompt {
+  return renderConversation(tokenizer, personaText, [{ role: 'user', content: question }], limit);
+}
+
+/**
+ * The same of a conversation. Nothing of it is ever left out to make it fit.
+ * @param messages of the user and the assistant in turn, the user's first and last
+ * @throws as `renderPrompt`; LabError 'config' also where the chat template takes no second turn
+ */
+export function renderConversation(
+  tokenizer: Tokenizer,
+  personaText: string | null,
+  messages: readonly Message[],
+  limit: number,
+): RenderedPrompt {
   const complaint = personaText === null ? null : checkPersonaText(personaText);
   if (complaint) throw new LabError('config', complaint, 'Shorten the persona text.');
-  const text = render(tokenizer, personaText?.trim() ?? '', question);
+  const several = messages.length > 1;
+  if (several) needTurns(tokenizer);
+  const text = render(tokenizer, personaText?.trim() ?? '', messages);
   const tokens = tokenizer.encode(text);
-  if (tokens.length > limit) {
-    throw new PromptTooLong(
-      `The prompt has ${count(tokens.length)} tokens, and the policy has room for ${count(Math.max(0, limit))}.`,
-      // The text of a bundled persona is not the reader's to shorten.
-      personaText === null ? 'Shorten the question.' : 'Shorten the question, or choose a persona with a shorter text.',
-    );
+  if (tokens.length > limit) throw tooLong(several ? 'conversation' : 'prompt', tokens.length, Math.max(0, limit), personaText !== null);
+  return { text, tokens, thinking: openedThinking(text, messages.at(-1)!.content) };
+}
+
+function tooLong(what: 'conversation' | 'prompt', tokens: number, limit: number, persona: boolean): PromptTooLong {
+  const said = `The ${what} has ${count(tokens)} tokens, and the policy has room for ${count(limit)}`;
+  if (what === 'conversation') {
+    return new PromptTooLong(`${said} besides its reply.`, 'Start over, shorten the message, or let the longest reply be shorter.');
   }
-  return { text, tokens, thinking: openedThinking(text, question) };
+  // The text of a bundled persona is not the reader's to shorten.
+  return new PromptTooLong(
+    `${said}.`,
+    persona ? 'Shorten the question, or choose a persona with a shorter text.' : 'Shorten the question.',
+  );
 }
 
 /** The persona's words must stand in the prompt as they are: one that is lost on the way would be measured as if it had been asked. */
-function render(tokenizer: Tokenizer, persona: string, question: string): string {
-  const messages: Message[] = [{ role: 'user', content: question }];
+function render(tokenizer: Tokenizer, persona: string, messages: readonly Message[]): string {
   if (persona === '') return tokenizer.chat(messages, { addGenerationPrompt: true });
   let text: string;
   try {

@@ -6,22 +6,12 @@ import { Environment } from '@huggingface/jinja';
 import { LabError } from '../errors.ts';
 import { BoundedInterpreter, parseTemplate } from './bounded-jinja.ts';
 import { strftime } from './strftime.ts';
+import type { TemplateSettings } from './template-settings.ts';
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
 }
-
-/** What a template is told beside the messages: a part of a run's configuration, because it decides the prompts. */
-export interface TemplateSettings {
-  /** By name, as JSON: `{ "enable_thinking": false }`. */
-  readonly arguments: Readonly<Record<string, unknown>>;
-  /** What `strftime_now` takes for today, YYYY-MM-DD: a run that goes on tomorrow asks what it asked today. */
-  readonly date: string;
-}
-
-/** The day is the one that Llama 3's template falls back to. */
-export const defaultTemplateSettings: TemplateSettings = { arguments: {}, date: '2024-07-26' };
 
 /** What every template may call; the library's own set reads the clock and cannot be told otherwise. */
 const globals: Readonly<Record<string, unknown>> = {
@@ -43,7 +33,8 @@ const reserved = new Set([...Object.keys(globals), 'messages', 'add_generation_p
 export class ChatTemplate {
   readonly #program: ReturnType<typeof parseTemplate>;
   readonly #source: string;
-  readonly #tokens: Readonly<Record<string, string>>;
+  /** As the constructor got them. */
+  readonly tokens: Readonly<Record<string, string>>;
 
   /**
    * @param tokens `bos_token`, `eos_token` … as far as the policy has them: to a template the others are undefined
@@ -51,7 +42,7 @@ export class ChatTemplate {
    */
   constructor(source: string, tokens: Readonly<Record<string, string>>) {
     this.#source = source;
-    this.#tokens = tokens;
+    this.tokens = tokens;
     try {
       this.#program = parseTemplate(source);
     } catch (cause) {
@@ -70,7 +61,7 @@ export class ChatTemplate {
       const environment = new Environment();
       const names = {
         ...globals,
-        ...this.#tokens,
+        ...this.tokens,
         // To transformers' templates these are None, not undefined.
         tools: null,
         documents: null,

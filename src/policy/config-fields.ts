@@ -4,7 +4,7 @@ import { LabError } from '../errors.ts';
 export type Json = Record<string, unknown>;
 
 const repair = 'Check the file, or fetch it again.';
-export const supportedFamilies = 'Choose a policy of the Llama, SmolLM2, Qwen2, Qwen2.5 or Qwen3 family (dense, SiLU, full attention).';
+export const supportedFamilies = 'Choose a dense policy of the Llama, SmolLM2, Qwen2, Qwen2.5, Qwen3 or Gemma 3 (text) family.';
 
 /** @throws LabError 'format', always */
 export function refuse(what: string, next = supportedFamilies): never {
@@ -34,9 +34,9 @@ export function positive(json: Json, key: string, fallback?: number): number {
   return value;
 }
 
-/** True or false; absent is false. @throws LabError 'format' */
-export function flag(json: Json, key: string): boolean {
-  const value = json[key] ?? false;
+/** True or false; null counts as absent. @throws LabError 'format' */
+export function flag(json: Json, key: string, fallback = false): boolean {
+  const value = json[key] ?? fallback;
   if (typeof value !== 'boolean') refuse(`config.json: ${key} must be true or false, it is ${JSON.stringify(value)}.`, repair);
   return value;
 }

@@ -16,6 +16,31 @@ export function bytesFile(name: string, bytes: Uint8Array): PolicyFile {
   return { name, size: bytes.length, read: (from, to) => Promise.resolve(bytes.subarray(from, to)) };
 }
 
+/** A file to be written, piece after piece, so that it is never in memory whole. */
+export interface WrittenFile {
+  /** Within its folder: `model.safetensors`. */
+  readonly name: string;
+  /** Bytes, known before the first is made. */
+  readonly size: number;
+  /** From the beginning, each time. @throws LabError where what it is made of cannot be read, or written so */
+  bytes(): AsyncIterable<Uint8Array>;
+}
+
+/** @param json an object, written as people read it */
+export function jsonFile(name: string, json: unknown): WrittenFile {
+  return heldFile(name, new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
+}
+
+export function heldFile(name: string, bytes: Uint8Array): WrittenFile {
+  return {
+    name,
+    size: bytes.length,
+    async *bytes() {
+      yield await Promise.resolve(bytes);
+    },
+  };
+}
+
 /** A file that the reader picked or dropped, or one of the browser's storage. */
 export function blobFile(name: string, blob: Blob): PolicyFile {
   return {

@@ -5,7 +5,8 @@
 import { parseJson } from '../json.ts';
 import { sha256 } from './sha256.ts';
 import type { PolicySource } from './source.ts';
-import type { Weights } from './weights.ts';
+import type { Tensor } from './tensor.ts';
+import type { PolicyTensors } from './weights.ts';
 
 /** The parts that are files, or pieces of them. */
 type FilePart = 'config' | 'generation-config' | 'tokenizer' | 'tokenizer-config' | 'special-tokens' | 'template';
@@ -29,14 +30,14 @@ export const noFiles: PolicyFiles = {
 export const noPolicy: PolicyFingerprint = { weights: absent, ...noFiles };
 
 /** The parts of this policy. Its weights are read through once: seconds for a gigabyte, so only where it is needed. */
-export async function fingerprintOf(policy: { readonly weights: Weights; readonly files: PolicyFiles }): Promise<PolicyFingerprint> {
+export async function fingerprintOf(policy: { readonly weights: PolicyTensors; readonly files: PolicyFiles }): Promise<PolicyFingerprint> {
   return { weights: await weightsFingerprint(policy.weights), ...policy.files };
 }
 
-const known = new WeakMap<Weights, Promise<string>>();
+const known = new WeakMap<PolicyTensors, Promise<string>>();
 
-/** Of the numbers as they are computed with, by name; remembered for as long as they are. */
-export function weightsFingerprint(weights: Weights): Promise<string> {
+/** Of the numbers as they are stored, by name; remembered for as long as the tensors are. */
+export function weightsFingerprint(weights: PolicyTensors): Promise<string> {
   let print = known.get(weights);
   if (!print) {
     print = hashTensors(weights);
@@ -45,11 +46,25 @@ export function weightsFingerprint(weights: Weights): Promise<string> {
   return print;
 }
 
-/** Tensor by tensor, because `crypto.subtle` copies what it is given. */
-async function hashTensors(weights: Weights): Promise<string> {
+async function hashTensors(weights: PolicyTensors): Promise<string> {
   const lines: string[] = [];
-  for (const name of Object.keys(weights).sort()) lines.push(`${name} ${await sha256(weights[name]!)}`);
+  for (const [name, tensor] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    // Of float32 the name says nothing, so that runs on policies stored so know them again.
+    lines.push(`${name}${tensor.format === 'f32' ? '' : ` ${tensor.format}`} ${await hashTensor(tensor)}`);
+  }
   return sha256(lines.join('\n'));
+}
+
+/** Bytes hashed at once, because `crypto.subtle` copies what it is given. */
+const hashedBytes = 64 * 2 ** 20;
+
+/** Of its bytes; of a long tensor, of the hashes of its pieces. */
+async function hashTensor(tensor: Tensor): Promise<string> {
+  const hashes: string[] = [];
+  for (let at = 0; at < tensor.byteLength; at += hashedBytes) {
+    hashes.push(await sha256(await tensor.read(at, Math.min(tensor.byteLength, at + hashedBytes))));
+  }
+  return hashes.length === 1 ? hashes[0]! : sha256(hashes.join('\n'));
 }
 
 /** The same source, keeping the small files that are read from it. */

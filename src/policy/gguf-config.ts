@@ -1,7 +1,9 @@
 /** The config.json of a GGUF: what its metadata say of the decoder's shape, in the words of Hugging Face. What they say of text is `gguf-tokenizer.ts`. */
 import { supportedFamilies } from './config-fields.ts';
-import { policyFamilies } from './families.ts';
+import type { PolicyConfig } from './config.ts';
+import { families, policyFamilies } from './families.ts';
 import type { GgufMetadata } from './gguf-metadata.ts';
+import { llama3Factors } from './rope.ts';
 
 /** Keys below the architecture's that must be absent, 0 or false, and what they stand for. */
 const mustBeOff: Readonly<Record<string, string>> = {
@@ -32,9 +34,9 @@ export interface GgufShapes {
 /** @throws LabError 'format' naming file and key */
 export function ggufConfig(metadata: GgufMetadata, { vocabSize, tied, ropeFactors }: GgufShapes): Record<string, unknown> {
   const architecture = metadata.text('general.architecture');
-  const family = policyFamilies.find((name) => name === architecture);
+  const family = policyFamilies.find((name) => families[name].gguf === architecture);
   if (!family) return metadata.refuse(`the architecture ${JSON.stringify(architecture)} is not supported`, supportedFamilies);
-  const key = (name: string) => `${family}.${name}`;
+  const key = (name: string) => `${architecture}.${name}`;
   for (const [name, what] of Object.entries(mustBeOff)) {
     const value = metadata.values.get(key(name)) ?? 0;
     if (value !== 0 && value !== false) metadata.refuse(`${what} (${key(name)}) is not supported`, supportedFamilies);
@@ -54,13 +56,15 @@ export function ggufConfig(metadata: GgufMetadata, { vocabSize, tied, ropeFactor
   if (rotated !== null && rotated !== headDim) {
     metadata.refuse(`partial rotary embeddings (${rotated} of ${headDim} numbers of a head) are not supported`, supportedFamilies);
   }
-  const theta = metadata.positive(key('rope.freq_base'), 10000);
+  const traits = families[family];
+  const theta = metadata.positive(key('rope.freq_base'), traits.ropeTheta);
+  const layers = metadata.size(key('block_count'));
   return {
     model_type: family,
     vocab_size: vocabSize,
     hidden_size: hidden,
     intermediate_size: metadata.size(key('feed_forward_length')),
-    num_hidden_layers: metadata.size(key('block_count')),
+    num_hidden_layers: layers,
     num_attention_heads: heads,
     num_key_value_heads: metadata.size(key('attention.head_count_kv'), heads),
     head_dim: headDim,
@@ -68,12 +72,31 @@ export function ggufConfig(metadata: GgufMetadata, { vocabSize, tied, ropeFactor
     rms_norm_eps: metadata.positive(key('attention.layer_norm_rms_epsilon')),
     rope_theta: theta,
     rope_scaling: scalingOf(metadata, key, { theta, headDim, ropeFactors }),
+    ...(traits.window.computed ? windowOf(metadata, key) : {}),
+    ...(traits.queryScalar === null ? {} : { query_pre_attn_scalar: ggufQueryScalar({ layers, hiddenSize: hidden, heads, headDim }) }),
     // A Llama that names a window uses it.
     ...(family === 'llama' ? { sliding_window: metadata.id(key('attention.sliding_window')) } : {}),
     tie_word_embeddings: tied,
     bos_token_id: metadata.id('tokenizer.ggml.bos_token_id'),
     eos_token_id: ['eos', 'eot', 'eom'].map((name) => metadata.id(`tokenizer.ggml.${name}_token_id`)).filter((id) => id !== null),
     pad_token_id: metadata.id('tokenizer.ggml.padding_token_id'),
+  };
+}
+
+/** What GGUF has no key for, as llama.cpp (gemma3.cpp) sets it: every so manieth layer looks at everything, and the others' rotary embeddings have this theta. */
+export const ggufWindow = { fullEvery: 6, ropeTheta: 10_000 };
+
+/** There is no key for it either: the largest Gemma 3, told by its layers, has another. */
+export const ggufQueryScalar = (config: Pick<PolicyConfig, 'layers' | 'hiddenSize' | 'heads' | 'headDim'>): number =>
+  config.layers === 62 ? config.hiddenSize / config.heads : config.headDim;
+
+function windowOf(metadata: GgufMetadata, key: (name: string) => string): object {
+  // Without it nothing slides.
+  if (metadata.id(key('attention.sliding_window')) === null) return { sliding_window_pattern: 1 };
+  return {
+    sliding_window: metadata.size(key('attention.sliding_window')),
+    sliding_window_pattern: metadata.size(key('attention.sliding_window_pattern'), ggufWindow.fullEvery),
+    rope_local_base_freq: metadata.positive(key('rope.freq_base_swa'), ggufWindow.ropeTheta),
   };
 }
 
@@ -100,13 +123,10 @@ function scalingOf(metadata: GgufMetadata, key: (name: string) => string, rotary
 function llama3Scaling(metadata: GgufMetadata, { theta, headDim }: Rotary, factors: ArrayLike<number>): object | null {
   const [low, high, original] = [1, 4, 8192];
   const factor = Math.max(...Array.from(factors));
-  const expected = Array.from({ length: headDim / 2 }, (_, i) => {
-    const wavelength = 2 * Math.PI * theta ** ((2 * i) / headDim);
-    if (wavelength < original / high) return 1;
-    if (wavelength > original / low) return factor;
-    const smooth = (original / wavelength - low) / (high - low);
-    return 1 / ((1 - smooth) / factor + smooth);
-  });
+  const expected = llama3Factors(
+    { ropeTheta: theta, headDim },
+    { type: 'llama3', factor, lowFreqFactor: low, highFreqFactor: high, originalMaxPositions: original },
+  );
   if (factors.length !== expected.length || expected.some((value, i) => !(Math.abs(factors[i]! / value - 1) < 1e-4))) {
     metadata.refuse(
       'its rope_freqs.weight is not that of a Llama 3',

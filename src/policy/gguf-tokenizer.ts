@@ -33,8 +33,35 @@ const cuts: Readonly<Record<string, { readonly normalizer?: Json; readonly pre_t
   ...{ smollm, qwen2, 'deepseek-r1-qwen': qwen2, 'llama-bpe': llama3, llama3, 'llama-v3': llama3 },
 };
 
-/** llama.cpp's kinds of tokens, but for the normal ones. */
-const [control, userDefined, unused] = [3, 4, 5];
+/** One name for each way to cut. */
+export const cutNames = ['smollm', 'qwen2', 'llama-bpe'] as const;
+export type CutName = (typeof cutNames)[number];
+
+/** The name that llama.cpp has for how this tokenizer.json cuts text; null where it has none that is written here. */
+export function cutNameOf({ normalizer = null, pre_tokenizer, model }: Json): CutName | null {
+  // Where a token lies in the text, and what the decoder would put before it, cuts nothing.
+  const essence = (part: unknown) =>
+    JSON.stringify(part, (key, value: unknown) => (key === 'trim_offsets' ? undefined : isList(value) ? value : sorted(value)));
+  const ignoring = (model as Json)['ignore_merges'] === true;
+  const found = cutNames.find((name) => {
+    const cut = cuts[name]!;
+    const same = essence(cut.normalizer ?? null) === essence(normalizer) && essence(cut.pre_tokenizer) === essence(pre_tokenizer);
+    return same && (cut.ignoreMerges ?? false) === ignoring;
+  });
+  return found ?? null;
+}
+
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+
+/** Keys in one order. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** llama.cpp's kinds of tokens. */
+export const tokenKinds = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
+const { control, userDefined, unused } = tokenKinds;
 
 export interface GgufTokenizer {
   /** tokenizer.json */

@@ -3,6 +3,7 @@
  * on it is read, hashed, trained and saved as one; its tensors in the formats they have. Its header is `gguf-header.ts`.
  */
 import { LabError } from '../errors.ts';
+import { cardName } from './card.ts';
 import { parsePolicyConfig } from './config.ts';
 import type { PolicyFile } from './file.ts';
 import { ggufConfig } from './gguf-config.ts';
@@ -41,12 +42,30 @@ export async function ggufSource(id: string, file: PolicyFile): Promise<PolicySo
         ] as const)
       : []),
   ]);
+  const card = ggufCard(metadata);
   return {
     id,
     local: true,
-    read: (path) => Promise.resolve(files.has(path) ? new TextEncoder().encode(JSON.stringify(files.get(path))) : null),
+    read: (path) => {
+      const text = path === cardName ? card : files.has(path) ? JSON.stringify(files.get(path)) : null;
+      return Promise.resolve(text === null ? null : new TextEncoder().encode(text));
+    },
     tensors: () => Promise.resolve(tensors),
   };
+}
+
+/** Of its licence, which is all of a card that its metadata are read for; null where they name none. */
+function ggufCard(metadata: GgufMetadata): string | null {
+  // A stranger's note and no part of the computation: one that is no text is none.
+  const said = (key: string) => {
+    const value = metadata.values.get(`general.${key}`);
+    return typeof value === 'string' ? value.replace(/\s+/g, ' ').trim() : '';
+  };
+  const lines = [
+    ['license', said('license')],
+    ['license_name', said('license.name')],
+  ].flatMap(([field, value]) => (value ? [`${field}: ${value}`] : []));
+  return lines.length === 0 ? null : `---\n${lines.join('\n')}\n---\n`;
 }
 
 /** What is wrong with the config.json that was made of it is wrong with the file. */

@@ -1,5 +1,5 @@
 /**
- * What a config.json may hold that would compute something else than the Llama family does: refused by name, so that no known key lies
+ * What a config.json may hold that would compute something else than its family's description says: refused by name, so that no known key lies
  * unread beside a default. Keys that change nothing in float32 (`use_cache`, `initializer_range`, `pretraining_tp`, `torch_dtype`,
  * `attention_dropout`, which the trainers that this follows leave off …) and keys that nobody knows are left alone.
  */
@@ -39,9 +39,10 @@ const mustBeOne: Readonly<Record<string, string>> = {
 
 /** @throws LabError 'format' naming the key */
 export function refuseOtherArchitectures(json: Json, traits: FamilyTraits, layers: number, maxPositions: number): void {
-  const activation = json['hidden_act'] ?? json['hidden_activation'] ?? 'silu';
-  if (activation !== 'silu' && activation !== 'swish') {
-    refuse(`config.json: the activation ${JSON.stringify(activation)} is not supported.`);
+  for (const key of ['hidden_act', 'hidden_activation']) {
+    const activation = json[key] === 'swish' ? 'silu' : (json[key] ?? traits.activation);
+    if (activation === traits.activation) continue;
+    refuse(`config.json: the activation ${JSON.stringify(activation)} (${key}) is not supported; of this family ${traits.activation} is.`);
   }
   for (const [key, what] of Object.entries(mustBeOff)) {
     // A list of layers without rotary embeddings says itself which they are.
@@ -56,7 +57,7 @@ export function refuseOtherArchitectures(json: Json, traits: FamilyTraits, layer
     refuse('config.json: attention_bias with an output-projection bias is not supported.');
   }
   if (!traits.qkNorm && (json['use_qk_norm'] === true || json['qk_layernorm'] === true)) {
-    refuse('config.json: normalised queries and keys (use_qk_norm) are supported in the Qwen3 family only.');
+    refuse('config.json: normalised queries and keys (use_qk_norm) are not supported in this family.');
   }
   if (isObject(json['quantization_config'])) {
     refuse(
@@ -76,6 +77,7 @@ function refuseWindows(json: Json, traits: FamilyTraits, layers: number, maxPosi
   const types = json['layer_types'];
   const other = Array.isArray(types) ? types.find((type) => type !== 'full_attention' && type !== 'sliding_attention') : undefined;
   if (other !== undefined) refuse(`config.json: layers of type ${JSON.stringify(other)} are not supported.`);
+  if (traits.window.computed) return;
   // Null in a file: none.
   const window = json['sliding_window'] === undefined ? traits.window.size : json['sliding_window'];
   if (typeof window === 'number' && window >= maxPositions) return;

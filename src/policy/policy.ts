@@ -10,23 +10,32 @@ import { openFile, type PolicySource } from './source.ts';
 import { specialIds } from './special-ids.ts';
 import { pieces, type Tensor } from './tensor.ts';
 import { loadTokenizer, wantsSpecialTokens, type Tokenizer } from './tokenizer.ts';
-import { loadWeights, type Weights } from './weights.ts';
+import { keptTensors, policyTensors, type PolicyTensors } from './weights.ts';
 
 export interface Policy {
   readonly id: string;
   /** With every id that ends a reply, the tokenizer's and the chat template's among them. */
   readonly config: PolicyConfig;
-  readonly weights: Weights;
+  /** Read when they are needed; those of a small policy are in memory. */
+  readonly weights: PolicyTensors;
   /** Null where the checkpoint has no tokenizer.json: such a policy reads and writes token ids only. */
   readonly tokenizer: Tokenizer | null;
   /** What tells its files apart from others' (`fingerprint.ts`). */
   readonly files: PolicyFiles;
+  /** All of its files that were read but the weights, by name: some go along where it is saved. */
+  readonly texts: ReadonlyMap<string, Uint8Array>;
   /** What its files say that cannot be, sentences: read past, and to be shown to whoever uses the policy. */
   readonly notices: readonly string[];
 }
 
 /** @throws LabError `format` naming the file and what is wrong with it, `network` where a file could not be read */
 export async function loadPolicy(from: PolicySource): Promise<Policy> {
+  const policy = await openPolicy(from);
+  return { ...policy, weights: await keptTensors(policy.weights) };
+}
+
+/** The same, its weights where they are: their headers, names and shapes are right, what their numbers are nobody has looked at. */
+export async function openPolicy(from: PolicySource): Promise<Policy> {
   const source = keepingFiles(from);
   const json = required(await readJson(source, 'config.json'), source, 'config.json');
   const generation = await readJson(source, 'generation_config.json');
@@ -38,7 +47,7 @@ export async function loadPolicy(from: PolicySource): Promise<Policy> {
   const tensors = await readTensors(source);
   const apart = stated.tied && (await hasOwnHead(tensors));
   const config = { ...stated, eosIds: ends.ids, tied: stated.tied && !apart };
-  const weights = await loadWeights(config, tensors);
+  const weights = policyTensors(config, tensors);
   const said = [...specialIds(json as Json, generation, config.vocabSize).notices, ...above, ...ends.notices, ...(apart ? [ownHead] : [])];
   return {
     id: source.id,
@@ -46,6 +55,7 @@ export async function loadPolicy(from: PolicySource): Promise<Policy> {
     weights,
     tokenizer,
     files: await hashFiles(source.files),
+    texts: source.files,
     notices: said.map((what) => `${source.id}: ${what}`),
   };
 }

@@ -59,6 +59,30 @@ export function cutBytesAsReference(tokenizer: HuggingFaceTokenizer): void {
   visit((tokenizer as unknown as { readonly pre_tokenizer: Part | null }).pre_tokenizer);
 }
 
+/** The part of the library's tokenizer that merges. */
+interface Merging {
+  bpe?: (piece: string) => string[];
+  readonly tokens_to_ids: ReadonlyMap<string, number>;
+  readonly unk_token?: string | null;
+  readonly byte_fallback?: boolean;
+  readonly end_of_word_suffix?: string | null;
+}
+
+/**
+ * What the vocabulary has no token for is left out of a piece before it is merged, as in the reference library; the other leaves it out
+ * afterwards, when what lay on both sides of it has not met. SmolLM2 has no tokens for six control characters.
+ */
+export function mergeAsReference(tokenizer: HuggingFaceTokenizer): void {
+  const model = (tokenizer as unknown as { readonly model: Merging }).model;
+  const bpe = model.bpe?.bind(model);
+  if (!bpe || model.unk_token || model.byte_fallback || model.end_of_word_suffix) return;
+  const known = (character: string) => model.tokens_to_ids.has(character);
+  model.bpe = (piece) => {
+    const characters = Array.from(piece);
+    return bpe(characters.every(known) ? piece : characters.filter(known).join(''));
+  };
+}
+
 /** @param invert the text between the matches is what is meant */
 function split(source: string, behavior: unknown, invert = false): Json {
   const named = (pattern: string, kind: 'Isolated' | 'Removed', matchesOnly = false) => ({

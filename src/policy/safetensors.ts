@@ -113,21 +113,33 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = { format: 'pt' },
 ): Uint8Array {
   const list = [...tensors];
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  let end = 0;
-  for (const { name, shape, data } of list) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += data.byteLength)] };
-  }
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const headerLength = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + headerLength + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.fill(0x20, 8, 8 + headerLength);
-  bytes.set(json, 8);
-  let at = 8 + headerLength;
+  const header = safetensorsHeader(
+    list.map(({ name, shape, data }) => ({ name, shape, bytes: data.byteLength })),
+    'F32',
+    metadata,
+  );
+  const bytes = new Uint8Array(header.length + list.reduce((total, { data }) => total + data.byteLength, 0));
+  bytes.set(header);
+  let at = header.length;
   for (const { data } of list) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
   }
   return bytes;
+}
+
+/** What stands before the data of tensors that lie in this order: their length and their names, padded to 8 bytes. */
+export function safetensorsHeader(
+  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly bytes: number }[],
+  dtype: string,
+  metadata: Readonly<Record<string, string>> = { format: 'pt' },
+): Uint8Array {
+  let end = 0;
+  const entries = tensors.map(({ name, shape, bytes }) => [name, { dtype, shape, data_offsets: [end, (end += bytes)] }]);
+  const json = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) }));
+  const length = Math.ceil(json.length / 8) * 8;
+  const header = new Uint8Array(8 + length).fill(0x20, 8);
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(json, 8);
+  return header;
 }

@@ -12,3 +12,9 @@ export async function sha256(data: string | Uint8Array | Float32Array): Promise<
   const digest = new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+/** The same of what comes piece by piece, which no browser's own hash takes. */
+export async function growingSha256(): Promise<{ update(bytes: Uint8Array): void; digest(): string }> {
+  const hash = (await (await import('hash-wasm')).createSHA256()).init();
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+}

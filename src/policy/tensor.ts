@@ -18,6 +18,23 @@ export interface Tensor {
   read(from: number, to: number): Promise<Uint8Array>;
 }
 
+/** Numbers in memory, not copied. */
+export function memoryTensor(name: string, shape: readonly number[], numbers: Float32Array): Tensor {
+  const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  const read = (from: number, to: number) => Promise.resolve(bytes.subarray(from, to));
+  return { name, shape, dtype: 'F32', format: 'f32', byteLength: bytes.length, read };
+}
+
+/** @throws LabError `format` for a dtype that weights are not read from */
+export function checkFormat({ name, dtype, format }: Tensor): TensorFormat {
+  if (format !== null) return format;
+  throw new LabError(
+    'format',
+    `The tensor ${name} is stored as ${dtype}.`,
+    'Supported are F32, F16 and BF16; use the original weights of the policy.',
+  );
+}
+
 /** Numbers decoded at a time: 16 MiB of float32, whole blocks of every format. */
 const pieceNumbers = 2 ** 22;
 
@@ -27,14 +44,7 @@ const pieceNumbers = 2 ** 22;
  * @throws LabError `format` for a dtype that weights are not read from
  */
 export async function* pieces(tensor: Tensor, into?: Float32Array): AsyncGenerator<Float32Array> {
-  const { format } = tensor;
-  if (format === null) {
-    throw new LabError(
-      'format',
-      `The tensor ${tensor.name} is stored as ${tensor.dtype}.`,
-      'Supported are F32, F16 and BF16; use the original weights of the policy.',
-    );
-  }
+  const format = checkFormat(tensor);
   const block = tensorFormats[format];
   const count = numberCount(tensor);
   const byteOf = (number: number) => (number / block.numbers) * block.bytes;

@@ -4,13 +4,16 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { LabError } from '../errors.ts';
-import { ChatTemplate, defaultTemplateSettings, type Message, type TemplateSettings } from './chat-template.ts';
-import { cutBytesAsReference } from './pre-tokenizer.ts';
+import { ChatTemplate, type Message } from './chat-template.ts';
+import { defaultTemplateSettings, type TemplateSettings } from './template-settings.ts';
+import { cutBytesAsReference, mergeAsReference } from './pre-tokenizer.ts';
+import { Chat } from './system-message.ts';
 import { isThinkingMark } from './thinking.ts';
 import { checkTokenizerJson } from './tokenizer-json.ts';
 import { boundPatterns } from './tokenizer-limits.ts';
 
-export type { Message, TemplateSettings } from './chat-template.ts';
+export type { Message } from './chat-template.ts';
+export type { TemplateSettings } from './template-settings.ts';
 
 type Json = Record<string, unknown>;
 
@@ -39,6 +42,7 @@ export class Tokenizer {
   readonly template: TemplateSettings;
   readonly #parts: Parts;
   readonly #inner: HuggingFaceTokenizer;
+  readonly #chat: Chat | null;
   readonly #special: ReadonlySet<number>;
 
   /** Use `loadTokenizer`, which checks the files. */
@@ -47,6 +51,7 @@ export class Tokenizer {
     this.#inner = parts.inner;
     this.tokens = parts.tokens;
     this.template = parts.settings;
+    this.#chat = parts.template && new Chat(parts.template, parts.settings);
     const added = parts.inner.get_added_tokens_decoder();
     let [largest, learned] = [-1, -1];
     for (const id of parts.inner.get_vocab().values()) {
@@ -69,16 +74,12 @@ export class Tokenizer {
     return new Tokenizer({ ...this.#parts, maxLength: Math.min(this.maxLength ?? Infinity, positions), ids });
   }
 
-  /** The same with a template that is told this. @throws LabError 'config' for what the template does not know */
-  withTemplate(settings: TemplateSettings): Tokenizer {
-    const complaint = this.#parts.template?.complaint(settings);
+  /** The same with a template that is told this; what is left out stays. @throws LabError 'config' for what the template does not know */
+  withTemplate(settings: Partial<TemplateSettings>): Tokenizer {
+    const told = { ...this.template, ...settings };
+    const complaint = this.#parts.template?.complaint(told);
     if (complaint) throw new LabError('config', complaint, 'Correct it in the settings of the template, or leave it out.');
-    return new Tokenizer({ ...this.#parts, settings });
-  }
-
-  /** The same, its template told these arguments beside the messages; undefined: nothing. @throws LabError 'config' for what it never reads */
-  withArguments(given: TemplateSettings['arguments'] | undefined): Tokenizer {
-    return given === undefined ? this : this.withTemplate({ ...this.template, arguments: given });
+    return new Tokenizer({ ...this.#parts, settings: told });
   }
 
   /** The id of a token by its exact text, null where there is none. */
@@ -141,11 +142,10 @@ export class Tokenizer {
 
   /** The messages as the policy was trained to see them. @throws LabError 'format' where there is no usable chat template. */
   chat(messages: readonly Message[], options: { readonly addGenerationPrompt?: boolean } = {}): string {
-    const { template, settings } = this.#parts;
-    if (!template) {
+    if (!this.#chat) {
       throw new LabError('format', 'The policy has no chat template.', 'Add one to tokenizer_config.json or as chat_template.jinja.');
     }
-    return template.render(messages, options.addGenerationPrompt ?? false, settings);
+    return this.#chat.render(messages, options.addGenerationPrompt ?? false);
   }
 
   /** The library throws on an empty list and on ids it does not know. */
@@ -187,6 +187,7 @@ export function loadTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown, 
   try {
     inner = new HuggingFaceTokenizer(checkTokenizerJson(tokenizerJson), config);
     cutBytesAsReference(inner);
+    mergeAsReference(inner);
     boundPatterns(inner);
   } catch (cause) {
     if (cause instanceof LabError) throw cause;
@@ -219,7 +220,7 @@ export function wantsSpecialTokens(tokenizerConfig: unknown, chatTemplate: strin
 }
 
 /** A string, or a list of named templates of which `default` is taken. */
-function templateOf(value: unknown): string | null {
+export function templateOf(value: unknown): string | null {
   if (typeof value === 'string') return value;
   if (Array.isArray(value)) {
     const entry: unknown = value.find((item) => isObject(item) && item['name'] === 'default');

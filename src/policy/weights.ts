@@ -1,25 +1,30 @@
 /**
- * The numbers of a policy on the host: made from a seed, or taken from a checkpoint.
- * It is not where they live while computing; every engine has its own device layout.
+ * The parameters of a policy: as tensors that are read when they are needed, in the format of their file, or as numbers in memory, made from
+ * a seed or by training. It is not where they live while computing; every engine has its own device layout.
  */
 import { LabError } from '../errors.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import { parameterShapes, type PolicyConfig } from './config.ts';
-import { numbersOf, type Tensor } from './tensor.ts';
+import { families } from './families.ts';
+import { checkFormat, memoryTensor, numbersOf, pieces, type Tensor } from './tensor.ts';
+
+/** Every parameter of a policy by its Hugging Face name, in canonical order and in the shape that its configuration asks for. */
+export type PolicyTensors = ReadonlyMap<string, Tensor>;
 
 /** The numbers of a policy, host side, float32, keyed by Hugging Face tensor names (`model.layers.0.self_attn.q_proj.weight` [out, in], …). */
 export type Weights = Readonly<Record<string, Float32Array>>;
 
 const product = (shape: readonly number[]) => shape.reduce((total, n) => total * n, 1);
 
-/** Normal with deviation 0.02; projections back into the residual stream by 1/sqrt(2 layers) less (GPT-2); norms 1, biases 0. */
+/** Normal with deviation 0.02; projections back into the residual stream by 1/sqrt(2 layers) less (GPT-2); norms that multiply by 1, biases 0. */
 export function initialWeights(config: PolicyConfig, seed: number): Weights {
   const weights: Record<string, Float32Array> = {};
+  const { normOffset } = families[config.family];
   const residual = 0.02 / Math.sqrt(2 * config.layers);
   parameterShapes(config).forEach(({ name, shape }, index) => {
     const values = new Float32Array(product(shape));
     if (name.endsWith('.bias')) values.fill(0);
-    else if (shape.length === 1) values.fill(1);
+    else if (shape.length === 1) values.fill(1 - normOffset);
     else {
       const deviation = /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : 0.02;
       const stream = new Stream(seed, Purpose.weights, 0, index);
@@ -36,14 +41,13 @@ export function parameterCount(config: PolicyConfig): number {
 }
 
 /**
- * The tensors of a checkpoint as weights: every parameter there, in the right shape. Tensors a policy does not use are ignored
- * (a stored copy of a tied head, rotary tables of old checkpoints), and not read; nothing is before all shapes have been compared.
- * They are read one at a time: beside the weights a piece of one of them is in memory, and never the file.
+ * Those tensors of a checkpoint that a policy is made of: every parameter there, in the right shape, in a format that is read. Others are
+ * ignored (a stored copy of a tied head, rotary tables of old checkpoints). No number is read.
  * @throws LabError `format` naming the tensor
  */
-export async function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<string, Tensor>): Promise<Weights> {
+export function policyTensors(config: PolicyConfig, tensors: ReadonlyMap<string, Tensor>): PolicyTensors {
   checkClaims(config, tensors.size);
-  const found = parameterShapes(config).map(({ name, shape }) => {
+  const found = parameterShapes(config).map(({ name, shape }): [string, Tensor] => {
     // Checkpoints of the bare decoder carry no `model.` prefix.
     const tensor = tensors.get(name) ?? tensors.get(name.replace(/^model\./, ''));
     if (!tensor) {
@@ -60,11 +64,57 @@ export async function loadWeights(config: PolicyConfig, tensors: ReadonlyMap<str
         'Check that model.safetensors and config.json belong to the same policy.',
       );
     }
-    return { name, tensor };
+    checkFormat(tensor);
+    return [name, tensor];
   });
+  return new Map(found);
+}
+
+/** What is small is read once and kept: it is asked for again with every engine, and a server may be gone by then. */
+const keptBytes = 64 * 2 ** 20;
+
+/** The same tensors, those of a small policy in memory. @throws LabError `format` for numbers that are none, where they are read */
+export async function keptTensors(tensors: PolicyTensors): Promise<PolicyTensors> {
+  const bytes = [...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (bytes > keptBytes) return tensors;
+  const kept = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    await finiteNumbers(tensor);
+    const all = (await tensor.read(0, tensor.byteLength)).slice();
+    kept.set(name, { ...tensor, read: (from, to) => Promise.resolve(all.subarray(from, to)) });
+  }
+  return kept;
+}
+
+/** Numbers that are in memory, as what an engine is made of. They are not copied. */
+export function tensorsOf(config: PolicyConfig, weights: Weights): PolicyTensors {
+  return new Map(parameterShapes(config).map(({ name, shape }) => [name, memoryTensor(name, shape, weights[name]!)]));
+}
+
+/** All of them as float32: for what is small, or has to be in memory whole. @throws LabError as `finiteNumbers` */
+export async function weightsOf(tensors: PolicyTensors): Promise<Weights> {
   const weights: Record<string, Float32Array> = {};
-  for (const { name, tensor } of found) weights[name] = finite(name, await numbersOf(tensor));
+  for (const [name, tensor] of tensors) weights[name] = await finiteNumbers(tensor);
   return weights;
+}
+
+/** All numbers of a parameter; beside them a piece is in memory. @throws LabError `format` where one is no number, `memory` where there is no room for them */
+export async function finiteNumbers(tensor: Tensor): Promise<Float32Array> {
+  const numbers = await numbersOf(tensor);
+  const place = placeOfNoNumber(numbers);
+  if (place >= 0) throw noPolicy(tensor, place, numbers[place]!);
+  return numbers;
+}
+
+/** The same, piece after piece. */
+export async function* finitePieces(tensor: Tensor): AsyncGenerator<Float32Array> {
+  let at = 0;
+  for await (const piece of pieces(tensor)) {
+    const place = placeOfNoNumber(piece);
+    if (place >= 0) throw noPolicy(tensor, at + place, piece[place]!);
+    at += piece.length;
+    yield piece;
+  }
 }
 
 /** What config.json claims is compared with what there is before a list of it is made: ten million layers would not fit into memory. */
@@ -77,24 +127,13 @@ function checkClaims({ layers }: PolicyConfig, tensors: number): void {
   );
 }
 
-/** Weights that are not numbers are no policy. @throws LabError `format` naming the tensor and the place */
-export function finite(name: string, data: Float32Array): Float32Array {
-  const place = noNumber(data);
-  if (place < 0) return data;
-  throw new LabError(
-    'format',
-    `The weights are no policy: number ${place + 1} of the tensor ${name} is ${data[place]}.`,
-    'Fetch the file again; if it came out of a training run, take an earlier checkpoint of that run.',
-  );
-}
-
 /**
  * What is to be saved as a policy.
  * @param where the folder or file  @throws LabError `numeric` naming the tensor
  */
 export function checkFinite(weights: Weights, where: string): void {
   for (const [name, data] of Object.entries(weights)) {
-    const place = noNumber(data);
+    const place = placeOfNoNumber(data);
     if (place < 0) continue;
     throw new LabError(
       'numeric',
@@ -104,8 +143,17 @@ export function checkFinite(weights: Weights, where: string): void {
   }
 }
 
+/** Weights that are not numbers are none. @param place from 0 */
+export function noPolicy({ name }: Tensor, place: number, value: number): LabError {
+  return new LabError(
+    'format',
+    `The weights are no policy: number ${place + 1} of the tensor ${name} is ${value}.`,
+    'Fetch the file again; if it came out of a training run, take an earlier checkpoint of that run.',
+  );
+}
+
 /** The first place of NaN or an infinity, -1 where there is none; a fifth of findIndex's time. */
-function noNumber(data: Float32Array): number {
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+function placeOfNoNumber(numbers: Float32Array): number {
+  for (let i = 0; i < numbers.length; i++) if (!Number.isFinite(numbers[i])) return i;
   return -1;
 }

@@ -55,9 +55,9 @@ export async function measureBase(options: MeasureOptions): Promise<PersonaMeasu
       persona,
       taskQuestions,
       firstRow,
-      (reply, q, thinking) => verify(reply, q, task, thinking).correct,
+      async (reply, q, thinking) => (await verify(reply, q, task, thinking)).correct,
     );
-    const roleplayCounts = await count(options, persona, roleplayQuestions, firstRow + problems, () => false);
+    const roleplayCounts = await count(options, persona, roleplayQuestions, firstRow + problems, () => Promise.resolve(false));
     measures.push({ persona, task: taskCounts, roleplay: roleplayCounts });
     options.onProgress?.(measures.length, everyone.length);
   }
@@ -69,7 +69,7 @@ async function count(
   persona: Persona | null,
   questions: readonly Question[],
   firstRow: number,
-  isCorrect: (reply: string, question: Question, thinking: string | null) => boolean,
+  isCorrect: (reply: string, question: Question, thinking: string | null) => Promise<boolean>,
 ): Promise<VoiceCounts> {
   const { engine, tokenizer, seed, eosIds } = options;
   const counts: Record<string, { replies: number; correct: number }> = {};
@@ -81,14 +81,14 @@ async function count(
       repeats: 1,
       sampling: { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens, eosIds, seed, step: 0, firstRow: firstRow + first },
     });
-    chunk.forEach((question, r) => {
+    for (const [r, question] of chunk.entries()) {
       const row = r * rollouts.width;
       const end = rollouts.lengths[r]! - rollouts.ended[r]!;
       const reply = tokenizer.decode(rollouts.tokens.subarray(row + rollouts.promptLengths[r]!, row + end));
       const cell = (counts[voiceOf(reply) ?? 'mixed'] ??= { replies: 0, correct: 0 });
       cell.replies++;
-      if (isCorrect(reply, question, prompts[r]!.thinking)) cell.correct++;
-    });
+      if (await isCorrect(reply, question, prompts[r]!.thinking)) cell.correct++;
+    }
   }
   return counts;
 }

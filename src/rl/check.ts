@@ -2,12 +2,20 @@
  * Whether a run configuration can be run, in sentences a reader can act on. Shapes and ranges are checked here by
  * zod, at the borders where configurations come from files, links and command lines; sense is checked by hand.
  */
+import { projections } from '../policy/adapters.ts';
 import { advantageKinds, klEstimators } from '../engine/engine.ts';
 import { complaintSentence, LabError, type Complaint } from '../errors.ts';
 import { checkMix } from '../persona/mix.ts';
+import { parsePersonas } from '../persona/file.ts';
+import type { Library } from '../persona/library-names.ts';
+import { mostOwnPersonas } from '../persona/libraries.ts';
+import { libraryNames, type LibraryName } from '../persona/library-names.ts';
 import { personaDraws, type Persona } from '../persona/persona.ts';
+import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
 import { z } from '../schema.ts';
 import { checkKnobs, tasks } from '../tasks/index.ts';
+import { answerForms, findTooLittle } from '../verify/answer-forms.ts';
+import { askingOf, withoutUsual } from './asking.ts';
 import { objectiveNames, recipeNames, schedules, type RunConfig } from './config.ts';
 import { presetObjective } from './objectives.ts';
 import { recipes } from './recipes.ts';
@@ -15,6 +23,16 @@ import { recipes } from './recipes.ts';
 const share = z.number().check(z.minimum(0), z.maximum(1));
 const nonNegative = z.number().check(z.minimum(0));
 const count = (low: number, high: number) => z.int().check(z.minimum(low), z.maximum(high));
+
+/** A page of it is a document, and no instruction. */
+const longestInstruction = 2000;
+
+// Whether its personas make sense is said by `parsePersonas`.
+const ownLibrary = z.strictObject({
+  name: z.string().check(z.minLength(1)),
+  voices: z._default(z.array(z.record(z.string(), z.json())), []),
+  personas: z.array(z.record(z.string(), z.json())).check(z.minLength(1)),
+});
 
 const runConfig = z.strictObject({
   recipe: z.enum(recipeNames),
@@ -60,7 +78,19 @@ const runConfig = z.strictObject({
   }),
   checkpointEvery: count(0, 1_000_000),
   heldOut: z.strictObject({ questions: count(0, 1000), every: count(1, 1_000_000) }),
-  lora: z.nullable(z.strictObject({ rank: count(1, 1024), alpha: z.number().check(z.gt(0)) })),
+  lora: z.nullable(
+    z.strictObject({
+      rank: count(1, 1024),
+      alpha: z.number().check(z.gt(0)),
+      targets: z.optional(z.array(z.enum(projections)).check(z.minLength(1))),
+      layers: z.optional(z.array(count(0, 100_000)).check(z.minLength(1))),
+    }),
+  ),
+  library: z.optional(z.union([z.enum(libraryNames), ownLibrary])),
+  noPersona: z.optional(z.enum(noSystemKinds)),
+  noSystemRole: z.optional(z.enum(systemPlaces)),
+  instruction: z.optional(z.string().check(z.maxLength(longestInstruction))),
+  answers: z.optional(z.array(z.enum(answerForms)).check(z.minLength(1))),
   templateArguments: z.optional(z.record(z.string(), z.json())),
 });
 
@@ -76,7 +106,15 @@ export function parseRunConfig(json: unknown): RunConfig {
   if (!base) throw wrongConfig([unknownRecipe(recipe)]);
   const result = runConfig.safeParse(changedSettings(base, { ...json, recipe }));
   if (!result.success) throw wrongConfig(result.error.issues.map((issue) => complaintSentence(issueComplaint(issue))));
-  return result.data;
+  const { library, ...others } = result.data;
+  return withoutUsual({ ...others, ...(library === undefined ? {} : { library: readLibrary(library) }) });
+}
+
+/** The reader's own with every field of a persona. @throws LabError 'format' naming the persona */
+function readLibrary(library: string | z.infer<typeof ownLibrary>): Library {
+  if (typeof library === 'string') return library as LibraryName;
+  const { name, ...content } = library;
+  return { name, ...parsePersonas(JSON.stringify(content), name) };
 }
 
 /** What keeps something from being a configuration at all, whatever sense it makes; empty when nothing does. */
@@ -98,7 +136,7 @@ export function checkConfig(config: RunConfig, personas: readonly Persona[]): Co
   });
   const wrong = (field: string, problem: string) => complaints.push({ field, problem });
   if (config.tasks.every(({ weight }) => weight === 0)) wrong('tasks', 'Every task has weight 0; give at least one of them more.');
-  complaints.push(...checkMix(config.mix, personas));
+  complaints.push(...checkMix(config.mix, personas), ...askingComplaints(config));
   if (objective.beta > 0 && objective.kl === 'none') {
     wrong('objective.beta', `{} is ${objective.beta} but objective.kl is "none"; choose an estimator (k3) or set beta to 0.`);
   }
@@ -107,6 +145,31 @@ export function checkConfig(config: RunConfig, personas: readonly Persona[]): Co
       'objective.overlongBuffer',
       `{} (${objective.overlongBuffer}) is longer than the longest completion (${sampling.maxNewTokens} tokens).`,
     );
+  }
+  return complaints;
+}
+
+function askingComplaints(config: RunConfig): Complaint[] {
+  const { library, answers } = askingOf(config);
+  const complaints: Complaint[] = [];
+  if (typeof library !== 'string') {
+    const { length } = library.personas;
+    if (length > mostOwnPersonas) {
+      complaints.push({ field: 'library', problem: `${library.name} has ${length} personas; a run takes at most ${mostOwnPersonas}.` });
+    }
+    try {
+      readLibrary(library as unknown as z.infer<typeof ownLibrary>);
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error;
+      complaints.push({ field: 'library', problem: error.what });
+    }
+  }
+  if (new Set(answers).size < answers.length) complaints.push({ field: 'answers', problem: '{} names a form twice.' });
+  const asked = config.tasks.flatMap(({ id, weight }) => (weight > 0 ? (tasks.find((task) => task.id === id) ?? []) : []));
+  const other = asked.find((task) => findTooLittle(task, answers));
+  if (other) {
+    const problem = `A reply to the task "${other.id}" is more than its last number; let {} have another form before it, such as boxed.`;
+    complaints.push({ field: 'answers', problem });
   }
   return complaints;
 }
@@ -157,12 +220,12 @@ export function changedSettings(base: RunConfig, changes: Readonly<Record<string
   return mergeSettings({ ...preset }, changes);
 }
 
-/** `changes` over `base`, section by section. Weights are a whole: half of another mix is no mix. */
+/** `changes` over `base`, section by section. Weights are a whole, and so is a library: half of another mix is no mix. */
 function mergeSettings(base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const merged = { ...base };
   for (const [key, value] of Object.entries(changes)) {
     const old = merged[key];
-    merged[key] = key !== 'weights' && isRecord(old) && isRecord(value) ? mergeSettings(old, value) : value;
+    merged[key] = key !== 'weights' && key !== 'library' && isRecord(old) && isRecord(value) ? mergeSettings(old, value) : value;
   }
   return merged;
 }

@@ -4,9 +4,9 @@
  */
 import type { AdvantageKind, KlEstimator } from '../engine/engine.ts';
 import type { PersonaMix } from '../persona/persona.ts';
-import type { LoraSetup, LoraSpec } from '../policy/adapters.ts';
-import type { TemplateSettings } from '../policy/chat-template.ts';
+import { plainPlaces, type LoraSetup, type LoraSpec } from '../policy/adapters.ts';
 import type { Knobs } from '../tasks/question.ts';
+import type { AskingSettings } from './asking.ts';
 
 /** The settings of each are in `recipes.ts`. */
 export const namedRecipes = ['base', 'sft', 'distill', 'rlvr', 'permix'] as const;
@@ -20,7 +20,7 @@ export type ObjectiveName = (typeof objectiveNames)[number];
 export const schedules = ['constant', 'linear', 'cosine'] as const;
 export type Schedule = (typeof schedules)[number];
 
-export interface RunConfig {
+export interface RunConfig extends AskingSettings {
   readonly recipe: RecipeName;
   /** 32-bit unsigned. */
   readonly seed: number;
@@ -78,8 +78,6 @@ export interface RunConfig {
   };
   /** Train low-rank adapters only; null: all parameters. */
   readonly lora: LoraSpec | null;
-  /** What the policy's chat template is told beside the messages, by name: `{ "enable_thinking": false }`. Absent: nothing. */
-  readonly templateArguments?: TemplateSettings['arguments'];
 }
 
 /** Every recipe's. */
@@ -95,4 +93,4 @@ export const currentConfig = (stored: StoredConfig): RunConfig => ({
 });
 
 /** What the engine of a run is made with. */
-export const loraSetup = ({ lora, seed }: RunConfig): LoraSetup | null => lora && { ...lora, seed };
+export const loraSetup = ({ lora, seed }: RunConfig): LoraSetup | null => lora && { ...plainPlaces(lora), seed };

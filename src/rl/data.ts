@@ -7,7 +7,9 @@ import { drawPersona, groupKey } from '../persona/mix.ts';
 import type { Persona } from '../persona/persona.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import { taskById } from '../tasks/index.ts';
+import { instructed } from '../tasks/instruction.ts';
 import type { Question, Task } from '../tasks/question.ts';
+import { askingOf } from './asking.ts';
 import type { RunConfig } from './config.ts';
 
 /** One question and the rollouts that are compared with each other. */
@@ -63,13 +65,14 @@ export class GroupSource {
   /** Of the task that the number has drawn once and for all; the draws of every attempt are counted, so that a resumed run draws alike. */
   #draw(number: number): { readonly task: Task; readonly question: Question } {
     const { seed, tasks } = this.#config;
+    const { instruction } = askingOf(this.#config);
     const weights = tasks.map(({ weight }) => weight);
     const choice = tasks[new Stream(seed, Purpose.question, number).weighted(weights)]!;
     const task = taskById(choice.id);
     for (let attempt = 0; ; attempt++) {
       const stream = new Stream(seed, Purpose.question, number, attempt);
       stream.weighted(weights);
-      const question = task.generate(stream, 'train', choice.knobs);
+      const question = instructed(task.generate(stream, 'train', choice.knobs), instruction);
       if (attempt === mostAttempts || this.#fits(question)) return { task, question };
     }
   }

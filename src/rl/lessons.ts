@@ -6,6 +6,8 @@
 import type { TrainerSetup } from './setup.ts';
 import type { TrainBatch } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import { solutionAs } from '../verify/extract.ts';
+import { askingOf } from './asking.ts';
 import { completionOf, supervisedBatch } from './batch.ts';
 import { GroupSource } from './data.ts';
 import type { TrainerState } from './events.ts';
@@ -31,11 +33,12 @@ export async function lessonBatch(setup: TrainerSetup, clock: PhaseClock, sample
   return pairs.length > 0 ? supervisedBatch(pairs, config) : null;
 }
 
-/** Each question's own solution, under the prompt it was asked with. */
+/** Each question's own solution, in the form that is looked for first, under the prompt it was asked with. */
 function solutionBatch({ tokenizer, eosIds, config }: TrainerSetup, { groups, rows }: Sample): TrainBatch {
+  const [form] = askingOf(config).answers;
   const pairs = groups.map(({ task, question }, group) => ({
     prompt: rows[group * config.groupSize]!.prompt.tokens,
-    reply: Int32Array.from([...tokenizer.encode(task.solution(question)), ...eosIds.slice(0, 1)]),
+    reply: Int32Array.from([...tokenizer.encode(solutionAs(task.solution(question), question.answer, form!)), ...eosIds.slice(0, 1)]),
   }));
   return supervisedBatch(pairs, config);
 }

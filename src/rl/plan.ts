@@ -19,6 +19,7 @@ export function planRun({ engine, tokenizer, personas, config, state, fits }: Tr
   );
   return engine.planMemory({
     rows: promptsPerStep * groupSize,
+    groups: promptsPerStep,
     width: Math.max(...lengths) + sampling.maxNewTokens,
     completionWidth: sampling.maxNewTokens,
     microBatchRows: optim.microBatchRows,

@@ -51,5 +51,5 @@ export const recipeTitles: Readonly<Record<RecipeName, string>> = {
   distill: 'Distillation',
   rlvr: 'RLVR',
   permix: 'PerMix',
-  custom: 'Own mix',
+  custom: 'Own settings',
 };

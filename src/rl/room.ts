@@ -9,7 +9,9 @@ import { PromptRoom } from '../persona/room.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import { taskById } from '../tasks/index.ts';
+import { instructed } from '../tasks/instruction.ts';
 import type { Question } from '../tasks/question.ts';
+import { askingOf } from './asking.ts';
 import type { RunConfig } from './config.ts';
 
 export interface RunRoom {
@@ -25,7 +27,9 @@ const measured = 64;
 const needed = 4;
 
 /** @throws LabError 'config' for personas that never reach the prompt, and for questions that are too long; what it says to do works */
-export function measureRoom({ seed, tasks, mix, sampling }: RunConfig, personas: readonly Persona[], tokenizer: Tokenizer): RunRoom {
+export function measureRoom(config: RunConfig, personas: readonly Persona[], tokenizer: Tokenizer): RunRoom {
+  const { seed, tasks, mix, sampling } = config;
+  const { instruction } = askingOf(config);
   const drawn = mix.noneShare < 1 ? trainingWeights(mix, personas).flatMap(({ persona, weight }) => (weight > 0 ? [persona] : [])) : [];
   const room = new PromptRoom(tokenizer, mix.noneShare > 0 ? [null, ...drawn] : drawn, sampling.maxNewTokens);
   const notices: string[] = [];
@@ -33,7 +37,7 @@ export function measureRoom({ seed, tasks, mix, sampling }: RunConfig, personas:
   for (const { id, knobs } of tasks.filter(({ weight }) => weight > 0)) {
     const task = taskById(id);
     const lengths = Array.from({ length: measured }, (_, n) =>
-      room.tokens(task.generate(new Stream(seed, Purpose.question, n), 'train', knobs).text),
+      room.tokens(instructed(task.generate(new Stream(seed, Purpose.question, n), 'train', knobs), instruction).text),
     );
     const fitting = lengths.filter((tokens) => tokens <= room.limit).length;
     if (fitting === measured) continue;

@@ -4,10 +4,12 @@
  */
 import type { TrainerSetup } from './setup.ts';
 import type { Rollouts } from '../engine/engine.ts';
+import { shareWritten } from '../engine/written.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt, type RenderedPrompt } from '../persona/prompt.ts';
 import { verify } from '../verify/verify.ts';
 import type { Verdict } from '../verify/verdict.ts';
+import { askingOf } from './asking.ts';
 import { constantGroups } from './groups.ts';
 import { completionLength, completionOf, pickRows } from './batch.ts';
 import type { Group, GroupSource } from './data.ts';
@@ -66,11 +68,13 @@ async function sampleGroups(
 ): Promise<Sample> {
   const { engine, tokenizer, eosIds, config, signal } = setup;
   const { groupSize, sampling, seed, objective } = config;
+  const { answers } = askingOf(config);
   const limit = (tokenizer.maxLength ?? Infinity) - sampling.maxNewTokens;
   const prompts = groups.map((group) =>
     group.personas.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, group.question.text, limit)),
   );
   const repeats = config.mix.draw === 'prompt' ? groupSize : 1;
+  const written = shareWritten(sampling.maxNewTokens);
   const rollouts = await clock.run('generate', (progress) =>
     engine.generate(
       {
@@ -79,30 +83,22 @@ async function sampleGroups(
         sampling: { ...sampling, eosIds, seed, step, firstRow },
         ...(signal ? { signal } : {}),
       },
-      ({ position }) => progress((position + 1) / sampling.maxNewTokens),
+      (token) => progress(written(token)),
     ),
   );
-  const rows = await clock.run('verify', () =>
-    Array.from({ length: rollouts.rows }, (_, row): SampledRow => {
-      const inGroup = Math.floor((row % groupSize) / repeats);
-      const group = groups[Math.floor(row / groupSize)]!;
-      const tokens = completionOf(rollouts, row);
-      const { length, ended } = completionLength(tokens, eosIds);
-      const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
-      const prompt = prompts[Math.floor(row / groupSize)]![inGroup]!;
-      const verdict = verify(completion, group.question, group.task, prompt.thinking);
-      const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
-      return {
-        group,
-        persona: group.personas[inGroup]!,
-        prompt,
-        completion,
-        verdict,
-        overlong,
-        reward: verdict.reward + overlong,
-      };
-    }),
-  );
+  const rowOf = async (row: number): Promise<SampledRow> => {
+    const inGroup = Math.floor((row % groupSize) / repeats);
+    const group = groups[Math.floor(row / groupSize)]!;
+    const tokens = completionOf(rollouts, row);
+    const { length, ended } = completionLength(tokens, eosIds);
+    const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
+    const prompt = prompts[Math.floor(row / groupSize)]![inGroup]!;
+    const verdict = await verify(completion, group.question, group.task, prompt.thinking, answers);
+    const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
+    const persona = group.personas[inGroup]!;
+    return { group, persona, prompt, completion, verdict, overlong, reward: verdict.reward + overlong };
+  };
+  const rows = await clock.run('verify', () => Promise.all(Array.from({ length: rollouts.rows }, (_, row) => rowOf(row))));
   return { groups, rows, rollouts };
 }
 

@@ -24,6 +24,6 @@ export interface TrainerSetup {
   readonly onProgress?: (phase: StepPhase, fraction: number) => void;
   /** Told before the first step what the reader has to know of this run. */
   readonly onNotice?: (sentence: string) => void;
-  /** Set by `train`: whether the policy has room for a question under every persona of the mix. */
+  /** Set by `measured`: whether the policy has room for a question under every persona of the mix. */
   readonly fits?: (question: Question) => boolean;
 }

@@ -27,16 +27,27 @@ export const initialTrainerState: TrainerState = { step: 0, cursor: 0, tokens: 0
 const patience = 3;
 
 /**
+ * What can be known of a run before anything is asked of the policy: that questions fit, and batches. `train` makes sure of it; whoever has
+ * something else done first, held-out questions that take minutes, does so before that.
+ * @throws LabError as `train` does before its first step
+ */
+export function measured(given: TrainerSetup): TrainerSetup {
+  if (given.fits) return given;
+  const { notices, fits } = measureRoom(given.config, given.personas, given.tokenizer);
+  for (const sentence of notices) given.onNotice?.(sentence);
+  const setup = { ...given, fits };
+  planRun(setup);
+  return setup;
+}
+
+/**
  * Yields once per step until `config.steps`. Each yielded state, together with the engine's own, resumes exactly there.
  * @throws LabError 'config' before the first step for personas that do not reach the prompt and questions that do not fit; 'webgpu' for batches that will not fit on the GPU; 'numeric' after three steps in a row without a finite update; 'cancelled' when the signal is aborted
  */
 export async function* train(given: TrainerSetup): AsyncGenerator<{ report: StepReport; state: TrainerState }> {
   const { engine, config } = given;
-  const room = measureRoom(config, given.personas, given.tokenizer);
-  for (const sentence of room.notices) given.onNotice?.(sentence);
-  const setup = { ...given, fits: room.fits };
+  const setup = measured(given);
   const objective = objectiveSpec(config);
-  planRun(setup);
   for (let state = setup.state; state.step < config.steps;) {
     const clock = new PhaseClock(setup.signal, setup.onProgress);
     const source = new GroupSource(config, setup.personas, state.cursor, setup.fits);
@@ -81,15 +92,15 @@ async function update(
   if (!batch || config.optim.learningRate === 0) return { updates: [], lastPass: null };
   // Asked for at once: an engine may encode the next pass while it waits for the numbers of the one before.
   const { innerEpochs } = config.objective;
-  let done = 0;
-  const pass = async () => {
-    const metrics = await engine.step(batch, objective, optimAt(config, step));
-    progress(++done / innerEpochs);
+  const pass = async (epoch: number) => {
+    const at = (fraction: number) => progress((epoch + fraction) / innerEpochs);
+    const metrics = await engine.step(batch, objective, optimAt(config, step), at);
+    at(1);
     return metrics;
   };
-  const earlier = Array.from({ length: innerEpochs - 1 }, pass);
+  const earlier = Array.from({ length: innerEpochs - 1 }, (_, epoch) => pass(epoch));
   const scores = earlier.length > 0 && batch.oldLogprobs ? scoreBeforeLast(engine, batch, objective.temperature) : null;
-  const [lastPass, ...updates] = await Promise.all([scores, ...earlier, pass()]);
+  const [lastPass, ...updates] = await Promise.all([scores, ...earlier, pass(innerEpochs - 1)]);
   return { updates, lastPass };
 }
 

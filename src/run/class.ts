@@ -3,15 +3,17 @@
  * column a recipe, a cell the mean over training seeds of the share right at the run's end; what differs stands apart and is named. The
  * statistics are the picture's and the study's (`evaluate/picture.ts`, `evaluate/seeds.ts`); nothing is measured here, and nothing stored.
  */
-import { heldOutCounts, heldOutMetrics, type HeldOutEvaluation } from '../evaluate/held-out.ts';
+import { heldOutCounts, heldOutMetrics, type HeldOutEvaluation, type HeldOutReply } from '../evaluate/held-out.ts';
 import { heldOutPictureRows } from '../evaluate/held-out-picture.ts';
-import { inOrder, type Cell, type Picture, type PictureRow } from '../evaluate/picture.ts';
+import { inOrder, type Cell, type Picture, type PictureRow, type Place } from '../evaluate/picture.ts';
 import { claimOverSeeds, type Claim } from '../evaluate/seeds.ts';
-import { personas, voices } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
+import { askingOf } from '../rl/asking.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import { differences, runTitle, settingName, settingValue } from '../rl/differences.ts';
 import { recipes } from '../rl/recipes.ts';
 import { mean } from '../statistics/moments.ts';
+import { taskWords } from '../tasks/names.ts';
 import type { RunRecord } from '../storage/records.ts';
 
 export interface ClassRun {
@@ -37,14 +39,22 @@ export interface ClassColumn {
   readonly seeds: readonly ClassSeed[];
 }
 
+/** Whose run it is, with its seed, where the name does not say it. */
+export const seedName = ({ name, seed }: Pick<ClassSeed, 'name' | 'seed'>): string =>
+  new RegExp(`\\bseed ${seed}\\b`).test(name) ? name : `${name}, seed ${seed}`;
+
 /** Runs that differ in nothing but their recipe and their seed. */
 export interface ClassExperiment {
   readonly columns: readonly ClassColumn[];
+  /** What the policy answered before it was trained; null where nobody asked. */
+  readonly base: HeldOutEvaluation | null;
   readonly picture: Picture;
   /** Trainings that it stands on. */
   readonly runs: number;
   /** To every row. */
   readonly questions: number;
+  /** Of what they are. */
+  readonly tasks: RunConfig['tasks'];
   /** Steps that were trained when the questions were asked. */
   readonly step: number;
   /** PSS of PerMix over that of RLVR, over the seeds that both were trained with; null where there is none. */
@@ -62,8 +72,8 @@ export interface ClassResult {
 
 export const classHeading = 'What did all of these runs find together?';
 
-export const classCaption = ({ questions, step, runs }: ClassExperiment): string =>
-  `${runs} training${runs === 1 ? '' : 's'}, ${questions} held-out questions a row after step ${step}, the most likely reply`;
+export const classCaption = ({ questions, tasks, step, runs }: ClassExperiment): string =>
+  `${runs} training${runs === 1 ? '' : 's'}, ${questions} held-out questions a row (${taskWords(tasks)}) after step ${step}, the most likely reply`;
 
 /** What has to be equal, by name. A recipe's own part, which is what is compared, is not among it. */
 type Settings = Readonly<Record<string, unknown>>;
@@ -124,7 +134,8 @@ function whyNot(config: RunConfig, end: HeldOutEvaluation | undefined): string |
 }
 
 function settingsOf({ run: { config, origin } }: ClassRun, { step, rows }: HeldOutEvaluation): Settings {
-  const { policy, tasks, promptsPerStep, groupSize, sampling, optim, lora, templateArguments } = config;
+  const { policy, tasks, promptsPerStep, groupSize, sampling, optim, lora } = config;
+  const { library, ...asking } = askingOf(config);
   // How a batch is cut changes no more than rounding.
   const { microBatchRows: _, ...optimiser } = optim;
   return {
@@ -136,7 +147,8 @@ function settingsOf({ run: { config, origin } }: ClassRun, { step, rows }: HeldO
     sampling,
     optim: optimiser,
     lora,
-    templateArguments,
+    ...asking,
+    library,
     step,
     // A constant learning rate does not know how long the run is.
     steps: optim.schedule === 'constant' ? undefined : config.steps,
@@ -184,6 +196,7 @@ function distinctTitle(titles: readonly string[], at: number): string {
 
 function experimentOf(settings: Settings, columns: readonly ClassColumn[]): ClassExperiment {
   const { end } = columns[0]!.seeds[0]!;
+  const { personas, voices } = libraryOf(columns[0]!.seeds[0]!.run.config.library);
   const rows = heldOutPictureRows(end, personas, voices);
   const all = columns.flatMap(({ seeds }) => seeds);
   const base = baseOf(all);
@@ -214,13 +227,28 @@ function experimentOf(settings: Settings, columns: readonly ClassColumn[]): Clas
   };
   return {
     columns,
+    base,
     picture,
     runs: all.length,
     questions: end.rows[0]!.replies.length,
+    tasks: columns[0]!.seeds[0]!.run.config.tasks,
     step: end.step,
     claim: claimOf(columns),
     settings,
   };
+}
+
+/** What stands behind a cell: what each run of its column said, or the one base. Empty where there is no such cell. */
+export function classReplies(
+  { columns, base }: ClassExperiment,
+  { row, column }: Place,
+): readonly { readonly whose: string; readonly replies: readonly HeldOutReply[] }[] {
+  const seeds = columns.find(({ key }) => key === column)?.seeds ?? [];
+  const asked = column === 'base' ? (base ? [{ whose: '', end: base }] : []) : seeds.map((one) => ({ whose: seedName(one), end: one.end }));
+  return asked.flatMap(({ whose, end }) => {
+    const replies = end.rows.find((one) => one.row === row)?.replies;
+    return replies ? [{ whose, replies }] : [];
+  });
 }
 
 /** One policy, whose seeds are not of its training: what most runs heard of it before their first step. Engines may differ in a tie. */
@@ -266,9 +294,8 @@ export function claimSentence({ ratio, low, high, seeds, reason }: Claim): strin
   const times = (value: number) => `×${value.toFixed(2)}`;
   const over = `${seeds} seed${seeds === 1 ? '' : 's'} of both`;
   if (ratio === null) return `PSS of PerMix over that of RLVR, ${over}: ${reason}`;
-  const interval =
-    low === null || high === null ? reason.replace(/\.$/, '').toLowerCase() : `95 % interval ${times(low)} to ${times(high)}`;
-  return `PSS of PerMix over that of RLVR: ${times(ratio)}, ${interval}, ${over}.`;
+  if (low === null || high === null) return `PSS of PerMix over that of RLVR: ${times(ratio)}, ${over}. ${reason}`;
+  return `PSS of PerMix over that of RLVR: ${times(ratio)}, 95 % interval ${times(low)} to ${times(high)}, ${over}.`;
 }
 
 /** `worst`, `mean` or `none` of a column over its steps: over seeds the mean, the lowest and the highest. */

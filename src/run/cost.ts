@@ -1,8 +1,14 @@
-/** What the held-out questions of a run cost beside its training, and when to say that it is too much. */
+/** What the held-out questions of a run cost beside its training, and when that is too much. The words for it are those of whoever is told. */
 import type { RunConfig } from '../rl/config.ts';
 
 /** Of the time of a run: what the usual settings keep to (`npm run bench`). */
 const fair = 0.1;
+
+/** More than the held-out questions should take. */
+export interface HeldOutExcess {
+  /** Of the time of the whole run. */
+  readonly heldOutShare: number;
+}
 
 export class HeldOutCost {
   #asking = { seconds: 0, times: 0 };
@@ -30,12 +36,12 @@ export class HeldOutCost {
     return asking / (asking + training);
   }
 
-  /** A sentence, once, when they take more than their share. @param names of the two settings, as whoever reads it knows them: those of the page's form (`ui/setup/fields.ts`) */
-  notice(names = { questions: '“Held-out questions”', every: '“Asked every”, in Advanced' }): string | null {
+  /** Once, when they take more than their share. */
+  excess(): HeldOutExcess | null {
     const { share } = this;
     // The first step on a GPU compiles, and is no measure.
     if (this.#told || share === null || share <= fair || this.#training.times < 5) return null;
     this.#told = true;
-    return `The held-out questions take ${Math.round(100 * share)} % of this run’s time. Fewer of them (${names.questions}) or longer between them (${names.every}) costs less; the training itself stays the same.`;
+    return { heldOutShare: share };
   }
 }

@@ -2,7 +2,8 @@
  * A run that begins at a checkpoint of another with settings of its own: how a run that diverged is saved, and how one is taken further in
  * another way. What the checkpoint decides and cannot be changed after it is said here, for page and command line alike.
  */
-import type { Complaint } from '../errors.ts';
+import { untrained, type Adapters, type PolicyState } from '../engine/engine.ts';
+import { LabError, type Complaint } from '../errors.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import type { CheckpointContent } from '../storage/records.ts';
@@ -21,9 +22,25 @@ export function forkComplaints(config: RunConfig, { config: was, trainer: { step
   return complaints;
 }
 
-/** The first checkpoint of such a run. Updates that failed under the old settings do not count under the new ones. */
-export function forked({ trainer, state }: CheckpointContent, config: RunConfig): CheckpointContent {
-  return { config, trainer: { ...trainer, nonFiniteStreak: 0 }, state };
+/**
+ * The first checkpoint of such a run. Updates that failed under the old settings do not count under the new ones.
+ * @throws LabError 'config' where the run began from adapters, and others are to be trained
+ */
+export function forked({ config: was, trainer, state }: CheckpointContent, config: RunConfig): CheckpointContent {
+  // Of step 0 only what was there before: what is trained may be another thing now.
+  const first = () => ({ ...untrained, adapters: begunAdapters(state) });
+  const start = trainer.step === 0 ? first() : state;
+  if (start.adapters && JSON.stringify(config.lora) !== JSON.stringify(was.lora)) {
+    const what = 'The run began from adapters that were trained elsewhere, and they keep what is trained (lora).';
+    throw new LabError('config', what, 'Leave it as the checkpoint has it, or begin a new run.');
+  }
+  return { config, trainer: { ...trainer, nonFiniteStreak: 0 }, state: start };
+}
+
+/** Those that a run began from; new ones have nothing but zeros in B. */
+function begunAdapters({ adapters }: PolicyState): Adapters | null {
+  const learned = Object.entries(adapters?.tensors ?? {}).some(([name, b]) => /lora_B/.test(name) && b.some((value) => value !== 0));
+  return learned ? adapters : null;
 }
 
 /** What two recipes differ in, as the second has it: all else of a run that changes its recipe stays. */

@@ -8,10 +8,11 @@ import { LabError } from '../errors.ts';
 import type { JudgedBy } from '../evaluate/judge/report.ts';
 import { rubricVersion } from '../evaluate/judge/rubric.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
-import type { TemplateSettings } from '../policy/chat-template.ts';
+import { defaultTemplateSettings, type TemplateSettings } from '../policy/template-settings.ts';
 import { absent, fingerprintOf, noPolicy, type PolicyFiles } from '../policy/fingerprint.ts';
 import { sha256 } from '../policy/sha256.ts';
-import type { Weights } from '../policy/weights.ts';
+import type { PolicyTensors } from '../policy/weights.ts';
+import { withoutUsual } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
 
 /** Value by part: a SHA-256, a name or a number, as text; `none` for what is not there. */
@@ -40,6 +41,8 @@ const partNames = {
   template: 'the chat template',
   'template-date': 'the date the chat template is told',
   'template-arguments': 'what the chat template is told',
+  'no-persona': 'what "no persona" is',
+  'persona-place': 'where a persona goes without a system role',
   policies: 'the policies',
   teacher: 'the teacher',
   personas: 'the personas',
@@ -57,8 +60,14 @@ export type Part = keyof typeof partNames;
 
 type Named = Partial<Record<Part, string>>;
 
+/** Parts that came later, and what all work of before them was made with. */
+const before: Readonly<Record<string, string>> = {
+  'no-persona': defaultTemplateSettings.noSystem,
+  'persona-place': defaultTemplateSettings.systemPlace,
+} satisfies Named;
+
 export interface PolicyMaterial {
-  readonly weights: Weights;
+  readonly weights: PolicyTensors;
   readonly files: PolicyFiles;
   /** With the template's settings as they are asked with. */
   readonly tokenizer?: { readonly template: TemplateSettings } | null;
@@ -71,6 +80,7 @@ export async function policyParts(policy: PolicyMaterial | null, of?: 'base' | '
     ...(policy ? await fingerprintOf(policy) : noPolicy),
     'template-date': told?.date ?? absent,
     'template-arguments': told ? JSON.stringify(told.arguments) : absent,
+    ...(told ? { 'no-persona': told.noSystem, 'persona-place': told.systemPlace } : {}),
   };
   return Object.fromEntries(Object.entries(parts).map(([part, value]) => [of === undefined ? part : `${of}.${part}`, value]));
 }
@@ -122,10 +132,19 @@ export interface RunMaterial {
 
 /**
  * Of a training run. Its length is no part of it, unless the learning rate follows it; nor are the held-out questions, which change nothing
- * of it, or the name of the base's folder.
+ * of it, or the name of the base's folder. Its personas and what no persona is are parts of their own; settings that are as usual are none, so
+ * that runs of before they were there have the same parts.
  */
 export async function runIdentity({ policy, config, personas, voices, teacher, engine }: RunMaterial): Promise<Identity> {
-  const { steps, policy: _folder, heldOut: _asked, ...others } = config;
+  const {
+    steps,
+    policy: _folder,
+    heldOut: _asked,
+    library: _personas,
+    noPersona: _template,
+    noSystemRole: _place,
+    ...others
+  } = withoutUsual(config);
   const settings = { ...others, mix: { ...others.mix, weights: JSON.stringify(others.mix.weights) } };
   return {
     ...(await policyParts(policy)),
@@ -162,7 +181,7 @@ export const begun = (identity: Identity): Origin => ({ identity, takenOver: [] 
 /** @param was null: stored by a version that recorded no identity */
 export function differences(was: Identity | null, now: Identity): readonly Difference[] {
   return [...new Set([...Object.keys(now), ...Object.keys(was ?? {})])]
-    .map((part) => ({ part, was: was?.[part] ?? null, now: now[part] ?? null }))
+    .map((part) => ({ part, was: was && (was[part] ?? before[part.replace(/^(base|teacher)\./, '')] ?? null), now: now[part] ?? null }))
     .filter((difference) => difference.was !== difference.now);
 }
 

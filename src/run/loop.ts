@@ -5,9 +5,10 @@
 import { evaluationDue, type HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { heldOutEvaluation } from '../evaluate/held-out-questions.ts';
 import type { Voice } from '../persona/persona.ts';
+import { askingOf } from '../rl/asking.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import type { TrainerSetup } from '../rl/setup.ts';
-import { train } from '../rl/trainer.ts';
+import { measured, train } from '../rl/trainer.ts';
 
 export interface RunSetup extends TrainerSetup {
   /** That replies are recognised by. */
@@ -23,9 +24,10 @@ export type RunEvent =
   | { readonly kind: 'evaluation'; readonly evaluation: HeldOutEvaluation };
 
 /** @throws LabError as `train` does; 'cancelled' when the signal is aborted, in an evaluation too */
-export async function* runSteps(setup: RunSetup): AsyncGenerator<RunEvent> {
+export async function* runSteps(given: RunSetup): AsyncGenerator<RunEvent> {
+  const setup = { ...given, ...measured(given) };
   const evaluate = async (step: number) =>
-    heldOutEvaluation({ ...setup, step, onProgress: (fraction) => setup.onEvaluation?.(step, fraction) });
+    heldOutEvaluation({ ...setup, asking: askingOf(setup.config), step, onProgress: (fraction) => setup.onEvaluation?.(step, fraction) });
   const due = (step: number) => evaluationDue(setup.config, step) && !setup.evaluated.includes(step);
   if (due(setup.state.step)) yield { kind: 'evaluation', evaluation: await evaluate(setup.state.step) };
   for await (const { report, state } of train(setup)) {

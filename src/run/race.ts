@@ -3,7 +3,7 @@
  * came out in one sentence, for page and command line alike. One seed is a demonstration; the comparison over seeds is `permix reproduce`.
  */
 import { analysis } from '../evaluate/analysis.ts';
-import { heldOutMetrics, type HeldOutEvaluation } from '../evaluate/held-out.ts';
+import { heldOutMetrics, voicedRows, type HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { RecipeName } from '../rl/config.ts';
 import type { RunEvent } from './loop.ts';
 
@@ -47,7 +47,7 @@ export interface RaceEnds {
   readonly permix: HeldOutEvaluation | null;
 }
 
-/** "Worst voice: 6 % right → 31 % with RLVR → 94 % with PerMix. …" and what it cost in voice, where voices can be told. */
+/** "Worst voice: right in 6 % before training, 31 % with RLVR, 94 % with PerMix. …" and what it cost in voice, where voices can be told. */
 export function raceSentence({ base, rlvr, permix }: RaceEnds): string {
   const [before, without, mixed] = [base, rlvr, permix].map((evaluation) => evaluation && heldOutMetrics(evaluation));
   const told = (name: `eval/${string}`) => {
@@ -57,12 +57,23 @@ export function raceSentence({ base, rlvr, permix }: RaceEnds): string {
       [without?.[name], 'RLVR'],
       [mixed?.[name], 'PerMix'],
     ] as const;
-    return [percent(start), ...then.flatMap(([value, title]) => (value === undefined ? [] : [`${percent(value)} with ${title}`]))].join(
-      ' → ',
-    );
+    const trained = then.flatMap(([value, title]) => (value === undefined ? [] : [`${percent(value)} with ${title}`]));
+    // Two trainings that begin with the same policy, not one after the other.
+    return `${percent(start)} before training${trained.map((words) => `, ${words}`).join('')}`;
   };
   const [worst, voice] = [told('eval/worst'), told('eval/voice')];
-  return [worst && `Worst voice: right in ${worst}.`, voice && `Still in its voice: ${voice}.`].filter(Boolean).join(' ');
+  return [worst && `Worst voice: right in ${worst}.`, voiceSentence(base, voice)].filter(Boolean).join(' ');
+}
+
+/** Only a voice with markers can be told from a dozen replies; what is not measured is said. */
+function voiceSentence(base: HeldOutEvaluation, voice: string | null): string | null {
+  const { asked, told } = voicedRows(base);
+  if (asked === 0) return null;
+  if (voice === null)
+    return 'Whether they still speak in their voice is not measured here: none has phrases of its own. An evaluation does.';
+  return told === asked
+    ? `Still in its voice: ${voice}.`
+    : `Still in its voice, of the ${told} of ${asked} that have phrases of their own: ${voice}.`;
 }
 
 const percent = (share: number): string => `${Math.round(100 * share)}\u00a0%`;

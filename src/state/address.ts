@@ -13,8 +13,18 @@ export function readRequest(search: string): { request: BootRequest; complaints:
       complaints.push(`The address asks for ${name} "${value}", which does not exist; it was left out. There are: ${known.join(', ')}.`);
     return match;
   };
-  const request = { engine: one('engine', engineNames), backend: one('backend', backendNames) };
+  const asked = { engine: one('engine', engineNames), backend: one('backend', backendNames) };
+  const request = { ...asked, ...gpuMemory(query.get('gpuMemory'), complaints) };
   return { request: query.has('selftest') ? { ...request, selftest: true } : request, complaints };
+}
+
+/** In GiB, as the reader writes it. */
+function gpuMemory(value: string | null, complaints: string[]): Pick<BootRequest, 'gpuMemory'> {
+  if (value === null || value === '') return {};
+  const gibibytes = Number(value);
+  if (gibibytes >= 0.1 && gibibytes <= 1024) return { gpuMemory: gibibytes * 2 ** 30 };
+  complaints.push(`The address asks for gpuMemory "${value}", which is no number of GiB from 0.1 to 1024; it was left out.`);
+  return {};
 }
 
 /** The address of this page with another engine and backend; undefined leaves the choice to the page. */

@@ -1,6 +1,10 @@
 /** The run the reader is putting together: a RunConfig that can be edited, and what the worker says is wrong with it. */
+import { libraryIn } from './persona-library.ts';
 import { errorSentence, type Complaint } from '../errors.ts';
+import type { PersonaLibrary } from '../persona/file.ts';
+
 import type { Persona } from '../persona/persona.ts';
+import { usualAsking, withoutUsual, type AskingSettings } from '../rl/asking.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import type { Teacher } from '../storage/records.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
@@ -15,6 +19,9 @@ export interface VoiceShare {
   /** Part of all prompts, in [0, 1]. */
   readonly share: number;
 }
+
+/** What the bar calls all personas that have no voice of their own. */
+const withoutVoice = 'Personas without a voice';
 
 const trainable = (personas: readonly Persona[]): Persona[] => personas.filter((persona) => !persona.heldOut);
 
@@ -33,10 +40,19 @@ export class Draft {
   readonly #teachers: () => readonly TeacherCandidate[];
   #request = 0;
 
-  constructor(boot: Boot, api: () => TrainerApi, teachers: () => readonly TeacherCandidate[] = () => []) {
+  /** Recipes of a policy that has its own. */
+  readonly #suited: (policy: string) => Boot['recipes'] | null;
+
+  constructor(
+    boot: Boot,
+    api: () => TrainerApi,
+    teachers: () => readonly TeacherCandidate[] = () => [],
+    suited: (policy: string) => Boot['recipes'] | null = () => null,
+  ) {
     this.#boot = boot;
     this.#api = api;
     this.#teachers = teachers;
+    this.#suited = suited;
     this.choose('permix');
   }
 
@@ -60,12 +76,57 @@ export class Draft {
     return teachers.find(({ checkpoint }) => checkpoint.id === this.chosenTeacher) ?? bestTeacher(teachers);
   }
 
-  /** Takes a recipe over as it is; steps, seed and tasks stay what the reader set. */
+  /** How it is asked, as far as the reader has said so: no recipe's affair. */
+  get #asking(): AskingSettings {
+    const said = Object.entries(this.snapshot()).filter(([name]) => Object.hasOwn(usualAsking, name));
+    return Object.fromEntries(said);
+  }
+
+  /** Whose personas the mix is of. */
+  get library(): PersonaLibrary {
+    return libraryIn(this.#boot, this.config.library);
+  }
+
+  /** Settings that go without saying are not said. Weights are of the personas of one library. */
+  ask(changes: AskingSettings): void {
+    if (this.locked) return;
+    if ('library' in changes) this.config.mix.weights = {};
+    this.config = structuredClone(withoutUsual({ ...this.snapshot(), ...changes })) as DraftConfig;
+  }
+
+  /** Takes a recipe over as it is; policy, steps, seed, tasks and how it is asked stay what the reader set. */
   choose(recipe: RecipeName): void {
-    const template = this.#boot.recipes[recipe];
+    const template = this.#template(recipe);
     if (!template || this.locked) return;
-    const kept = this.config ? { steps: this.config.steps, seed: this.config.seed, tasks: $state.snapshot(this.config.tasks) } : {};
+    const kept = this.config
+      ? {
+          steps: this.config.steps,
+          seed: this.config.seed,
+          policy: this.config.policy,
+          tasks: $state.snapshot(this.config.tasks),
+          ...this.#asking,
+        }
+      : {};
     this.config = structuredClone({ ...template, ...kept }) as DraftConfig;
+  }
+
+  /** The recipe that its settings are seen beside, as it suits its policy. */
+  get template(): RunConfig | undefined {
+    const { recipe } = this.config;
+    return this.#template(recipe === 'custom' ? 'permix' : recipe);
+  }
+
+  #template(recipe: RecipeName, policy = this.config?.policy): RunConfig | undefined {
+    return this.#suited(policy)?.[recipe] ?? this.#boot.recipes[recipe];
+  }
+
+  /** One with settings of its own brings them, and takes them away again; steps and seed stay. */
+  choosePolicy(policy: string): void {
+    const { recipe, steps, seed } = this.config;
+    const template = this.#template(recipe === 'custom' ? 'permix' : recipe, policy);
+    const others = this.#suited(policy) !== this.#suited(this.config.policy);
+    if (template && others && !this.locked) this.config = structuredClone({ ...template, policy, steps, seed }) as DraftConfig;
+    else this.config.policy = policy;
   }
 
   /** @param teacher whom that run learned from */
@@ -82,13 +143,14 @@ export class Draft {
     return $state.snapshot(this.config) as RunConfig;
   }
 
-  /** The recipe whose settings these still are; `custom` once anything but steps, seed and tasks differs. */
+  /** The recipe whose settings these still are; `custom` once anything but policy, steps, seed, tasks and how it is asked differs. */
   get recipe(): RecipeName {
     const { recipe } = this.config;
-    const template = this.#boot.recipes[recipe];
+    const template = this.#template(recipe);
     if (!template) return 'custom';
-    const common = { recipe, steps: 0, seed: 0, tasks: [] };
-    return JSON.stringify({ ...this.snapshot(), ...common }) === JSON.stringify({ ...template, ...common }) ? recipe : 'custom';
+    const common = { recipe, steps: 0, seed: 0, policy: '', tasks: [], ...usualAsking };
+    const of = (config: RunConfig) => JSON.stringify(withoutUsual({ ...config, ...common }));
+    return of(this.snapshot()) === of(template) ? recipe : 'custom';
   }
 
   weight(personaId: string): number {
@@ -99,21 +161,25 @@ export class Draft {
   /** Sets some weights; an empty table means "all alike", so it is written out first. */
   setWeights(changes: Readonly<Record<string, number>>): void {
     const weights: Record<string, number> = {};
-    for (const { id } of trainable(this.#boot.personas)) weights[id] = changes[id] ?? this.weight(id);
+    for (const { id } of trainable(this.library.personas)) weights[id] = changes[id] ?? this.weight(id);
     const uniform = Object.values(weights).every((weight) => weight === 1);
     this.config.mix.weights = uniform ? {} : weights;
   }
 
   /** How often each voice will be met, `none` last. */
   get shares(): readonly VoiceShare[] {
-    const people = trainable(this.#boot.personas);
+    const people = trainable(this.library.personas);
     const total = people.reduce((sum, { id }) => sum + this.weight(id), 0);
     const rest = 1 - this.config.mix.noneShare;
-    const shares = this.#boot.voices.map(({ id: voice }) => {
+    const shares = this.library.voices.map(({ id: voice }) => {
       const own = people.filter((persona) => persona.voice === voice).reduce((sum, { id }) => sum + this.weight(id), 0);
       return { voice, share: total > 0 ? (rest * own) / total : 0 };
     });
-    return [...shares, { voice: 'none', share: this.config.mix.noneShare }];
+    const voiceless = people.filter(({ voice }) => voice === null).reduce((sum, { id }) => sum + this.weight(id), 0);
+    const others = people.some(({ voice }) => voice === null)
+      ? [{ voice: withoutVoice, share: total > 0 ? (rest * voiceless) / total : 0 }]
+      : [];
+    return [...shares, ...others, { voice: 'none', share: this.config.mix.noneShare }];
   }
 
   async check(): Promise<void> {

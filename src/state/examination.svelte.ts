@@ -7,6 +7,11 @@ import type { Changes } from '../run/identity.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { ExaminationKind, Examinations } from '../worker/examinations.ts';
 
+/** Which policy is the base, as settings say it: the bundled one is not named. */
+export interface BaseChoice {
+  readonly policy?: string;
+}
+
 export abstract class Examination<K extends ExaminationKind> {
   /** Beside the base; `current` is the open run as it is. */
   checkpoints = $state.raw<readonly string[]>([]);

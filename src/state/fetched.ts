@@ -1,14 +1,19 @@
-/** Files beside the page, fetched once however often a view is opened; hosts need not say how long they may be kept. */
+/**
+ * Files beside the page, fetched once however often a view is opened; hosts need not say how long they may be kept. The build has checked them
+ * (scripts/study-plugin.ts), so that here they are only parsed; what comes from elsewhere has its own readers.
+ */
+import { LabError } from '../errors.ts';
+import { parseCheckedJson } from '../json.ts';
+import { resultsFormat, resultsVersion, type StudyResults } from '../study/results.ts';
 
-/** Put beside the page by the build: from docs/reproduction/, and from public/. */
+/** Put beside the page by the build: from docs/, and from public/. */
 export const studyAddress = './runs/study.json';
 export const protocolAddress = './runs/protocol.md';
+export const lotteryAddress = './runs/lottery.json';
 export const recordingAddress = './runs/rlvr-permix/recording.json';
 
-export interface Fetched {
+interface Fetched {
   readonly ok: boolean;
-  /** Of the answer, empty where it names none. */
-  readonly contentType: string;
   readonly text: string;
 }
 
@@ -23,21 +28,39 @@ export async function fetchAhead(address: string): Promise<void> {
   if (fetched.ok && !kept.has(address)) ahead.set(address, fetched);
 }
 
+interface Bundled {
+  readonly format: string;
+  readonly version: number;
+}
+
 /**
- * A file as `read` reads it, null where it is not there. What did not come, was not there or could not be read is fetched again the next
+ * What a file of the build holds, null where it is not there. What did not come, was not there or could not be read is fetched again the next
  * time: it may have been cut off on its way.
+ * @param name for sentences  @throws TypeError when it does not come, LabError 'format' when it is not whole or of another build
  */
-export function fetchOnce<T>(address: string, read: (fetched: Fetched) => T | null | Promise<T | null>): Promise<T | null> {
+export function fetchBundled<T extends Bundled>(address: string, name: string, { format, version }: Bundled): Promise<T | null> {
   const before = kept.get(address);
   if (before) return before as Promise<T | null>;
-  const answer = (ahead.has(address) ? Promise.resolve(ahead.get(address)!) : fetchText(address)).then(read);
+  const answer = (ahead.has(address) ? Promise.resolve(ahead.get(address)!) : fetchText(address)).then(({ ok, text }) => {
+    // Some hosts answer a missing file with their front page.
+    if (!ok || text.trimStart().startsWith('<')) return null;
+    const held = parseCheckedJson(text, { file: name, next: 'Try again, or reload the page.' }) as T | null;
+    if (held?.format !== format || held.version !== version)
+      throw new LabError('format', `${name} is not of this version of the page.`, 'Reload the page.');
+    return held;
+  });
   ahead.delete(address);
   kept.set(address, answer);
   answer.then((value) => value ?? kept.delete(address)).catch(() => kept.delete(address));
   return answer;
 }
 
+/** The committed study, as `fetchBundled` does. */
+export function fetchStudy(): Promise<StudyResults | null> {
+  return fetchBundled<StudyResults>(studyAddress, 'The study', { format: resultsFormat, version: resultsVersion });
+}
+
 async function fetchText(address: string, priority: RequestPriority = 'auto'): Promise<Fetched> {
   const response = await fetch(address, { priority });
-  return { ok: response.ok, contentType: response.headers.get('content-type') ?? '', text: await response.text() };
+  return { ok: response.ok, text: await response.text() };
 }

@@ -1,6 +1,6 @@
 /**
  * Files of runs that were chosen or dropped: read one after the other, none of which keeps another out. One opens its run; several become the
- * class (`class-runs.svelte.ts`).
+ * class (`class-runs.svelte.ts`), and where the class is looked at, whatever comes later joins it.
  */
 import { errorSentence } from '../errors.ts';
 import type { OpenedRun } from '../worker/api.ts';
@@ -21,7 +21,7 @@ export interface IntakeOutcome {
 export interface IntakeTools {
   readonly library: Pick<Library, 'openRun'>;
   readonly undo: Pick<Undo, 'restore'>;
-  readonly classRuns: Pick<ClassRuns, 'show'>;
+  readonly classRuns: Pick<ClassRuns, 'ids' | 'show'>;
 }
 
 export class Intake {
@@ -32,6 +32,7 @@ export class Intake {
 
   /** Where the last files lead. */
   #bound: View | null = null;
+  #open: View = 'train';
 
   /** @param view puts a run on view */
   constructor(
@@ -62,9 +63,11 @@ export class Intake {
     // What one file held is on view, and needs no words.
     this.outcome =
       files.length > 1 || known.length > 0 || refused.length > 0 ? { added: opened.length - known.length, known, refused } : null;
-    this.#bound = ids.length > 1 ? 'class' : ids.length === 1 ? 'train' : null;
-    if (ids.length > 1) this.tools.classRuns.show(ids);
-    if (ids.length === 1) {
+    const { classRuns } = this.tools;
+    const joined = this.#open === 'class' ? [...new Set([...classRuns.ids, ...ids])] : ids;
+    this.#bound = ids.length === 0 ? null : joined.length > 1 || this.#open === 'class' ? 'class' : 'train';
+    if (this.#bound === 'class') classRuns.show(joined);
+    if (this.#bound === 'train') {
       goTo('train');
       await this.view(ids[0]!);
     }
@@ -72,6 +75,7 @@ export class Intake {
 
   /** Another view has come: what was said of the files is read, but for the view that they lead to. */
   left(view: View): void {
+    this.#open = view;
     if (view !== this.#bound) this.outcome = null;
     this.#bound = null;
   }

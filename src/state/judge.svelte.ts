@@ -4,11 +4,12 @@
  */
 import { errorSentence } from '../errors.ts';
 import { completionsUrl } from '../evaluate/judge/address.ts';
-import { checkBenchmarkSize, judgeTasks, parseBenchmark, type Benchmark } from '../evaluate/judge/benchmark.ts';
+import type { Benchmark } from '../evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../evaluate/judge/tasks.ts';
 import type { JudgementSettings } from '../storage/judgements.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { ContinuedJudging, NewJudging } from '../worker/judge-api.ts';
-import { Examination, wholeBetween } from './examination.svelte.ts';
+import { Examination, wholeBetween, type BaseChoice } from './examination.svelte.ts';
 
 export class Judging extends Examination<'judgement'> {
   benchmark = $state.raw<Benchmark | null>(null);
@@ -23,7 +24,10 @@ export class Judging extends Examination<'judgement'> {
   maxNewTokens = $state<number | null>(20);
   seed = $state<number | null>(1);
 
-  constructor(api: () => TrainerApi) {
+  constructor(
+    api: () => TrainerApi,
+    private readonly base: (checkpoints: readonly string[]) => BaseChoice,
+  ) {
     super('judgement', api);
   }
 
@@ -39,6 +43,7 @@ export class Judging extends Examination<'judgement'> {
   async read(file: File): Promise<void> {
     this.fileProblem = null;
     try {
+      const { checkBenchmarkSize, parseBenchmark } = await import('../evaluate/judge/benchmark.ts');
       checkBenchmarkSize(file.name, file.size);
       this.benchmark = parseBenchmark(await file.text(), file.name);
     } catch (error) {
@@ -48,6 +53,7 @@ export class Judging extends Examination<'judgement'> {
 
   get settings(): JudgementSettings {
     return {
+      ...this.base(this.checkpoints),
       checkpoints: [...this.checkpoints],
       personas: this.personas ?? 0,
       questions: this.questions ?? 0,

@@ -2,8 +2,9 @@
  * What the page knows: the connection to the worker, the session, and the parts that belong to the viewed run.
  * Every command goes through `attempt`, so that a failure becomes a sentence on the page and never ends it.
  */
+import { libraryIn } from './persona-library.ts';
 import { createContext } from 'svelte';
-import { LabError, labErrorCode, type LabErrorCode, errorSentence } from '../errors.ts';
+import { LabError, labErrorCode, errorSentence } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
@@ -12,6 +13,7 @@ import type { RunRecord } from '../storage/records.ts';
 import type { Boot, BootRequest, NoticeLevel, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect, type WorkerConnection } from '../worker/client.ts';
 import { readRequest } from './address.ts';
+import { baseChoice, basePolicy } from './base-policy.ts';
 import { ClassRuns } from './class-runs.svelte.ts';
 import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
@@ -21,39 +23,38 @@ import type { Remedy } from './health.ts';
 import { HeldOut } from './held-out.svelte.ts';
 import { HiddenTime } from './hidden.ts';
 import { Intake } from './intake.svelte.ts';
+import { leaveRun } from './leave-run.ts';
 import { Library } from './library.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
-import { Notices } from './notices.svelte.ts';
+import { Notices, type Notice } from './notices.svelte.ts';
 import { Pinned } from './pinned.svelte.ts';
+import { OwnPolicies } from './policies.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Race } from './race.svelte.ts';
 import { tabMemory } from './remembered.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
-import { idle, isActive, type SessionState } from './session.ts';
+import { idle, isActive, loadingOf, type Loading, type SessionState } from './session.ts';
 import type { Stage } from './stage.ts';
 import { candidates } from './teachers.ts';
 import { noTrouble, troubleSentence, type Trouble } from './trouble.ts';
 import { Undo } from './undo.svelte.ts';
-import { waitingRun } from './waiting.ts';
+import { tooLarge, waitingRun } from './waiting.ts';
 
 const lookAroundMs = 2000;
-
-/** Of a device or a module that fails again and again, too much work at once is the likeliest cause. */
-const shortOfMemory: ReadonlySet<string> = new Set<LabErrorCode>(['memory', 'webgpu', 'wasm']);
 
 export class Lab implements Stage {
   readonly preferences = new Preferences();
   readonly metrics = new Metrics();
-  readonly rollouts = new RolloutsState(
-    () => this.api,
-    () => this.personas,
-  );
+  readonly #getApi = (): TrainerApi => this.api;
+  readonly #base = (checkpoints: readonly string[]) => baseChoice(this, checkpoints);
+  readonly rollouts = new RolloutsState(this.#getApi, () => this.personas);
   readonly heldOut = new HeldOut();
-  readonly library = new Library(() => this.api);
-  readonly probe = new Probe(() => this.api);
-  readonly evaluation = new Evaluation(() => this.api);
-  readonly judging = new Judging(() => this.api);
+  readonly library = new Library(this.#getApi);
+  readonly probe = new Probe(this.#getApi);
+  readonly evaluation = new Evaluation(this.#getApi, this.#base, () => this.boot);
+  readonly judging = new Judging(this.#getApi, this.#base);
+  readonly policies = new OwnPolicies(this.#getApi, (id) => this.draft?.choosePolicy(id));
   readonly race = new Race(() => this.api);
   readonly pinned = new Pinned(() => this.api);
   readonly classRuns = new ClassRuns(() => this.api);
@@ -71,6 +72,8 @@ export class Lab implements Stage {
   draft = $state.raw<Draft | null>(null);
   session = $state.raw<SessionState>(idle);
   progress = $state.raw<{ readonly step: number; readonly phase: StepPhase | 'evaluate'; readonly fraction: number } | null>(null);
+  /** An own policy on its way to the engine. */
+  loading = $state.raw<Loading | null>(null);
   readonly notices = new Notices();
   /** The run whose charts and rollouts are on view. */
   viewed = $state<string | null>(null);
@@ -104,12 +107,22 @@ export class Lab implements Stage {
     return this.library.run(this.viewed)?.config ?? null;
   }
 
+  /** Those of the run on view. */
   get voices(): readonly Voice[] {
-    return this.boot?.voices ?? [];
+    return libraryIn(this.boot, this.config?.library).voices;
   }
 
   get personas(): readonly Persona[] {
-    return this.boot?.personas ?? [];
+    return libraryIn(this.boot, this.config?.library).personas;
+  }
+
+  /** Of the next run. */
+  get policy(): string {
+    return this.draft?.config.policy ?? this.boot?.policy.id ?? '';
+  }
+
+  baseOf(checkpoints: readonly (string | null)[]): string {
+    return basePolicy(this, checkpoints);
   }
 
   get live(): boolean {
@@ -141,8 +154,7 @@ export class Lab implements Stage {
   /** A run that failed for want of memory; null: none did. */
   get tooLarge(): RunRecord | null {
     const run = this.library.run(this.session.runId) ?? this.kept[0];
-    if (this.resumeDismissed || this.active || run?.status !== 'failed') return null;
-    return shortOfMemory.has(run.failureCode ?? '') ? run : null;
+    return !this.resumeDismissed && !this.active && tooLarge(run) ? run : null;
   }
 
   /** What is the matter with the worker, a sentence; null while it answers. */
@@ -175,8 +187,7 @@ export class Lab implements Stage {
   async restart(): Promise<void> {
     this.#worker?.end(new LabError('cancelled', 'The trainer was restarted while this was under way.', 'It can be asked for again.'));
     this.session = idle;
-    this.progress = null;
-    this.warm = false;
+    [this.progress, this.loading, this.warm] = [null, null, false];
     this.changed = null;
     this.resumeDismissed = false;
     this.connection = 'connecting';
@@ -194,7 +205,7 @@ export class Lab implements Stage {
     try {
       await worker.arrived;
       this.#arrived = true;
-      await worker.api.listen((events) => worker === this.#worker && this.#receive(events));
+      await worker.api.listen((events) => worker === this.#worker && events.forEach((event) => this.#take(event)));
       await this.#boot(this.#request);
     } catch (error) {
       // Another worker has taken its place.
@@ -225,8 +236,9 @@ export class Lab implements Stage {
     this.library.unreadable = boot.unreadable;
     this.draft ??= new Draft(
       boot,
-      () => this.api,
+      this.#getApi,
       () => candidates(this.kept, this.library.checkpoints),
+      (policy) => this.policies.recipesOf(policy),
     );
     this.connection = 'ready';
     if (!again) this.#first(boot);
@@ -237,6 +249,7 @@ export class Lab implements Stage {
     if (last) void this.view(last.id);
     void this.race.recover(boot.runs).then(() => this.race.tryOut(boot));
     void this.attempt(null, () => this.library.refresh());
+    void this.policies.refresh();
   }
 
   #first({ personas }: Boot): void {
@@ -260,7 +273,7 @@ export class Lab implements Stage {
     });
   }
 
-  notify(level: NoticeLevel, text: string, runId: string | null = null): void {
+  notify(level: NoticeLevel, text: Notice['text'], runId: string | null = null): void {
     this.notices.add(level, text, runId);
   }
 
@@ -287,7 +300,9 @@ export class Lab implements Stage {
   async trainBoth(): Promise<void> {
     const { boot, draft } = this;
     if (!boot || !draft) return;
-    await this.attempt('race', async () => this.#watch((await this.api.race(this.race.config(boot, draft.snapshot().seed))).permix));
+    const recipes = this.policies.recipesOf(this.policy) ?? boot.recipes;
+    const config = this.race.config({ recipes }, draft.snapshot().seed, this.policy);
+    await this.attempt('race', async () => this.#watch((await this.api.race(config)).permix));
   }
 
   /** The newest checkpoints of the race, for whoever asks them more. */
@@ -409,15 +424,8 @@ export class Lab implements Stage {
     });
   }
 
-  /** A run is deleted, and can be had back for a while: what it put on view goes with it, and comes back when it is shown again. */
-  leaveRun({ id, name }: RunRecord): void {
-    this.undo.leave(id, `the run ${name}`, () => this.library.deleteRun(id));
-    this.notices.forget(id);
-    if (this.session.runId === id) this.session = idle;
-    const its = ['current', ...(this.library.checkpoints[id] ?? []).map((checkpoint) => checkpoint.id)];
-    if (this.viewed === id) this.probe.forget(its);
-    if (this.viewed === id) this.#clear(null);
-    if (this.race.armOf(id) !== null) this.race.part();
+  leaveRun(run: RunRecord): void {
+    leaveRun(this, run, () => this.#clear(null));
   }
 
   async #checked(): Promise<RunConfig | null> {
@@ -437,17 +445,12 @@ export class Lab implements Stage {
   }
 
   #clear(runId: string | null): void {
-    const personas = this.boot?.personas ?? [];
     this.#opening++;
     this.viewed = runId;
     tabMemory('viewed', runId ?? '');
-    this.metrics.clear((id) => personas.find((persona) => persona.id === id)?.voice ?? id);
+    this.metrics.clear((id) => this.personas.find((persona) => persona.id === id)?.voice ?? id);
     void this.rollouts.open(runId);
     this.heldOut.show([]);
-  }
-
-  #receive(events: readonly TrainerEvent[]): void {
-    for (const event of events) this.#take(event);
   }
 
   #take(event: TrainerEvent): void {
@@ -470,6 +473,9 @@ export class Lab implements Stage {
       }
       case 'progress':
         this.progress = event;
+        break;
+      case 'loading':
+        this.loading = loadingOf(event);
         break;
       case 'metrics':
         this.warm = true;

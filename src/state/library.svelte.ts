@@ -1,6 +1,7 @@
 /** Runs and checkpoints that are stored in this browser, and how much room they take. */
 import { LabError } from '../errors.ts';
 import type { TextFormat } from '../exchange/export.ts';
+import type { PolicyForm } from '../exchange/policy-forms.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
@@ -70,6 +71,11 @@ export class Library {
   /** A file of the run. */
   saveRun(run: RunRecord): Promise<ArrayBuffer> {
     return this.#api().saveRun(run.id);
+  }
+
+  /** Its policy for other programs. @param base PEFT: what the policy that the adapters are of is called elsewhere */
+  savePolicy(run: RunRecord, form: PolicyForm, options: { readonly format?: string; readonly base?: string } = {}): Promise<File> {
+    return this.#api().savePolicy(run.id, form, options);
   }
 
   /**

@@ -2,7 +2,18 @@
 import type { RunConfig } from '../rl/config.ts';
 
 /** Parts of the page that a class need not see. */
-export const hideable = ['settings', 'advanced', 'learning', 'rollouts', 'probe', 'runs', 'stories', 'evaluate', 'reproduce'] as const;
+export const hideable = [
+  'settings',
+  'advanced',
+  'learning',
+  'rollouts',
+  'probe',
+  'runs',
+  'stories',
+  'real',
+  'evaluate',
+  'reproduce',
+] as const;
 export type Hideable = (typeof hideable)[number];
 /** Settings that are shown and cannot be changed. `settings`: all that makes another training, so neither steps nor seed. */
 export const lockable = ['settings', 'steps', 'seed'] as const;

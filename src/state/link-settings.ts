@@ -2,9 +2,10 @@
  * The settings of a run as parts of a link: its recipe, and whatever else it has of its own, `recipe=permix&lr=0.001&seed=3`. Every setting goes by
  * the last word of its path. What is wrong costs one part, never the others. The rest of a link is `link.ts`.
  */
+import type { Projection } from '../policy/adapters.ts';
 import { complaintSentence, type Complaint } from '../errors.ts';
 import { parseJson } from '../json.ts';
-import { personas } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
 import { checkConfig, shapeComplaints } from '../rl/check.ts';
 import { objectiveNames, recipeNames, type RecipeName, type RunConfig } from '../rl/config.ts';
 import { presetObjective } from '../rl/objectives.ts';
@@ -84,8 +85,25 @@ function readWeights(text: string): RunConfig['mix']['weights'] | undefined {
 
 function readLora(text: string): RunConfig['lora'] | undefined {
   if (text === 'off') return null;
-  const [rank, alpha, ...more] = text.split(':').map(number);
-  return rank === undefined || alpha === undefined || more.length > 0 ? undefined : { rank, alpha };
+  const [dials, targets, layers, ...more] = text.split(';');
+  const [rank, alpha, ...others] = (dials ?? '').split(':').map(number);
+  const numbers = layers ? layers.split(',').map(number) : [];
+  if (rank === undefined || alpha === undefined || others.length > 0 || more.length > 0 || numbers.includes(undefined)) return undefined;
+  // What the places are worth, the check of the whole configuration says.
+  return {
+    rank,
+    alpha,
+    ...(targets ? { targets: targets.split(',') as Projection[] } : {}),
+    ...(layers ? { layers: numbers as number[] } : {}),
+  };
+}
+
+/** `8:16`, and where not everything is adapted `8:16;q_proj,v_proj;0,1` */
+function writeLora(lora: RunConfig['lora']): string {
+  if (!lora) return 'off';
+  const { rank, alpha, targets, layers } = lora;
+  const places = targets || layers ? [(targets ?? []).join(','), ...(layers ? [layers.join(',')] : [])] : [];
+  return [`${rank}:${alpha}`, ...places].join(';');
 }
 
 function readJson(text: string): unknown {
@@ -96,11 +114,20 @@ function readJson(text: string): unknown {
   }
 }
 
+/** As ids of policies are; it says which of those that are here is meant, and nothing is fetched for it. */
+const readPolicy = (text: string): string | undefined => (/^[\w.-]{1,80}(~[0-9a-f]{12})?$/.test(text) ? text : undefined);
+
 const own: Readonly<Record<string, Setting>> = {
+  policy: { path: 'policy', read: readPolicy, write: (value: string) => value },
   tasks: { path: 'tasks', read: readTasks, write: writeTasks },
   weights: { path: 'mix.weights', read: readWeights, write: writeWeights },
-  lora: { path: 'lora', read: readLora, write: (value: RunConfig['lora']) => (value ? `${value.rank}:${value.alpha}` : 'off') },
+  lora: { path: 'lora', read: readLora, write: writeLora },
   templateArguments: { path: 'templateArguments', read: readJson, write: (value: unknown) => JSON.stringify(value) },
+  library: { path: 'library', read: name, write: (value: string) => encodeURIComponent(value) },
+  noPersona: { path: 'noPersona', read: name, write: String },
+  noSystemRole: { path: 'noSystemRole', read: name, write: String },
+  instruction: { path: 'instruction', read: name, write: (value: string) => encodeURIComponent(value) },
+  answers: { path: 'answers', read: (text) => name(text).split(','), write: (value: readonly string[]) => value.join(',') },
 };
 
 /** Settings that go by another word than the last of their path. */
@@ -111,8 +138,8 @@ const short: Readonly<Record<string, string>> = {
   'heldOut.every': 'every',
 };
 
-/** A link names no policy: what it loads is the page's. */
-const unnamed = ['recipe', 'policy'];
+/** Its word is `recipe`, for all that it stands for. */
+const unnamed = ['recipe'];
 
 function plain(part: object, within = ''): [string, Setting][] {
   return Object.entries(part).flatMap(([key, value]: [string, unknown]): [string, Setting][] => {
@@ -147,6 +174,8 @@ export function writeSettings(config: RunConfig): [string, string][] {
   const recipe = baseOf(config.recipe);
   const differing = [...linkSettings].filter(([key, { path }]) => {
     const value = valueAt(config, path);
+    // A library of the reader's own is too long for a link.
+    if (typeof value === 'object' && key === 'library') return false;
     return value !== undefined && JSON.stringify(value) !== JSON.stringify(valueAt(key === 'objective' ? recipe : base, path));
   });
   return [
@@ -183,9 +212,13 @@ export function readSettings(parts: ReadonlyMap<string, string>, complain: (key:
 
   const together = (some: typeof good): RunConfig => some.reduce((config, { path, value }) => withValue(config, path, value), base);
   // What is right by itself can be senseless beside the others: whatever makes fewer complaints by its absence goes.
-  for (let wrong = checkConfig(together(good), personas); wrong.length > 0; wrong = checkConfig(together(good), personas)) {
+  const complaintsOf = (some: typeof good) => {
+    const config = together(some);
+    return checkConfig(config, libraryOf(config.library).personas);
+  };
+  for (let wrong = complaintsOf(good); wrong.length > 0; wrong = complaintsOf(good)) {
     const without = (one: (typeof good)[number]) => good.filter((other) => other !== one);
-    const guilty = good.find((one) => checkConfig(together(without(one)), personas).length < wrong.length) ?? good.at(-1);
+    const guilty = good.find((one) => complaintsOf(without(one)).length < wrong.length) ?? good.at(-1);
     if (!guilty) break;
     complain(guilty.key, `${complaintSentence(wrong[0]!)} ${instead}`);
     good = without(guilty);

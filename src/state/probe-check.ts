@@ -17,7 +17,7 @@ export function expectedAnswer(question: string): string | null {
 }
 
 /** Null: cannot be said. */
-export function isRight(question: string, reply: string, thinking: string | null = null): boolean | null {
+export async function isRight(question: string, reply: string, thinking: string | null = null): Promise<boolean | null> {
   const expected = expectedAnswer(question);
-  return expected === null ? null : (verifyGold(reply, expected, thinking)?.correct ?? null);
+  return expected === null ? null : ((await verifyGold(reply, expected, thinking))?.correct ?? null);
 }

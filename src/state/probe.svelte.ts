@@ -1,7 +1,7 @@
 /** The probe: one question, put to several personas and checkpoints at once. */
 import { errorSentence } from '../errors.ts';
 import type { Persona } from '../persona/persona.ts';
-import { checkPersonaText } from '../persona/prompt.ts';
+import { checkPersonaText } from '../persona/text.ts';
 import type { ProbeChunk, TrainerApi } from '../worker/api.ts';
 
 export interface ProbePersona {
@@ -18,6 +18,8 @@ export type ProbeCheckpoint = string | null;
 const cellKey = (checkpoint: ProbeCheckpoint, persona: string): string => `${checkpoint ?? ''}|${persona}`;
 
 export class Probe {
+  /** A conversation (`talk.svelte.ts`) instead of one question. */
+  talking = $state(false);
   question = $state('What is 17 + 25?');
   personas = $state<ProbePersona[]>([{ key: 'none', name: 'No persona', text: null, voice: null }]);
   checkpoints = $state.raw<readonly ProbeCheckpoint[]>([null]);
@@ -74,10 +76,16 @@ export class Probe {
       : [...this.checkpoints, checkpoint];
   }
 
-  /** They are gone, and with them what they said. */
-  forget(checkpoints: readonly string[]): void {
-    this.checkpoints = this.checkpoints.filter((one) => one === null || !checkpoints.includes(one));
-    if (this.asked?.checkpoints.some((one) => one !== null && checkpoints.includes(one))) [this.cells, this.asked] = [{}, null];
+  /** They are gone, and with them what they said. @returns brings both back, where nothing else was chosen or asked meanwhile */
+  forget(checkpoints: readonly string[]): () => void {
+    const { checkpoints: chosen, cells, asked } = this;
+    const left = chosen.filter((one) => one === null || !checkpoints.includes(one));
+    this.checkpoints = left;
+    if (asked?.checkpoints.some((one) => one !== null && checkpoints.includes(one))) [this.cells, this.asked] = [{}, null];
+    return () => {
+      if (this.checkpoints === left) this.checkpoints = chosen;
+      if (this.asked === null) [this.cells, this.asked] = [cells, asked];
+    };
   }
 
   /** What keeps the probe from running, as a sentence; null when nothing does. */
@@ -92,13 +100,14 @@ export class Probe {
     return null;
   }
 
-  /** @param step of the open run, for the label of what `current` said */
-  async ask(step: number): Promise<void> {
+  /** @param step of the open run, for the label of what `current` said  @param policy the base */
+  async ask(step: number, policy: string): Promise<void> {
     if (this.running || this.obstacle) return;
     this.running = true;
     this.problem = null;
     this.cells = {};
     const request = {
+      policy,
       question: this.question.trim(),
       personas: this.personas.map(({ key, text }) => ({ key, text })),
       checkpoints: [...this.checkpoints],

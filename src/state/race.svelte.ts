@@ -4,7 +4,7 @@
  */
 import { errorSentence } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
-import type { RunConfig } from '../rl/config.ts';
+import { usualHeldOut, type RunConfig } from '../rl/config.ts';
 import { raceRecipes, raceSentence, raceSettings, type RaceArm } from '../run/race.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { Boot, Race as RacePair, SessionPhase, TrainerApi, TrainerEvent } from '../worker/api.ts';
@@ -13,7 +13,7 @@ import { Replay } from './replay.svelte.ts';
 import { isActive } from './session.ts';
 
 /** Enough for the difference to show, in about a minute on one core. */
-export const raceLength = { steps: 30, every: 6 } as const;
+export const raceSteps = 30;
 
 class Arm {
   readonly heldOut = new HeldOut();
@@ -69,39 +69,54 @@ export class Race {
   }
 
   get #recorded(): readonly RaceColumn[] {
-    const { runs, step, playing } = this.replay;
-    const [first] = runs;
+    const { recording, step, playing } = this.replay;
+    const runs = recording?.runs ?? [];
     return [
-      { arm: 'base', evaluation: first?.recorded.heldOut[0] ?? null, filling: false },
+      { arm: 'base', evaluation: runs[0]?.heldOut[0] ?? null, filling: false },
       ...raceRecipes.map((arm) => {
-        const run = runs.find(({ recipe }) => recipe === arm);
-        const shown = this.watching && step > 0 ? run?.recorded.heldOut.findLast((one) => one.step <= step && one.step > 0) : null;
+        const run = runs.find(({ config }) => config.recipe === arm);
+        const shown = this.watching && step > 0 ? run?.heldOut.findLast((one) => one.step <= step && one.step > 0) : null;
         return { arm, evaluation: shown ?? null, filling: this.watching && playing };
       }),
     ];
   }
 
-  /** What came out, where both stand at the same step; null before. */
+  /** What came out, where both stand at the same step, or the one that did not fail at its own; null before. */
   get sentence(): string | null {
-    const [base, rlvr, permix] = this.columns.map(({ evaluation }) => evaluation);
-    if (!base || !rlvr || !permix || rlvr.step !== permix.step || rlvr.step === 0) return null;
-    return raceSentence({ base, rlvr, permix });
+    const [base, ...arms] = this.columns.map(({ arm, evaluation }) => ({ arm, evaluation, failed: arm !== 'base' && this.failed(arm) }));
+    const going = arms.filter(({ failed }) => !failed);
+    const steps = going.map(({ evaluation }) => evaluation?.step ?? 0);
+    if (!base?.evaluation || going.length === 0 || steps.some((step) => step === 0 || step !== steps[0])) return null;
+    const end = (arm: RaceArm) => going.find((one) => one.arm === arm)?.evaluation ?? null;
+    return raceSentence({ base: base.evaluation, rlvr: end('rlvr'), permix: end('permix') });
+  }
+
+  /** An arm of the pair on view. */
+  failed(arm: RaceArm): boolean {
+    return this.pair !== null && !this.watching && this.arms[arm].phase === 'failed';
+  }
+
+  /** As the held-out questions took that were asked here before any race; null: none were. */
+  get secondsPerReply(): number | null {
+    const { base } = this;
+    const replies = base?.rows.reduce((sum, row) => sum + row.replies.length, 0) ?? 0;
+    return base && replies > 0 ? base.seconds / replies : null;
   }
 
   /** About how long a race takes here, in seconds. */
   get seconds(): number | null {
-    const asking = (this.base?.seconds ?? 0) * (raceLength.steps / raceLength.every + 1);
-    return this.stepSeconds === null ? null : 2 * (raceLength.steps * this.stepSeconds + asking);
+    const asking = (this.base?.seconds ?? 0) * (raceSteps / usualHeldOut.every + 1);
+    return this.stepSeconds === null ? null : 2 * (raceSteps * this.stepSeconds + asking);
   }
 
   get finished(): boolean {
     return this.pair !== null && raceRecipes.every((arm) => this.arms[arm].phase === 'finished');
   }
 
-  config({ recipes }: Pick<Boot, 'recipes'>, seed: number): RunConfig {
+  config({ recipes }: Pick<Boot, 'recipes'>, seed: number, policy?: string): RunConfig {
     const { permix } = recipes as { permix: RunConfig };
-    const { steps, every } = raceLength;
-    return { ...permix, seed, steps, objective: { ...permix.objective, ...raceSettings.objective }, heldOut: { ...permix.heldOut, every } };
+    const objective = { ...permix.objective, ...raceSettings.objective };
+    return { ...permix, policy: policy ?? permix.policy, seed, steps: raceSteps, objective };
   }
 
   /** Measures this machine and lets the policy answer here, where that takes seconds and not minutes. */
@@ -156,10 +171,14 @@ export class Race {
     }
   }
 
-  /** Of a pair that is no pair any more nothing is shown. */
-  part(): void {
+  /** Of a pair that is no pair any more nothing is shown. @returns shows it again, where no other has taken its place */
+  part(): () => void {
+    const { pair, selected } = this;
     this.pair = null;
     this.selected = null;
+    return () => {
+      if (this.pair === null) [this.pair, this.selected] = [pair, selected];
+    };
   }
 
   #show(pair: RacePair): void {

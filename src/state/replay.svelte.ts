@@ -1,18 +1,13 @@
-/**
- * A recorded run shown again, step by step, through the charts of a live one. Nothing is computed and no worker is needed; what it shows of a run
- * is `replayed-run.ts`.
- */
+/** The recording beside the page, and the step of it that is on view. What charts show of a run at a step is `replayed-run.ts`. */
 import { errorSentence } from '../errors.ts';
-import type { Recording } from '../exchange/recording.ts';
-import { fetchOnce, recordingAddress, type Fetched } from './fetched.ts';
-import type { ReplayedRun } from './replayed-run.ts';
+import { recordingFormat, recordingVersion, type Recording } from '../exchange/recording.ts';
+import { fetchBundled, recordingAddress } from './fetched.ts';
 
 /** Steps a second. */
 export const speeds = [2, 5, 10, 25] as const;
 
 export class Replay {
   recording = $state.raw<Recording | null>(null);
-  runs = $state.raw<readonly ReplayedRun[]>([]);
   /** Why there is nothing to replay. */
   problem = $state<string | null>(null);
   step = $state(0);
@@ -27,18 +22,13 @@ export class Replay {
   async load(): Promise<void> {
     this.problem = null;
     try {
-      const reader = import('./replayed-run.ts');
-      // Some hosts answer a missing file with their front page.
-      const there = async ({ ok, contentType, text }: Fetched) =>
-        ok && /json/.test(contentType) ? (await reader).readRecording(text) : null;
-      const recording = await fetchOnce(recordingAddress, there);
+      const version = { format: recordingFormat, version: recordingVersion };
+      const recording = await fetchBundled<Recording>(recordingAddress, 'The recorded run', version);
       if (!recording) {
         this.problem = 'There is no recorded run beside this page. In a checkout, npm run record makes one.';
         return;
       }
-      const { ReplayedRun } = await reader;
       this.recording = recording;
-      this.runs = recording.runs.map((run) => new ReplayedRun(run));
       // The end of the story first; Play tells it from the beginning.
       this.seek(this.steps);
     } catch (error) {
@@ -49,7 +39,6 @@ export class Replay {
 
   seek(step: number): void {
     this.step = Math.max(0, Math.min(this.steps, Math.round(step)));
-    for (const run of this.runs) run.show(this.step);
   }
 
   /** By hand, so the playing stops. */

@@ -1,7 +1,4 @@
-/**
- * One recorded run as the charts read a live one. What is recorded is `exchange/recording.ts`, which this passes on: both come with the recording, since
- * the first paint needs neither. How it is played is `replay.svelte.ts`.
- */
+/** One recorded run as the charts read a live one. What is recorded is `exchange/recording.ts`; how it is played is `replay.svelte.ts`. */
 import { recordedMetrics, recordedRollouts, type RecordedRun } from '../exchange/recording.ts';
 import { personas, voices } from '../persona/world.ts';
 import { parseRunConfig } from '../rl/check.ts';
@@ -10,8 +7,6 @@ import { HeldOut } from './held-out.svelte.ts';
 import { Metrics } from './metrics.svelte.ts';
 import { RolloutsState } from './rollouts.svelte.ts';
 import type { Stage } from './stage.ts';
-
-export { readRecording } from '../exchange/recording.ts';
 
 export class ReplayedRun implements Stage {
   readonly metrics = new Metrics();

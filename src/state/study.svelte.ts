@@ -1,15 +1,14 @@
 /**
- * The committed study as the page shows it: fetched, checked, and cut into one setting's arms, claims and averages over seeds. What the
+ * The committed study as the page shows it: fetched, and cut into one setting's arms, claims and averages over seeds. What the
  * numbers mean and what is claimed is `study/`; nothing is measured here, and no engine is needed.
  */
 import { errorSentence } from '../errors.ts';
 import { mean } from '../statistics/moments.ts';
 import { analysis } from '../evaluate/analysis.ts';
 import { judgeClaims, type ClaimResult } from '../study/claims.ts';
-import { readStudy } from '../study/read-study.ts';
 import type { Arm, Curve, RunResult, StudyResults } from '../study/results.ts';
 import { smooth } from './series.ts';
-import { fetchOnce, studyAddress, type Fetched } from './fetched.ts';
+import { fetchStudy } from './fetched.ts';
 
 export class StudyState {
   results = $state.raw<StudyResults | null>(null);
@@ -20,9 +19,7 @@ export class StudyState {
   async load(): Promise<void> {
     this.problem = null;
     try {
-      // Some hosts answer a missing file with their front page.
-      const there = ({ ok, text }: Fetched) => (ok && !text.trimStart().startsWith('<') ? readStudy(text) : null);
-      this.results = await fetchOnce(studyAddress, there);
+      this.results = await fetchStudy();
       this.absent = this.results === null;
     } catch (error) {
       this.problem =

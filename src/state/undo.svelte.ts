@@ -8,6 +8,7 @@ interface Leaving {
   /** "the run PerMix, seed 1" */
   readonly what: string;
   readonly commit: () => Promise<unknown>;
+  readonly back: () => void;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
@@ -27,16 +28,19 @@ export class Undo {
     return this.leaving.at(-1) ?? null;
   }
 
-  /** @param commit deletes it for good */
-  leave(id: string, what: string, commit: () => Promise<unknown>): void {
+  /** @param commit deletes it for good  @param back what went out of sight with it comes back */
+  leave(id: string, what: string, commit: () => Promise<unknown>, back = () => {}): void {
     if (this.hides(id)) return;
     const timer = setTimeout(() => this.#commit(id), grace);
-    this.leaving = [...this.leaving, { id, what, commit, timer }];
+    this.leaving = [...this.leaving, { id, what, commit, back, timer }];
   }
 
   restore(id: string): void {
-    clearTimeout(this.leaving.find((one) => one.id === id)?.timer);
-    this.leaving = this.leaving.filter((one) => one.id !== id);
+    const one = this.leaving.find((other) => other.id === id);
+    if (!one) return;
+    clearTimeout(one.timer);
+    this.#forget(one);
+    one.back();
   }
 
   commitAll(): void {
@@ -48,9 +52,17 @@ export class Undo {
     if (!one) return;
     clearTimeout(one.timer);
     // It stays out of sight until it is gone, and comes back where it could not be deleted.
-    void one
-      .commit()
-      .catch(this.failed)
-      .finally(() => (this.leaving = this.leaving.filter((other) => other !== one)));
+    void one.commit().then(
+      () => this.#forget(one),
+      (error: unknown) => {
+        this.#forget(one);
+        one.back();
+        this.failed(error);
+      },
+    );
+  }
+
+  #forget(one: Leaving): void {
+    this.leaving = this.leaving.filter((other) => other !== one);
   }
 }

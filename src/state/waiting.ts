@@ -1,4 +1,5 @@
-/** Which stored run waits to be continued, so that the page offers it. */
+/** Which stored run waits to be continued, so that the page offers it; and which one took too much to go on. */
+import type { LabErrorCode } from '../errors.ts';
 import type { RunRecord } from '../storage/records.ts';
 
 /**
@@ -15,3 +16,10 @@ export function waitingRun(runs: readonly RunRecord[], open: string | null, seen
   if (last) return last;
   return unfinished.find((run) => run.status === 'paused' || (run.status === 'failed' && run === runs[0])) ?? null;
 }
+
+/** Of a device or a module that fails again and again, too much work at once is the likeliest cause. */
+const shortOfMemory: ReadonlySet<string> = new Set<LabErrorCode>(['memory', 'webgpu', 'wasm']);
+
+/** Whether the run failed for want of memory. */
+export const tooLarge = (run: RunRecord | undefined): run is RunRecord =>
+  run?.status === 'failed' && shortOfMemory.has(run.failureCode ?? '');

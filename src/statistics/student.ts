@@ -52,11 +52,21 @@ export function studentCdf(t: number, df: number): number {
   return t > 0 ? 1 - tail : tail;
 }
 
-/** The t with P(T <= t) = p, p in (0, 1): by bisection, which is slow, certain, and called once per claim. */
+/** By p and df: the intervals of a study are over the same few numbers of seeds. */
+const quantiles = new Map<string, number>();
+
+/** The t with P(T <= t) = p, p in (0, 1): by bisection, which is slow, certain, and done once for every p and df. */
 export function studentQuantile(p: number, df: number): number {
+  const key = `${p} ${df}`;
+  const known = quantiles.get(key) ?? quantileOf(p, df);
+  quantiles.set(key, known);
+  return known;
+}
+
+function quantileOf(p: number, df: number): number {
   if (!(p > 0 && p < 1) || !(df > 0)) throw new RangeError(`no quantile of Student's t for p = ${p}, df = ${df}`);
   if (p === 0.5) return 0;
-  if (p < 0.5) return -studentQuantile(1 - p, df);
+  if (p < 0.5) return -quantileOf(1 - p, df);
   let [low, high] = [0, 1];
   while (studentCdf(high, df) < p) [low, high] = [high, 2 * high];
   while (high - low > 1e-13 * high) {

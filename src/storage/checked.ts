@@ -3,10 +3,16 @@
  * the database. A record that is not what it should be is left where it is and out of every list (`unreadable`); nothing is mended by guess.
  */
 import { LabError } from '../errors.ts';
+import { personaGroups } from '../persona/groups.ts';
+import { libraryNames } from '../persona/library-names.ts';
+import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
+import type { AskingSettings } from '../rl/asking.ts';
 import { parseRunConfig } from '../rl/check.ts';
 import { currentConfig, type StoredConfig } from '../rl/config.ts';
 import { z } from '../schema.ts';
+import { answerForms } from '../verify/answer-forms.ts';
 import type { JudgementRecord } from './judgements.ts';
+import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import {
   runStatuses,
   type CellRecord,
@@ -44,8 +50,37 @@ const engine = z.looseObject({
 const policies = z.array(z.looseObject({ checkpoint: z.nullable(z.string()), name: z.string(), recipe: z.string() })).check(z.minLength(1));
 const work = z.looseObject({ rows: count, seconds: count });
 
+/** How policies are asked, as far as it is said (`rl/asking.ts`). */
+const asking = {
+  library: z.optional(
+    z.union([
+      z.enum(libraryNames),
+      z.looseObject({
+        name: z.string(),
+        voices: z.array(z.looseObject({ id: z.string(), openers: z.array(z.string()), closers: z.array(z.string()) })),
+        personas: z.array(z.looseObject({ id: z.string(), name: z.string(), text: z.string(), heldOut: z.boolean() })),
+      }),
+    ]),
+  ),
+  noPersona: z.optional(z.enum(noSystemKinds)),
+  noSystemRole: z.optional(z.enum(systemPlaces)),
+  instruction: z.optional(z.string()),
+  answers: z.optional(z.array(z.enum(answerForms)).check(z.minLength(1))),
+  templateArguments: z.optional(z.record(z.string(), z.json())),
+} as const satisfies Record<keyof AskingSettings, unknown>;
+
 /** What a piece of work began with. */
 const origin = z.looseObject({ identity: z.record(z.string(), z.string()), takenOver: z.array(z.looseObject({})) });
+
+const hubOrigin = z.looseObject({
+  kind: z.literal('hub'),
+  base: z.string(),
+  name: z.string(),
+  revision: z.string(),
+  file: z.nullable(z.string()),
+  commit: z.nullable(z.string()),
+});
+const policyOrigin = z.union([z.looseObject({ kind: z.literal('files'), name: z.string() }), hubOrigin]);
 
 const shapes = {
   run: z.looseObject({
@@ -82,7 +117,9 @@ const shapes = {
     settings: z.looseObject({
       checkpoints: z.array(z.string()),
       task: z.string(),
-      personas: z.string(),
+      personas: z.enum(personaGroups),
+      personaCount: z.optional(count),
+      ...asking,
       problems: count,
       samples: count,
       temperature: count,
@@ -121,7 +158,38 @@ const shapes = {
     material: z.optional(z.string()),
     origin: z.optional(origin),
   }),
+  policy: z.looseObject({
+    id: z.string(),
+    name: z.string(),
+    folder: z.string(),
+    added: time,
+    from: policyOrigin,
+    files: z.array(z.looseObject({ path: z.string(), size: count, sha256: z.string() })).check(z.minLength(1)),
+    facts: z.looseObject({
+      family: z.string(),
+      parameters: count,
+      layers: count,
+      hiddenSize: count,
+      vocabSize: count,
+      maxPositions: count,
+      format: z.string(),
+      bytes: count,
+      licence: z.nullable(z.string()),
+      notices: z.array(z.string()),
+    }),
+    adapters: z.optional(
+      z.looseObject({ base: z.string(), baseName: z.string(), lora: z.looseObject({ rank: count, alpha: z.number() }) }),
+    ),
+  }),
 } as const satisfies Record<RecordKind, unknown>;
+
+const unfinished = z.looseObject({
+  folder: z.string(),
+  begun: time,
+  from: hubOrigin,
+  bytes: count,
+  files: z.array(z.looseObject({ path: z.string(), size: count, tag: z.nullable(z.string()) })),
+});
 
 const metrics = z.looseObject({ step, metrics: z.record(z.string(), z.number()), personas: z.record(z.string(), z.looseObject({})) });
 const rollouts = z.looseObject({ step, rollouts: z.array(z.looseObject({})) });
@@ -143,6 +211,7 @@ interface Records extends Record<RecordKind, unknown> {
   readonly checkpoint: CheckpointInfo;
   readonly evaluation: EvaluationRecord;
   readonly judgement: JudgementRecord;
+  readonly policy: PolicyRecord;
 }
 
 /** The record as this version knows it, or what is wrong with it. */
@@ -200,6 +269,9 @@ export const readableRollouts = (stored: unknown): RolloutsRecord | null =>
 /** What is no evaluation is done again. */
 export const readableHeldOut = (stored: readonly unknown[]): HeldOutRecord[] =>
   stored.filter((one): one is HeldOutRecord => heldOut.safeParse(one).success);
+
+/** One that cannot be read is begun again; its folder is swept. */
+export const isUnfinished = (stored: unknown): stored is UnfinishedPolicy => unfinished.safeParse(stored).success;
 
 /** A cell that is none is asked again. */
 export const readableCells = (stored: readonly unknown[]): CellRecord[] =>

@@ -5,6 +5,7 @@
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import { LabError } from '../errors.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
+import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import { estimate } from './quota.ts';
 import type { CellRecord, CheckpointInfo, EvaluationRecord, HeldOutRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
 
@@ -15,11 +16,19 @@ export interface LabSchema extends DBSchema {
   heldOut: { key: [string, number]; value: HeldOutRecord };
   /** Without their bytes, so that listing them is cheap. */
   checkpoints: { key: string; value: CheckpointInfo; indexes: { run: string } };
-  payloads: { key: string; value: { readonly id: string; readonly bytes: ArrayBuffer } };
+  payloads: { key: string; value: Payload };
   evaluations: { key: string; value: EvaluationRecord };
   cells: { key: [string, string]; value: CellRecord };
   judgements: { key: string; value: JudgementRecord };
   judged: { key: [string, string]; value: JudgedRecord };
+  policies: { key: string; value: PolicyRecord };
+  unfinishedPolicies: { key: string; value: UnfinishedPolicy };
+}
+
+/** The bytes of a checkpoint; null: they lie in a file (`payload-files.ts`). */
+interface Payload {
+  readonly id: string;
+  readonly bytes: ArrayBuffer | null;
 }
 
 export type LabDatabase = IDBPDatabase<LabSchema>;
@@ -51,6 +60,10 @@ export const upgrades: readonly Upgrade[] = [
   },
   (database) => {
     database.createObjectStore('heldOut', { keyPath: ['runId', 'step'] });
+  },
+  (database) => {
+    database.createObjectStore('policies', { keyPath: 'id' });
+    database.createObjectStore('unfinishedPolicies', { keyPath: 'folder' });
   },
 ];
 

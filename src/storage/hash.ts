@@ -3,16 +3,24 @@
  * SHA-256 where the page runs in a secure context; elsewhere (plain http over a LAN) there is no `crypto.subtle` and FNV-1a takes its place.
  */
 import { LabError } from '../errors.ts';
+import { growingSha256 } from '../policy/sha256.ts';
 
 type HashKind = 'sha256' | 'fnv1a64';
+type Hashed = ArrayBuffer | Uint8Array<ArrayBuffer>;
 
 /** `sha256:…` or `fnv1a64:…`, hexadecimal. */
-export async function fingerprint(bytes: ArrayBuffer): Promise<string> {
+export async function fingerprint(bytes: Hashed): Promise<string> {
   return hashWith(secureHash() ? 'sha256' : 'fnv1a64', bytes);
 }
 
+/** The same, always by SHA-256, of what comes piece by piece. */
+export async function growingFingerprint(): Promise<{ update(bytes: Uint8Array): void; digest(): string }> {
+  const hash = await growingSha256();
+  return { update: (bytes) => hash.update(bytes), digest: () => `sha256:${hash.digest()}` };
+}
+
 /** Whether the bytes are those the fingerprint was taken of. */
-export async function matches(bytes: ArrayBuffer, expected: string): Promise<boolean> {
+export async function matches(bytes: Hashed, expected: string): Promise<boolean> {
   const kind = expected.slice(0, expected.indexOf(':'));
   if (kind !== 'sha256' && kind !== 'fnv1a64') return false;
   if (kind === 'sha256' && !secureHash()) {
@@ -25,8 +33,8 @@ function secureHash(): boolean {
   return typeof globalThis.crypto?.subtle?.digest === 'function';
 }
 
-async function hashWith(kind: HashKind, bytes: ArrayBuffer): Promise<string> {
-  if (kind === 'fnv1a64') return `fnv1a64:${fnv1a64(new Uint8Array(bytes))}`;
+async function hashWith(kind: HashKind, bytes: Hashed): Promise<string> {
+  if (kind === 'fnv1a64') return `fnv1a64:${fnv1a64(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes))}`;
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   return `sha256:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -1,9 +1,11 @@
 /**
- * Runs in the browser's IndexedDB. One method, one transaction. Inside a transaction nothing is awaited but its own requests,
- * or it would close by itself; packing and hashing happen before it opens.
+ * Runs in the browser's IndexedDB, the bytes of large checkpoints in files beside it (`payload-files.ts`). One method, one transaction. Inside
+ * a transaction nothing is awaited but its own requests, or it would close by itself; packing, hashing and files come before it opens, and
+ * files go after it.
  */
 import {
   checkedRecord,
+  isUnfinished,
   readable,
   readableCells,
   readableHeldOut,
@@ -13,8 +15,12 @@ import {
   type Unreadable,
 } from './checked.ts';
 import { Connection } from './connection.ts';
+import { LabError } from '../errors.ts';
 import { openDatabase, type LabDatabase } from './database.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
+import { packedCheckpoint, type Packed } from './pack.ts';
+import type { PayloadFiles } from './payload-files.ts';
+import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import type {
   CellRecord,
   Checkpoint,
@@ -29,8 +35,8 @@ import type {
   RunStatus,
 } from './records.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
-import { seal, unseal } from './seal.ts';
-import { damaged, known, type LabStorage, type RunChange, type RunPast } from './storage.ts';
+import { seal, unseal, unsealFile, type SealedCheckpoint } from './seal.ts';
+import { damaged, known, NotKept, type LabStorage, type RunChange, type RunPast } from './storage.ts';
 
 /** Stores whose records the page lists. */
 const listed = [
@@ -38,15 +44,28 @@ const listed = [
   ['checkpoint', 'checkpoints'],
   ['evaluation', 'evaluations'],
   ['judgement', 'judgements'],
+  ['policy', 'policies'],
 ] as const satisfies readonly (readonly [RecordKind, string])[];
 
 export class IndexedStorage implements LabStorage {
   readonly durable = true;
   readonly #connection: Connection;
+  readonly #files: PayloadFiles | null;
 
-  /** @param reopen where another connection comes from, should the browser close this one */
-  constructor(database: LabDatabase, reopen: () => Promise<LabDatabase> = () => openDatabase(database.name)) {
+  /** @param reopen where another connection comes from, should the browser close this one  @param files absent: all is in the database */
+  constructor(
+    database: LabDatabase,
+    reopen: () => Promise<LabDatabase> = () => openDatabase(database.name),
+    files: PayloadFiles | null = null,
+  ) {
     this.#connection = new Connection(database, reopen);
+    this.#files = files;
+  }
+
+  /** Files that a tab which died has left. They are no work of the reader's, so what goes wrong is nobody's concern. */
+  async sweep(): Promise<void> {
+    const recorded = (id: string) => this.#connection.use(async (database) => (await database.getKey('payloads', id)) !== undefined);
+    await this.#files?.sweep(recorded).catch(() => {});
   }
 
   runs(): Promise<readonly RunRecord[]> {
@@ -58,8 +77,7 @@ export class IndexedStorage implements LabStorage {
   }
 
   async createRun(run: RunRecord, first: CheckpointDraft, past?: RunPast): Promise<CheckpointInfo> {
-    const { info, bytes } = await seal(first);
-    return this.#connection.use(async (database) => {
+    return this.#keep(first, async (database, info, bytes) => {
       const transaction = database.transaction(['runs', 'metrics', 'rollouts', 'heldOut', 'checkpoints', 'payloads'], 'readwrite');
       await commit(transaction, [
         () => transaction.objectStore('runs').add({ ...run, step: info.step }),
@@ -69,7 +87,7 @@ export class IndexedStorage implements LabStorage {
         () => transaction.objectStore('checkpoints').add(info),
         () => transaction.objectStore('payloads').add({ id: info.id, bytes }),
       ]);
-      return info;
+      return [];
     });
   }
 
@@ -82,8 +100,8 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
-  deleteRun(id: string): Promise<void> {
-    return this.#connection.use(async (database) => {
+  async deleteRun(id: string): Promise<void> {
+    const gone = await this.#connection.use(async (database) => {
       const transaction = database.transaction(['runs', 'metrics', 'rollouts', 'heldOut', 'checkpoints', 'payloads'], 'readwrite');
       const checkpoints = await transaction.objectStore('checkpoints').index('run').getAllKeys(id);
       await commit(transaction, [
@@ -94,7 +112,9 @@ export class IndexedStorage implements LabStorage {
         ...checkpoints.map((key) => () => transaction.objectStore('checkpoints').delete(key)),
         ...checkpoints.map((key) => () => transaction.objectStore('payloads').delete(key)),
       ]);
+      return checkpoints;
     });
+    await this.#removeFiles(gone);
   }
 
   saveStep(metrics: MetricsRecord, rollouts: RolloutsRecord): Promise<void> {
@@ -144,8 +164,7 @@ export class IndexedStorage implements LabStorage {
   }
 
   async saveCheckpoint(draft: CheckpointDraft, status: RunStatus): Promise<CheckpointInfo> {
-    const { info, bytes } = await seal(draft);
-    return this.#connection.use(async (database) => {
+    return this.#keep(draft, async (database, info, bytes) => {
       const transaction = database.transaction(['runs', 'checkpoints', 'payloads'], 'readwrite');
       const [runs, checkpoints, payloads] = [
         transaction.objectStore('runs'),
@@ -170,8 +189,36 @@ export class IndexedStorage implements LabStorage {
         () => payloads.add({ id: info.id, bytes }),
         () => runs.put({ ...run, status, step: info.step, updated: Date.now() }),
       ]);
-      return info;
+      return retired.map(({ id }) => id);
     });
+  }
+
+  /**
+   * Seals a checkpoint, a large one into a file, or, where there is no room for files, as any other, and records it.
+   * @param record in one transaction; gives back the checkpoints that went with it  @param bytes null: they are in the file
+   */
+  async #keep(
+    draft: CheckpointDraft,
+    record: (database: LabDatabase, info: CheckpointInfo, bytes: ArrayBuffer | null) => Promise<readonly string[]>,
+  ): Promise<CheckpointInfo> {
+    const packed = packedCheckpoint(draft);
+    const large = this.#files?.isLarge(packed.size) ?? false;
+    // Where it is refused, the database is asked.
+    const written = large ? await this.#files!.write(draft, packed).catch(() => null) : null;
+    try {
+      const { info, bytes } = written ? { info: written.info, bytes: null } : await sealed(draft, packed);
+      const gone = await this.#connection.use((database) => record(database, info, bytes));
+      written?.keep();
+      await this.#removeFiles(gone);
+      return info;
+    } catch (error) {
+      await written?.drop();
+      throw large && wantsRoom(error) ? new NotKept(draft.trainer.step, packed.size, error) : error;
+    }
+  }
+
+  async #removeFiles(checkpoints: readonly string[]): Promise<void> {
+    await this.#files?.remove(checkpoints).catch(() => {}); // no record names them: they are swept
   }
 
   checkpoints(runId: string): Promise<readonly CheckpointInfo[]> {
@@ -194,7 +241,9 @@ export class IndexedStorage implements LabStorage {
 
   async #read(info: CheckpointInfo): Promise<Checkpoint | null> {
     const payload = await this.#connection.use((database) => database.get('payloads', info.id));
-    return unseal(info, payload?.bytes);
+    if (payload?.bytes !== null) return unseal(info, payload?.bytes);
+    const file = await this.#files?.read(info.id);
+    return file ? unsealFile(info, file) : null;
   }
 
   renameCheckpoint(id: string, name: string): Promise<CheckpointInfo> {
@@ -206,8 +255,8 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
-  deleteCheckpoint(id: string): Promise<string | null> {
-    return this.#connection.use(async (database) => {
+  async deleteCheckpoint(id: string): Promise<string | null> {
+    const runId = await this.#connection.use(async (database) => {
       const transaction = database.transaction(['checkpoints', 'payloads'], 'readwrite');
       const info = await transaction.objectStore('checkpoints').get(id);
       await commit(transaction, [
@@ -216,6 +265,8 @@ export class IndexedStorage implements LabStorage {
       ]);
       return info?.runId ?? null;
     });
+    await this.#removeFiles([id]);
+    return runId;
   }
 
   evaluations(): Promise<readonly EvaluationRecord[]> {
@@ -325,8 +376,42 @@ export class IndexedStorage implements LabStorage {
     });
   }
 
-  clear(): Promise<void> {
+  policies(): Promise<readonly PolicyRecord[]> {
+    return this.#connection.use(async (database) =>
+      readable('policy', await database.getAll('policies')).sort((a, b) => b.added - a.added),
+    );
+  }
+
+  savePolicy(policy: PolicyRecord): Promise<void> {
     return this.#connection.use(async (database) => {
+      const transaction = database.transaction(['policies', 'unfinishedPolicies'], 'readwrite');
+      await commit(transaction, [
+        () => transaction.objectStore('policies').put(policy),
+        () => transaction.objectStore('unfinishedPolicies').delete(policy.folder),
+      ]);
+    });
+  }
+
+  deletePolicy(id: string): Promise<void> {
+    return this.#connection.use((database) => database.delete('policies', id));
+  }
+
+  unfinishedPolicies(): Promise<readonly UnfinishedPolicy[]> {
+    return this.#connection.use(async (database) =>
+      (await database.getAll('unfinishedPolicies')).filter(isUnfinished).sort((a, b) => b.begun - a.begun),
+    );
+  }
+
+  saveUnfinishedPolicy(policy: UnfinishedPolicy): Promise<void> {
+    return this.#connection.use(async (database) => void (await database.put('unfinishedPolicies', policy)));
+  }
+
+  deleteUnfinishedPolicy(folder: string): Promise<void> {
+    return this.#connection.use((database) => database.delete('unfinishedPolicies', folder));
+  }
+
+  async clear(): Promise<void> {
+    await this.#connection.use(async (database) => {
       const stores = [...database.objectStoreNames];
       const transaction = database.transaction(stores, 'readwrite');
       await commit(
@@ -334,11 +419,23 @@ export class IndexedStorage implements LabStorage {
         stores.map((name) => () => transaction.objectStore(name).clear()),
       );
     });
+    await this.#files?.clear();
   }
 
   close(): void {
     this.#connection.close();
   }
+}
+
+/** Whether storage itself failed, and not what was asked of it. */
+const wantsRoom = (error: unknown): error is LabError => error instanceof LabError && error.code === 'storage' && error.cause !== undefined;
+
+/** @throws LabError 'storage' where there is not even memory for it */
+function sealed(draft: CheckpointDraft, packed: Packed): Promise<SealedCheckpoint> {
+  return seal(draft, packed).catch((cause: unknown) => {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new LabError('storage', 'There is no memory to put it together in.', 'Close other pages, then continue.', { cause });
+  });
 }
 
 /**

@@ -7,6 +7,8 @@ import type { Origin } from '../run/identity.ts';
 import type { EvaluatedPolicy } from './records.ts';
 
 export interface JudgementSettings {
+  /** Id of the base; absent: the bundled policy. */
+  readonly policy?: string;
   /** Checkpoints that are compared with the base; empty: the base alone. */
   readonly checkpoints: readonly string[];
   readonly personas: number;

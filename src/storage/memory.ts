@@ -16,6 +16,7 @@ import type {
   RunRecord,
   RunStatus,
 } from './records.ts';
+import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
 import { seal, unseal, type SealedCheckpoint } from './seal.ts';
 import { damaged, known, type LabStorage, type RunChange, type RunPast } from './storage.ts';
@@ -34,6 +35,8 @@ export class MemoryStorage implements LabStorage {
   readonly #evaluations = new Map<string, EvaluationRecord>();
   readonly #cells = new Map<string, Map<string, CellRecord>>();
   readonly #judgements = new Map<string, { readonly record: JudgementRecord; readonly judged: Map<string, JudgedRecord> }>();
+  readonly #policies = new Map<string, PolicyRecord>();
+  readonly #unfinished = new Map<string, UnfinishedPolicy>();
 
   async runs(): Promise<readonly RunRecord[]> {
     return [...this.#runs.values()].sort((a, b) => b.created - a.created);
@@ -195,8 +198,34 @@ export class MemoryStorage implements LabStorage {
     this.#judgements.delete(id);
   }
 
+  async policies(): Promise<readonly PolicyRecord[]> {
+    return [...this.#policies.values()].sort((a, b) => b.added - a.added);
+  }
+
+  async savePolicy(policy: PolicyRecord): Promise<void> {
+    this.#policies.set(policy.id, policy);
+    this.#unfinished.delete(policy.folder);
+  }
+
+  async deletePolicy(id: string): Promise<void> {
+    this.#policies.delete(id);
+  }
+
+  async unfinishedPolicies(): Promise<readonly UnfinishedPolicy[]> {
+    return [...this.#unfinished.values()].sort((a, b) => b.begun - a.begun);
+  }
+
+  async saveUnfinishedPolicy(policy: UnfinishedPolicy): Promise<void> {
+    this.#unfinished.set(policy.folder, policy);
+  }
+
+  async deleteUnfinishedPolicy(folder: string): Promise<void> {
+    this.#unfinished.delete(folder);
+  }
+
   async clear(): Promise<void> {
     for (const kept of [this.#runs, this.#steps, this.#checkpoints, this.#evaluations, this.#cells, this.#judgements]) kept.clear();
+    for (const kept of [this.#policies, this.#unfinished]) kept.clear();
   }
 
   async unreadable(): Promise<readonly Unreadable[]> {

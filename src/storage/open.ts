@@ -3,13 +3,19 @@ import { LabError } from '../errors.ts';
 import { openDatabase } from './database.ts';
 import { IndexedStorage } from './indexed.ts';
 import { MemoryStorage } from './memory.ts';
+import type { PayloadFiles } from './payload-files.ts';
 import type { LabStorage } from './storage.ts';
 
-export async function openStorage(name = 'permix-lab'): Promise<{ readonly storage: LabStorage; readonly notice: string | null }> {
+/** @param files where the bytes of large checkpoints go; absent: into the database, as all others */
+export async function openStorage(
+  name = 'permix-lab',
+  files: PayloadFiles | null = null,
+): Promise<{ readonly storage: LabStorage; readonly notice: string | null }> {
   try {
-    const storage = new IndexedStorage(await openDatabase(name));
+    const storage = new IndexedStorage(await openDatabase(name), () => openDatabase(name), files);
     // Some browsers let it be opened and refuse what comes after.
     await storage.runs();
+    void storage.sweep();
     return { storage, notice: null };
   } catch (error) {
     const why =

@@ -3,17 +3,18 @@ import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { Cell } from '../evaluate/request.ts';
 import type { EngineInfo, PolicyState } from '../engine/engine.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
-import type { PersonaGroup } from '../persona/groups.ts';
+import type { PersonaChoice } from '../persona/groups.ts';
+import type { AskingSettings } from '../rl/asking.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow, TrainerState } from '../rl/events.ts';
 import type { LabErrorCode } from '../errors.ts';
 import type { Origin } from '../run/identity.ts';
 
 /** What the storage keeps under ids of its own. */
-export const recordKinds = ['run', 'checkpoint', 'evaluation', 'judgement'] as const;
+export const recordKinds = ['run', 'checkpoint', 'evaluation', 'judgement', 'policy'] as const;
 export type RecordKind = (typeof recordKinds)[number];
 /** Of those, what is begun and gone on with. */
-export type ResumableKind = Exclude<RecordKind, 'checkpoint'>;
+export type ResumableKind = Exclude<RecordKind, 'checkpoint' | 'policy'>;
 
 export const runStatuses = ['running', 'paused', 'stopped', 'finished', 'failed'] as const;
 export type RunStatus = (typeof runStatuses)[number];
@@ -99,18 +100,19 @@ export interface CheckpointDraft extends CheckpointContent {
   readonly kept: boolean;
 }
 
-export interface EvaluationSettings {
+/** Whose personas are asked, and how, is as usual where it is not said. */
+export interface EvaluationSettings extends AskingSettings, PersonaChoice {
+  /** Id of the base; absent: the bundled policy. */
+  readonly policy?: string;
   /** Checkpoints that are compared with the base; empty: the base alone. */
   readonly checkpoints: readonly string[];
   readonly task: string;
-  readonly personas: PersonaGroup;
   /** Per persona. */
   readonly problems: number;
   readonly samples: number;
   /** 0: greedy. */
   readonly temperature: number;
   readonly maxNewTokens: number;
-  readonly seed: number;
   /** Replies per persona that fidelity is measured on, of each kind; 0: not measured. */
   readonly fidelityReplies: number;
 }

@@ -7,6 +7,7 @@
 import { LabError } from '../errors.ts';
 import type { Unreadable } from './checked.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
+import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import type {
   CellRecord,
   Checkpoint,
@@ -50,7 +51,7 @@ export interface LabStorage {
   /** Forgets metrics, rollouts and evaluations after `step`, which a run that continues from there makes again. */
   rewind(runId: string, step: number): Promise<void>;
 
-  /** The checkpoint, the run's step and status, and retention: in one transaction. */
+  /** The checkpoint, the run's step and status, and retention: in one transaction. @throws NotKept for a large one for which there is no room */
   saveCheckpoint(draft: CheckpointDraft, status: RunStatus): Promise<CheckpointInfo>;
   /** Newest step first. */
   checkpoints(runId: string): Promise<readonly CheckpointInfo[]>;
@@ -89,6 +90,19 @@ export interface LabStorage {
   /** With its answers and verdicts. Unknown ids are no error. */
   deleteJudgement(id: string): Promise<void>;
 
+  /** The reader's own policies, newest first; their files are elsewhere (`folders.ts`). */
+  policies(): Promise<readonly PolicyRecord[]>;
+  /** It is whole; what is recorded of its fetching goes, in the same transaction. */
+  savePolicy(policy: PolicyRecord): Promise<void>;
+  /** Unknown ids are no error. */
+  deletePolicy(id: string): Promise<void>;
+  /** Those that were begun, newest first. */
+  unfinishedPolicies(): Promise<readonly UnfinishedPolicy[]>;
+  /** New, or in the place of its earlier self. */
+  saveUnfinishedPolicy(policy: UnfinishedPolicy): Promise<void>;
+  /** Unknown folders are no error. */
+  deleteUnfinishedPolicy(folder: string): Promise<void>;
+
   /** Deletes all of it. */
   clear(): Promise<void>;
 
@@ -115,6 +129,16 @@ export function damaged(info: CheckpointInfo, good: CheckpointInfo | null): LabE
     `The checkpoint “${info.name}” of step ${info.step} is damaged: its bytes are not the ones that were saved.`,
     good ? `Continue from “${good.name}” of step ${good.step}, which is whole.` : 'The run has no other checkpoint; start it again.',
   );
+}
+
+/** A checkpoint that is too large for what the browser gives. What was computed is still in the engine. */
+export class NotKept extends LabError {
+  /** @param why what a smaller one would have been refused with, too */
+  constructor(step: number, bytes: number, why: LabError) {
+    super('storage', `The checkpoint of step ${step} (${Math.round(bytes / 1e6)} MB) cannot be kept: ${why.what}`, why.next, {
+      cause: why,
+    });
+  }
 }
 
 /** The record, or the sentence for an id that storage does not know. */

@@ -2,7 +2,9 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import { ownPromptNote } from '../persona/place.ts';
 import { analysis } from '../evaluate/analysis.ts';
-import { headlineProblems } from '../evaluate/report.ts';
+import { askingSentence } from '../evaluate/asking.ts';
+import { headlineProblems } from '../evaluate/stability.ts';
+import { askedOf } from '../rl/asking.ts';
 import { judgeClaims, where } from './claims.ts';
 import { studyFigures } from './figures.ts';
 import type { RunResult, StudyResults } from './results.ts';
@@ -113,8 +115,11 @@ export function caveats(results: StudyResults): string[] {
     ? 'The model world is built on the paper’s own assumption: the errors of its corpus are injected, and reinforcement learning un-learns them. Verdicts hold there.'
     : `Verdicts hold ${where(results)}.`;
   const { id, ownPrompt } = study.base;
+  // All runs of a study are asked alike.
+  const first = seeds[0]?.runs[0];
   return [
     world,
+    ...(first ? [askingSentence(askedOf(first.config))] : []),
     ...(ownPrompt === undefined ? [] : [ownPromptNote(ownPrompt, id)]),
     ...(problems < headlineProblems
       ? [`${problems} problem${problems === 1 ? '' : 's'} per persona: PSS is biased low for so few. A headline takes ${headlineProblems}.`]

@@ -20,7 +20,6 @@ const differences = [
 
 export const addition = defineTask({
   id: 'addition',
-  name: 'Addition and subtraction',
   description: 'a + b or a - b; the result is never negative.',
   knobs: [{ name: 'max', label: 'Largest operand', low: 9, high: 999, initial: 49 }],
   draw(stream, { max }) {

@@ -11,7 +11,6 @@ const products = [
 
 export const multiplication = defineTask({
   id: 'multiplication',
-  name: 'Multiplication',
   description: 'The product of two whole numbers.',
   knobs: [{ name: 'max', label: 'Largest factor', low: 9, high: 99, initial: 12 }],
   draw(stream, { max }) {
@@ -34,7 +33,6 @@ const smaller = [
 
 export const comparing = defineTask({
   id: 'comparing',
-  name: 'Comparing',
   description: 'The larger or the smaller of two different numbers.',
   knobs: [{ name: 'max', label: 'Largest number', low: 9, high: 9999, initial: 99 }],
   draw(stream, { max }) {
@@ -55,7 +53,6 @@ const chains = [(terms: string) => `What is ${terms}?`, (terms: string) => `${te
 
 export const chain = defineTask({
   id: 'chain',
-  name: 'Chains of terms',
   description: 'Several numbers added and subtracted from left to right, never below zero on the way.',
   knobs: [
     { name: 'terms', label: 'Terms', low: 3, high: 6, initial: 3 },

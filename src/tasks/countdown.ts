@@ -15,7 +15,6 @@ const maxTarget = 999;
 
 export const countdown = defineTask({
   id: 'countdown',
-  name: 'Countdown',
   description: 'Make a target from two or three numbers with + - * /, each number used once.',
   knobs: [
     { name: 'numbers', label: 'Numbers given', low: 2, high: 3, initial: 2 },

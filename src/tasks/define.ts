@@ -6,6 +6,7 @@ import { LabError, refuseComplaints, type Complaint } from '../errors.ts';
 import type { Stream } from '../random/counter.ts';
 import { questionId, splitOf } from './hash.ts';
 import { readInteger } from './integer.ts';
+import { taskNames } from './names.ts';
 import type { Knob, Knobs, Question, Task } from './question.ts';
 
 export interface Problem {
@@ -17,8 +18,7 @@ export interface Problem {
 }
 
 interface Definition {
-  readonly id: string;
-  readonly name: string;
+  readonly id: keyof typeof taskNames;
   readonly description: string;
   readonly knobs: readonly Knob[];
   /** A problem within the knobs, or null to draw again. */
@@ -32,12 +32,13 @@ const maxDraws = 10_000;
 
 /** A task made of its definition. `generate` throws LabError 'config' for knobs that are out of range or leave nothing to ask */
 export function defineTask(definition: Definition): Task {
-  const { id, name, description, knobs: dials } = definition;
+  const { id, description, knobs: dials } = definition;
   return {
     id,
-    name,
+    name: taskNames[id],
     description,
     knobs: dials,
+    whole: definition.accepts === undefined,
     generate(stream, split, wanted = {}) {
       refuseComplaints(checkKnobs({ id, knobs: dials }, wanted), 'Choose other values for the task.');
       const knobs: Record<string, number> = {};

@@ -10,7 +10,6 @@ const reversals = [
 
 export const reverse = defineTask({
   id: 'reverse',
-  name: 'Reversing',
   description: 'Digits in reverse order.',
   knobs: [{ name: 'digits', label: 'Digits', low: 2, high: 10, initial: 3 }],
   draw(stream, { digits }) {
@@ -34,7 +33,6 @@ const sortings = [
 
 export const sort = defineTask({
   id: 'sort',
-  name: 'Sorting',
   description: 'Numbers from small to large.',
   knobs: [
     { name: 'count', label: 'Numbers', low: 2, high: 8, initial: 3 },

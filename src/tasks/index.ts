@@ -4,12 +4,26 @@ import { addition } from './addition.ts';
 import { chain, comparing, multiplication } from './arithmetic.ts';
 import { countdown } from './countdown.ts';
 import { reverse, sort } from './digits.ts';
+import { oneDigitDifferences, oneDigitProducts, oneDigitStories, oneDigitSums } from './one-digit.ts';
 import type { Task } from './question.ts';
 import { wordProblem } from './word-problem.ts';
 
 export { checkKnobs } from './define.ts';
 
-export const tasks: readonly Task[] = [addition, multiplication, comparing, chain, wordProblem, reverse, sort, countdown];
+export const tasks: readonly Task[] = [
+  addition,
+  multiplication,
+  comparing,
+  chain,
+  wordProblem,
+  reverse,
+  sort,
+  countdown,
+  oneDigitSums,
+  oneDigitDifferences,
+  oneDigitProducts,
+  oneDigitStories,
+];
 
 /** @throws LabError 'config' on an unknown id, naming those there are. */
 export function taskById(id: string): Task {

@@ -27,6 +27,8 @@ export interface Task {
   readonly name: string;
   readonly description: string;
   readonly knobs: readonly Knob[];
+  /** Whether every answer is one whole number; otherwise a list or an expression. */
+  readonly whole: boolean;
   /** A question of the given split; every question belongs to exactly one split, decided by its hash. */
   generate(stream: Stream, split: Split, knobs?: Partial<Knobs>): Question;
   /** Whether the extracted answer is right; must be exact. */

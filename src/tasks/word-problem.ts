@@ -22,7 +22,6 @@ const products: readonly Wording[] = [
 
 export const wordProblem = defineTask({
   id: 'word-problem',
-  name: 'Word problems',
   description: 'A sum, a difference or a product told as a short story.',
   knobs: [
     { name: 'max', label: 'Largest operand of sums', low: 9, high: 99, initial: 20 },

@@ -1,5 +1,57 @@
-/** Where a reply, or a solution in a question file, says its answer. Reading only, in linear time: what the answer is worth is `number.ts`. */
+/**
+ * Where a reply, or a solution in a question file, says its answer, and in which order the ways of saying it are tried. Reading only, in
+ * linear time: what the answer is worth is `number.ts`.
+ */
+import { noSuch } from '../errors.ts';
+import type { AnswerForm } from './answer-forms.ts';
 import { readAmount } from './number.ts';
+
+export interface Extracted {
+  readonly form: AnswerForm;
+  /** In order: the last one counts. Several are steps, or a guess at more than one answer. */
+  readonly answers: readonly string[];
+}
+
+/** What the first form that the reply uses says; null where it uses none of them. */
+export function extractAnswers(reply: string, order: readonly AnswerForm[]): Extracted | null {
+  for (const form of order) {
+    const answers = answersOf(reply, form);
+    if (answers.length > 0) return { form, answers };
+  }
+  return null;
+}
+
+/** A solution that says its answer in this form. @param boxed the task's own, `\\boxed{42}` */
+export function solutionAs(boxed: string, answer: string, form: AnswerForm): string {
+  switch (form) {
+    case 'boxed':
+      return boxed;
+    case 'hashes':
+      return `#### ${answer}`;
+    case 'answer-is':
+      return `The answer is ${answer}.`;
+    case 'last-number':
+      return answer;
+    default:
+      return noSuch('form of an answer', form);
+  }
+}
+
+function answersOf(reply: string, form: AnswerForm): readonly string[] {
+  const one = (answer: string | null) => (answer === null ? [] : [answer]);
+  switch (form) {
+    case 'boxed':
+      return boxedAnswers(reply);
+    case 'hashes':
+      return one(markedAnswer(reply));
+    case 'answer-is':
+      return one(statedAnswer(reply));
+    case 'last-number':
+      return one(lastNumber(reply));
+    default:
+      return noSuch('form of an answer', form);
+  }
+}
 
 /**
  * The contents of every `\boxed{…}` with balanced braces, in order; of boxes within a box the outermost. `\boxed 5` boxes what follows.
@@ -75,4 +127,33 @@ function isHeading(said: string, final: boolean): boolean {
   // `#### 5 apples`, but not `#### 2 Setup` over a paragraph.
   if (amount) return !final && amount.unit === '' && /^\P{L}*\p{Lu}/u.test(said);
   return /^[^\p{L}\d]*(?:\p{L}|\d+(?:[.):]\s+[^\p{L}\d]*\p{L}|\s+\p{Lu}))/u.test(said.slice(0, 100));
+}
+
+/** `The answer is`, `the final answer to 3 + 5 is:`, `**Answer:**`; what follows is the answer. */
+const statement = /\banswer(?:\s(?:to|of|for)\s[^\n.?!:]{1,80}?)?(?:\s+(?:is|are|equals|will be|would be)\b|\*{0,2}\s*[:=])/giu;
+/** Longer than any answer with what surrounds it. */
+const longestStatement = 300;
+
+/** What the last sentence that announces an answer says: its rest, whole, without emphasis. Null where there is none. */
+export function statedAnswer(text: string): string | null {
+  for (const match of [...text.matchAll(statement)].reverse()) {
+    const from = match.index + match[0].length;
+    const rest = text.slice(from, from + longestStatement).replace(/^[\s:*_$`"'“”]+/, '');
+    const [sentence = ''] = /^[^\n]*?(?=[.!?](?:[\s*_$`"'“”]|$)|\n|$)/.exec(rest) ?? [];
+    const said = sentence.replace(/[\s*_$`"'“”,;]{1,20}$/, '');
+    if (said !== '') return said;
+  }
+  return null;
+}
+
+/** `1,234.5` `-7` `.5` `3/4` `50%`: one number, as far as it goes. */
+const anyNumber = /[-\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\/\d+)?(?:\s?\\?%)?|[-\u2212]?\.\d+/gu;
+
+/** The last number of a text, as it is written; null where there is none. A dash between two numbers (`9-5`, `9 - 5`) is no sign. */
+export function lastNumber(text: string): string | null {
+  const match = [...text.matchAll(anyNumber)].at(-1);
+  if (!match) return null;
+  const [written] = match;
+  const joined = /[\p{L}\d)\]}%.]/u.test(text.charAt(match.index - 1));
+  return joined ? written.replace(/^[-\u2212]/, '') : written;
 }

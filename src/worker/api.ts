@@ -2,15 +2,19 @@
  * The worker's whole surface, as the page sees it through comlink. Types only.
  * Commands are idempotent; failures reject with a LabError whose message is a full sentence.
  */
+import type { PersonaLibrary } from '../persona/file.ts';
 import type { Complaint } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { ReplyKind } from '../evaluate/request.ts';
 import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
+import type { PolicyForm } from '../exchange/policy-forms.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
+import type { Message } from '../policy/chat-template.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow } from '../rl/events.ts';
 import type { MetricName } from '../rl/metric-names.ts';
 import type { StepPhase } from '../rl/phases.ts';
+import type { HeldOutExcess } from '../run/cost.ts';
 import type { Changes } from '../run/identity.ts';
 import type { RaceArm } from '../run/race.ts';
 import type { Unreadable } from '../storage/checked.ts';
@@ -18,6 +22,7 @@ import type { CheckpointInfo, ResumableKind, RunRecord } from '../storage/record
 import type { Knob } from '../tasks/question.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
+import type { PoliciesApi } from './policies-api.ts';
 
 /** What the reader may force in the address: `?engine=portable&backend=wasm`. */
 export interface BootRequest extends EngineRequest {
@@ -51,7 +56,15 @@ export interface Boot {
   };
   readonly voices: readonly Voice[];
   readonly personas: readonly Persona[];
-  readonly tasks: readonly { readonly id: string; readonly name: string; readonly description: string; readonly knobs: readonly Knob[] }[];
+  /** The library beside the world. */
+  readonly general: PersonaLibrary;
+  readonly tasks: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly description: string;
+    readonly knobs: readonly Knob[];
+    readonly whole: boolean;
+  }[];
   /** Newest first. A run that was `running` when its tab went away is listed as `paused`. */
   readonly runs: readonly RunRecord[];
   /** False: runs are kept until the page is closed, and no longer; a notice says why. */
@@ -99,9 +112,11 @@ export type TrainerEvent =
   | { readonly type: 'race'; readonly runId: string; readonly pair: Race }
   /** Held-out questions were asked of the policy of a step; after a recovery perhaps once more. */
   | { readonly type: 'evaluation'; readonly runId: string; readonly evaluation: HeldOutEvaluation }
+  /** A policy of the reader's own is being opened and put on the engine (0..1), whatever it is for; the name is null once it is there. */
+  | { readonly type: 'loading'; readonly runId: null; readonly policy: string | null; readonly fraction: number }
   | { readonly type: 'checkpoints'; readonly runId: string; readonly checkpoints: readonly CheckpointInfo[] }
-  /** Something the reader should know, with what to do about it. */
-  | { readonly type: 'notice'; readonly runId: string | null; readonly level: NoticeLevel; readonly text: string };
+  /** Something the reader should know, with what to do about it; what is about settings is told in numbers, because the page names those. */
+  | { readonly type: 'notice'; readonly runId: string | null; readonly level: NoticeLevel; readonly text: string | HeldOutExcess };
 
 export interface RunHistory {
   readonly run: RunRecord;
@@ -112,6 +127,8 @@ export interface RunHistory {
 }
 
 export interface ProbeRequest {
+  /** Id of the base. */
+  readonly policy: string;
   readonly question: string;
   /** System prompts; null is "no persona". */
   readonly personas: readonly { readonly key: string; readonly text: string | null }[];
@@ -122,17 +139,46 @@ export interface ProbeRequest {
   readonly seed: number;
 }
 
-/** A cell of the probe's grid, as its text grows. */
-export interface ProbeChunk {
-  readonly checkpoint: string | null;
-  readonly persona: string;
+/** A reply, as its text grows. */
+export interface ReplyChunk {
   readonly text: string;
   /** The closing mark of a thinking that the prompt opened; null where it opened none. */
   readonly thinking: string | null;
-  /** Per token. The log-probs come with the last chunk of the cell; until then the list is empty. */
+  /** Per token. The log-probs come with the last chunk of the reply; until then the list is empty. */
   readonly pieces: readonly string[];
   readonly logprobs: readonly number[];
   readonly done: boolean;
+  /** Done, and cut off where it was as long as it may be. */
+  readonly cut: boolean;
+}
+
+/** A cell of the probe's grid. */
+export interface ProbeChunk extends ReplyChunk {
+  readonly checkpoint: string | null;
+  readonly persona: string;
+}
+
+/** The next reply of a conversation with one policy. */
+export interface ChatRequest {
+  /** Id of the base. */
+  readonly policy: string;
+  /** As in a `ProbeRequest`. */
+  readonly checkpoint: string | null;
+  /** System prompt; null is "no persona". */
+  readonly persona: string | null;
+  /** What this very policy was told and replied, in turn; first and last are the reader's. */
+  readonly messages: readonly Message[];
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+}
+
+export interface ChatChunk extends ReplyChunk {
+  /** What the policy read, chat template applied. */
+  readonly prompt: string;
+  /** Tokens of prompt and reply, and how many the policy reads; null: no limit is known. */
+  readonly used: number;
+  readonly positions: number | null;
 }
 
 /** A place in a stored rollout. */
@@ -166,7 +212,7 @@ export interface OpenedRun {
 /** Run ids by recipe. */
 export type Race = Readonly<Record<RaceArm, string>>;
 
-export interface TrainerApi {
+export interface TrainerApi extends PoliciesApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;
@@ -213,6 +259,11 @@ export interface TrainerApi {
   renameRun(runId: string, name: string): Promise<void>;
   /** A file of the run with its newest state; for the open run also where storage has failed. */
   saveRun(runId: string): Promise<ArrayBuffer>;
+  /**
+   * The policy of its newest state for other programs: a GGUF file, or a zip of a Hugging Face folder or of PEFT's adapters.
+   * @param base PEFT: what the policy that the adapters are of is called elsewhere
+   */
+  savePolicy(runId: string, form: PolicyForm, options: { readonly format?: string; readonly base?: string }): Promise<File>;
   /** Such a file becomes a run of its own, at rest, unless it is here already. */
   openRun(file: File): Promise<OpenedRun>;
   deleteRun(runId: string): Promise<void>;
@@ -224,10 +275,13 @@ export interface TrainerApi {
   renameCheckpoint(id: string, name: string): Promise<void>;
   deleteCheckpoint(id: string): Promise<void>;
   /** How the prompt will look to the policy, chat template applied. */
-  renderPrompt(personaText: string | null, question: string): Promise<string>;
+  renderPrompt(policy: string, personaText: string | null, question: string): Promise<string>;
   /** Streams; resolves when every cell is done or `cancelProbe` was called. */
   probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void>;
   cancelProbe(): Promise<void>;
+  /** Streams; resolves with the whole reply, or with null where `cancelChat` was called. One at a time: the one before is cancelled. */
+  chat(request: ChatRequest, onChunk: (chunk: ChatChunk) => void): Promise<ChatChunk | null>;
+  cancelChat(): Promise<void>;
   /**
    * Examines chosen checkpoints (`current`: the open run, which is saved for it) and the base they came from; with an id, continues an
    * examination that was left unfinished, with `accept` as for `resume`. Takes turns with training. Resolves when all is done or

@@ -2,24 +2,26 @@
  * The workbench: the policies that were loaded and the one engine that computes with them. It knows whose weights the engine holds,
  * builds a new engine when the old one is lost, and lends it out for a probe without a trace.
  */
-import { chooseEngine, probeAdapters, type EngineChoice } from '../engine/choose.ts';
+import { chooseEngine, onHost, probeAdapters, type EngineChoice } from '../engine/choose.ts';
 import { checkedFirst, checkEngine, instead, processMemory, type CheckSetup } from '../engine/checked.ts';
 import { createEngine, type WasmPath } from '../engine/create.ts';
+import { countedReads } from '../policy/counted-reads.ts';
 import { checkReport, checkSentence } from '../engine/self-check.ts';
-import type { EngineInfo, PolicyEngine, PolicyState } from '../engine/engine.ts';
+import { untrained, type EngineInfo, type PolicyEngine, type PolicyState } from '../engine/engine.ts';
 import { labErrorCode, LabError } from '../errors.ts';
-import type { LoraSetup } from '../policy/adapters.ts';
+import { sameAdapters, type LoraSetup } from '../policy/adapters.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import type { Weights } from '../policy/weights.ts';
 import type { CheckedEngine, BootRequest } from './api.ts';
 
-/** The policy that comes with the page. */
-export const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny' };
+/** The policy that comes with the page; its corpus (`pretrain/corpus.ts`) has one question and one reply a dialogue. */
+export const bundledPolicy = { id: 'permix-tiny', name: 'PerMix tiny', trainedTurns: 1 };
 
 export interface BenchSetup {
   /** @throws LabError 'network' or 'format' when the policy cannot be had */
   loadPolicy(id: string): Promise<Policy>;
+  /** Told of an own policy while it is opened and put on an engine, with the share of its bytes that were read; null: it is there, or failed. */
+  readonly onLoading?: (loading: { readonly policyId: string; readonly fraction: number } | null) => void;
   /** Where the tfjs WebAssembly files are; absent in Node, which finds its own. */
   readonly wasmPath?: WasmPath;
   /** Absent: results of self-checks are kept as long as this process. */
@@ -36,6 +38,11 @@ export interface Chosen {
   readonly checks: readonly CheckedEngine[];
 }
 
+/** What answers: of a state, without what only training needs. */
+export type AskedState = Pick<PolicyState, 'weights' | 'adapters'>;
+
+export const askedOf = ({ weights, adapters }: AskedState): AskedState => ({ weights, adapters });
+
 export class Bench {
   /** Whose state the engine holds; null: nobody's in particular. */
   holder: object | null = null;
@@ -47,12 +54,15 @@ export class Bench {
   #teacher: { readonly of: object; readonly engine: PolicyEngine } | null = null;
   #policyId: string | null = null;
   #lora: LoraSetup | null = null;
+  /** Bytes that the reader lets it take on the GPU; absent: the engine's own. */
+  #gpuMemory: number | undefined;
 
   /** @param beside another one, whose policies and choice of engine this one shares */
   constructor(setup: BenchSetup, beside?: Bench) {
     this.#setup = setup;
     this.#policies = beside ? beside.#policies : new Map<string, Promise<Policy>>();
     this.#choice = beside ? beside.#choice : null;
+    this.#gpuMemory = beside ? beside.#gpuMemory : undefined;
   }
 
   /** A second engine, for a run that trains in turn with the first. */
@@ -71,6 +81,7 @@ export class Bench {
    */
   async choose(request: BootRequest, policyId: string): Promise<Chosen> {
     this.#choice = chooseEngine(request, await probeAdapters());
+    this.#gpuMemory = request.gpuMemory;
     this.#drop();
     const notices: string[] = [];
     const checks: CheckedEngine[] = [];
@@ -99,7 +110,7 @@ export class Bench {
     } catch (error) {
       const canFallBack = this.#choice?.backend === 'webgpu' && !request.backend && !request.engine;
       if (!canFallBack || (error instanceof LabError && error.code !== 'webgpu' && error.code !== 'memory')) throw error;
-      this.#choice = { engine: 'portable', backend: 'wasm', reason: 'WebGPU did not start here, so the policy runs on WebAssembly.' };
+      this.#choice = { ...onHost(), reason: 'WebGPU did not start here, so the policy runs on WebAssembly.' };
       notices.push(`WebGPU did not start: ${error instanceof Error ? error.message : String(error)}`);
       return this.engineFor(policyId);
     }
@@ -115,11 +126,17 @@ export class Bench {
   policy(id: string): Promise<Policy> {
     let policy = this.#policies.get(id);
     if (!policy) {
-      policy = this.#setup.loadPolicy(id);
+      policy = this.#loading(id, () => this.#setup.loadPolicy(id));
       this.#policies.set(id, policy);
       policy.catch(() => this.#policies.delete(id));
     }
     return policy;
+  }
+
+  /** One that was removed: nothing of it stays loaded. */
+  forget(id: string): void {
+    this.#policies.delete(id);
+    if (this.#policyId === id) this.#drop();
   }
 
   async tokenizer(id: string): Promise<Tokenizer> {
@@ -134,36 +151,54 @@ export class Bench {
     const trainsThat = lora === undefined || sameLora(lora, this.#lora);
     if (this.#engine && this.#policyId === policyId && trainsThat) return this.#engine;
     this.#drop();
-    const { weights } = await this.policy(policyId);
-    this.#engine = await this.#create(policyId, weights, lora ?? null);
+    this.#engine = await this.#create(policyId, lora ?? null);
     this.#policyId = policyId;
     this.#lora = lora ?? null;
     return this.#engine;
   }
 
   /** An engine with a frozen policy, on the same device, for the run that learns from it; it stays until another run is loaded. */
-  async teacherOf(holder: object, policyId: string, weights: () => Promise<Weights>): Promise<PolicyEngine> {
+  async teacherOf(holder: object, policyId: string, state: () => Promise<AskedState>): Promise<PolicyEngine> {
     if (this.#teacher?.of !== holder) {
       this.#dismiss();
-      this.#teacher = { of: holder, engine: await this.#create(policyId, await weights(), null) };
+      const asked = await state();
+      const engine = await this.#create(policyId, null);
+      this.#teacher = { of: holder, engine };
+      await engine.importState({ ...untrained, ...asked });
     }
     return this.#teacher.engine;
   }
 
-  async #create(policyId: string, weights: Weights, lora: LoraSetup | null): Promise<PolicyEngine> {
+  async #create(policyId: string, lora: LoraSetup | null): Promise<PolicyEngine> {
     if (!this.#choice) throw new Error('an engine was asked for before Bench.choose');
-    const { config } = await this.policy(policyId);
+    const { config, weights } = await this.policy(policyId);
     const { engine, backend } = this.#choice;
     const { wasmPath } = this.#setup;
-    return createEngine({ config, weights, engine, backend, lora, ...(wasmPath ? { wasmPath } : {}) });
+    const more = { ...(wasmPath ? { wasmPath } : {}), ...(this.#gpuMemory === undefined ? {} : { gpuMemory: this.#gpuMemory }) };
+    return this.#loading(policyId, (tell) => {
+      const told = countedReads(weights, tell);
+      return createEngine({ config, weights: told.weights, engine, backend, lora, ...more }).finally(told.end);
+    });
+  }
+
+  /** Something that takes as long as a policy is large. The one that comes with the page is there at once. */
+  async #loading<T>(policyId: string, load: (tell: (fraction: number) => void) => Promise<T>): Promise<T> {
+    const { onLoading } = this.#setup;
+    if (!onLoading || policyId === bundledPolicy.id) return load(() => {});
+    onLoading({ policyId, fraction: 0 });
+    try {
+      return await load((fraction) => onLoading({ policyId, fraction }));
+    } finally {
+      onLoading(null);
+    }
   }
 
   /** Gives the engine a run's state, with the run's base policy as the frozen reference. */
   async load(policyId: string, lora: LoraSetup | null, state: PolicyState, holder: object): Promise<PolicyEngine> {
     this.holder = null;
     if (this.#teacher?.of !== holder) this.#dismiss();
-    const [{ weights }, engine] = [await this.policy(policyId), await this.engineFor(policyId, lora)];
-    await engine.setReference(weights);
+    const engine = await this.engineFor(policyId, lora);
+    await engine.setReference();
     await engine.importState(state);
     this.holder = holder;
     return engine;
@@ -184,18 +219,22 @@ export class Bench {
     return (await this.engineFor(policyId, lora)).info;
   }
 
-  /** Does some work with other weights, then puts back exactly what the engine held. Null: with what it holds. */
-  async borrow<T>(policyId: string, weights: Weights | null, work: (engine: PolicyEngine) => Promise<T>): Promise<T> {
+  /**
+   * Does some work with another state, then puts back exactly what the engine held. Null: with what it holds.
+   * @param training whoever holds the engine needs it for the next step; one at rest goes on from its checkpoint
+   */
+  async borrow<T>(policyId: string, asked: AskedState | null, work: (engine: PolicyEngine) => Promise<T>, training: boolean): Promise<T> {
     if (this.holder && this.#policyId !== policyId) {
-      throw new LabError('usage', `The open run trains another policy than ${policyId}.`, 'Stop it first.');
+      if (training) throw new LabError('usage', `The run that is being trained has another policy than ${policyId}.`, 'Pause it first.');
+      this.holder = null;
     }
     const engine = await this.engineFor(policyId);
-    if (!weights) return work(engine);
+    if (!asked) return work(engine);
     const holder = this.holder;
     const held = holder ? await engine.exportState() : null;
     // Should putting back fail, nobody holds the engine and the run goes back to its last checkpoint.
     this.holder = null;
-    await engine.importState({ weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 });
+    await engine.importState({ ...untrained, ...asked });
     try {
       return await work(engine);
     } finally {
@@ -231,5 +270,6 @@ function dispose(engine: PolicyEngine | null): void {
 }
 
 function sameLora(a: LoraSetup | null, b: LoraSetup | null): boolean {
-  return a?.rank === b?.rank && a?.alpha === b?.alpha && a?.seed === b?.seed;
+  if (!a || !b) return a === b;
+  return sameAdapters(a, b) && a.alpha === b.alpha && a.seed === b.seed;
 }

@@ -9,7 +9,7 @@ import type { CellScore, EvaluationUpdate } from './evaluation-api.ts';
 import { deliveryInterval } from './event-stream.ts';
 
 /** What a scored row costs against a generated one, roughly: for the bar. The time that is left is measured. */
-const scoredCost = { fused: 0.2, portable: 0.9 } as const;
+const scoredCost = { fused: 0.2, portable: 0.9, wasm: 0.9 } as const;
 
 export class EvaluationClock {
   readonly #record: EvaluationRecord;
@@ -54,20 +54,20 @@ export class EvaluationClock {
   }
 
   /** A cell of an earlier session. */
-  found(key: string, cell: Cell): void {
+  async found(key: string, cell: Cell): Promise<void> {
     this.#left[sortOf(key)] -= this.#rows.get(key) ?? 0;
-    this.#score(key, cell);
+    await this.#score(key, cell);
   }
 
   /** A cell that was just finished. @returns what is to be stored with it */
-  made(key: string, cell: Cell): Pick<EvaluationRecord, 'fraction' | 'work'> {
+  async made(key: string, cell: Cell): Promise<Pick<EvaluationRecord, 'fraction' | 'work'>> {
     const now = performance.now();
     const sort = sortOf(key);
     const { rows, seconds } = this.#work[sort];
     const more = { rows: rows + (this.#rows.get(key) ?? 0), seconds: seconds + (now - this.#since) / 1000 };
     this.#work = { ...this.#work, [sort]: more };
     this.#since = now;
-    this.found(key, cell);
+    await this.found(key, cell);
     return { fraction: this.#fraction, work: this.#work };
   }
 
@@ -98,11 +98,12 @@ export class EvaluationClock {
     return Math.min(1, 1 - this.#cost / this.#total);
   }
 
-  #score(key: string, cell: Cell): void {
+  async #score(key: string, cell: Cell): Promise<void> {
     const { owner, kind, persona } = cellPlace(key);
     if (kind !== 'task' || !('replies' in cell)) return;
     const { samples } = this.#record.settings;
-    const right = cell.replies.filter((reply, row) => this.#set.judge(reply, this.#plan.task[Math.floor(row / samples)]!).correct);
+    const judged = cell.replies.map((reply, row) => this.#set.judge(reply, this.#plan.task[Math.floor(row / samples)]!));
+    const right = (await Promise.all(judged)).filter(({ correct }) => correct);
     this.#scores.push({
       policy: Number(owner),
       personaId: persona,

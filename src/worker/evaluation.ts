@@ -7,19 +7,24 @@ import { cellKey } from '../evaluate/cells.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { generatedQuestions, type QuestionSet } from '../evaluate/questions.ts';
+import type { Question } from '../tasks/question.ts';
 import type { EvaluationReport } from '../evaluate/report.ts';
-import { planEvaluation, type EvaluationPlan } from '../evaluate/plan.ts';
-import { personaGroup } from '../persona/groups.ts';
-import type { Persona } from '../persona/persona.ts';
-import { personas as world, voices } from '../persona/world.ts';
+import { checkPersonas, planEvaluation, type EvaluationPlan } from '../evaluate/plan.ts';
+import type { PersonaLibrary } from '../persona/file.ts';
+import { askedPersonas } from '../persona/groups.ts';
+import { libraryOf, mostOwnPersonas } from '../persona/libraries.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
+import { templateSettings, withoutUsual } from '../rl/asking.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { fingerprint } from '../storage/hash.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import { taskById } from '../tasks/index.ts';
-import { bytesOf, examinedPolicies, lentEngine } from './candidates.ts';
+import { weightsOf } from '../policy/weights.ts';
+import { findTooLittle } from '../verify/answer-forms.ts';
+import { bundledPolicy } from './bench.ts';
+import { bytesOf, engineInfo, examinedPolicies, lentEngine } from './candidates.ts';
 import type { AskedQuestion, EvaluationInfo, EvaluationUpdate } from './evaluation-api.ts';
 import { EvaluationClock } from './evaluation-progress.ts';
 import { Job } from './job.ts';
@@ -63,26 +68,31 @@ export class Evaluations extends Job<'evaluation'> {
     const { set, plan } = await this.#sameQuestions(record);
     const cells = new Map((await storage.cells(id)).map(({ key, cell }) => [key, cell]));
     const samples = kind === 'task' ? record.settings.samples : 1;
-    return plan[kind].map((question, i) => ({
-      question: question.text,
-      answer: kind === 'task' ? question.answer : null,
-      policies: record.policies.map((_, p) => {
-        const cell = cells.get(cellKey(p, kind, personaId));
-        if (!cell || !('replies' in cell)) return null;
-        return cell.replies.slice(i * samples, (i + 1) * samples).map((reply) => ({
-          text: reply.text,
-          ended: reply.ended,
-          correct: kind === 'task' ? set.judge(reply, question).correct : null,
-        }));
-      }),
-    }));
+    const saidBy = async (p: number, question: Question, i: number) => {
+      const cell = cells.get(cellKey(p, kind, personaId));
+      if (!cell || !('replies' in cell)) return null;
+      const replies = cell.replies.slice(i * samples, (i + 1) * samples).map(async (reply) => ({
+        text: reply.text,
+        ended: reply.ended,
+        correct: kind === 'task' ? (await set.judge(reply, question)).correct : null,
+      }));
+      return Promise.all(replies);
+    };
+    return Promise.all(
+      plan[kind].map(async (question, i) => ({
+        question: question.text,
+        answer: kind === 'task' ? question.answer : null,
+        policies: await Promise.all(record.policies.map((_, p) => saidBy(p, question, i))),
+      })),
+    );
   }
 
   protected async plan(asked: EvaluationSettings): Promise<EvaluationRecord> {
-    const { bench, base } = this.tools;
-    const policies = await examinedPolicies(this.tools, asked.checkpoints);
-    const settings = { ...asked, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
-    const { info } = await bench.engineFor(base.id);
+    const base = asked.policy ?? bundledPolicy.id;
+    const policies = await examinedPolicies(this.tools, base, asked.checkpoints);
+    const settings = withoutUsual({ ...asked, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) });
+    checkAsking(settings);
+    const info = await engineInfo(this.tools, base);
     const now = Date.now();
     return {
       id: newId('evaluation'),
@@ -105,10 +115,10 @@ export class Evaluations extends Job<'evaluation'> {
   ): Promise<EvaluationRecord> {
     const { storage } = this.tools;
     const { id, settings, policies } = record;
-    const { set, plan, personas, policy, tokenizer } = await this.#material(record);
+    const { set, plan, personas, voices, policy, tokenizer } = await this.#material(record);
     const cells = new Map((await storage.cells(id)).map(({ key, cell }) => [key, cell]));
     const progress = new EvaluationClock(record, plan, set, personas, onUpdate);
-    for (const [key, cell] of cells) progress.found(key, cell);
+    for (const [key, cell] of cells) await progress.found(key, cell);
     progress.tell();
 
     const candidate = (place: number): Candidate => ({
@@ -116,7 +126,7 @@ export class Evaluations extends Job<'evaluation'> {
       tokenizer,
       eosIds: policy.config.eosIds,
       maxPositions: policy.config.maxPositions,
-      open: () => lentEngine(this.tools, policies[place]!.checkpoint, policy.weights, signal),
+      open: () => lentEngine(this.tools, settings.policy ?? bundledPolicy.id, policies[place]!.checkpoint, signal),
       close: () => {},
     });
     const report = (place: number) => {
@@ -133,7 +143,7 @@ export class Evaluations extends Job<'evaluation'> {
           read: (key) => cells.get(whole(key)),
           write: async (key, cell) => {
             cells.set(whole(key), cell);
-            await storage.saveCell({ evaluationId: id, key: whole(key), cell }, progress.made(whole(key), cell));
+            await storage.saveCell({ evaluationId: id, key: whole(key), cell }, await progress.made(whole(key), cell));
           },
         },
         onProgress: ({ phase }) => progress.tell(phase),
@@ -159,10 +169,10 @@ export class Evaluations extends Job<'evaluation'> {
 
   protected async identity(record: EvaluationRecord): Promise<Identity> {
     const { storage, bench } = this.tools;
-    const { checkpoints: _, ...settings } = record.settings;
-    const { policy, personas, plan } = await this.#material(record);
+    const { checkpoints: _, library: _personas, noPersona: _template, noSystemRole: _place, ...settings } = record.settings;
+    const { policy, tokenizer, personas, voices, plan } = await this.#material(record);
     return {
-      ...(await policyParts(policy)),
+      ...(await policyParts({ ...policy, tokenizer })),
       ...(await policiesPart(storage, record.policies, 'evaluation')),
       ...(await personaParts(personas, voices)),
       ...(await questionParts(plan)),
@@ -174,12 +184,12 @@ export class Evaluations extends Job<'evaluation'> {
   /** For questions that are shown beside stored replies. @throws LabError 'config' where those of today are others */
   async #sameQuestions(record: EvaluationRecord): Promise<Material> {
     const material = await this.#material(record);
-    const { personas, plan, policy } = material;
+    const { personas, voices, plan, policy } = material;
     const now = { ...(await personaParts(personas, voices)), ...(await questionParts(plan)) };
     const then = record.origin?.identity;
     const same = then
       ? Object.entries(now).every(([part, value]) => then[part] === value)
-      : record.material === (await fingerprint(bytesOf(policy.weights, JSON.stringify([personas, plan]))));
+      : record.material === (await fingerprint(bytesOf(await weightsOf(policy.weights), JSON.stringify([personas, plan]))));
     if (same) return material;
     throw new LabError(
       'config',
@@ -190,21 +200,44 @@ export class Evaluations extends Job<'evaluation'> {
 
   /** Questions and personas are made anew from the settings. */
   async #material(record: Pick<EvaluationRecord, 'settings' | 'policies'>): Promise<Material> {
-    const { bench, base } = this.tools;
+    const { bench } = this.tools;
     const { settings, policies } = record;
-    const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
-    const set = generatedQuestions(taskById(settings.task), settings.problems, settings.seed);
-    const personas = personaGroup(world, settings.personas);
+    const base = settings.policy ?? bundledPolicy.id;
+    const policy = await bench.policy(base);
+    const tokenizer = (await bench.tokenizer(base)).withTemplate(templateSettings(settings));
+    const { task, problems, seed, instruction, answers } = settings;
+    const how = { ...(instruction === undefined ? {} : { instruction }), ...(answers ? { answers } : {}) };
+    const set = generatedQuestions(taskById(task), problems, { seed, ...how });
+    const { personas: all, voices } = libraryOf(settings.library);
+    const personas = askedPersonas(all, settings);
+    checkPersonas(personas);
     const reader = { tokenizer, maxPositions: policy.config.maxPositions };
     const readers = policies.map(({ name }) => ({ ...reader, name }));
-    return { set, plan: planEvaluation(set, personas, readers, settings), personas, policy, tokenizer };
+    return { set, plan: planEvaluation(set, personas, readers, settings), personas, voices, policy, tokenizer };
   }
 }
 
-interface Material {
+/** @throws LabError 'config' for what could not be kept, or not be read */
+function checkAsking({ library, task, answers }: EvaluationSettings): void {
+  if (answers && findTooLittle(taskById(task), answers)) {
+    throw new LabError(
+      'config',
+      `A reply to the task “${taskById(task).name}” is more than its last number.`,
+      'Let an answer be looked for in another form before it, such as \\boxed{…}.',
+    );
+  }
+  if (typeof library === 'object' && library.personas.length > mostOwnPersonas) {
+    throw new LabError(
+      'config',
+      `${library.name} has ${library.personas.length} personas; an evaluation here takes a file of at most ${mostOwnPersonas}.`,
+      'Take a part of the file; on the command line permix eval takes all of it.',
+    );
+  }
+}
+
+interface Material extends PersonaLibrary {
   readonly set: QuestionSet;
   readonly plan: EvaluationPlan;
-  readonly personas: readonly Persona[];
   readonly policy: Policy;
   readonly tokenizer: Tokenizer;
 }

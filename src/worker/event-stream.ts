@@ -1,6 +1,6 @@
 /**
- * The events on their way to the page, batched: at most ten deliveries a second, metrics joined into columns, and of rollouts, progress
- * and checkpoint lists only the newest. It delivers to a plain function; that this ends in another thread is the worker's business.
+ * The events on their way to the page, batched: at most ten deliveries a second, metrics joined into columns, and of rollouts, progress,
+ * loading and checkpoint lists only the newest. It delivers to a plain function; that this ends in another thread is the worker's business.
  */
 import type { PersonaAccuracy, StepReport } from '../rl/events.ts';
 import type { TrainerEvent } from './api.ts';
@@ -22,6 +22,7 @@ export class EventStream {
   #reports: { runId: string; report: StepReport }[] = [];
   #checkpoints = new Map<string, Of<'checkpoints'>>();
   #progress: Of<'progress'> | null = null;
+  #loading: Of<'loading'> | null = null;
   #delivered = -Infinity;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -31,8 +32,9 @@ export class EventStream {
     this.#schedule();
   }
 
-  push(event: Of<'session'> | Of<'notice'> | Of<'progress'> | Of<'checkpoints'> | Of<'evaluation'> | Of<'race'>): void {
+  push(event: Of<'session'> | Of<'notice'> | Of<'progress'> | Of<'loading'> | Of<'checkpoints'> | Of<'evaluation'> | Of<'race'>): void {
     if (event.type === 'progress') this.#progress = event;
+    else if (event.type === 'loading') this.#loading = event;
     else if (event.type === 'race') this.#races.push(event);
     else if (event.type === 'evaluation') this.#evaluations.push(event);
     else if (event.type === 'checkpoints') this.#checkpoints.set(event.runId, event);
@@ -73,12 +75,14 @@ export class EventStream {
     if (newest) events.push({ type: 'rollouts', runId: newest.runId, step: newest.report.step, rollouts: newest.report.rollouts });
     events.push(...this.#evaluations, ...this.#checkpoints.values(), ...this.#told);
     if (this.#progress) events.push(this.#progress);
+    if (this.#loading) events.push(this.#loading);
     this.#reports = [];
     this.#races = [];
     this.#evaluations = [];
     this.#checkpoints.clear();
     this.#told = [];
     this.#progress = null;
+    this.#loading = null;
     if (events.length === 0 || !this.#sink) return;
     this.#delivered = performance.now();
     this.#sink(events, transfer);

@@ -4,19 +4,24 @@
  */
 import { LabError } from '../errors.ts';
 import { readRunFile, type SavedRun } from '../exchange/run-file.ts';
-import type { Weights } from '../policy/weights.ts';
+import type { PolicyState } from '../engine/engine.ts';
+import { adapterShapes } from '../policy/adapters.ts';
+import { fitShapes, parameterShapes } from '../policy/config.ts';
 import { fingerprint } from '../storage/hash.ts';
 import { packCheckpoint } from '../storage/pack.ts';
+import { readablePolicy } from '../storage/policies.ts';
 import type { RunRecord } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { OpenedRun } from './api.ts';
-import { bundledPolicy, type Bench } from './bench.ts';
+import type { Bench } from './bench.ts';
 import { shortName } from './names.ts';
+import type { Policies } from './policies.ts';
 
 interface Tools {
   readonly storage: LabStorage;
   readonly bench: Bench;
+  readonly policies: Pick<Policies, 'has'>;
 }
 
 /** @throws LabError 'format' for a file that is none, 'config' for a run of a policy that this page does not have */
@@ -48,24 +53,31 @@ async function addRun(tools: Tools, file: string, saved: SavedRun): Promise<RunR
 async function knownRun({ storage }: Tools, { run, checkpoint }: SavedRun): Promise<RunRecord | null> {
   const namesOf = ({ id, from }: RunRecord) => [id, ...(from ? [from.run] : [])];
   const names = namesOf(run);
-  const hash = await fingerprint(packCheckpoint(checkpoint));
+  let hash: string | null = null;
   for (const other of await storage.runs()) {
     if (!namesOf(other).some((name) => names.includes(name))) continue;
     // What the command line exports has one name for all; the state tells them apart.
+    hash ??= await fingerprint(packCheckpoint(checkpoint));
     if ((await storage.checkpoints(other.id)).some((one) => one.hash === hash)) return other;
   }
   return null;
 }
 
-async function needPolicy({ bench }: Tools, file: string, { run, checkpoint }: SavedRun): Promise<void> {
+const goOnElsewhere = 'On the command line it goes on too: permix train --from FILE --out DIR.';
+
+async function needPolicy({ bench, policies }: Tools, file: string, { run, checkpoint }: SavedRun): Promise<void> {
   const { policy } = run.config;
-  const elsewhere = 'Go on with it on the command line: permix train --from FILE --out DIR.';
-  if (policy !== bundledPolicy.id)
-    throw new LabError('config', `${file} is a run of the policy “${shortName(policy)}”, which this page does not have.`, elsewhere);
-  const { weights } = await bench.policy(policy);
-  const same = (other: Weights) =>
-    Object.keys(other).length === Object.keys(weights).length &&
-    Object.entries(weights).every(([name, values]) => other[name]?.length === values.length);
-  if (!same(checkpoint.state.weights))
-    throw new LabError('config', `${file} is a run of another policy called “${policy}”: its weights have other shapes.`, elsewhere);
+  if (!(await policies.has(policy))) {
+    throw new LabError(
+      'config',
+      `${file} is a run of the policy “${shortName(readablePolicy(policy))}”, which is not in this browser.`,
+      `Add that policy first, then open the file again. ${goOnElsewhere}`,
+    );
+  }
+  const { config } = await bench.policy(policy);
+  const fits = ({ weights, adapters }: PolicyState) =>
+    (!weights || fitShapes(parameterShapes(config), weights)) &&
+    (!adapters || fitShapes(adapterShapes(config, adapters), adapters.tensors));
+  if (!fits(checkpoint.state))
+    throw new LabError('config', `${file} is a run of another policy called “${policy}”: its weights have other shapes.`, goOnElsewhere);
 }

@@ -13,7 +13,8 @@ import { runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
 import { judgeParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import type { JudgementRecord } from '../storage/judgements.ts';
 import { newId } from '../storage/seal.ts';
-import { examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
+import { bundledPolicy } from './bench.ts';
+import { engineInfo, examinedPolicies, lentEngine, type EvaluationTools } from './candidates.ts';
 import type { ContinuedJudging, JudgementInfo, JudgementView, JudgingUpdate, NewJudging } from './judge-api.ts';
 import { Job } from './job.ts';
 import { policiesPart } from './origin.ts';
@@ -61,24 +62,25 @@ export class Judgements extends Job<'judgement'> {
   }
 
   protected async plan({ settings: asked, benchmark, access }: NewJudging): Promise<JudgementRecord> {
-    const { bench, base } = this.tools;
+    const { bench } = this.tools;
+    const base = asked.policy ?? bundledPolicy.id;
     const client = new JudgeClient(access, this.#options);
-    const [policy, tokenizer] = [await bench.policy(base.id), await bench.tokenizer(base.id)];
+    const [policy, tokenizer] = [await bench.policy(base), await bench.tokenizer(base)];
     // All policies are checkpoints of one base and read alike.
-    const reader = { name: base.name, tokenizer, maxPositions: policy.config.maxPositions };
+    const reader = { name: await this.tools.nameOf(base), tokenizer, maxPositions: policy.config.maxPositions };
     const plan = planJudging(benchmark, [reader], asked);
-    const policies = await examinedPolicies(this.tools, asked.checkpoints);
-    const { info } = await bench.engineFor(base.id);
+    const policies = await examinedPolicies(this.tools, base, asked.checkpoints);
+    const info = await engineInfo(this.tools, base);
     const settings = { ...asked, checkpoints: policies.flatMap(({ checkpoint }) => checkpoint ?? []) };
     const judge = { address: client.url, model: client.model };
     return { id: newId('judgement'), created: Date.now(), engine: info, settings, policies, judge, plan };
   }
 
   protected async identity({ settings, policies, judge, plan }: JudgementRecord): Promise<Identity> {
-    const { storage, bench, base } = this.tools;
+    const { storage, bench } = this.tools;
     const { checkpoints: _, ...others } = settings;
     return {
-      ...(await policyParts(await bench.policy(base.id))),
+      ...(await policyParts(await bench.policy(settings.policy ?? bundledPolicy.id))),
       ...(await policiesPart(storage, policies, 'judging')),
       ...(await questionParts(plan.personas)),
       ...settingParts({ ...others, topP }),
@@ -93,20 +95,21 @@ export class Judgements extends Job<'judgement'> {
     signal: AbortSignal,
     onUpdate: (update: JudgingUpdate) => void,
   ): Promise<JudgementView> {
-    const { storage, bench, base } = this.tools;
+    const { storage, bench } = this.tools;
     const { id, policies, plan, settings } = record;
+    const base = settings.policy ?? bundledPolicy.id;
     const cells = new Map((await storage.judged(id)).map(({ key, cell }) => [key, cell]));
     const key = 'access' in request ? request.access.key : request.key;
     const judge = new JudgeClient({ ...record.judge, key }, this.#options);
     const { total } = infoOf(record, cells.keys());
-    const { config, weights } = await bench.policy(base.id);
-    const tokenizer = await bench.tokenizer(base.id);
+    const { config } = await bench.policy(base);
+    const tokenizer = await bench.tokenizer(base);
     const candidates = policies.map(({ name, checkpoint }): Candidate => ({
       name,
       tokenizer,
       eosIds: config.eosIds,
       maxPositions: config.maxPositions,
-      open: () => lentEngine(this.tools, checkpoint, weights, signal),
+      open: () => lentEngine(this.tools, base, checkpoint, signal),
       close: () => {},
     }));
     const began = performance.now();

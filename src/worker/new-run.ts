@@ -2,47 +2,49 @@
  * How a run comes into being: with the untrained policy as its checkpoint of step 0, or from a checkpoint of another run. It stores the run
  * whole, in one transaction, and trains nothing (`training.ts`).
  */
-import { refuseComplaints, type Complaint } from '../errors.ts';
-import { personas } from '../persona/world.ts';
-import { checkConfig } from '../rl/check.ts';
+import { refuseComplaints } from '../errors.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
-import { runTitle } from '../rl/differences.ts';
+import { recipeOf, runTitle } from '../rl/differences.ts';
+import { policyDefaults } from '../rl/policy-defaults.ts';
+import { suited } from '../rl/suited.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { forkComplaints, forked } from '../run/fork.ts';
 import { begun, type Origin } from '../run/identity.ts';
 import type { RunRecord, Teacher } from '../storage/records.ts';
 import { newId } from '../storage/seal.ts';
 import type { LabStorage } from '../storage/storage.ts';
+import { untrained } from '../engine/engine.ts';
+import { runComplaints, type Beginning } from './beginning.ts';
 import type { Bench } from './bench.ts';
 import { continuedRun, runNow } from './origin.ts';
-import { appoint, needTeacher, teacherComplaints } from './teacher.ts';
+import { appoint, needTeacher } from './teacher.ts';
 
 interface Tools {
   readonly storage: LabStorage;
   readonly bench: Bench;
 }
 
-/** What keeps these settings from being trained with; empty when nothing does. */
-export function runComplaints(config: RunConfig, teacher?: string): readonly Complaint[] {
-  return [...checkConfig(config, personas), ...teacherComplaints(config, teacher)];
-}
-
 /**
  * @param name null: by recipe and seed  @param teacherId sequence distillation: the checkpoint whose right replies are learnt
  * @throws LabError 'config' for settings that make no sense
  */
-export async function createRun(tools: Tools, config: RunConfig, name: string | null, teacherId?: string): Promise<RunRecord> {
+export async function createRun(
+  tools: Tools,
+  { config, adapters, name: start }: Beginning,
+  name: string | null,
+  teacherId?: string,
+): Promise<RunRecord> {
   const { storage, bench } = tools;
-  refuseComplaints(runComplaints(config, teacherId), 'Correct the settings and start again.');
-  const { weights } = await bench.policy(config.policy);
+  refuseComplaints(runComplaints(config, teacherId, adapters), 'Correct the settings and start again.');
+  const policy = await bench.policy(config.policy);
   const teacher = teacherId === undefined ? undefined : await appoint(storage, teacherId, config);
   const { info } = await bench.engineFor(config.policy, loraSetup(config));
-  const title = `${runTitle(teacher ? { ...config, recipe: 'distill' } : config)} · seed ${config.seed}`;
+  const titled: RunConfig = teacher ? { ...config, recipe: 'distill' } : config;
+  const title = `${runTitle(titled, suited(recipeOf(titled), policyDefaults(policy.config)))} · seed ${config.seed}`;
   const origin = begun(await runNow(tools, config, teacher));
   const record = newRun(name ?? title, config, info, origin, teacher);
-  const state = { weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 };
-  const trainer = initialTrainerState;
-  await storage.createRun(record, { runId: record.id, name: 'Start', reward: null, kept: false, config, trainer, state });
+  const [trainer, state] = [initialTrainerState, { ...untrained, adapters }];
+  await storage.createRun(record, { runId: record.id, name: start, reward: null, kept: false, config, trainer, state });
   return storage.run(record.id);
 }
 

@@ -3,7 +3,10 @@
  * open may train, or wait where it was paused. What a run does is `training.ts`.
  */
 import { LabError } from '../errors.ts';
+import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
+import type { LabStorage } from '../storage/storage.ts';
 import type { Bench } from './bench.ts';
+import type { RunLocks } from './locks.ts';
 import { Training, type TrainingTools } from './training.ts';
 
 export class OpenRuns {
@@ -32,10 +35,24 @@ export class OpenRuns {
     return this.held.find((run) => run.id === id);
   }
 
+  /** A run whose tab went away while it was training is a paused one. */
+  async seen(run: RunRecord, locks: RunLocks): Promise<RunRecord> {
+    const alive = run.status !== 'running' || this.find(run.id)?.active || (await locks.heldElsewhere(run.id));
+    return alive ? run : { ...run, status: 'paused' };
+  }
+
   /** @throws LabError 'usage' while something trains */
   refuseActive(): void {
     const [run] = this.active;
     if (run) throw new LabError('usage', `“${run.record.name}” is being trained.`, 'Pause or stop it first.');
+  }
+
+  /** @throws LabError 'usage' while another tab trains one of these */
+  async refuseElsewhere(runs: readonly RunRecord[], locks: RunLocks): Promise<void> {
+    for (const { id, name } of runs) {
+      if (this.find(id) || !(await locks.heldElsewhere(id))) continue;
+      throw new LabError('usage', `“${name}” is being trained in another tab.`, 'Stop it there first.');
+    }
   }
 
   /** With the run that it races, if it races one. @returns its id once it trains, or had finished  @throws as `Training.begin` */
@@ -54,6 +71,14 @@ export class OpenRuns {
     }
     this.#open = run;
     return run.id;
+  }
+
+  /** The open run as it is, as a checkpoint; one at rest is at its newest. @throws LabError 'usage' where none is open */
+  async saveCurrent(storage: LabStorage): Promise<CheckpointInfo> {
+    const run = this.#open;
+    if (!run) throw new LabError('usage', 'No run is open, so there are no current weights.', 'Choose a checkpoint, or resume a run.');
+    const [newest] = run.active ? [] : await storage.checkpoints(run.id);
+    return newest ?? run.save('Evaluated');
   }
 
   close(): void {

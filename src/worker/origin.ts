@@ -3,9 +3,10 @@
  * here is where they come from in a page: the bundled policy, stored checkpoints, the engine of this tab.
  */
 import { LabError } from '../errors.ts';
-import { personas, voices } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
 import { absent } from '../policy/fingerprint.ts';
 import { sha256 } from '../policy/sha256.ts';
+import { templateSettings } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { continued, named, runIdentity, runMayDiffer, type Comparison, type Identity, type Origin } from '../run/identity.ts';
 import type { CheckpointInfo, EvaluatedPolicy, RunRecord, Teacher } from '../storage/records.ts';
@@ -22,10 +23,9 @@ export async function runNow({ storage, bench }: Tools, config: RunConfig, teach
   const taught = teacher && named({ teacher: (await findCheckpoint(storage, teacher.checkpoint))?.hash ?? absent });
   const policy = await bench.policy(config.policy);
   return runIdentity({
-    policy: { ...policy, tokenizer: policy.tokenizer?.withArguments(config.templateArguments) ?? null },
+    policy: { ...policy, tokenizer: policy.tokenizer?.withTemplate(templateSettings(config)) ?? null },
     config,
-    personas,
-    voices,
+    ...libraryOf(config.library),
     teacher: taught ?? null,
     engine: bench.chosen,
   });

@@ -6,54 +6,54 @@
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError, type Complaint } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
-import { packRun } from '../exchange/run-file.ts';
+import type { FormOptions } from '../exchange/policy-files.ts';
+import type { PolicyForm } from '../exchange/policy-forms.ts';
+import { packRun, type SavedRun } from '../exchange/run-file.ts';
 import { renderPrompt } from '../persona/prompt.ts';
-import { personas, voices } from '../persona/world.ts';
-import { parameterCount } from '../policy/weights.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { changesOf, type Changes } from '../run/identity.ts';
 import { raceRecipes, type RaceArm } from '../run/race.ts';
+import { readablePolicy } from '../storage/policies.ts';
 import { estimate } from '../storage/quota.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, ResumableKind, RunRecord } from '../storage/records.ts';
+import { bootReport } from './boot-report.ts';
 import type { LabStorage } from '../storage/storage.ts';
-import { tasks } from '../tasks/index.ts';
 import { likelyTokens, whomToAsk } from './alternatives.ts';
-import type {
-  Alternatives,
-  AlternativesRequest,
-  Boot,
-  BootRequest,
-  OpenedRun,
-  ProbeChunk,
-  ProbeRequest,
-  Race,
-  RunHistory,
-  TrainerApi,
-} from './api.ts';
+import type { Alternatives, AlternativesRequest, Boot, BootRequest, OpenedRun, Race, RunHistory, TrainerApi } from './api.ts';
+import type { FolderStore } from '../storage/folders.ts';
+import { beginningOf, newRunComplaints } from './beginning.ts';
 import { Bench, bundledPolicy, type BenchSetup } from './bench.ts';
 import type { EvaluationTools } from './candidates.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
+import { Chats } from './chat.ts';
 import { Evaluations } from './evaluation.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
 import { Judgements } from './judge.ts';
 import { importRun } from './import-run.ts';
+import { insecureNotice } from './insecure.ts';
 import type { Job } from './job.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { checkedName } from './names.ts';
-import { createRun, forkRun, runComplaints } from './new-run.ts';
+import { createRun, forkRun } from './new-run.ts';
 import { compareRun } from './origin.ts';
+import { Policies } from './policies.ts';
 import { Probes } from './probes.ts';
 import { OpenRuns } from './open-runs.ts';
 import { Training, type TrainingTools } from './training.ts';
 import { trial } from './trial.ts';
 import { Turns } from './turns.ts';
+import { deleteRecord, unreadableSentence } from './unreadable.ts';
 
 export interface SessionSetup extends BenchSetup {
   openStorage(): Promise<{ readonly storage: LabStorage; readonly notice: string | null }>;
   readonly locks?: RunLocks;
+  /** Where files of own policies are kept; rejects where the browser has no such place. */
+  readonly openFolders?: () => Promise<FolderStore>;
+  /** How long a hub may send nothing, in milliseconds. */
+  readonly patienceMs?: number;
   readonly retryWaits?: readonly number[];
 }
 
@@ -68,10 +68,12 @@ interface Jobs {
 export class Session implements SessionApi {
   readonly #setup: SessionSetup;
   readonly #bench: Bench;
+  readonly #policies: Policies;
   readonly #events = new EventStream();
   readonly #turns = new Turns();
   readonly #commands = new Turns();
   readonly #probes: Probes;
+  readonly #chats: Chats;
   readonly #locks: RunLocks;
   #storage: Promise<{ readonly storage: LabStorage; readonly notice: string | null }> | null = null;
   #boot: { readonly request: string; readonly result: Promise<Boot> } | null = null;
@@ -81,16 +83,32 @@ export class Session implements SessionApi {
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;
-    this.#bench = new Bench(setup);
     this.#locks = setup.locks ?? runLocks();
+    this.#bench = new Bench({
+      ...setup,
+      loadPolicy: (id) => (id === bundledPolicy.id ? setup.loadPolicy(id) : this.#policies.load(id)),
+      onLoading: (loading) =>
+        this.#events.push({
+          type: 'loading',
+          runId: null,
+          policy: loading && readablePolicy(loading.policyId),
+          fraction: loading?.fraction ?? 1,
+        }),
+    });
+    this.#policies = new Policies({
+      ...setup,
+      bundled: () => this.#bench.policy(bundledPolicy.id),
+      storage: async () => (await this.#opened()).storage,
+      locks: this.#locks,
+    });
     this.#runs = new OpenRuns(this.#bench, () => this.#tools());
     this.#probes = new Probes({
       bench: this.#bench,
       turns: this.#turns,
-      base: bundledPolicy.id,
       open: () => this.#runs.open,
       storage: async () => (await this.#opened()).storage,
     });
+    this.#chats = new Chats(this.#probes);
   }
 
   boot(request: BootRequest): Promise<Boot> {
@@ -107,35 +125,13 @@ export class Session implements SessionApi {
   async #bootOnce(request: BootRequest): Promise<Boot> {
     this.#runs.refuseActive();
     if (this.#runs.open) this.#close();
-    const { engine, reason, notices, checks } = await this.#bench.choose(request, bundledPolicy.id);
-    const { config, notices: ofPolicy } = await this.#bench.policy(bundledPolicy.id);
-    const opened = await this.#opened();
-    const unreadable = await opened.storage.unreadable();
-    const insecure =
-      globalThis.isSecureContext === false
-        ? 'This page came over plain http, where browsers offer no WebGPU, no offline use and no locks between tabs: ' +
-          'open it over https or on localhost to have them, and do not train one run in two tabs.'
-        : null;
-    return {
-      engine: engine.info,
-      reason,
-      checks,
-      notices: [insecure, ...notices, opened.notice, ...ofPolicy, ...unreadable.map(unreadableSentence)].filter((text) => text !== null),
-      durable: opened.storage.durable,
-      unreadable,
-      policy: {
-        ...bundledPolicy,
-        parameters: parameterCount(config),
-        vocabSize: config.vocabSize,
-        layers: config.layers,
-        hiddenSize: config.hiddenSize,
-      },
-      voices,
-      personas,
-      tasks: tasks.map(({ id, name, description, knobs }) => ({ id, name, description, knobs })),
-      runs: await this.runs(),
-      recipes,
-    };
+    const chosen = await this.#bench.choose(request, bundledPolicy.id);
+    const policy = await this.#bench.policy(bundledPolicy.id);
+    const { storage, notice } = await this.#opened();
+    const unreadable = await storage.unreadable();
+    const said = [insecureNotice(), ...chosen.notices, notice, ...policy.notices, ...unreadable.map(unreadableSentence)];
+    const notices = said.filter((text) => text !== null);
+    return bootReport(chosen, policy, { notices, durable: storage.durable, unreadable, runs: await this.runs() });
   }
 
   async listen(sink: EventSink): Promise<void> {
@@ -143,14 +139,15 @@ export class Session implements SessionApi {
   }
 
   async check(config: RunConfig, teacher?: string): Promise<readonly Complaint[]> {
-    return runComplaints(config, teacher);
+    return newRunComplaints(this.#policies, config, teacher);
   }
 
   start(config: RunConfig, name?: string, teacher?: string): Promise<string> {
     return this.#commands.take(async () => {
       // The button was pressed twice.
       const { active, record } = this.#runs.open ?? {};
-      if (active && record?.teacher?.checkpoint === teacher && JSON.stringify(record?.config) === JSON.stringify(config)) return record!.id;
+      const same = active && record?.teacher?.checkpoint === teacher;
+      if (same && JSON.stringify(record?.config) === JSON.stringify((await beginningOf(this.#policies, config)).config)) return record!.id;
       this.#runs.refuseActive();
       return this.#begin(await this.#create(config, name, teacher), 'run');
     });
@@ -163,7 +160,8 @@ export class Session implements SessionApi {
       const records = new Map<RaceArm, RunRecord>();
       for (const recipe of raceRecipes) {
         const { mix } = recipes[recipe];
-        records.set(recipe, await createRun({ storage, bench: this.#bench }, { ...config, recipe, mix }, null));
+        const arm = await beginningOf(this.#policies, { ...config, recipe, mix });
+        records.set(recipe, await createRun({ storage, bench: this.#bench }, arm, null));
       }
       const [rlvr, permix] = [records.get('rlvr')!, records.get('permix')!];
       await storage.updateRun(rlvr.id, { race: permix.id });
@@ -226,21 +224,15 @@ export class Session implements SessionApi {
   async runs(): Promise<readonly RunRecord[]> {
     const { storage } = await this.#opened();
     const runs: RunRecord[] = [];
-    for (const run of await storage.runs()) runs.push(await this.#seen(run));
+    for (const run of await storage.runs()) runs.push(await this.#runs.seen(run, this.#locks));
     return runs;
-  }
-
-  /** A run whose tab went away while it was training is a paused one. */
-  async #seen(run: RunRecord): Promise<RunRecord> {
-    const alive = run.status !== 'running' || this.#runs.find(run.id)?.active || (await this.#locks.heldElsewhere(run.id));
-    return alive ? run : { ...run, status: 'paused' };
   }
 
   async history(runId: string, after?: number): Promise<RunHistory> {
     const { storage } = await this.#opened();
     const [run, steps, checkpoints] = [await storage.run(runId), await storage.metrics(runId, after), await storage.checkpoints(runId)];
     return {
-      run: await this.#seen(run),
+      run: await this.#runs.seen(run, this.#locks),
       steps: steps.map(({ step, metrics, personas }) => ({ step, metrics, personas })),
       checkpoints,
       heldOut: await storage.heldOut(runId),
@@ -262,7 +254,7 @@ export class Session implements SessionApi {
       await whomToAsk(storage, request, this.#runs.open?.id === request.runId),
       await this.#bench.tokenizer(policy),
     ];
-    const subject = await this.#probes.subject(asked.checkpoint);
+    const subject = await this.#probes.subject(asked.checkpoint, policy);
     const ask = (engine: PolicyEngine) => likelyTokens(engine, tokenizer, request, sampling.temperature);
     return { policy: asked.policy, ...(await this.#turns.take(() => this.#probes.lend(subject, ask))) };
   }
@@ -274,14 +266,26 @@ export class Session implements SessionApi {
   }
 
   async saveRun(runId: string): Promise<ArrayBuffer> {
+    return packRun(await this.#snapshot(runId));
+  }
+
+  async savePolicy(runId: string, form: PolicyForm, options: FormOptions): Promise<File> {
+    const saved = await this.#snapshot(runId);
+    const policy = await this.#bench.policy(saved.run.config.policy);
+    // Loaded when it is asked for.
+    const { savedPolicy } = await import('./saved-policy.ts');
+    return savedPolicy(policy, saved, form, options);
+  }
+
+  async #snapshot(runId: string): Promise<SavedRun> {
     const run = this.#runs.find(runId) ?? new Training(await (await this.#opened()).storage.run(runId), await this.#tools());
-    return packRun(await run.snapshot());
+    return run.snapshot();
   }
 
   openRun(file: File): Promise<OpenedRun> {
     return this.#commands.take(async () => {
       const { storage } = await this.#opened();
-      const opened = await importRun({ storage, bench: this.#bench }, file);
+      const opened = await importRun({ storage, bench: this.#bench, policies: this.#policies }, file);
       if (!opened.known) await this.#listCheckpoints(opened.id);
       return opened;
     });
@@ -305,12 +309,43 @@ export class Session implements SessionApi {
     return this.#commands.take(async () => {
       this.#runs.refuseActive();
       const { storage } = await this.#opened();
-      for (const { id, name } of await storage.runs()) {
-        if (this.#runs.find(id) || !(await this.#locks.heldElsewhere(id))) continue;
-        throw new LabError('usage', `“${name}” is being trained in another tab.`, 'Stop it there first.');
-      }
+      await this.#runs.refuseElsewhere(await storage.runs(), this.#locks);
       this.#close();
+      await this.#policies.clear();
       await storage.clear();
+    });
+  }
+
+  policies() {
+    return this.#policies.list();
+  }
+
+  baseQuestion(...given: Parameters<SessionApi['baseQuestion']>) {
+    return this.#policies.baseQuestion(...given);
+  }
+
+  addPolicy(...given: Parameters<SessionApi['addPolicy']>) {
+    return this.#policies.add(...given);
+  }
+
+  fetchPolicy(...wanted: Parameters<SessionApi['fetchPolicy']>) {
+    return this.#policies.fetch(...wanted);
+  }
+
+  async pausePolicy(): Promise<void> {
+    this.#policies.pause();
+  }
+
+  discardPolicy(folder: string): Promise<void> {
+    return this.#policies.discard(folder);
+  }
+
+  removePolicy(id: string): Promise<void> {
+    return this.#commands.take(async () => {
+      const using = (await (await this.#opened()).storage.runs()).filter(({ config }) => config.policy === id);
+      if (using.some((run) => this.#runs.find(run.id))) this.#runs.refuseActive();
+      await this.#runs.refuseElsewhere(using, this.#locks);
+      for (const gone of await this.#policies.remove(id)) this.#bench.forget(gone);
     });
   }
 
@@ -319,10 +354,7 @@ export class Session implements SessionApi {
       const { storage } = await this.#opened();
       // It may have become readable: what is to go is what cannot be read.
       if ((await storage.unreadable()).some((one) => one.kind === kind && one.key === key)) {
-        if (kind === 'run') await storage.deleteRun(key);
-        else if (kind === 'checkpoint') await storage.deleteCheckpoint(key);
-        else if (kind === 'evaluation') await storage.deleteEvaluation(key);
-        else await storage.deleteJudgement(key);
+        await deleteRecord(storage, kind, key);
       }
       return storage.unreadable();
     });
@@ -352,16 +384,24 @@ export class Session implements SessionApi {
     throw new LabError('usage', `“${this.#runs.open.record.name}” is learning from this checkpoint.`, 'Stop it first.');
   }
 
-  async renderPrompt(personaText: string | null, question: string): Promise<string> {
-    return renderPrompt(await this.#bench.tokenizer(bundledPolicy.id), personaText, question).text;
+  async renderPrompt(policy: string, personaText: string | null, question: string): Promise<string> {
+    return renderPrompt(await this.#bench.tokenizer(policy), personaText, question).text;
   }
 
-  probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void> {
-    return this.#probes.run(request, onChunk);
+  probe(...asked: Parameters<SessionApi['probe']>): Promise<void> {
+    return this.#probes.run(...asked);
   }
 
   async cancelProbe(): Promise<void> {
     this.#probes.cancel();
+  }
+
+  chat(...asked: Parameters<SessionApi['chat']>): ReturnType<SessionApi['chat']> {
+    return this.#chats.run(...asked);
+  }
+
+  async cancelChat(): Promise<void> {
+    this.#chats.cancel();
   }
 
   async examine<K extends ExaminationKind>(
@@ -430,18 +470,10 @@ export class Session implements SessionApi {
       bench: this.#bench,
       turns: this.#turns,
       retryWaits: this.#setup.retryWaits,
-      base: bundledPolicy,
+      nameOf: (id) => this.#policies.nameOf(id),
       training: () => this.#runs.active.length > 0,
-      saveCurrent: () => this.#saveCurrent(storage),
+      saveCurrent: () => this.#runs.saveCurrent(storage),
     };
-  }
-
-  /** A run at rest is at its newest checkpoint. */
-  async #saveCurrent(storage: LabStorage): Promise<CheckpointInfo> {
-    if (!this.#runs.open)
-      throw new LabError('usage', 'No run is open, so there are no current weights.', 'Choose a checkpoint, or resume a run.');
-    const [newest] = this.#runs.open.active ? [] : await storage.checkpoints(this.#runs.open.id);
-    return newest ?? this.#runs.open.save('Evaluated');
   }
 
   async #begin(run: Training, command: 'run' | 'step', accept: readonly string[] = []): Promise<string> {
@@ -451,7 +483,8 @@ export class Session implements SessionApi {
 
   async #create(config: RunConfig, name?: string, teacher?: string): Promise<Training> {
     const { storage } = await this.#opened();
-    const record = await createRun({ storage, bench: this.#bench }, config, name ? checkedName(name) : null, teacher);
+    const begins = await beginningOf(this.#policies, config);
+    const record = await createRun({ storage, bench: this.#bench }, begins, name ? checkedName(name) : null, teacher);
     await this.#listCheckpoints(record.id);
     return new Training(record, await this.#tools());
   }
@@ -479,8 +512,4 @@ export class Session implements SessionApi {
     const { storage } = await this.#opened();
     this.#events.push({ type: 'checkpoints', runId, checkpoints: await storage.checkpoints(runId) });
   }
-}
-
-function unreadableSentence({ kind, name, why }: Unreadable): string {
-  return `The stored ${kind} ${name} cannot be read and is left out: ${why}. It stays as it is until you delete it under “What has been kept?”.`;
 }

@@ -1,6 +1,6 @@
 /** The teacher of a distillation: a stored checkpoint of another run. What is learnt from it is `rl/lessons.ts`; the engine it answers on is the bench's. */
 import { LabError, labErrorCode, type Complaint } from '../errors.ts';
-import type { Weights } from '../policy/weights.ts';
+import { askedOf, type AskedState } from './bench.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { RunRecord, Teacher } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
@@ -39,10 +39,10 @@ export async function needTeacher(storage: LabStorage, run: RunRecord): Promise<
 }
 
 /** @throws LabError as above, and where the checkpoint is damaged */
-export async function teacherWeights(storage: LabStorage, run: RunRecord, teacher: Teacher): Promise<Weights> {
+export async function teacherState(storage: LabStorage, run: RunRecord, teacher: Teacher): Promise<AskedState> {
   await needTeacher(storage, run);
   try {
-    return (await storage.checkpoint(teacher.checkpoint)).state.weights;
+    return askedOf((await storage.checkpoint(teacher.checkpoint)).state);
   } catch (cause) {
     if (labErrorCode(cause) !== 'format') throw cause;
     throw missing('format', run, teacher, 'is damaged', cause);

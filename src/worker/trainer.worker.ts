@@ -8,8 +8,11 @@ import { LabError } from '../errors.ts';
 import { loadPolicy, type Policy } from '../policy/policy.ts';
 import { fetchSource } from '../policy/source.ts';
 import { storedChecks } from '../storage/checks.ts';
+import { findOpfs, openOpfs } from '../storage/opfs.ts';
 import { openStorage } from '../storage/open.ts';
+import { PayloadFiles } from '../storage/payload-files.ts';
 import type { TrainerHost } from './host.ts';
+import { runLocks } from './locks.ts';
 import { Session } from './session.ts';
 
 /** Set by the page before anything else: a worker does not know the address of the page it belongs to. */
@@ -34,9 +37,19 @@ function besidePage(id: string): Promise<Policy> {
 
 const absolute = (url: string) => new URL(url, self.location.href).href;
 
+const locks = runLocks();
+/** Checkpoints that are too large for the database. */
+const large = new PayloadFiles({
+  open: () => openOpfs('checkpoints'),
+  find: () => findOpfs('checkpoints'),
+  hold: (folder) => locks.hold(`folder/${folder}`),
+});
+
 const session = new Session({
   loadPolicy: besidePage,
-  openStorage: () => openStorage(),
+  locks,
+  openStorage: () => openStorage('permix-lab', large),
+  openFolders: () => openOpfs(),
   // A build's own script has a name of its own.
   checks: { program: `permix-lab ${version} ${self.location.pathname.split('/').at(-1)}`, memory: storedChecks },
   wasmPath: {

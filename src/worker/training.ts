@@ -11,23 +11,25 @@ import { labErrorCode, LabError, errorSentence } from '../errors.ts';
 import type { SavedRun } from '../exchange/run-file.ts';
 import { evaluationDue } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
-import { personas, voices } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
+import { templateSettings } from '../rl/asking.ts';
 import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import { changeOf } from '../run/identity.ts';
-import { HeldOutCost } from '../run/cost.ts';
+import { HeldOutCost, type HeldOutExcess } from '../run/cost.ts';
 import { runSteps } from '../run/loop.ts';
 import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
 import type { LabStorage, RunChange } from '../storage/storage.ts';
 import type { NoticeLevel, SessionPhase } from './api.ts';
+import { Autosave } from './autosave.ts';
 import type { Bench } from './bench.ts';
 import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
 import { continuedRun } from './origin.ts';
 import { deviceNames, lossError, Recovery } from './recovery.ts';
 import { keptRollouts, metricsOf } from './step-records.ts';
-import { needTeacher, teacherWeights } from './teacher.ts';
+import { needTeacher, teacherState } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
 
 export interface TrainingTools {
@@ -39,9 +41,6 @@ export interface TrainingTools {
   /** Before each try to have a new device, milliseconds; absent: as `recovery.ts` has them. */
   readonly retryWaits?: readonly number[];
 }
-
-/** Slow steps must not cost more than this when the tab is closed, however rarely the config asks for a checkpoint. */
-const autosaveMs = 60_000;
 
 type Command = 'run' | 'step' | 'pause' | 'stop';
 
@@ -57,8 +56,7 @@ export class Training {
   #reward: number | null = null;
   /** The step of the newest checkpoint. */
   #saved: number;
-  #savedAt = performance.now();
-  #saveSoon = false;
+  readonly #autosave = new Autosave();
   /** A step that was computed and could not be stored; stored before the next one. */
   #unsaved: StepReport | null = null;
   /** Of this session. */
@@ -175,7 +173,7 @@ export class Training {
 
   /** Asks for a checkpoint at the end of the current step: the tab was hidden and may be discarded. */
   saveSoon(): void {
-    this.#saveSoon = true;
+    this.#autosave.soon();
   }
 
   /** Takes over a change of the record that this training did not make itself. */
@@ -294,8 +292,7 @@ export class Training {
       ...(await this.#teacher()),
       tokenizer: await this.#tokenizer(),
       eosIds: (await bench.policy(config.policy)).config.eosIds,
-      personas,
-      voices,
+      ...libraryOf(config.library),
       config,
       state: this.#trainer!,
       evaluated: this.#evaluated,
@@ -321,7 +318,7 @@ export class Training {
     events.pushStep(this.id, report);
     await this.#store(report);
     this.#cost.trained(report.metrics['step_time'] ?? 0);
-    const dear = this.#cost.notice();
+    const dear = this.#cost.excess();
     if (dear !== null) this.#notice('info', dear);
     this.#tell(this.#phase);
     return 'step';
@@ -329,29 +326,26 @@ export class Training {
 
   /** With what the run tells its chat template. */
   async #tokenizer(): Promise<Tokenizer> {
-    const { policy, templateArguments } = this.#record.config;
-    return (await this.#tools.bench.tokenizer(policy)).withArguments(templateArguments);
+    const { config } = this.#record;
+    return (await this.#tools.bench.tokenizer(config.policy)).withTemplate(templateSettings(config));
   }
 
   /** Sequence distillation only. */
   async #teacher(): Promise<{ readonly teacher?: PolicyEngine }> {
     const { storage, bench } = this.#tools;
     const { teacher, config } = this.#record;
-    return teacher ? { teacher: await bench.teacherOf(this, config.policy, () => teacherWeights(storage, this.#record, teacher)) } : {};
+    return teacher ? { teacher: await bench.teacherOf(this, config.policy, () => teacherState(storage, this.#record, teacher)) } : {};
   }
 
   /** Metrics and rollouts of a step, and a checkpoint where one is due. */
   async #store(report: StepReport): Promise<void> {
     const { step, rollouts } = report;
     await this.#tools.storage.saveStep(metricsOf(this.id, report), { runId: this.id, step, rollouts });
-    if (this.#due(step)) await this.#checkpoint(`Step ${step}`, false, 'running');
+    if (this.#autosave.due(this.#record.config, step)) {
+      const told = await this.#autosave.attempt(() => this.#checkpoint(`Step ${step}`, false, 'running'), this.#saved);
+      if (told !== null) this.#notice('warning', told);
+    }
     this.#unsaved = null;
-  }
-
-  #due(step: number): boolean {
-    const { checkpointEvery, steps } = this.#record.config;
-    if (checkpointEvery === 0 || step >= steps) return false;
-    return step % checkpointEvery === 0 || this.#saveSoon || performance.now() - this.#savedAt > autosaveMs;
   }
 
   async #checkpoint(name: string, kept: boolean, status: RunStatus): Promise<CheckpointInfo> {
@@ -363,8 +357,7 @@ export class Training {
       status,
     );
     this.#saved = info.step;
-    this.#savedAt = performance.now();
-    this.#saveSoon = false;
+    this.#autosave.done();
     this.#record = await storage.run(this.id);
     events.push({ type: 'checkpoints', runId: this.id, checkpoints: await storage.checkpoints(this.id) });
     return info;
@@ -386,7 +379,7 @@ export class Training {
     this.#trainer = checkpoint.trainer;
     this.#saved = checkpoint.step;
     this.#evaluated = (await this.#tools.storage.heldOut(this.id)).flatMap(({ step }) => (step <= checkpoint.step ? [step] : []));
-    this.#savedAt = performance.now();
+    this.#autosave.done();
     this.#reward = checkpoint.reward;
     this.#unsaved = null;
   }
@@ -487,7 +480,7 @@ export class Training {
     this.#tools.events.push({ type: 'session', runId: this.id, phase, step: this.#step, steps, message });
   }
 
-  #notice(level: NoticeLevel, text: string): void {
+  #notice(level: NoticeLevel, text: string | HeldOutExcess): void {
     this.#tools.events.push({ type: 'notice', runId: this.id, level, text });
   }
 }

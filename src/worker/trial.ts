@@ -4,7 +4,8 @@
  */
 import { labErrorCode } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
-import { personas, voices } from '../persona/world.ts';
+import { libraryOf } from '../persona/libraries.ts';
+import { templateSettings } from '../rl/asking.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { runSteps } from '../run/loop.ts';
@@ -30,11 +31,11 @@ export async function trial(
       await made.setReference();
       return made;
     });
-    const tokenizer = (await own.tokenizer(config.policy)).withArguments(config.templateArguments);
+    const tokenizer = (await own.tokenizer(config.policy)).withTemplate(templateSettings(config));
     const { eosIds } = (await own.policy(config.policy)).config;
     const state = initialTrainerState;
     // Asked for once, at the beginning.
-    const events = runSteps({ engine, tokenizer, eosIds, personas, voices, config, state, evaluated: [steps], signal });
+    const events = runSteps({ engine, tokenizer, eosIds, ...libraryOf(config.library), config, state, evaluated: [steps], signal });
     for (;;) {
       const { value, done } = await turns.take(() => events.next());
       if (done) return seconds;

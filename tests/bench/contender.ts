@@ -3,7 +3,7 @@
  * of them the same things and does not know how they compute.
  */
 import type { EngineName, GenerateRequest, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { FusedEngine } from '../../src/engine/fused/engine.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import type { Weights } from '../../src/policy/weights.ts';
@@ -65,7 +65,7 @@ export class EngineContender implements Contender {
   }
 
   async weights(): Promise<Weights> {
-    return (await this.engine.exportState()).weights;
+    return (await this.engine.exportState()).weights!;
   }
 
   dispose(): void {

@@ -9,7 +9,8 @@ import { describeAdapter } from '../../src/engine/gpu/adapter.ts';
 import { install } from './gpu-meter.ts';
 import type { KernelTime } from './gpu-profile.ts';
 import { startJax } from './jax-contender.ts';
-import { makeReport, table, type EngineLabel, type RowSpec } from './report.ts';
+import { measurePolicy, measurePolicyAlone, planPolicies } from './policies.ts';
+import { makeReport, realRuns, table, type EngineLabel, type Report, type Row, type RowName, type RowSpec } from './report.ts';
 import { Suite } from './suite.ts';
 import { benchConfig } from './workload.ts';
 
@@ -19,6 +20,7 @@ const help = `Usage: npm run bench -- [OPTIONS]
   --quick      small shapes only: d 128, B·T ≤ 256
   --all        also what says nothing on a software adapter
   --profile    GPU time by kernel of one training step
+  --policy P   only a policy of a real one's shape: ${realRuns.map(({ policy }) => policy).join(', ')}
 `;
 
 /**
@@ -34,7 +36,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     const flag = { type: 'boolean', default: false } as const;
     options = parseArgs({
       args: [...argv],
-      options: { json: { type: 'string' }, quick: flag, all: flag, profile: flag, help: flag },
+      options: { json: { type: 'string' }, policy: { type: 'string' }, quick: flag, all: flag, profile: flag, help: flag },
     }).values;
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
@@ -53,6 +55,11 @@ export async function bench(argv: readonly string[]): Promise<number> {
   const { adapter, software } = describeAdapter(gpu);
   const date = new Date().toISOString();
   console.log(`Adapter  ${adapter}${software ? ' (software: only ratios within this run are results, its times are not)' : ''}`);
+  const save = (report: Report) => {
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  };
+  if (options.policy !== undefined)
+    return onePolicy(options.policy, software, (rows) => save(makeReport({ adapter, software, date }, benchConfig(128), rows)));
   const large = options.quick ? false : !software || options.all;
 
   install();
@@ -67,6 +74,8 @@ export async function bench(argv: readonly string[]): Promise<number> {
   }
   if (large) await suite.selfCheck(adapter);
   await suite.heldOutShare();
+  await suite.hostSteps();
+  await suite.hostProducts();
   const small = benchConfig(128);
   const ours = ['portable', 'fused'] as const;
   await suite.open(small, ours);
@@ -102,9 +111,13 @@ export async function bench(argv: readonly string[]): Promise<number> {
   }
 
   suite.plannedMemory();
+  planPolicies(suite.rows);
+  for (const { policy, hardware } of realRuns) if (large || !hardware) await measurePolicyAlone(suite, policy);
   // What was measured is told even where there is no browser.
   await suite.pageShare();
   const rows = suite.rows.list((spec: RowSpec, engine: EngineLabel) => {
+    const left = suite.left.get(spec.name as RowName);
+    if (left !== undefined) return left;
     const out = suite.out.get(engine);
     if (out !== undefined) return out;
     if (options.quick) return 'Left out by --quick.';
@@ -114,8 +127,24 @@ export async function bench(argv: readonly string[]): Promise<number> {
   console.log(`\n${table(report)}`);
   for (const [engine, times] of profile ?? []) console.log(`\n${profileTable(engine, times, software)}`);
   if (options.profile && !profile?.size) console.log('\nNo profile: the adapter has no timestamps.');
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  save(report);
   for (const failure of suite.failures) console.error(`\nFailed: ${failure}`);
+  return suite.failures.length > 0 ? 1 : 0;
+}
+
+/** In a process that has nothing else in memory. */
+async function onePolicy(name: string, software: boolean, save: (rows: readonly Row[]) => void): Promise<number> {
+  const run = realRuns.find(({ policy }) => policy === name);
+  if (!run) {
+    console.error(`There is no policy ${name} to measure.\n\n${help}`);
+    return 2;
+  }
+  const suite = new Suite({ repeats: 1, patience: 0, hurry: Infinity, compiled: Infinity }, console.log);
+  await measurePolicy(suite, run.policy, software && run.hardware === true);
+  for (const why of new Set(suite.left.values())) console.log(`${name}: ${why}`);
+  for (const failure of suite.failures) console.error(`Failed: ${failure}`);
+  const rows = suite.rows.list((spec) => suite.left.get(spec.name as RowName) ?? '');
+  save(rows.filter(({ median, reason }) => median !== null || reason !== ''));
   return suite.failures.length > 0 ? 1 : 0;
 }
 

@@ -3,9 +3,10 @@ import { numpy as np } from '@jax-js/jax';
 import * as tf from '@tensorflow/tfjs';
 import { matmul } from '../../src/engine/fused/kernels/matmul.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
-import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
+import type { GpuContext } from '../../src/engine/gpu/device.ts';
 import { Plan } from '../../src/engine/gpu/plan.ts';
 import { wholeBuffer } from '../../src/engine/gpu/work.ts';
+import { acquireTfjsGpu } from '../../src/engine/portable/gpu/acquire.ts';
 
 /** Products per measurement, so that the way to the GPU and back does not count. */
 const chain = 8;
@@ -25,7 +26,7 @@ export async function matmulRates(size: number, withJax: boolean): Promise<Recor
     }
     return (chain * 2 * size ** 3) / (best / 1000);
   };
-  const gpu = await acquireGpu();
+  const gpu = await acquireTfjsGpu();
   try {
     const rates = { portable: await rate(tfjsChain(size)), fused: await rate(await fusedChain(gpu, size)) };
     gpu.check();

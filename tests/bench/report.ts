@@ -4,17 +4,22 @@
  */
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import type { Weights } from '../../src/policy/weights.ts';
+import { realPolicies, type RealPolicy } from '../helpers/real-policies.ts';
 
-export const engines = ['fused', 'portable', 'jax-js'] as const;
+export const engines = ['fused', 'portable', 'wasm', 'jax-js'] as const;
 export type EngineLabel = (typeof engines)[number];
+/** Those that have a GPU, of which a row is where it says nothing else. */
+export const gpuEngines = ['fused', 'portable', 'jax-js'] as const satisfies readonly EngineLabel[];
 /** Speed of the first over speed of the second. */
 const pairs = [
   ['fused', 'portable'],
   ['fused', 'jax-js'],
   ['jax-js', 'portable'],
+  ['wasm', 'portable'],
 ] as const;
 
-export type Unit = 'dispatches' | 'ms' | 'JavaScript ms' | 'tokens/s' | 'µs/token' | '%' | 'MiB' | '×';
+export type Unit =
+  'dispatches' | 'ms' | 'JavaScript ms' | 'tokens/s' | 'µs/token' | '%' | 'MiB' | 'MB' | 'GB' | 'ms estimated' | '×' | 'GFLOP/s';
 /** Units in which a software adapter has only ratios to say. */
 const timed: Readonly<Partial<Record<Unit, 'less' | 'more'>>> = { ms: 'less', 'tokens/s': 'more', 'µs/token': 'less' };
 
@@ -25,11 +30,16 @@ export interface RowSpec {
   readonly target: string;
   /** Says nothing on a software adapter, or takes too long there. */
   readonly hardware?: true;
-  /** All, unless it is about ours alone. */
+  /** `gpuEngines`, unless it is about some alone. */
   readonly engines?: readonly EngineLabel[];
 }
 
 const speed = '≥ 5× portable, ≥ 2× jax-js';
+/** Policies of real shapes that are run. A software adapter takes ten minutes for the second, and lavapipe binds too little for it. */
+export const realRuns: readonly { readonly policy: RealPolicy; readonly hardware?: true }[] = [
+  { policy: 'SmolLM2-135M' },
+  { policy: 'Qwen2.5-0.5B', hardware: true },
+];
 export const growthSizes = [1024, 2048, 4096, 8192, 16384] as const;
 
 export const rowSpecs = [
@@ -56,6 +66,20 @@ export const rowSpecs = [
     unit: '%',
     target: '≤ 10 %',
     engines: ['portable'],
+  },
+  {
+    name: 'host.step',
+    what: 'training step of the bundled policy on WebAssembly: 128 rollouts, reference, update',
+    unit: 'ms',
+    target: 'wasm: ≥ 4× portable',
+    engines: ['portable', 'wasm'],
+  },
+  {
+    name: 'host.products',
+    what: 'products on WebAssembly, 1024 × 96 → 448, packing counted: forward, and the two of the way back',
+    unit: 'GFLOP/s',
+    target: '≥ 28',
+    engines: ['wasm'],
   },
   {
     name: 'page.mainThread',
@@ -103,6 +127,32 @@ export const rowSpecs = [
     hardware: true,
     engines: ['fused'],
   },
+  ...Object.entries(realPolicies).map(([policy, { most }]) => ({
+    name: `planned.${policy as RealPolicy}` as const,
+    what: `planned GPU memory of ${policy}, bf16, LoRA of rank 16`,
+    unit: 'GB' as const,
+    target: `≤ ${most / 1e9} GB`,
+    engines: ['fused'] as const,
+  })),
+  ...realRuns.flatMap(({ policy, hardware }) => {
+    const of = { engines: ['fused'] as const, ...(hardware ? { hardware } : {}) };
+    return [
+      {
+        ...of,
+        name: `hostMemory.${policy}` as const,
+        what: `memory on the host, ${policy} loaded, trained with LoRA, a checkpoint made`,
+        unit: 'MB' as const,
+        target: '≤ 256 MB above before',
+      },
+      {
+        ...of,
+        name: `submit.${policy}` as const,
+        what: `longest submit of several dispatches, ${policy}, rollouts and LoRA step, by the engine’s estimate`,
+        unit: 'ms estimated' as const,
+        target: '≤ 100 ms',
+      },
+    ];
+  }),
   ...growthSizes.map((size) => ({
     name: `costPerToken.${size}`,
     what: `cost per token of a training step, d 512, B·T ${size}`,
@@ -175,7 +225,7 @@ export class Rows {
   /** @param reason of a row that has none yet, a sentence */
   list(reason: (spec: RowSpec, engine: EngineLabel) => string): Row[] {
     return rowSpecs.flatMap((spec: RowSpec) =>
-      (spec.engines ?? engines).map((engine): Row => {
+      (spec.engines ?? gpuEngines).map((engine): Row => {
         const name = spec.name as RowName;
         const samples = this.samples.get(`${name} ${engine}`);
         if (!samples) return { name, engine, median: null, unit: spec.unit, repeats: 0, reason: reason(spec, engine) };
@@ -187,15 +237,18 @@ export class Rows {
 
 export function ratiosOf(rows: readonly Row[]): Ratios {
   const ratios: Partial<Record<RowName, Record<string, number | null>>> = {};
-  for (const { name, unit } of rowSpecs) {
+  for (const { name, unit, engines: own } of rowSpecs as readonly RowSpec[]) {
     const better = timed[unit];
     if (!better) continue;
     const of = (engine: EngineLabel) => rows.find((row) => row.name === name && row.engine === engine)?.median ?? null;
-    ratios[name] = Object.fromEntries(
-      pairs.map(([a, b]) => {
-        const [x, y] = [of(a), of(b)];
-        return [`${a}/${b}`, x === null || y === null ? null : better === 'less' ? y / x : x / y];
-      }),
+    const there: readonly EngineLabel[] = own ?? gpuEngines;
+    ratios[name as RowName] = Object.fromEntries(
+      pairs
+        .filter(([a, b]) => there.includes(a) && there.includes(b))
+        .map(([a, b]) => {
+          const [x, y] = [of(a), of(b)];
+          return [`${a}/${b}`, x === null || y === null ? null : better === 'less' ? y / x : x / y];
+        }),
     );
   }
   return ratios;

@@ -2,14 +2,15 @@
  * The measurements: who computes the same, and then how fast and with what. Contenders take turns within one run, so that
  * what else the machine does meets all of them. A contender that fails or computes something else is out, with the reason.
  */
-import { createEngine } from '../../src/engine/create.ts';
-import type { TrainBatch } from '../../src/engine/engine.ts';
+import { createEngine } from '../helpers/engine.ts';
+import type { PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { folderSource } from '../../src/cli/folder.ts';
 import { personas, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { initialTrainerState } from '../../src/rl/trainer.ts';
+import { train } from '../../src/rl/trainer.ts';
 import { HeldOutCost } from '../../src/run/cost.ts';
 import { runSteps } from '../../src/run/loop.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
@@ -21,10 +22,20 @@ import { initialWeights, type Weights } from '../../src/policy/weights.ts';
 import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
 import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
 import { profiled, type KernelTime } from './gpu-profile.ts';
+import { engineTime, productRates } from './host-rate.ts';
 import { JaxContender } from './jax-contender.ts';
 import { matmulRates } from './matmul-rate.ts';
 import { mainThreadShares } from './page-share.ts';
-import { engines, growthAboveSaturation, growthSizes, median, relativeDistance, Rows, type EngineLabel, type RowName } from './report.ts';
+import {
+  gpuEngines,
+  growthAboveSaturation,
+  growthSizes,
+  median,
+  relativeDistance,
+  Rows,
+  type EngineLabel,
+  type RowName,
+} from './report.ts';
 import { activationBytes, benchConfig, learnedBytes, objective, optim, request, trainBatch, trainStepFlops } from './workload.ts';
 
 /** Largest relative difference from the portable engine that is rounding: of losses, of parameters, of log-probs in nats. */
@@ -54,6 +65,8 @@ export class Suite {
   readonly rows = new Rows();
   /** Why an engine is not measured. */
   readonly out = new Map<EngineLabel, string>();
+  /** Why a row is not measured. */
+  readonly left = new Map<RowName, string>();
   /** Failures of what should have worked. */
   readonly failures: string[] = [];
   private contenders = new Map<EngineLabel, Contender>();
@@ -63,7 +76,7 @@ export class Suite {
   /** @param say one line of progress or finding */
   constructor(
     private readonly effort: Effort,
-    private readonly say: (line: string) => void,
+    readonly say: (line: string) => void,
   ) {}
 
   /** The check that comes before an engine is used; before anything else has compiled its shaders. */
@@ -93,6 +106,38 @@ export class Suite {
     this.rows.add('heldOut.share', 'portable', [100 * (cost.share ?? 0)]);
   }
 
+  /** Steps of a run of the bundled policy without a GPU: what the engine takes of each, several of them, in turn with the other. */
+  async hostSteps(): Promise<void> {
+    const policy = await loadPolicy(await folderSource('public/models/permix-tiny'));
+    const runs = new Map<'portable' | 'wasm', () => Promise<number>>();
+    const made: PolicyEngine[] = [];
+    for (const name of ['portable', 'wasm'] as const) {
+      const engine = await createEngine({ config: policy.config, weights: policy.weights, engine: name, backend: 'wasm' });
+      made.push(engine);
+      await engine.setReference();
+      const given = { tokenizer: policy.tokenizer!, eosIds: policy.config.eosIds, personas, config: recipes.permix };
+      const meter = engineTime(engine);
+      const steps = train({ ...given, engine, state: initialTrainerState });
+      runs.set(name, async () => {
+        const before = meter();
+        await steps.next();
+        return meter() - before;
+      });
+    }
+    for (let round = 0; round < 6; round++) {
+      for (const [name, step] of runs) {
+        const milliseconds = await step();
+        if (round > 0) this.rows.add('host.step', name, [milliseconds]);
+      }
+    }
+    for (const engine of made) engine.dispose();
+  }
+
+  /** The rate of products as a training step has them. */
+  async hostProducts(): Promise<void> {
+    this.rows.add('host.products', 'wasm', await productRates());
+  }
+
   /** What the built page takes of its main thread while it trains: three stretches of one run. */
   async pageShare(): Promise<void> {
     try {
@@ -103,7 +148,7 @@ export class Suite {
   }
 
   /** Makes contenders with the same weights. */
-  async open(config: PolicyConfig, names: readonly EngineLabel[] = engines): Promise<void> {
+  async open(config: PolicyConfig, names: readonly Exclude<EngineLabel, 'wasm'>[] = gpuEngines): Promise<void> {
     const weights = initialWeights(config, 1);
     for (const name of names) {
       await this.attempt(name, async () => {
@@ -194,7 +239,7 @@ export class Suite {
     rows: number,
     promptWidth: number,
     length: number,
-    names: readonly EngineLabel[] = engines,
+    names: readonly EngineLabel[] = gpuEngines,
   ) {
     const ask = request(config, rows, promptWidth, length);
     const short = request(config, rows, promptWidth, length / 4);
@@ -263,17 +308,20 @@ export class Suite {
     for (const [engine, ms] of medians) this.rows.add('trainStep.d512.matmulShare', engine, [(100 * flops) / (ms / 1000) / best]);
   }
 
-  /** Buffers that live during two steps of the fused engine, beyond weights, gradients, moments and activations. */
   /** What the fused engine says it will take, which needs no step. */
   plannedMemory(): void {
     const config = benchConfig(512, 32768);
     const [rows, width] = [32, 256];
     const machine = { config, software: false, tuning: tuningFor({ adapter: '', software: false }) };
     const shape = { rows, width, completionWidth: width / 2, microBatchRows: 0, withReference: false };
-    const { total } = planMemory(machine, { layout: policyLayout(config, Infinity), adapters: null }, shape, Infinity);
-    this.rows.add('trainStep.memory.planned', 'fused', [(total - learnedBytes(config) - activationBytes(config, rows * width)) / 2 ** 20]);
+    const limits = { bindable: Infinity, budget: Infinity };
+    const { total, generation } = planMemory(machine, { layout: policyLayout(config, Infinity), adapters: null }, shape, limits);
+    this.rows.add('trainStep.memory.planned', 'fused', [
+      (total - generation - learnedBytes(config) - activationBytes(config, rows * width)) / 2 ** 20,
+    ]);
   }
 
+  /** Buffers that live during two steps of the fused engine, beyond weights, gradients, moments and activations. */
   async memory(): Promise<void> {
     const config = benchConfig(512, 32768);
     const [rows, width] = [32, 256];
@@ -337,7 +385,7 @@ export class Suite {
   private async inTurn<T>(
     work: (contender: Contender) => Promise<T>,
     compiles: boolean,
-    asked: readonly EngineLabel[] = engines,
+    asked: readonly EngineLabel[] = gpuEngines,
   ): Promise<Map<EngineLabel, Sample<T>[]>> {
     const samples = new Map<EngineLabel, Sample<T>[]>();
     const names = asked.filter((name) => this.contenders.has(name));

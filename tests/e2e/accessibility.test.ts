@@ -32,7 +32,7 @@ describe.each([
       await makeSmall(page, 2);
       await page.getByRole('button', { name: 'Train', exact: true }).click();
       await untilState(page, 'Finished');
-      await page.getByRole('button', { name: 'Ask' }).click();
+      await page.getByRole('button', { name: 'Ask', exact: true }).click();
       await page.getByText('All replies are there.').waitFor({ timeout: 60_000, state: 'attached' });
       await page.getByRole('button', { name: 'Checkpoints' }).click();
       // Where both do not fit side by side, the next run is one line once there are results.

@@ -38,9 +38,9 @@ async function drop(page: Page, files: readonly Handed[]): Promise<void> {
     files.map(({ name, bytes }) => ({ name, base64: Buffer.from(bytes as string).toString('base64') })),
   );
   await page.dispatchEvent('body', 'dragenter', { dataTransfer: carried });
-  await page.getByText('Drop run files here').waitFor();
+  await page.getByText('Drop run files or a policy here').waitFor();
   await page.dispatchEvent('body', 'drop', { dataTransfer: carried });
-  expect(await page.getByText('Drop run files here').count()).toBe(0);
+  expect(await page.getByText('Drop run files or a policy here').count()).toBe(0);
 }
 
 /** The run as another student has it: another seed, so many of twelve questions right. */
@@ -95,12 +95,12 @@ it('files of a class are dropped on the page and become one picture, which stays
   await drop(page, files);
 
   const view = page.getByRole('region', { name: 'What did all of these runs find together?' });
-  await view.getByText(/^4 trainings, 12 held-out questions a row after step 2/).waitFor();
+  await view.getByText(/^4 trainings, 12 held-out questions a row \(addition and subtraction\) after step 2/).waitFor();
   await page.getByText('5 runs were added to what has been kept.').waitFor();
   await page
     .getByText(/^Not added: notes\.txt is no saved run of this program \(a file that ends in \.permix-run\)\. Choose another file\.$/)
     .waitFor();
-  const map = view.getByRole('table', { name: /How often is each persona right/ });
+  const map = view.getByRole('grid', { name: /How often is each persona right/ });
   expect(await map.getByRole('columnheader').allInnerTexts()).toEqual([
     expect.stringMatching(/^Base\s+before training/),
     expect.stringMatching(/^RLVR\s+2 seeds/),
@@ -111,6 +111,22 @@ it('files of a class are dropped on the page and become one picture, which stays
   await view.getByText(/^PSS of PerMix over that of RLVR/).waitFor();
   await view.getByText('slow.permix-run: lr 0.00001 instead of 0.0003.').waitFor();
   await view.getByRole('img', { name: /^Worst persona, percent right\. / }).waitFor();
+  const curve = await saveAs(view, 'Save as: the chart Worst persona, percent right', /^Numbers/);
+  expect(curve.bytes.toString().split('\r\n').slice(0, 1)).toEqual([
+    'step,RLVR,"RLVR, band from","RLVR, band to",PerMix,"PerMix, band from","PerMix, band to"',
+  ]);
+
+  // Behind a cell stands what each of its runs said, and behind the base what the one policy did.
+  const cell = map.getByRole('button', { name: /^Poet, PerMix: / });
+  await cell.click();
+  const behind = view.getByRole('region', { name: 'Poet, PerMix' }).first();
+  const right = () => behind.getByRole('cell', { name: 'right', exact: true }).count();
+  expect([await behind.getByRole('row').count(), await right()]).toEqual([1 + 12, 12]);
+  await behind.getByLabel('Run').selectOption({ label: 'permix-2.permix-run, seed 2' });
+  await expect.poll(right).toBe(6);
+  expect(await obstacles(page)).toEqual([]);
+  await behind.getByRole('button', { name: 'Close' }).click();
+  expect(await cell.evaluate((one) => one === document.activeElement)).toBe(true);
   expect(await obstacles(page)).toEqual([]);
 
   await page.reload();
@@ -155,6 +171,17 @@ it('files of a class are dropped on the page and become one picture, which stays
   await page.evaluate(() => dispatchEvent(new Event('afterprint')));
   expect(await page.evaluate(() => document.documentElement.dataset['theme'])).toBe('dark');
   await page.emulateMedia({ media: 'screen' });
+
+  // Who is late joins the class that is looked at; and another can be begun.
+  const late = { name: 'late.permix-run', bytes: await packRun(handedIn(saved, 'rlvr', 9, 3)) };
+  await drop(page, [late]);
+  await view.getByText(/^3 trainings, /).waitFor();
+  expect(new URL(page.url()).hash).toBe('#/class');
+  await view.getByRole('button', { name: 'Begin anew' }).click();
+  await view.getByText('A seed each.').waitFor();
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), view.getByRole('button', { name: 'Choose run files' }).click()]);
+  await chooser.setFiles({ name: late.name, mimeType: '', buffer: Buffer.from(late.bytes) });
+  await view.getByText(/^1 training, /).waitFor();
   expect(complaints).toEqual([]);
   await context.close();
 }, 240_000);

@@ -105,6 +105,22 @@ describe('permix probe', () => {
     expect(replies.map((reply) => reply.persona)).toEqual([null, id]);
     expect(replies[1]!.prompt).toContain(personas[0]!.text);
   });
+
+  it('keeps a conversation with each persona: its own replies come back to it, and the first are those without more turns', async () => {
+    const { id, text } = personas[0]!;
+    const asked = ['--question', 'What is 2 + 3?', '--personas', `none,${id}`, '--max-new', '3', '--backend', 'wasm'];
+    const { replies, turns } = await one('probe', '--model', whole, ...asked, '--turn', 'And 4 + 5?', '--turn', 'So?');
+    type Said = readonly { readonly prompt: string; readonly text: string }[];
+    expect(replies).toEqual((await one('probe', '--model', whole, ...asked))['replies']);
+    const [first, [second, third]] = [replies as Said, turns as { question: string; replies: Said }[]];
+    expect([second!.question, third!.question]).toEqual(['And 4 + 5?', 'So?']);
+    for (const [row, before] of ['', text].entries()) {
+      const { prompt } = third!.replies[row]!;
+      const said = [before, 'What is 2 + 3?', first[row]!.text, 'And 4 + 5?', second!.replies[row]!.text, 'So?'];
+      const places = said.reduce<number[]>((found, words) => [...found, prompt.indexOf(words, found.at(-1) ?? 0)], []);
+      expect(places).not.toContain(-1);
+    }
+  });
 });
 
 describe('permix train', () => {
@@ -173,7 +189,9 @@ describe('permix train', () => {
     const lines = [...jsonLines(first.stdout), ...jsonLines(rest.stdout)];
     const trained = lines.flatMap((line) => ('reward' in line ? [`${String(line['run'])} ${String(line['step'])}`] : []));
     expect(trained).toEqual(['RLVR 1', 'PerMix 1', 'RLVR 2', 'PerMix 2']);
-    expect(lines.at(-1)!['sentence']).toMatch(/^Worst voice: right in \d+\u00a0% → \d+\u00a0% with RLVR → \d+\u00a0% with PerMix\./);
+    expect(lines.at(-1)!['sentence']).toMatch(
+      /^Worst voice: right in \d+\u00a0% before training, \d+\u00a0% with RLVR, \d+\u00a0% with PerMix\./,
+    );
     expect((await race(...given)).code).toBe(2);
   });
 

@@ -37,7 +37,7 @@ it('needs a teacher, takes the best one, is continued after a reload, and misses
   await setup.getByRole('radio', { name: 'Distillation' }).check();
   const teacher = setup.getByLabel('Teacher');
   await expect.poll(() => teacher.getByRole('option').allInnerTexts()).toHaveLength(3);
-  expect(await teacher.locator('option:checked').innerText()).toMatch(/^Own mix, .* · seed 1, step \d, reward [01]\.\d\d \(best\)$/);
+  expect(await teacher.locator('option:checked').innerText()).toMatch(/^Own settings, .* · seed 1, step \d, reward [01]\.\d\d \(best\)$/);
   await teacher.selectOption({ index: 0 });
   const chosen = await teacher.locator('option:checked').innerText();
   // What was open within it still is.

@@ -1,9 +1,13 @@
 /** The page's evaluation: asks, fills its picture, is cancelled, survives a reload, compares, explains itself and hands out its numbers. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { bootMilliseconds, makeSmall, ready, untilState, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import type { EvaluationReport } from '../../src/evaluate/report.ts';
+import { permix } from '../helpers/permix.ts';
 import { obstacles } from '../helpers/obstacles.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
@@ -33,7 +37,7 @@ const evaluateReady = (page: Page) =>
   view(page).getByRole('button', { name: 'Evaluate', exact: true }).click({ trial: true, timeout: bootMilliseconds });
 
 async function ask(page: Page, personas: string, problems: number): Promise<void> {
-  await view(page).getByLabel('Personas').selectOption(personas);
+  await view(page).getByLabel('Which of them').selectOption(personas);
   await view(page).getByLabel('Problems each').fill(String(problems));
   await view(page).getByText('Advanced').click();
   await view(page).getByLabel('Longest reply, tokens').fill('12');
@@ -134,6 +138,13 @@ it('asks the base under every voice: picture, chance, replies, files', async () 
   await expect.poll(async () => (await size()) / usual).toBeCloseTo(1.5, 2);
   expect(await view(page).getByRole('button', { name: 'Projector' }).getAttribute('aria-pressed')).toBe('true');
   expect(await view(page).locator('.hint:visible').count()).toBe(0);
+  // Help goes, facts stay: what was asked, how many, how.
+  await view(page)
+    .getByText(/^percent of 6 held-out problems each \(addition and subtraction\), /)
+    .waitFor();
+  await view(page)
+    .getByText(/^8 personas, n 6 held-out problems each \(addition and subtraction\)\. /)
+    .waitFor();
   expect(await obstacles(page)).toEqual([]);
   expect(await page.evaluate(() => localStorage.getItem('permix.projector'))).toBe('on');
   await page.setViewportSize({ width: 360, height: 780 });
@@ -170,6 +181,72 @@ it('is cancelled, and goes on after a reload where it was', async () => {
   expect(complaints).toEqual([]);
 });
 
+it('asks personas of the reader’s own in the reader’s way, goes on with them after a reload, and finds what the command finds', async () => {
+  const scratch = await mkdtemp(join(tmpdir(), 'permix-personas-'));
+  const file = join(scratch, 'mine.json');
+  const people = ['a baker', 'a careless pirate', 'a poet', 'a judge'].map((who, i) => ({
+    id: `p${i}`,
+    name: who.slice(2),
+    text: `You are ${who}.`,
+  }));
+  await writeFile(file, JSON.stringify({ personas: people }));
+  const { page, complaints } = await open();
+  const form = view(page).getByRole('form', { name: 'What to evaluate' });
+  await form
+    .getByLabel('A file of personas')
+    .setInputFiles({ name: 'broken.json', mimeType: '', buffer: Buffer.from('{"personas":[{}]}') });
+  await form.getByText(/^broken\.json: personas\[1\]/).waitFor();
+  await form.getByLabel('A file of personas').setInputFiles(file);
+  await expect.poll(() => form.getByLabel('Personas of').locator('option:checked').innerText()).toBe('mine.json, 4 personas');
+  expect(await form.getByRole('alert').count()).toBe(0);
+  expect(await form.getByLabel('Which of them').locator('option').allInnerTexts()).toEqual(['all (4)', 'those trained on (4)']);
+  await form.getByLabel('Questions').selectOption('one-digit-sums');
+  await form.getByLabel('How many of those').fill('9');
+  await form.getByText('How many of them must be a whole number from 2 to 4').waitFor();
+  await form.getByLabel('How many of those').fill('3');
+  await form.getByLabel('Problems each').fill('70');
+  await form.getByText('Advanced').click();
+  await form.getByLabel('Under every question').fill('Tell me.');
+  await form.getByLabel('An answer is').selectOption({ label: '\\boxed{…}, else #### …, else “answer is …”, else the last number' });
+  await form.getByLabel('No persona is').selectOption({ label: 'an empty system message' });
+  // What it takes is known before it begins.
+  await form.getByText(/^280 replies of at most 24 tokens\. About .+, going by the few questions/).waitFor();
+  expect(await obstacles(page)).toEqual([]);
+  await form.getByRole('button', { name: 'Evaluate', exact: true }).click();
+  const known = page.locator('[data-at].known');
+  await expect.poll(() => known.count(), { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);
+  await view(page).getByRole('button', { name: 'Cancel' }).click();
+  const unfinished = view(page).getByRole('region', { name: 'Left unfinished' });
+  await unfinished.waitFor({ timeout: 60_000 });
+  expect(await unfinished.innerText()).toContain('mine.json');
+  await page.reload();
+  await evaluateReady(page);
+  await unfinished.getByRole('button', { name: 'Continue' }).click();
+  await finished(page);
+  expect(await squares(page).count()).toBe(4);
+  await view(page).getByText('3 personas of mine.json', { exact: false }).first().waitFor();
+
+  const { policy, ...found } = JSON.parse(await download(page, 'JSON')) as EvaluationReport;
+  const asked = ['--personas', file, '--persona-count', '3', '--task', 'one-digit-sums', '--problems', '70', '--max-new', '24'];
+  const how = ['--instruction', 'Tell me.', '--answers', 'boxed,hashes,answer-is,last-number', '--no-persona', 'empty', '--fidelity', '0'];
+  const { stdout, stderr } = await permix([
+    'eval',
+    '--model',
+    'public/models/permix-tiny',
+    ...asked,
+    ...how,
+    '--backend',
+    'wasm',
+    '--json',
+  ]);
+  const { policy: commanded, ...others } = JSON.parse(stdout || stderr) as EvaluationReport;
+  expect(found).toEqual(others);
+  expect(policy).toEqual({ ...commanded, name: 'Base policy' });
+  expect(found.personas.map(({ name }) => name)).not.toContain('No persona');
+  expect(complaints).toEqual([]);
+  await rm(scratch, { recursive: true });
+});
+
 it('compares a run with its base, in and out of character, and forgets it when asked', async () => {
   lab = await visitLab(browser, server.url);
   const { page, complaints } = lab;
@@ -194,13 +271,13 @@ it('compares a run with its base, in and out of character, and forgets it when a
   expect(await squares(page).count()).toBe(18);
   expect(
     await view(page)
-      .getByRole('img', { name: /^Expected best of k personas\. Base policy: .*step 2: one/ })
+      .getByRole('img', { name: /^Expected best of k personas.* Base policy: .*step 2: one/ })
       .count(),
   ).toBe(1);
   const fidelity = view(page).getByRole('region', { name: 'Does it stay in character?' });
   expect(await fidelity.getByRole('heading', { level: 4 }).allInnerTexts()).toEqual([
-    'When it answers questions',
-    'When it plays its role',
+    expect.stringMatching(/^When it answers questions/),
+    expect.stringMatching(/^When it plays its role/),
   ]);
   // Four measures and PMI, of two policies, on two kinds of replies.
   const measured = await fidelity.getByRole('definition').allTextContents();

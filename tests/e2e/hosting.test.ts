@@ -1,4 +1,6 @@
 /** The page on hosts of every kind: the development server; built, on a sub-path without special headers, plain http over a network, a browser without WebGPU. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -23,9 +25,9 @@ interface Visit {
   readonly complaints: readonly string[];
 }
 
-/** Opens the page and waits until a run could be started. */
-async function visit(url: string): Promise<Visit> {
-  const page = await browser!.newPage();
+/** Opens the page and waits until a run could be started. @param serviceWorkers blocked, only what the page itself asks for is fetched */
+async function visit(url: string, serviceWorkers: 'allow' | 'block' = 'allow'): Promise<Visit> {
+  const page = await browser!.newPage({ serviceWorkers });
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
@@ -44,6 +46,10 @@ async function engineReason(page: Page): Promise<string> {
   return page.locator('.popover', { has: page.getByRole('heading', { name: 'What computes here' }) }).innerText();
 }
 
+/** Scripts with a word in them that only tfjs has. */
+const isTfjs = (path: string) =>
+  path.endsWith('.js') && readFileSync(join('dist', path.replace(/^\/lab\//, '/')), 'utf8').includes('WASM_HAS_SIMD_SUPPORT');
+
 describe('dist/', () => {
   it('runs from a sub-path of a plain host', async () => {
     [browser, server] = await Promise.all([launchChromium(true), serveFolder('dist', '/some/sub/path/')]);
@@ -58,6 +64,7 @@ describe('dist/', () => {
     [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist', '/lab/')]);
     const { page } = await visit(`${server.url}?engine=portable&backend=wasm#run`);
     expect(await engineReason(page)).toMatch(/portable|WebAssembly|wasm/);
+    expect(server.sent.filter(isTfjs)).not.toEqual([]);
   });
 
   it('over plain http says what is missing and trains all the same', async () => {
@@ -78,10 +85,19 @@ describe('dist/', () => {
 
   it('without WebGPU computes on WebAssembly and says why', async () => {
     [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
-    const { page, complaints } = await visit(server.url);
+    const { page, complaints } = await visit(server.url, 'block');
     const reason = await engineReason(page);
     expect(reason).toMatch(/WebAssembly|wasm/);
     expect(reason).toMatch(/WebGPU/);
+    expect(complaints).toEqual([]);
+    expect(server.sent.filter(isTfjs)).toEqual([]);
+  });
+
+  it('on the fused engine computes without tfjs, which is not even fetched', async () => {
+    [browser, server] = await Promise.all([launchChromium(true), serveFolder('dist')]);
+    const { page, complaints } = await visit(`${server.url}?engine=fused`, 'block');
+    expect(await engineReason(page)).toMatch(/fused/);
+    expect(server.sent.filter(isTfjs)).toEqual([]);
     expect(complaints).toEqual([]);
   });
 });

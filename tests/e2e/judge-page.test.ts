@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { judgeTasks } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { judgeServer, status, type JudgeServer } from '../helpers/judge-server.ts';
 import { bootMilliseconds, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';

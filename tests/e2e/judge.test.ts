@@ -2,7 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judgeTasks } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { judgeServer, status, type JudgeServer } from '../helpers/judge-server.ts';
 import { jsonLines, permix, scratchFolder } from '../helpers/permix.ts';
 

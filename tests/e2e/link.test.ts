@@ -127,10 +127,12 @@ describe('for a class', () => {
     expect(await page.getByRole('navigation', { name: 'Six stories' }).count()).toBe(0);
     expect(await page.getByText('Advanced', { exact: true }).isVisible()).toBe(false);
     expect(await page.getByRole('link', { name: 'Evaluate', exact: true }).count()).toBe(0);
-    expect(await page.getByRole('grid').getByRole('columnheader').allInnerTexts()).toEqual([
-      expect.stringMatching(/^Base/),
-      expect.stringMatching(/^RLVR/),
-    ]);
+    expect(
+      await page
+        .getByRole('grid', { name: /^How often is each voice right/ })
+        .getByRole('columnheader')
+        .allInnerTexts(),
+    ).toEqual([expect.stringMatching(/^Base/), expect.stringMatching(/^RLVR/)]);
     expect(await page.getByRole('radio', { name: 'RLVR' }).isDisabled()).toBe(true);
     expect(await field(page, /^Steps/).isDisabled()).toBe(true);
     // Everybody has a seed of their own.
@@ -152,7 +154,14 @@ describe('for a class', () => {
     await region('What has been kept?').waitFor();
     await page.getByRole('link', { name: 'Evaluate', exact: true }).waitFor();
     expect(await page.getByRole('radio', { name: 'RLVR' }).isDisabled()).toBe(false);
-    await expect.poll(() => page.getByRole('grid').getByRole('columnheader').count()).toBe(3);
+    await expect
+      .poll(() =>
+        page
+          .getByRole('grid', { name: /^How often is each voice right/ })
+          .getByRole('columnheader')
+          .count(),
+      )
+      .toBe(3);
     expect(await hash(page)).toBe('#/train?v=1&recipe=permix');
     expect(complaints).toEqual([]);
   });

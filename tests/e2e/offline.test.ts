@@ -1,5 +1,5 @@
 /** The built page when the network goes: after one visit, after a newer version, where there is no service worker, and opened from a disk. */
-import { appendFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -108,7 +108,15 @@ it('without a service worker an open page has all its views when the network goe
   const { page, complaints } = visit;
   await ready(page);
   const { sent } = server;
-  await expect.poll(() => sent.filter((path) => path.startsWith('/runs/')).sort(), { timeout: bootMilliseconds }).toHaveLength(2);
+  await expect.poll(() => sent.filter((path) => path.startsWith('/runs/')).sort(), { timeout: bootMilliseconds }).toHaveLength(3);
+  // Every import() of every script of the page has been fetched; the trainer's are its own.
+  const late = JSON.parse(readFileSync('dist/ahead.json', 'utf8')) as string[];
+  const first = [...readFileSync('dist/index.html', 'utf8').matchAll(/(assets\/[\w-]+\.js)/g)].map(([, file]) => file!);
+  const imported = [...first, ...late.filter((file) => file.endsWith('.js'))].flatMap((file) =>
+    [...readFileSync(`dist/${file}`, 'utf8').matchAll(/\bimport\(\s*[`'"]\.\/([\w-]+\.js)/g)].map(([, target]) => `/assets/${target}`),
+  );
+  expect(imported.length).toBeGreaterThan(20);
+  expect([...new Set([...imported, ...late.map((file) => `/${file}`)])].filter((path) => !sent.includes(path))).toEqual([]);
   await context.setOffline(true);
   await page.getByRole('button', { name: /^Engine:/ }).click();
   await page.getByRole('dialog', { name: 'Engine' }).waitFor();

@@ -1,7 +1,7 @@
 /** What a visitor does with the page: trains, looks, leaves and comes back, probes, makes mistakes. The built page, without a GPU. */
 import type { Browser } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { makeSmall, ready, runState, stepOf, untilState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
+import { makeSmall, ready, runState, saveAs, stepOf, untilState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
@@ -199,7 +199,7 @@ it('asks several personas at several checkpoints, and the replies stream in', as
   await probe.getByText('“You are a patient teacher.”').click();
   await probe.getByRole('textbox', { name: /System prompt of My persona/ }).fill('You are a lighthouse keeper.');
   await probe.locator('pre', { hasText: 'You are a lighthouse keeper.' }).waitFor();
-  await probe.getByRole('button', { name: 'Ask' }).click();
+  await probe.getByRole('button', { name: 'Ask', exact: true }).click();
   const cells = probe.getByRole('cell');
   // Three personas of the world, none, and the visitor's own; the base and the run as it is.
   await expect.poll(() => cells.count()).toBe(10);
@@ -232,12 +232,62 @@ it('keeps, renames and deletes runs and checkpoints', async () => {
   await kept.getByRole('button', { name: 'Undo' }).click();
   await expect.poll(() => checkpoints.count()).toBe(before);
 
+  const tokens = page.locator('.strip .token');
+  await page.getByRole('slider', { name: 'Step on view' }).fill('0');
+  const said = page.getByRole('region', { name: 'What did it just say?' });
+  await said.getByText('Step 1 of 2').waitFor();
+  await expect.poll(() => tokens.count()).toBeGreaterThan(0);
+  await kept.getByRole('button', { name: 'Delete the run My first run' }).click();
+  await kept.getByText('Runs and their checkpoints stay in this browser').waitFor();
+  await untilState(page, 'Ready');
+  expect(await tokens.count()).toBe(0);
+  await kept.getByRole('button', { name: 'Undo' }).click();
+  // It is back as it was on view: in the bar, and at the step that was being read.
+  await untilState(page, 'Finished');
+  await said.getByText('Step 1 of 2').waitFor();
+  await expect.poll(() => tokens.count()).toBeGreaterThan(0);
+
   await kept.getByRole('button', { name: 'Delete the run My first run' }).click();
   await kept.getByText('Runs and their checkpoints stay in this browser').waitFor();
   // What it put on view is gone with it.
   expect(await page.locator('.strip .token').count()).toBe(0);
   await untilState(page, 'Ready');
   expect(complaints).toEqual([]);
+});
+
+it('a run whose numbers are none ends with a sentence, and shows none of them', async () => {
+  const { page } = await open();
+  await ready(page);
+  await makeSmall(page, 6);
+  const setup = page.locator('#setup');
+  const ruin = { 'Learning rate': '1e38', 'Gradient clip': '0', 'Entropy bonus': '1', 'Held-out questions': '2', 'Asked every': '2' };
+  for (const [label, value] of Object.entries(ruin)) await setup.getByLabel(new RegExp(`^${label}(, |$)`)).fill(value);
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Failed');
+  await runState(page)
+    .getByText(/(is|were) not finite.*smaller learning rate/)
+    .waitFor();
+  const shown = () =>
+    page.evaluate(() =>
+      [
+        document.body.innerText,
+        ...[...document.querySelectorAll('[aria-label], [title]')].map(
+          (one) => `${one.getAttribute('aria-label')} ${one.getAttribute('title')}`,
+        ),
+        ...[...document.querySelectorAll('svg')].map((one) => one.outerHTML),
+      ].join('\n'),
+    );
+  const learning = page.getByRole('region', { name: 'Is it learning?' });
+  await learning.getByText('Entropy', { exact: true }).waitFor();
+  expect(await shown()).not.toMatch(/NaN|Infinity|undefined/);
+  for (const chart of ['the chart Entropy', 'the chart of the held-out questions'])
+    for (const item of [/^Numbers/, /^Drawing/]) {
+      const { bytes } = await saveAs(learning, `Save as: ${chart}`, item);
+      expect(bytes.toString()).not.toMatch(/NaN|Infinity|undefined/);
+    }
+  await learning.getByRole('button', { name: 'Table' }).click();
+  await learning.getByRole('table').first().waitFor();
+  expect(await shown()).not.toMatch(/NaN|Infinity|undefined/);
 });
 
 it('can be used by keyboard alone', async () => {
@@ -320,7 +370,7 @@ describe('what cannot be', () => {
       .getByText(/100.?000 characters/)
       .first()
       .waitFor();
-    expect(await probe.getByRole('button', { name: 'Ask' }).isDisabled()).toBe(true);
+    expect(await probe.getByRole('button', { name: 'Ask', exact: true }).isDisabled()).toBe(true);
     expect(complaints).toEqual([]);
   });
 

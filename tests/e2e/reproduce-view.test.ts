@@ -7,7 +7,8 @@ import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { armValue, type ClaimResult } from '../../src/study/claims.ts';
 import type { StudyResults } from '../../src/study/results.ts';
-import { readRecording, recordedMetrics } from '../../src/exchange/recording.ts';
+import { readRecording } from '../../src/exchange/read-recording.ts';
+import { recordedMetrics } from '../../src/exchange/recording.ts';
 import { bootMilliseconds, runState, untilStep, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { obstacles } from '../helpers/obstacles.ts';
@@ -81,7 +82,8 @@ it('tells the study by the numbers that are in the file', async () => {
 });
 
 it('makes what is far below when it comes near, when somebody is there, and for paper', async () => {
-  lab = await visitLab(browser, `${server.url}#/reproduce`);
+  // While the study is on its way too, what stands below it is far below.
+  lab = await visitLab(browser, `${server.url}#/reproduce`, { width: 1350, height: 940 });
   const { page } = lab;
   const claims = page.getByRole('heading', { name: /^Every claim/ });
   const first = page.getByRole('region', { name: 'Does the persona matter less?' });
@@ -91,10 +93,13 @@ it('makes what is far below when it comes near, when somebody is there, and for 
   expect(await length()).toBeGreaterThan(4);
   expect(await view(page).count()).toBe(0);
   await expect
-    .poll(async () => {
-      await page.evaluate(() => window.scrollBy(0, innerHeight));
-      return await step(page).count();
-    })
+    .poll(
+      async () => {
+        await page.evaluate(() => window.scrollBy(0, innerHeight));
+        return await step(page).count();
+      },
+      { timeout: 10_000 },
+    )
     .toBe(1);
 
   // A browser comes back to where the page was scrolled to.

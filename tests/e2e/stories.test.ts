@@ -1,10 +1,10 @@
-/** A story by its address: asked before it is answered, by keyboard alone; remembered, forgotten, printed. And the words of the glossary. */
-import type { Browser } from 'playwright';
+/** A story by its address: asked before it is answered, by keyboard alone; remembered, forgotten, printed. The words of the glossary, and the race on a projector. */
+import type { Browser, Locator } from 'playwright';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { storyList } from '../../src/ui/stories/list.ts';
 import numbers from '../../src/ui/stories/numbers.json' with { type: 'json' };
 import { stories } from '../../src/ui/stories/stories.ts';
-import { visitLab, type LabPage } from '../helpers/lab-page.ts';
+import { ready, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
 import { obstacles } from '../helpers/obstacles.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
@@ -111,13 +111,53 @@ it('says so where there is no such view, and the page’s own address leads to i
   await expect.poll(() => page.evaluate(() => scrollY)).toBe(0);
 });
 
+it('on a projector the race is its picture: below the buttons, as wide as the page, with what was asked beside its name', async () => {
+  const { page, complaints } = await open('');
+  await ready(page);
+  await page.setViewportSize({ width: 1920, height: 1080 });
+  const picture = page.getByRole('grid', { name: /^How often is each voice right\?/ });
+  const width = async () => (await picture.boundingBox())!.width / (await page.locator('main').boundingBox())!.width;
+  expect(await width()).toBeLessThan(0.6);
+  await page.keyboard.press('p');
+  await expect.poll(width).toBeGreaterThan(0.9);
+  const box = async (of: string) => (await page.locator(of).first().boundingBox())!;
+  expect((await box('.map')).y).toBeLessThan((await box('.one')).y);
+  expect((await picture.locator('tbody tr').last().boundingBox())!.y).toBeLessThan(1080);
+  await page.getByText('30 steps each').waitFor();
+  await page.getByText('12 held-out questions each (addition and subtraction), the most likely reply').waitFor();
+  expect(await page.locator('.hint:visible').count()).toBe(0);
+  // In one look from the names of its columns to the lines under them.
+  const bottom = async (of: Locator) => of.boundingBox().then((box) => box!.y + box!.height);
+  const bar = page.getByRole('region', { name: 'Run', exact: true });
+  await expect.poll(async () => (await picture.locator('thead').boundingBox())!.y - (await bottom(bar))).toBeGreaterThanOrEqual(0);
+  expect(await bottom(picture.locator('tfoot'))).toBeLessThanOrEqual(1080);
+  // Escape closes what is open, and then the mode.
+  await picture.getByRole('button', { name: /^Clueless chef, Base/ }).click();
+  await page.locator('#cell-replies').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('#cell-replies').waitFor({ state: 'detached' });
+  expect(await width()).toBeGreaterThan(0.9);
+  await page.keyboard.press('Escape');
+  await expect.poll(width).toBeLessThan(0.6);
+  expect(complaints).toEqual([]);
+});
+
 it('explains a word where it is pressed, gives the focus back, and lists them all', async () => {
   const { page, complaints } = await open('');
   const word = page.getByRole('button', { name: 'PSS', exact: true }).first();
   await word.click();
   const meaning = page.getByRole('dialog', { name: 'PSS, Persona Stability Score' });
   await meaning.getByText('Worst persona divided by best persona.').waitFor();
-  await meaning.locator('.katex').waitFor();
+  // Its layers one at a time, by the arrow keys.
+  expect(await meaning.getByRole('tab').allInnerTexts()).toEqual(['In words', 'Formula', 'Code']);
+  expect(await meaning.getByText('stability.ts').count()).toBe(0);
+  await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe('In words');
+  await page.keyboard.press('ArrowRight');
+  await meaning.getByRole('tabpanel', { name: 'Formula' }).locator('.katex').waitFor();
+  expect(await meaning.getByText('Worst persona divided by best persona.').count()).toBe(0);
+  await page.keyboard.press('ArrowRight');
+  await meaning.getByRole('tabpanel', { name: 'Code' }).getByText('stability.ts').waitFor();
+  expect(await obstacles(page)).toEqual([]);
   await page.keyboard.press('Escape');
   await meaning.waitFor({ state: 'detached' });
   expect(await word.evaluate((element) => element === document.activeElement)).toBe(true);

@@ -7,6 +7,7 @@ import { attentionBackward, attentionForward, decodeAttention, rowsAt } from '..
 import { turnForward } from '../../src/engine/fused/kernels/turn.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import { ropeTable } from '../../src/engine/rope-table.ts';
+import { encode } from '../../src/policy/tensor-encoding.ts';
 import { WorkBench, untouched } from '../helpers/gpu-work.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
 
@@ -31,6 +32,8 @@ interface Shape {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly lengths: readonly number[];
+  readonly window?: number;
+  readonly scale?: number;
 }
 
 const shapes: readonly Shape[] = [
@@ -42,6 +45,10 @@ const shapes: readonly Shape[] = [
   { width: 37, heads: 7, kvHeads: 1, headDim: 64, lengths: [37] },
   { width: 21, heads: 2, kvHeads: 1, headDim: 128, lengths: [20, 21] },
   { width: 517, heads: 2, kvHeads: 1, headDim: 16, lengths: [517, 300] },
+  // The nearest only: itself, a few, more than there are; and scores scaled otherwise.
+  { width: 7, heads: 2, kvHeads: 1, headDim: 6, lengths: [7, 1, 0, 4], window: 1, scale: 0.5 },
+  { width: 70, heads: 4, kvHeads: 2, headDim: 32, lengths: [70, 33], window: 9, scale: 0.125 },
+  { width: 19, heads: 6, kvHeads: 2, headDim: 16, lengths: [13, 19], window: 64 },
 ];
 const cases = shapes.map((shape): [string, Shape] => [Object.values(shape).join(' x '), shape]);
 
@@ -66,14 +73,14 @@ const inputsOf = (shape: Shape) => {
 
 /** Calls `each` for every query of every head with where its numbers begin, and the keys it sees. */
 function queries(shape: Shape, each: (query: number, out: number, cell: number, keys: number[], values: number[]) => void): void {
-  const { width, heads, kvHeads, headDim, lengths } = shape;
+  const { width, heads, kvHeads, headDim, lengths, window = Infinity } = shape;
   lengths.forEach((length, row) => {
     for (let i = 0; i < length; i++) {
       for (let head = 0; head < heads; head++) {
         const place = row * width + i;
         const at = (other: number, of: number) => (other * (heads + 2 * kvHeads) + of) * headDim;
         const kv = Math.floor((head * kvHeads) / heads);
-        const seen = Array.from({ length: i + 1 }, (_, j) => row * width + j);
+        const seen = Array.from({ length: i + 1 }, (_, j) => row * width + j).filter((_, j) => i - j < window);
         const cell = place * heads + head;
         each(
           at(place, head),
@@ -94,24 +101,24 @@ function dot(a: ArrayLike<number>, i: number, b: ArrayLike<number>, j: number, c
 }
 
 /** Softmax weights of one query, and their log-sum-exp. */
-function weightsOf(turned: ArrayLike<number>, query: number, keys: number[], headDim: number) {
-  const scores = keys.map((key) => dot(turned, query, turned, key, headDim) / Math.sqrt(headDim));
+function weightsOf(turned: ArrayLike<number>, query: number, keys: number[], { headDim, scale = 1 / Math.sqrt(headDim) }: Shape) {
+  const scores = keys.map((key) => scale * dot(turned, query, turned, key, headDim));
   const most = Math.max(...scores);
   const lse = most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
   return { p: scores.map((score) => Math.exp(score - lse)), lse };
 }
 
 function reference(turned: ArrayLike<number>, dOut: ArrayLike<number>, shape: Shape) {
-  const { headDim, heads, width, lengths } = shape;
+  const { headDim, heads, width, lengths, scale = 1 / Math.sqrt(headDim) } = shape;
   const cells = lengths.length * width * heads;
   const [out, lse, dTurned] = [new Float64Array(cells * headDim), new Float64Array(cells), new Float64Array(turned.length)];
   queries(shape, (query, first, cell, keys, values) => {
-    const { p, lse: own } = weightsOf(turned, query, keys, headDim);
+    const { p, lse: own } = weightsOf(turned, query, keys, shape);
     lse[cell] = own;
     for (let j = 0; j < p.length; j++) for (let c = 0; c < headDim; c++) out[first + c]! += p[j]! * turned[values[j]! + c]!;
     const delta = dot(dOut, first, out, first, headDim);
     p.forEach((weight, j) => {
-      const ds = (weight * (dot(dOut, first, turned, values[j]!, headDim) - delta)) / Math.sqrt(headDim);
+      const ds = scale * weight * (dot(dOut, first, turned, values[j]!, headDim) - delta);
       for (let c = 0; c < headDim; c++) {
         dTurned[query + c]! += ds * turned[keys[j]! + c]!;
         dTurned[keys[j]! + c]! += ds * turned[query + c]!;
@@ -219,94 +226,100 @@ describe('attention of one token at a time', () => {
   const running = [[0, 1, 2, 3, 4, 5], [0, 1, 3, 4, 5], [1, 4, 5], [4]]; // prettier-ignore
 
   it.each([
-    [6, 2, 1, false, false],
-    [6, 2, 1, true, true],
-    [16, 6, 2, true, false],
-    [32, 4, 2, false, false],
-    [64, 3, 3, true, false],
-    [128, 2, 1, false, true],
-  ])('agrees with whole rows: hd %i, H %i, K %i, normed %s, software %s', async (headDim, heads, kvHeads, normed, software) => {
-    const columns = (heads + 2 * kvHeads) * headDim;
-    const eps = 1e-5;
-    const table = bench.input(ropeTable({ headDim, ropeTheta: 10_000, ropeScaling: null }, 16));
-    const norms = normed ? bench.input(normals(2 * headDim, 5, 0.3, 1)) : null;
-    const shape = { heads, kvHeads, headDim, eps };
-    const mixed = heads * headDim;
-    const place = (row: number, position: number) => row * width + position;
+    [6, 2, 1, false, false, {}],
+    [6, 2, 1, true, true, {}],
+    [16, 6, 2, true, false, {}],
+    [32, 4, 2, false, false, {}],
+    [64, 3, 3, true, false, {}],
+    [128, 2, 1, false, true, {}],
+    [16, 4, 2, true, false, { window: 1, scale: 0.5, offset: 1 }],
+    [16, 4, 2, true, true, { window: 3, scale: 0.5, offset: 1 }],
+    [6, 2, 1, false, false, { window: 4 }],
+  ])(
+    'agrees with whole rows: hd %i, H %i, K %i, normed %s, software %s, %j',
+    async (headDim, heads, kvHeads, normed, software, special) => {
+      const columns = (heads + 2 * kvHeads) * headDim;
+      const eps = 1e-5;
+      const table = bench.input(ropeTable({ headDim, ropeTheta: 10_000, ropeScaling: null }, 16));
+      const norms = normed ? bench.input(normals(2 * headDim, 5, 0.3, 1)) : null;
+      const shape = { heads, kvHeads, headDim, eps, ...special };
+      const mixed = heads * headDim;
+      const place = (row: number, position: number) => row * width + position;
 
-    // Whole rows: a prompt that its group shares, then each row's own completion.
-    const raw = Float32Array.from(normals(rows * width * columns, 6));
-    for (let row = 1; row < rows; row += repeats) {
-      const first = place(row - 1, 0) * columns;
-      raw.copyWithin(place(row, 0) * columns, first, first + promptOf(row) * columns);
-    }
-    const lengths = Array.from({ length: rows }, (_, row) => promptOf(row) + completionWidth);
-    const [turned, wholeOut, lse] = [bench.output(raw.length), bench.output(rows * width * mixed), bench.output(rows * width * heads)];
-    // The prompts alone, as the prefill has them.
-    const prompts = new Float32Array(promptLengths.length * promptWidth * columns).fill(poison);
-    promptLengths.forEach((length, group) => {
-      const first = place(group * repeats, 0) * columns;
-      prompts.set(raw.subarray(first, first + length * columns), group * promptWidth * columns);
-    });
-    const promptTurned = bench.output(prompts.length);
-    await bench.run([
-      turnForward({ ...shape, rows, width, raw: bench.input(raw), turned, table, norms }),
-      attentionForward({ ...shape, rows, width, turned, lengths: bench.input(Int32Array.from(lengths)), out: wholeOut, lse }),
-      turnForward({ ...shape, rows: promptLengths.length, width: promptWidth, raw: bench.input(prompts), turned: promptTurned, table, norms }), // prettier-ignore
-    ]);
-    const expected = await bench.read(wholeOut);
-
-    const cache = bench.output(rows * completionWidth * 2 * kvHeads * headDim);
-    for (const [t, ids] of running.entries()) {
-      const list = new Int32Array(rowsAt + 2 * rows).fill(-1);
-      list.set([ids.length, t + 1]);
-      list.set(ids, rowsAt);
-      const qkv = new Float32Array(rows * columns).fill(poison);
-      ids.forEach((row, i) => {
-        const first = place(row, promptOf(row) + t) * columns;
-        qkv.set(raw.subarray(first, first + columns), i * columns);
+      // Whole rows: a prompt that its group shares, then each row's own completion.
+      const raw = Float32Array.from(normals(rows * width * columns, 6));
+      for (let row = 1; row < rows; row += repeats) {
+        const first = place(row - 1, 0) * columns;
+        raw.copyWithin(place(row, 0) * columns, first, first + promptOf(row) * columns);
+      }
+      const lengths = Array.from({ length: rows }, (_, row) => promptOf(row) + completionWidth);
+      const [turned, wholeOut, lse] = [bench.output(raw.length), bench.output(rows * width * mixed), bench.output(rows * width * heads)];
+      // The prompts alone, as the prefill has them.
+      const prompts = new Float32Array(promptLengths.length * promptWidth * columns).fill(poison);
+      promptLengths.forEach((length, group) => {
+        const first = place(group * repeats, 0) * columns;
+        prompts.set(raw.subarray(first, first + length * columns), group * promptWidth * columns);
       });
-      const out = bench.output(rows * mixed);
+      const promptTurned = bench.output(prompts.length);
       await bench.run([
-        decodeAttention({
-          ...shape,
-          qkv: bench.input(qkv),
-          running: bench.input(list),
-          promptLengths: bench.input(Int32Array.from(promptLengths)),
-          promptTurned,
-          cache,
-          table,
-          norms,
-          out,
-          rows,
-          repeats,
-          promptWidth,
-          completionWidth,
-          software,
-        }),
+        turnForward({ ...shape, rows, width, raw: bench.input(raw), turned, table, norms }),
+        attentionForward({ ...shape, rows, width, turned, lengths: bench.input(Int32Array.from(lengths)), out: wholeOut, lse }),
+        turnForward({ ...shape, rows: promptLengths.length, width: promptWidth, raw: bench.input(prompts), turned: promptTurned, table, norms }), // prettier-ignore
       ]);
-      const actual = await bench.read(out);
-      ids.forEach((row, i) => {
-        const first = place(row, promptOf(row) + t) * mixed;
-        const [mine, theirs] = [actual.slice(i * mixed, (i + 1) * mixed), expected.slice(first, first + mixed)];
-        expectClose(mine, theirs, `row ${row}, token ${t}`, { relative: 1e-5, absolute: 4e-6 });
-      });
-      expect(new Set(actual.slice(ids.length * mixed))).toEqual(new Set(ids.length < rows ? [untouched] : []));
-    }
-    // Rows that stopped were not written to afterwards.
-    const written = await bench.read(cache);
-    const slot = 2 * kvHeads * headDim;
-    for (let row = 0; row < rows; row++) {
-      running.forEach((ids, t) => {
-        const numbers = written.slice((row * completionWidth + t) * slot, (row * completionWidth + t + 1) * slot);
-        expect(numbers.every((value) => value === untouched)).toBe(!ids.includes(row));
-      });
-    }
-  });
+      const expected = await bench.read(wholeOut);
 
-  it('joins shares of long contexts', async () => {
+      const cache = bench.output(rows * completionWidth * 2 * kvHeads * headDim);
+      for (const [t, ids] of running.entries()) {
+        const list = new Int32Array(rowsAt + 2 * rows).fill(-1);
+        list.set([ids.length, t + 1]);
+        list.set(ids, rowsAt);
+        const qkv = new Float32Array(rows * columns).fill(poison);
+        ids.forEach((row, i) => {
+          const first = place(row, promptOf(row) + t) * columns;
+          qkv.set(raw.subarray(first, first + columns), i * columns);
+        });
+        const out = bench.output(rows * mixed);
+        await bench.run([
+          decodeAttention({
+            ...shape,
+            qkv: bench.input(qkv),
+            running: bench.input(list),
+            promptLengths: bench.input(Int32Array.from(promptLengths)),
+            promptTurned,
+            cache,
+            table,
+            norms,
+            out,
+            rows,
+            repeats,
+            promptWidth,
+            completionWidth,
+            software,
+          }),
+        ]);
+        const actual = await bench.read(out);
+        ids.forEach((row, i) => {
+          const first = place(row, promptOf(row) + t) * mixed;
+          const [mine, theirs] = [actual.slice(i * mixed, (i + 1) * mixed), expected.slice(first, first + mixed)];
+          expectClose(mine, theirs, `row ${row}, token ${t}`, { relative: 1e-5, absolute: 4e-6 });
+        });
+        expect(new Set(actual.slice(ids.length * mixed))).toEqual(new Set(ids.length < rows ? [untouched] : []));
+      }
+      // Rows that stopped were not written to afterwards.
+      const written = await bench.read(cache);
+      const slot = 2 * kvHeads * headDim;
+      for (let row = 0; row < rows; row++) {
+        running.forEach((ids, t) => {
+          const numbers = written.slice((row * completionWidth + t) * slot, (row * completionWidth + t + 1) * slot);
+          expect(numbers.every((value) => value === untouched)).toBe(!ids.includes(row));
+        });
+      }
+    },
+  );
+
+  it.each([Infinity, 380, 100, 20])('joins shares of long contexts, window %d', async (window) => {
     const [heads, kvHeads, headDim, promptWidth, completionWidth] = [2, 1, 32, 300, 90];
-    const shape = { heads, kvHeads, headDim, eps: 1e-5 };
+    const shape = { heads, kvHeads, headDim, eps: 1e-5, window };
     const columns = 4 * headDim;
     const table = ropeTable({ headDim, ropeTheta: 10_000, ropeScaling: null }, 512);
     const zeroTurn = { ...shape, rows: 1, width: 391, table: bench.input(table), norms: null };
@@ -322,7 +335,15 @@ describe('attention of one token at a time', () => {
     for (let t = 0; t < 90; t++) cache.set(all.subarray((300 + t) * columns + 2 * headDim, (301 + t) * columns), t * 2 * headDim);
     const running = new Int32Array(rowsAt + 2);
     running.set([1, 91]);
-    for (const software of [false, true]) {
+    // Two in a word, as the kernel writes them.
+    const halves = encode('f16', cache);
+    const packed = bench.input(new Int32Array(halves.buffer, 0, halves.length / 4));
+    for (const [software, format] of [
+      [false, 'f32'],
+      [true, 'f32'],
+      [false, 'f16'],
+      [true, 'f16'],
+    ] as const) {
       const result = bench.output(heads * headDim);
       await bench.run([
         decodeAttention({
@@ -331,7 +352,8 @@ describe('attention of one token at a time', () => {
           running: bench.input(running),
           promptLengths: bench.input(Int32Array.of(300)),
           promptTurned: bench.input(all.subarray(0, 300 * columns)),
-          cache: bench.input(cache),
+          cache: format === 'f16' ? packed : bench.input(cache),
+          cacheFormat: format,
           table: bench.input(table),
           norms: null,
           out: result,
@@ -343,7 +365,8 @@ describe('attention of one token at a time', () => {
         }),
       ]);
       const expected = (await bench.read(out)).slice(390 * heads * headDim);
-      expectClose(await bench.read(result), expected, 'out', { relative: 1e-5, absolute: 2e-6 });
+      const tolerance = format === 'f16' ? { relative: 1e-3, absolute: 2e-4 } : { relative: 1e-5, absolute: 2e-6 };
+      expectClose(await bench.read(result), expected, `out, ${format}`, tolerance);
     }
   });
 });

@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { embedBackward, embedForward, embeddingLists } from '../../src/engine/fused/kernels/embedding.ts';
 import { Plan } from '../../src/engine/gpu/plan.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
+import { encode } from '../../src/policy/tensor-encoding.ts';
+import { decode } from '../../src/policy/tensor-format.ts';
 import { WorkBench, untouched } from '../helpers/gpu-work.ts';
 import { expectClose, grid, integers, normals } from '../helpers/numbers.ts';
 
@@ -39,11 +41,69 @@ describe.each(shapes)('embedding of %i rows of %i tokens in %i numbers, vocabula
     const of = { tokens: bench.input(tokens), table: bench.input(table), rows: places, width: d };
     await bench.run([embedForward({ ...of, x })]);
     expect([...(await bench.read(x))]).toEqual([...tokens].flatMap((token) => rowsOf[token]!));
+    const scaled = bench.output(places * d);
+    await bench.run([embedForward({ ...of, x: scaled, scale: 4 })]);
+    expect([...(await bench.read(scaled))]).toEqual([...tokens].flatMap((token) => rowsOf[token]!.map((value) => 4 * value)));
     const some = Math.floor(places / 2);
     const few = bench.output(places * d);
     await bench.run([embedForward({ ...of, x: few, count: bench.input(Int32Array.of(some)) })]);
     const expected = [...tokens].flatMap((token, n) => (n < some ? rowsOf[token]! : new Array<number>(d).fill(untouched)));
     expect([...(await bench.read(few))]).toEqual(expected);
+  });
+
+  it.skipIf(d % 2 !== 0).each(['bf16', 'f16'] as const)('copies rows of %s', async (format) => {
+    const packed = encode(format, Float32Array.from(normals(vocabulary * d, 3)));
+    const table = new Float32Array(vocabulary * d);
+    decode(format, packed, table);
+    const rowsOf = grid(table, d);
+    const x = bench.output(places * d);
+    const words = new Int32Array(packed.buffer, 0, packed.length / 4);
+    const of = { tokens: bench.input(tokens), table: bench.input(words), format, rows: places, width: d };
+    await bench.run([embedForward({ ...of, x, scale: 2 })]);
+    const none = bench.output(places * d);
+    const some = bench.output(places * d);
+    const has = { first: vocabulary - 1, count: 1 };
+    await bench.run([
+      embedForward({ ...of, x: none, has: { first: vocabulary, count: 7 } }),
+      embedForward({ ...of, x: some, table: bench.input(words.slice((has.first * d) / 2)), has }),
+    ]);
+    expect([...(await bench.read(none))]).toEqual(new Array(places * d).fill(untouched));
+    const last = [...tokens].flatMap((token) => (token === has.first ? [...table.slice(token * d)] : new Array<number>(d).fill(untouched)));
+    expect([...(await bench.read(some))]).toEqual(last);
+    expect([...(await bench.read(x))]).toEqual([...tokens].flatMap((token) => rowsOf[token]!.map((value) => 2 * value)));
+  });
+
+  it.skipIf(vocabulary < 6)('copies rows and adds up gradients of a table in shards, each as if it were whole', async () => {
+    const ends = [0, 1, 4, vocabulary];
+    const shards = ends.slice(1).map((end, i) => ({ first: ends[i]!, count: end - ends[i]! }));
+    const values = normals(vocabulary * d, 3);
+    const rowsOf = grid(values, d);
+    const ids = bench.input(tokens);
+    const x = bench.output(places * d);
+    const only = bench.output(places * d);
+    const tables = shards.map(({ first, count }) => bench.input(values.slice(first * d, (first + count) * d)));
+    await bench.run([
+      ...shards.map((has, i) => embedForward({ tokens: ids, table: tables[i]!, has, x, rows: places, width: d })),
+      embedForward({ tokens: ids, table: tables[1]!, has: shards[1]!, x: only, rows: places, width: d }),
+    ]);
+    expect([...(await bench.read(x))]).toEqual([...tokens].flatMap((token) => rowsOf[token]!));
+    const nothing = new Array<number>(d).fill(untouched);
+    expect([...(await bench.read(only))]).toEqual([...tokens].flatMap((token) => (token >= 1 && token < 4 ? rowsOf[token]! : nothing)));
+
+    const lists = embeddingLists(tokens, lengths, width);
+    const of = {
+      order: bench.input(lists.order),
+      starts: bench.input(lists.starts),
+      ids: bench.input(lists.ids),
+      dx: bench.input(normals(places * d, 4)),
+      width: d,
+      distinct: lists.ids.length,
+    };
+    const whole = bench.output(vocabulary * d, 1);
+    const parts = shards.map(({ count }) => bench.output(count * d, 1));
+    await bench.run([embedBackward({ ...of, dTable: whole }), ...shards.map((has, i) => embedBackward({ ...of, dTable: parts[i]!, has }))]);
+    const gradients = await Promise.all(parts.map((part) => bench.read(part)));
+    expect(gradients.flatMap((part) => [...part])).toEqual([...(await bench.read(whole))]);
   });
 
   it('adds gradients up, the same bits twice, also in a plan made for more tokens', async () => {
@@ -64,6 +124,11 @@ describe.each(shapes)('embedding of %i rows of %i tokens in %i numbers, vocabula
     const once = bench.output(vocabulary * d, 1);
     await bench.run([embedBackward({ ...of, dTable: once, distinct })]);
     expectClose(await bench.read(once), expected, 'dtable', { relative: 1e-5, absolute: 1e-5 });
+
+    const scaled = bench.output(vocabulary * d, 1);
+    await bench.run([embedBackward({ ...of, dTable: scaled, distinct, scale: 4 })]);
+    const fourTimes = expected.map((value) => 4 * (value - 1) + 1);
+    expectClose(await bench.read(scaled), fourTimes, 'dtable, scaled', { relative: 1e-5, absolute: 4e-5 });
 
     const again = bench.output(vocabulary * d, 1);
     const plan = await Plan.create(gpu.device, [embedBackward({ ...of, dTable: again, distinct: distinct + 5 })], 'test');

@@ -1,17 +1,38 @@
 /** The fused engine against the portable one over thirty optimiser steps on given tokens, and its memory over many. */
+import { answeringTensors } from '../../src/policy/merged.ts';
+import { tensorsOf, weightsOf } from '../../src/policy/weights.ts';
 import { describe, expect, it, vi } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { Sampling, TrainBatch } from '../../src/engine/engine.ts';
+import type { PolicyConfig } from '../../src/policy/config.ts';
 import type { FusedEngine } from '../../src/engine/fused/engine.ts';
 import { tokenDistribution } from '../../src/engine/sampler.ts';
 import { counterUniform } from '../../src/random/counter.ts';
 import { completionMask, completionOf } from '../../src/rl/batch.ts';
 import { expectClose, integers } from '../helpers/numbers.ts';
 import { livelyWeights } from '../helpers/reference-decoder.ts';
+import { onDeviceThatBinds } from '../helpers/small-device.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
-import { expectSameUpdates, forcedBatch, forcedObjective, forcedOptim, trainForced } from '../helpers/forced-run.ts';
+import { expectSameUpdates, expectResumed, forcedBatch, forcedObjective, forcedOptim, trainForced } from '../helpers/forced-run.ts';
+
+/** Rows are longer than its window. */
+const gemma: PolicyConfig = {
+  ...tinyConfig,
+  ...{ family: 'gemma3_text', qkNorm: true, tied: true, layers: 2, queryScalar: 9 },
+  window: { size: 4, sliding: [true, false], ropeTheta: 100 },
+};
 
 describe('thirty steps on given tokens', () => {
+  // What a block of small weights says is made large by the norm after it, and its rounding too: the portable engine differs from itself by 6e-5
+  // between cpu and wasm, and by 1e-2 with adapters of alpha 24.
+  it.each([
+    ['Gemma 3', null, 5e-4],
+    ['LoRA of Gemma 3', { rank: 3, alpha: 6, seed: 5 }, 5e-4],
+  ] as const)('%s: the same updates and losses', async (_, lora, tolerance) => {
+    const [fused, portable] = [await trainForced('fused', 'webgpu', gemma, lora), await trainForced('portable', 'cpu', gemma, lora)];
+    expectSameUpdates(fused, portable, tolerance);
+  });
+
   it.each([
     ['the policy of the tests', tinyConfig],
     ['biases, an untied head', { ...tinyConfig, family: 'qwen2' as const, qkvBias: true, tied: false }],
@@ -20,8 +41,12 @@ describe('thirty steps on given tokens', () => {
     expectSameUpdates(await trainForced('fused', 'webgpu', config), await trainForced('portable', 'cpu', config), 1e-4);
   });
 
-  it('LoRA: updates and losses within 1e-4', async () => {
-    const lora = { rank: 3, alpha: 24, seed: 5 };
+  it.each([
+    ['everything', {}],
+    ['a part of what is multiplied at once', { targets: ['k_proj', 'up_proj', 'down_proj'] }],
+    ['queries and gates of the second layer', { targets: ['q_proj', 'gate_proj'], layers: [1] }],
+  ] as const)('LoRA of %s: updates and losses within 1e-4', async (_, places) => {
+    const lora = { rank: 3, alpha: 24, seed: 5, ...places };
     const config = { ...tinyConfig, layers: 2 };
     const fused = await trainForced('fused', 'webgpu', config, lora);
     expectSameUpdates(fused, await trainForced('portable', 'cpu', config, lora), 1e-4);
@@ -33,54 +58,19 @@ describe('thirty steps on given tokens', () => {
   it('on a device that binds 64 KiB at once: arenas in parts, the same updates', async () => {
     const config = { ...tinyConfig, layers: 4 };
     const whole = await trainForced('fused', 'webgpu', config);
-    const parts: string[] = [];
-    const make = GPUDevice.prototype.createBuffer;
-    vi.spyOn(GPUDevice.prototype, 'createBuffer').mockImplementation(function (this: GPUDevice, descriptor) {
-      if (descriptor.usage & GPUBufferUsage.STORAGE) {
-        expect(descriptor.size, descriptor.label).toBeLessThanOrEqual(2 ** 16);
-        if (descriptor.label === 'parameters') parts.push(descriptor.label);
-      }
-      return make.call(this, descriptor);
-    });
-    const request = GPUAdapter.prototype.requestDevice;
-    vi.spyOn(GPUAdapter.prototype, 'requestDevice').mockImplementation(async function (this: GPUAdapter, descriptor) {
-      const device = await request.call(this, descriptor);
-      const { limits } = device;
-      const get = (_: object, name: keyof GPUSupportedLimits) => (name === 'maxBufferSize' ? 2 ** 16 : Reflect.get(limits, name, limits));
-      Object.defineProperty(device, 'limits', { value: new Proxy({}, { get: get as never }) });
-      return device;
-    });
-    try {
-      expectSameUpdates(await trainForced('fused', 'webgpu', config), whole, 1e-4);
-    } finally {
-      vi.restoreAllMocks();
-    }
-    expect(parts.length).toBeGreaterThan(1);
+    const { result, buffers } = await onDeviceThatBinds(2 ** 16, () => trainForced('fused', 'webgpu', config));
+    expectSameUpdates(result, whole, 1e-4);
+    expect(buffers.filter((label) => label === 'parameters').length).toBeGreaterThan(1);
   });
 
   it('LoRA: a run goes on from its adapters bit for bit', async () => {
     const lora = { rank: 2, alpha: 4, seed: 5 };
     const weights = livelyWeights(tinyConfig, 5);
     const start = () => createEngine({ config: tinyConfig, weights, engine: 'fused', backend: 'webgpu', lora });
-    const states = [];
-    for (const interrupted of [false, true]) {
-      let engine = await start();
-      for (let step = 0; step < 4; step++) {
-        await engine.step(forcedBatch(step, tinyConfig.vocabSize), forcedObjective, forcedOptim);
-        if (!interrupted || step !== 1) continue;
-        const state = await engine.exportState();
-        engine.dispose();
-        engine = await start();
-        await engine.importState(state);
-      }
-      states.push(await engine.exportState());
-      engine.dispose();
-    }
-    expect(states[1]).toEqual(states[0]);
-    expect(states[0]!.optimSteps).toBe(4);
+    await expectResumed(start, tinyConfig, 4);
   });
 
-  it('LoRA: the reference is the base without adapters, or the adapters as they were, and rollouts come from what is trained', async () => {
+  it('LoRA: the reference is the base without adapters, and rollouts come from what is trained', async () => {
     const lora = { rank: 2, alpha: 8, seed: 5 };
     const weights = livelyWeights(tinyConfig, 5);
     const make = async (own = weights, setup: typeof lora | null = lora) =>
@@ -91,8 +81,7 @@ describe('thirty steps on given tokens', () => {
     const engine = await make();
     const base = await scores(engine, 'current');
     const before = engine.memory;
-    // A copy of the same numbers is known as the base, too.
-    await engine.setReference(Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, values.slice()])));
+    await engine.setReference();
     expect(engine.memory.reference).toBe(0);
     for (let step = 0; step < 3; step++) await engine.step(forcedBatch(step, tinyConfig.vocabSize), forcedObjective, forcedOptim);
     const trained = await scores(engine, 'current');
@@ -102,14 +91,10 @@ describe('thirty steps on given tokens', () => {
     // Gradients and moments are as large as the adapters, not as the policy.
     expect(engine.memory.training).toBe(3 * (before.parameters - 4 * (await parametersOf(make))));
 
-    await engine.setReference();
-    await engine.step(forcedBatch(4, tinyConfig.vocabSize), forcedObjective, forcedOptim);
-    expect(await scores(engine, 'reference')).toEqual(trained);
-
     // The merged policy answers as base and adapters do: greedily, token for token.
     const prompts = [Int32Array.of(1, 2, 3), Int32Array.of(4)];
     const sampling: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, maxNewTokens: 12, eosIds: [], seed: 1, step: 0, firstRow: 0 };
-    const { weights: merged } = await engine.exportState();
+    const merged = await weightsOf(answeringTensors(tinyConfig, tensorsOf(tinyConfig, weights), await engine.exportState()));
     const said = await engine.generate({ prompts, repeats: 2, sampling });
     engine.dispose();
     const plain = await make(merged, null);

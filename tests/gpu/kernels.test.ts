@@ -1,12 +1,12 @@
 /** The RL kernels and the sampler in WGSL, in a real browser, against the same references as their twins. */
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
+import { acquireTfjsGpu, type TfjsContext } from '../../src/engine/portable/gpu/acquire.ts';
 import { kernelSuite } from '../helpers/kernel-suite.ts';
 
-let gpu: GpuContext;
+let gpu: TfjsContext;
 
 beforeAll(async () => {
-  gpu = await acquireGpu();
+  gpu = await acquireTfjsGpu();
 });
 afterEach(() => gpu.check());
 afterAll(() => gpu.release());

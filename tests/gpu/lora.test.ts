@@ -3,15 +3,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { keepBlocks } from '../../src/engine/fused/kernels/lora.ts';
 import { swigluBackward } from '../../src/engine/fused/kernels/matmul.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
-import { adapterLayout, packArena, unpackArena, type ArenaLayout } from '../../src/engine/fused/layout.ts';
+import { adapterLayout, type ArenaLayout } from '../../src/engine/fused/layout.ts';
 import { linearForward, linearGradient, linearInput, type PolicyViews } from '../../src/engine/fused/linear.ts';
 import type { Machine, ParameterViews, Views } from '../../src/engine/fused/machine.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import type { BufferView } from '../../src/engine/gpu/work.ts';
 import { initialAdapters } from '../../src/policy/adapters.ts';
+import { packArena, unpackArena } from '../helpers/arena.ts';
 import { WorkBench } from '../helpers/gpu-work.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
+import { activated } from '../helpers/reference-decoder.ts';
 
 let gpu: GpuContext;
 let bench: WorkBench;
@@ -40,8 +42,10 @@ const sum = (a: Numbers, b: Numbers, factor = 1): number[] => Array.from(a, (val
 
 /** Matrices by name, each in a buffer of its own. */
 function viewsOf(matrices: Readonly<Record<string, { view: BufferView; shape: readonly number[] }>>): ParameterViews {
-  const slots = new Map(Object.entries(matrices).map(([name, { shape }]) => [name, { name, part: 0, offset: 0, shape, sources: [] }]));
-  const layout: ArenaLayout = { slots, parts: [] };
+  const slots = new Map(
+    Object.entries(matrices).map(([name, { shape }]) => [name, { name, part: 0, offset: 0, shape, format: 'f32' as const, sources: [] }]),
+  );
+  const layout: ArenaLayout = { slots, shards: new Map(), parts: [], maxBytes: Infinity };
   return { layout, view: (name) => matrices[name]!.view, part: () => expect.fail('no arena') };
 }
 
@@ -191,7 +195,7 @@ describe('a block-diagonal gradient', () => {
 
   it('lies in the arena as it is packed, and comes back', () => {
     const rank = 3;
-    const layout = adapterLayout(tinyConfig, rank, 2 ** 30);
+    const layout = adapterLayout(tinyConfig, { rank }, 2 ** 30);
     const adapters = Object.fromEntries(
       Object.entries(initialAdapters(tinyConfig, { rank, alpha: 1, seed: 2 })).map(([name, values], i) => [
         name,
@@ -199,31 +203,39 @@ describe('a block-diagonal gradient', () => {
       ]),
     );
     const packed = packArena(layout, adapters);
-    expect(unpackArena(layout, packed, Object.keys(adapters))).toEqual(adapters);
+    expect(unpackArena(layout, packed, adapters)).toEqual(adapters);
     // q's block is at the top left, and what is right of it is zero.
     const { offset, shape, sources } = layout.slots.get('0.qkv.b')!;
     expect([shape[1], sources.map(({ rows }) => rows!.width)]).toEqual([3 * rank, [rank, rank, rank]]);
     const row = packed[0]!.slice(offset, offset + 3 * rank);
     expect([...row.slice(rank)]).toEqual(new Array<number>(2 * rank).fill(0));
     expect([...row.slice(0, rank)]).toEqual([...adapters[sources[0]!.name]!.slice(0, rank)]);
+    // Where only keys are adapted, their block is where it is among all, and the others are zero.
+    const keys = adapterLayout(tinyConfig, { rank, targets: ['k_proj'] }, 2 ** 30);
+    const only = Object.fromEntries(Object.entries(adapters).filter(([name]) => name.includes('k_proj')));
+    expect(unpackArena(keys, packArena(keys, only), only)).toEqual(only);
+    const zeros = Object.fromEntries(Object.entries(adapters).map(([name, values]) => [name, only[name] ?? values.map(() => 0)]));
+    expect(packArena(keys, only)[0]).toEqual(packArena(layout, zeros)[0]!.slice(0, keys.parts[0]!.length));
   });
 });
 
 it.each([
-  [3, 5],
-  [17, 12],
-])('SwiGLU backward of %i rows of %i, by slopes too', async (rows, f) => {
+  [3, 5, 'silu'],
+  [17, 12, 'silu'],
+  [3, 5, 'gelu_pytorch_tanh'],
+  [17, 12, 'gelu_pytorch_tanh'],
+] as const)('the gated unit backward, of %i rows of %i, %s, by slopes too', async (rows, f, activation) => {
   const [gateUp, dAct] = [normals(rows * 2 * f, 1, 2), normals(rows * f, 2)];
-  const silu = (g: number) => g / (1 + Math.exp(-g));
+  const act = (g: number) => activated(g, activation);
   const expected = Array.from({ length: rows * 2 * f }, (_, at) => {
     const [row, column] = [Math.floor(at / (2 * f)), at % (2 * f)];
     const [g, u] = [gateUp[row * 2 * f + (column % f)]!, gateUp[row * 2 * f + f + (column % f)]!];
     const d = dAct[row * f + (column % f)]!;
-    const slope = (silu(g + 1e-4) - silu(g - 1e-4)) / 2e-4;
-    return column < f ? d * u * slope : d * silu(g);
+    const slope = (act(g + 1e-4) - act(g - 1e-4)) / 2e-4;
+    return column < f ? d * u * slope : d * act(g);
   });
   const result = bench.output(rows * 2 * f);
   gpu.device.queue.writeBuffer(result.buffer, result.offset, Float32Array.from(gateUp));
-  await bench.run([swigluBackward({ gateUp: result, dAct: bench.input(dAct), rows, f })]);
+  await bench.run([swigluBackward({ gateUp: result, dAct: bench.input(dAct), rows, f, activation })]);
   expectClose(await bench.read(result), expected, 'gradient', { relative: 1e-4, absolute: 1e-5 });
 });

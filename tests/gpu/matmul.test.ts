@@ -8,6 +8,7 @@ import { hardwareTiles, tuningFor, type MatmulKind, type MatmulTuning, type Tuni
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import { part } from '../../src/engine/gpu/work.ts';
 import { WorkBench, untouched } from '../helpers/gpu-work.ts';
+import { activated } from '../helpers/reference-decoder.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
 
 let gpu: GpuContext;
@@ -113,25 +114,27 @@ describe.each(forms)('matmul, %s', (_, tuning) => {
   });
 
   it.each([
-    [6, 5, 7],
-    [37, 44, 20],
-  ])('gate and up into SwiGLU, and back: %i rows, width %i, from %i', async (m, f, k) => {
+    [6, 5, 7, 'silu'],
+    [37, 44, 20, 'silu'],
+    [6, 5, 7, 'gelu_pytorch_tanh'],
+    [37, 44, 20, 'gelu_pytorch_tanh'],
+  ] as const)('gate and up into their unit, and back: %i rows, width %i, from %i, %s', async (m, f, k, activation) => {
     const x = normals(m * k, 1);
     const w = normals(2 * f * k, 2);
     const both = reference('nt', m, 2 * f, k, x, w);
     const act = new Float64Array(m * f);
     for (let at = 0; at < m * f; at++) {
       const [gate, up] = gateAndUp(both, at, f);
-      act[at] = (gate * up) / (1 + Math.exp(-gate));
+      act[at] = activated(gate, activation) * up;
     }
     const buffers = { a: bench.input(x), b: bench.input(w) };
     const saved = { act: bench.output(m * f), gateUp: bench.output(2 * m * f) };
     const only = bench.output(m * f);
     const half = { act: bench.output(m * f, 0), rows: bench.input(Int32Array.of(3)) };
     await bench.run([
-      ...gateUpMatmul({ m, f, k, ...buffers, ...saved }, tuning),
-      ...gateUpMatmul({ m, f, k, ...buffers, act: only }, tuning),
-      ...gateUpMatmul({ m, f, k, ...buffers, ...half }, tuning),
+      ...gateUpMatmul({ m, f, k, activation, ...buffers, ...saved }, tuning),
+      ...gateUpMatmul({ m, f, k, activation, ...buffers, act: only }, tuning),
+      ...gateUpMatmul({ m, f, k, activation, ...buffers, ...half }, tuning),
     ]);
     const swiglu = { relative: 2e-5, absolute: 1e-4 };
     expectClose(await bench.read(saved.gateUp), both, 'gate and up', close);
@@ -148,7 +151,7 @@ describe.each(forms)('matmul, %s', (_, tuning) => {
     const down = normals(k * f, 4);
     const dAct = reference('nn', m, f, k, dy, down);
     // central differences of sum(dAct * silu(gate) * up) in float64
-    const loss = (gate: number, up: number) => (gate * up) / (1 + Math.exp(-gate));
+    const loss = (gate: number, up: number) => activated(gate, activation) * up;
     const step = 1e-5;
     const expected = new Float64Array(2 * m * f);
     for (let at = 0; at < m * f; at++) {
@@ -160,8 +163,8 @@ describe.each(forms)('matmul, %s', (_, tuning) => {
     const gateUp = bench.input(Float32Array.from(both));
     const again = bench.output(m * f);
     await bench.run([
-      swigluForward({ gateUp, act: again, rows: m, f }),
-      ...swigluBackwardMatmul({ m, f, d: k, dy: bench.input(dy), w: bench.input(down), gateUp }, tuning),
+      swigluForward({ gateUp, act: again, rows: m, f, activation }),
+      ...swigluBackwardMatmul({ m, f, d: k, dy: bench.input(dy), w: bench.input(down), gateUp, activation }, tuning),
     ]);
     expectClose(await bench.read(again), act, 'act, once more', swiglu);
     expectClose(await bench.read(gateUp), expected, 'dGateUp', { relative: 5e-5, absolute: 2e-4 });
@@ -249,6 +252,59 @@ describe('matmul', () => {
       'limited',
       close,
     );
+  });
+
+  it.each(forms)('takes and writes columns of wider matrices: %s', async (_, tuning) => {
+    // [columns before, columns, columns of all], odd ones and ones of quads
+    for (const [first, some, all] of [
+      [3, 22, 41],
+      [4, 9, 16],
+      [12, 28, 44],
+    ] as const) {
+      const [m, n, k] = [19, 24, 26];
+      const columns = { first, of: all };
+      const cut = (values: readonly number[]) => values.filter((_, at) => at % all >= first && at % all < first + some);
+      const onto = (values: ArrayLike<number>, before: ArrayLike<number>, rows: number) =>
+        Float64Array.from({ length: rows * all }, (_, at) => {
+          const column = (at % all) - first;
+          return column < 0 || column >= some ? before[at]! : values[Math.floor(at / all) * some + column]!;
+        });
+      const [wide, residual, bias] = [normals(Math.max(m, k) * all, 6), normals(m * all, 7), normals(all, 8)];
+      const was = new Float64Array(m * all).fill(untouched);
+
+      const nt = draw('nt', m, some, k);
+      const product = reference('nt', m, some, k, nt.a, nt.b);
+      const inputs = { a: bench.input(nt.a), b: bench.input(nt.b), cColumns: columns, m, n: some, k, kind: 'nt' } as const;
+      const c = bench.output(m * all);
+      await bench.run(matmul({ ...inputs, c }, tuning));
+      expectClose(await bench.read(c), onto(product, was, m), `nt, columns ${first} to ${first + some} of ${all}`, close);
+      const [added, limited, joined] = [bench.output(m * all), bench.output(m * all), bench.output(m * all)];
+      const ends = { bias: bench.input(bias), residual: bench.input(residual) };
+      const split = { matmul: (shape: Parameters<Tuning['matmul']>[0]) => ({ ...tuning.matmul(shape), splits: 3 }) };
+      await bench.run([
+        ...matmul({ ...inputs, c: added, ...ends }, tuning),
+        ...matmul({ ...inputs, c: limited, rows: bench.input(Int32Array.of(7)) }, tuning),
+        ...matmul({ ...inputs, c: joined, ...ends, partials: bench.output(3 * m * some) }, split),
+      ]);
+      const sums = product.map((sum, at) => {
+        const [row, column] = [Math.floor(at / some), first + (at % some)];
+        return sum + bias[column]! + residual[row * all + column]!;
+      });
+      expectClose(await bench.read(added), onto(sums, was, m), 'nt, bias and residual', close);
+      expectClose(await bench.read(joined), onto(sums, was, m), 'nt, of parts', close);
+      const few = onto(product, was, m).map((value, at) => (at < 7 * all ? value : untouched));
+      expectClose(await bench.read(limited), few, 'nt, seven rows', close);
+
+      const aColumns = columns;
+      const nn: Case = { kind: 'nn', m, n, k: some, a: wide.slice(0, m * all), b: normals(some * n, 2) };
+      const expected = reference('nn', m, n, some, cut(nn.a), nn.b);
+      expectClose(await run(nn, tuning, { aColumns }), expected, 'nn', close);
+      const tn: Case = { kind: 'tn', m: some, n, k, a: wide.slice(0, k * all), b: normals(k * n, 2) };
+      const gradient = reference('tn', some, n, k, cut(tn.a), tn.b).map((sum) => sum + 0.5);
+      const partials = bench.output(3 * some * n);
+      expectClose(await run(tn, tuning, { aColumns, accumulate: true }, 0.5), gradient, 'tn', close);
+      expectClose(await run(tn, split, { aColumns, accumulate: true, partials }, 0.5), gradient, 'tn, of parts', close);
+    }
   });
 
   it('binds something long enough where nothing is added', async () => {

@@ -1,7 +1,7 @@
 /** A GPU device that goes away under a running engine: the engine says so, and a new one starts on a new device. */
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';

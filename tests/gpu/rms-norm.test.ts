@@ -68,6 +68,21 @@ describe('RMSNorm forward', () => {
     expectClose(await bench.read(rstd), expected.rstd, 'rstd', { relative: 1e-6, absolute: 0 });
   });
 
+  it('by weights that are counted from one, and added to what was there', async () => {
+    const [rows, width] = [11, 36];
+    const [x, weight, residual] = [normals(rows * width, 3), normals(width, 4, 0.3), normals(rows * width, 5)];
+    const [y, rstd] = [bench.output(rows * width), bench.output(rows)];
+    const of = { x: bench.input(x), weight: bench.input(weight), residual: bench.input(residual), offset: 1, y, rstd, rows, width, eps };
+    await bench.run([rmsNormForward(of)]);
+    const expected = normed(grid(x, width), weight.map((w) => 1 + w)); // prettier-ignore
+    expectClose(
+      await bench.read(y),
+      expected.y.flat().map((value, i) => value + residual[i]!),
+      'y',
+      { relative: 2e-6, absolute: 1e-6 },
+    );
+  });
+
   it('of chosen places, and only as many as there are', async () => {
     const [rows, width] = [11, 36];
     const x = normals(23 * width, 3);
@@ -84,6 +99,20 @@ describe('RMSNorm forward', () => {
 });
 
 describe('RMSNorm backward', () => {
+  it('by weights that are counted from one', async () => {
+    const [rows, width] = [13, 36];
+    const [x, weight, dy] = [normals(rows * width, 1, 2, 0.1), normals(width, 2, 0.3), normals(rows * width, 3)];
+    const whole = weight.map((w) => 1 + w);
+    const [result, partials] = [bench.output(rows * width), bench.output(chunksFor(rows) * width)];
+    const rstd = bench.input(normed(grid(x, width), whole).rstd);
+    const of = { x: bench.input(x), weight: bench.input(weight), rstd, dy: bench.input(dy), rows, width, offset: 1 };
+    await bench.run([rmsNormBackward({ ...of, dx: result, accumulate: false, partials })]);
+    const expected = gradients(grid(x, width), whole, grid(dy, width));
+    expectClose(await bench.read(result), expected.dx.flat(), 'dx', { relative: 1e-5, absolute: 2e-6 });
+    const dWeight = expected.dWeight.map((value) => value + 1);
+    expectClose(await reduced(partials, chunksFor(rows), width), dWeight, 'dweight', { relative: 1e-5, absolute: 1e-5 });
+  });
+
   it.each(shapes)('%i rows of %i, written and added', async (rows, width) => {
     const x = normals(rows * width, 1, 2, 0.1);
     const weight = normals(width, 2, 0.3, 1);

@@ -3,7 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import simdWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import plainWasm from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import { processMemory } from '../../src/engine/checked.ts';
-import { initialWeights } from '../../src/policy/weights.ts';
+import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
 import { Bench } from '../../src/worker/bench.ts';
 import { tinyConfig, tinyTokenizer } from '../helpers/tiny-policy.ts';
 
@@ -12,7 +12,12 @@ afterEach(() => vi.restoreAllMocks());
 const bench = () =>
   new Bench({
     loadPolicy: (id) =>
-      Promise.resolve({ id, config: tinyConfig, weights: initialWeights(tinyConfig, 1), tokenizer: tinyTokenizer() } as never),
+      Promise.resolve({
+        id,
+        config: tinyConfig,
+        weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 1)),
+        tokenizer: tinyTokenizer(),
+      } as never),
     wasmPath: {
       'tfjs-backend-wasm.wasm': plainWasm,
       'tfjs-backend-wasm-simd.wasm': simdWasm,
@@ -25,7 +30,7 @@ it('one wrong multiplication in one shader', { timeout: 600_000 }, async () => {
   let tampered = 0;
   const compile = GPUDevice.prototype.createShaderModule;
   vi.spyOn(GPUDevice.prototype, 'createShaderModule').mockImplementation(function (this: GPUDevice, descriptor) {
-    const code = descriptor.code.replace('weight[c] * (x[start + c] * r)', 'weight[c] + (x[start + c] * r)');
+    const code = descriptor.code.replace('weight[c]) * (x[start + c] * r)', 'weight[c]) + (x[start + c] * r)');
     if (code !== descriptor.code) tampered++;
     return compile.call(this, { ...descriptor, code });
   });

@@ -4,11 +4,11 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
+import { acquireTfjsGpu, type TfjsContext } from '../../src/engine/portable/gpu/acquire.ts';
 
-let gpu: GpuContext;
+let gpu: TfjsContext;
 beforeAll(async () => {
-  gpu = await acquireGpu();
+  gpu = await acquireTfjsGpu();
 });
 afterAll(() => gpu.release());
 
@@ -19,7 +19,7 @@ it('multinomial draws token 0 for the first row whatever its logits (shaders/dec
   expect(drawn).toEqual([0, 0, 0, 0, 0]);
 });
 
-it('split-K matmul is wrong for a transposed second factor (WEBGPU_MATMUL_PROGRAM_TYPE = 3 in gpu/device.ts)', async () => {
+it('split-K matmul is wrong for a transposed second factor (WEBGPU_MATMUL_PROGRAM_TYPE = 3 in portable/gpu/acquire.ts)', async () => {
   const a = tf.tensor2d(
     Float32Array.from({ length: 12 * 2048 }, (_, i) => Math.sin(i)),
     [12, 2048],

@@ -127,6 +127,23 @@ const inputsOf = (shape: Shape, normed: boolean) => ({
 });
 
 describe('turning queries and keys', () => {
+  it('normed by weights that are counted from one, forward and back', async () => {
+    const shape = shapes[3]!;
+    const { raw, norms, dTurned } = inputsOf(shape, true);
+    const fromOne = norms!.map((w) => w - 1);
+    const [result, gradient, table] = [bench.output(raw.length), bench.input(dTurned), bench.input(tableOf(shape))];
+    const chunks = headNormChunks(shape.rows * shape.width);
+    const partials = bench.output(chunks * 2 * shape.headDim);
+    const of = { ...shape, eps, offset: 1 as const, raw: bench.input(raw), table, norms: bench.input(fromOne) };
+    await bench.run([turnForward({ ...of, turned: result }), ...turnBackward({ ...of, gradient, partials })]);
+    expectClose(await bench.read(result), turned(raw, norms, shape), 'turned', { relative: 1e-5, absolute: 1e-5 });
+    const expected = turnedBack(dTurned, raw, norms, shape);
+    expectClose(await bench.read(gradient), expected.dRaw, 'dRaw', { relative: 1e-5, absolute: 1e-5 });
+    const dNorms = new Array<number>(2 * shape.headDim).fill(0);
+    (await bench.read(partials)).forEach((value, i) => (dNorms[i % dNorms.length]! += value));
+    expectClose(dNorms, expected.dNorms, 'dNorms', { relative: 1e-4, absolute: 1e-4 });
+  });
+
   it.each(cases)('forward %s, normed: %s', async (_, normed, shape) => {
     const { raw, norms } = inputsOf(shape, normed);
     expectClose(await forward(raw, norms, shape), turned(raw, norms, shape), 'turned', { relative: 2e-6, absolute: 2e-6 });

@@ -73,6 +73,7 @@ describe('the worker', () => {
     const texts: string[] = [];
     await api.probe(
       {
+        policy: 'permix-tiny',
         question: 'What is 1 + 2?',
         personas: [{ key: 'none', text: null }],
         checkpoints: [null, id && checkpoints[0]!.id],

@@ -3,7 +3,7 @@
  * Everything is compared with the float64 reference decoder; shapes are tiny because software WebGPU is slow.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from './engine.ts';
 import type { BackendName, EngineName, ObjectiveSpec, OptimSpec, PolicyEngine, Sampling, TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
@@ -51,6 +51,17 @@ export const variants: Readonly<Record<string, PolicyConfig>> = {
   },
   'Qwen2: q/k/v biases': { ...base, family: 'qwen2', qkvBias: true, rmsNormEps: 1e-6 },
   'Qwen3: q/k norms': { ...base, family: 'qwen3', qkNorm: true, tied: false },
+  // Rows are longer than the window.
+  'Gemma 3: norms around blocks, GELU, a window': {
+    ...base,
+    family: 'gemma3_text',
+    qkNorm: true,
+    layers: 3,
+    ropeTheta: 100,
+    ropeScaling: { type: 'linear', factor: 8 },
+    window: { size: 3, sliding: [true, false], ropeTheta: 20 },
+    queryScalar: 9,
+  },
 };
 
 const sft: ObjectiveSpec = {
@@ -224,7 +235,7 @@ export function engineSuite(name: EngineName, backend: BackendName): void {
     expect(metrics.skipped).toBe(true);
     const after = await engine.exportState();
     expect([after.optimSteps, after.skippedSteps]).toEqual([1, 1]);
-    sameBits(after.weights, before.weights);
+    sameBits(after.weights!, before.weights!);
     sameBits(after.moments!.first, before.moments!.first);
   });
 
@@ -249,7 +260,7 @@ export function engineSuite(name: EngineName, backend: BackendName): void {
     const first = await run(false);
     for (const again of [await run(false), await run(true)]) {
       expect(again.rollouts).toEqual(first.rollouts);
-      sameBits(again.state.weights, first.state.weights);
+      sameBits(again.state.weights!, first.state.weights!);
       sameBits(again.state.moments!.second, first.state.moments!.second);
       expect(again.state.optimSteps).toBe(3);
     }

@@ -2,12 +2,13 @@
  * Thirty optimiser steps on tokens that are given, for comparing the arithmetic of training between engines. Sampling is left out,
  * because one float tie turned the other way gives another token and from there another run.
  */
+import { answeringTensors } from '../../src/policy/merged.ts';
 import { expect } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
-import type { BackendName, EngineName, ObjectiveSpec, OptimSpec, TrainBatch } from '../../src/engine/engine.ts';
+import { createEngine } from './engine.ts';
+import type { BackendName, EngineName, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
 import type { LoraSetup } from '../../src/policy/adapters.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
-import { initialWeights, type Weights } from '../../src/policy/weights.ts';
+import { initialWeights, type Weights, tensorsOf, weightsOf } from '../../src/policy/weights.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
 import { tinyConfig } from './tiny-policy.ts';
 
@@ -87,10 +88,10 @@ export async function trainForced(
     expect([skipped, gradNorm > 0]).toEqual([false, true]);
     losses.push(loss);
   }
-  const { weights, adapters } = await engine.exportState();
-  expect(adapters === null).toBe(lora === null);
+  const state = await engine.exportState();
+  expect(state.adapters === null).toBe(lora === null);
   engine.dispose();
-  return { start, end: weights, losses };
+  return { start, end: await weightsOf(answeringTensors(config, tensorsOf(config, start), state)), losses };
 }
 
 /** Both runs learned much, their losses agree to `tolerance`, and so do their updates, of the update's norm. */
@@ -105,8 +106,29 @@ export function expectSameUpdates(actual: Forced, expected: Forced, tolerance: n
   });
 }
 
-function distance(a: Weights, b: Weights): number {
+/** Of all numbers together. */
+export function distance(a: Weights, b: Weights): number {
   let sum = 0;
   for (const [name, values] of Object.entries(a)) values.forEach((value, i) => (sum += (value - b[name]![i]!) ** 2));
   return Math.sqrt(sum);
+}
+
+/** Forced steps whose state is taken to a new engine after the second end bit for bit as those that went through. */
+export async function expectResumed(start: () => Promise<PolicyEngine>, { vocabSize }: PolicyConfig, steps: number): Promise<void> {
+  const states = [];
+  for (const interrupted of [false, true]) {
+    let engine = await start();
+    for (let step = 0; step < steps; step++) {
+      await engine.step(forcedBatch(step, vocabSize), forcedObjective, forcedOptim);
+      if (!interrupted || step !== 1) continue;
+      const state = await engine.exportState();
+      engine.dispose();
+      engine = await start();
+      await engine.importState(state);
+    }
+    states.push(await engine.exportState());
+    engine.dispose();
+  }
+  expect(states[1]).toEqual(states[0]);
+  expect(states[0]!.optimSteps).toBe(steps);
 }

@@ -58,8 +58,9 @@ export async function reportViolations(page: Page, found: (violation: string) =>
   });
 }
 
-/** Waits until a run could be started. */
+/** Waits until a run could be started, with somebody there: what is far below is made too. */
 export async function ready(page: Page): Promise<void> {
+  await page.keyboard.press('Shift');
   await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true, timeout: bootMilliseconds });
 }
 

@@ -2,15 +2,15 @@
 import { LabError } from '../../src/errors.ts';
 import type { BackendName } from '../../src/engine/engine.ts';
 import { noFiles } from '../../src/policy/fingerprint.ts';
-import { initialWeights } from '../../src/policy/weights.ts';
+import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { IndexedStorage } from '../../src/storage/indexed.ts';
 import type { LabStorage } from '../../src/storage/storage.ts';
-import type { SessionPhase, TrainerEvent } from '../../src/worker/api.ts';
+import type { ProbeChunk, SessionPhase, TrainerEvent } from '../../src/worker/api.ts';
 import { Session, type SessionSetup } from '../../src/worker/session.ts';
-import { tinyConfig, tinyTokenizer } from './tiny-policy.ts';
+import { tinyConfig, tinyTokenizer, tinyTokenizerFiles } from './tiny-policy.ts';
 
 /** A few rows of a few tokens; the entropy bonus gives every step a gradient, rewarded or not. */
 export const smallRun: RunConfig = {
@@ -30,6 +30,14 @@ export async function database(name: string): Promise<IndexedStorage> {
   return new IndexedStorage(await openDatabase(name));
 }
 
+/** As the files of the policy would be. */
+const tinyTexts = new Map(
+  Object.entries({ 'tokenizer.json': tinyTokenizerFiles.json, 'tokenizer_config.json': tinyTokenizerFiles.config }).map(([name, json]) => [
+    name,
+    new TextEncoder().encode(JSON.stringify(json)),
+  ]),
+);
+
 export class SessionProbe {
   readonly session: Session;
   readonly events: TrainerEvent[] = [];
@@ -40,7 +48,15 @@ export class SessionProbe {
       openStorage: async () => ({ storage, notice: null }),
       async loadPolicy(id) {
         if (id !== 'permix-tiny') throw new LabError('network', `There is no policy ${id}.`, 'Choose another.');
-        return { id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer: tinyTokenizer(), files: noFiles, notices: [] };
+        return {
+          id,
+          config: tinyConfig,
+          weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 3)),
+          tokenizer: tinyTokenizer(),
+          files: noFiles,
+          texts: tinyTexts,
+          notices: [],
+        };
       },
       ...setup,
     });
@@ -74,6 +90,15 @@ export class SessionProbe {
   }
 
   get notices(): string[] {
-    return this.events.flatMap((event) => (event.type === 'notice' ? [event.text] : []));
+    return this.events.flatMap((event) => (event.type === 'notice' && typeof event.text === 'string' ? [event.text] : []));
   }
+}
+
+/** What a policy says to one question, drawn always alike. @param checkpoint null: as it was before training */
+export async function says(session: Session, policy: string, checkpoint: string | null = null): Promise<string> {
+  const chunks: ProbeChunk[] = [];
+  const personas = [{ key: 'none', text: null }];
+  const rest = { question: 'Which is larger, 3 or 7?', personas, checkpoints: [checkpoint], temperature: 1, maxNewTokens: 6, seed: 5 };
+  await session.probe({ policy, ...rest }, (some) => chunks.push(...some));
+  return chunks.at(-1)!.pieces.join('|');
 }

@@ -36,3 +36,15 @@ export function expectClose(
   }
   if (worst.at >= 0) expect.fail(`${what}[${worst.at}] is ${actual[worst.at]}, expected ${expected[worst.at]}`);
 }
+
+/** d f / d x by central differences in float64. @param places where; absent: everywhere */
+export function differences(x: readonly number[], f: (x: readonly number[]) => number, places = x.map((_, i) => i)): number[] {
+  const h = 1e-5;
+  return places.map((i) => {
+    const moved = [...x];
+    moved[i] = x[i]! + h;
+    const above = f(moved);
+    moved[i] = x[i]! - h;
+    return (above - f(moved)) / (2 * h);
+  });
+}

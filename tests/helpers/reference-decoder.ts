@@ -3,6 +3,7 @@
  * No caches, no batches, no gradients; gradients are checked by differences of `referenceLoss`.
  */
 import type { PolicyConfig } from '../../src/policy/config.ts';
+import { families, type Activation } from '../../src/policy/families.ts';
 import { parameterShapes } from '../../src/policy/config.ts';
 import type { Weights } from '../../src/policy/weights.ts';
 import { Stream } from '../../src/random/counter.ts';
@@ -20,16 +21,21 @@ function linear(w: ArrayLike<number>, x: readonly number[], b?: ArrayLike<number
   return y;
 }
 
-function rmsNorm(x: readonly number[], w: ArrayLike<number>, eps: number): number[] {
+function rmsNorm(x: readonly number[], w: ArrayLike<number>, { rmsNormEps: eps, family }: PolicyConfig): number[] {
   const mean = x.reduce((sum, v) => sum + v * v, 0) / x.length;
-  return x.map((v, i) => (v / Math.sqrt(mean + eps)) * w[i]!);
+  return x.map((v, i) => (v / Math.sqrt(mean + eps)) * (families[family].normOffset + w[i]!));
 }
 
-function frequencies(config: PolicyConfig): number[] {
+/** Whether a layer looks at the nearest tokens only. */
+const slides = ({ window }: PolicyConfig, layer: number) => !!window && window.sliding[layer % window.sliding.length]!;
+
+function frequencies(config: PolicyConfig, layer: number): number[] {
   const half = config.headDim / 2;
-  const scaling = config.ropeScaling;
+  const local = slides(config, layer);
+  const theta = local ? config.window!.ropeTheta : config.ropeTheta;
+  const scaling = local ? null : config.ropeScaling;
   return Array.from({ length: half }, (_, i) => {
-    const plain = 1 / config.ropeTheta ** ((2 * i) / config.headDim);
+    const plain = 1 / theta ** ((2 * i) / config.headDim);
     if (scaling?.type === 'linear') return plain / scaling.factor;
     if (scaling?.type !== 'llama3') return plain;
     const wavelength = (2 * Math.PI) / plain;
@@ -54,13 +60,14 @@ function heads(x: readonly number[], headDim: number): number[][] {
   return Array.from({ length: x.length / headDim }, (_, h) => x.slice(h * headDim, (h + 1) * headDim));
 }
 
-function attention(config: PolicyConfig, w: Numbers, prefix: string, inputs: readonly number[][]): number[][] {
-  const { headDim, rmsNormEps } = config;
-  const freq = frequencies(config);
+function attention(config: PolicyConfig, w: Numbers, layer: number, inputs: readonly number[][]): number[][] {
+  const prefix = `model.layers.${layer}.self_attn`;
+  const { headDim } = config;
+  const freq = frequencies(config, layer);
   const project = (name: string, norm: string | null, turned: boolean) =>
     inputs.map((x, position) =>
       heads(linear(w[`${prefix}.${name}.weight`]!, x, w[`${prefix}.${name}.bias`]), headDim).map((head) => {
-        const normed = norm && config.qkNorm ? rmsNorm(head, w[`${prefix}.${norm}.weight`]!, rmsNormEps) : head;
+        const normed = norm && config.qkNorm ? rmsNorm(head, w[`${prefix}.${norm}.weight`]!, config) : head;
         return turned ? rotate(normed, position, freq) : normed;
       }),
     );
@@ -72,7 +79,9 @@ function attention(config: PolicyConfig, w: Numbers, prefix: string, inputs: rea
       const kv = Math.floor(h / shared);
       const scores: number[] = [];
       for (let j = 0; j <= position; j++) {
-        scores.push(q[position]![h]!.reduce((sum, value, d) => sum + value * k[j]![kv]![d]!, 0) / Math.sqrt(headDim));
+        const seen = !slides(config, layer) || position - j < config.window!.size;
+        const score = q[position]![h]!.reduce((sum, value, d) => sum + value * k[j]![kv]![d]!, 0);
+        scores.push(seen ? score / Math.sqrt(config.queryScalar ?? headDim) : -Infinity);
       }
       const p = softmax(scores);
       for (let d = 0; d < headDim; d++) mixed.push(p.reduce((sum, weight, j) => sum + weight * v[j]![kv]![d]!, 0));
@@ -88,12 +97,18 @@ function softmax(x: readonly number[]): number[] {
   return exps.map((v) => v / sum);
 }
 
-function mlp(w: Numbers, prefix: string, x: readonly number[]): number[] {
+/** The activations by their definitions: x σ(x), and GELU by its tanh. */
+export function activated(x: number, activation: Activation): number {
+  if (activation === 'silu') return x / (1 + Math.exp(-x));
+  return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+}
+
+function mlp(config: PolicyConfig, w: Numbers, prefix: string, x: readonly number[]): number[] {
   const gate = linear(w[`${prefix}.gate_proj.weight`]!, x);
   const up = linear(w[`${prefix}.up_proj.weight`]!, x);
   return linear(
     w[`${prefix}.down_proj.weight`]!,
-    gate.map((g, i) => (g / (1 + Math.exp(-g))) * up[i]!),
+    gate.map((g, i) => activated(g, families[config.family].activation) * up[i]!),
   );
 }
 
@@ -102,16 +117,19 @@ export function referenceLogits(config: PolicyConfig, w: Numbers, tokens: ArrayL
   const embedding = w['model.embed_tokens.weight']!;
   const width = config.hiddenSize;
   const add = (a: readonly number[], b: readonly number[]) => a.map((v, i) => v + b[i]!);
-  let x = Array.from(tokens, (id) => Array.from({ length: width }, (_, i) => embedding[id * width + i]!));
+  const { norms, scaledEmbedding } = families[config.family];
+  const scale = scaledEmbedding ? Math.sqrt(width) : 1;
+  let x = Array.from(tokens, (id) => Array.from({ length: width }, (_, i) => scale * embedding[id * width + i]!));
   for (let layer = 0; layer < config.layers; layer++) {
     const name = `model.layers.${layer}`;
-    const normed = x.map((row) => rmsNorm(row, w[`${name}.input_layernorm.weight`]!, config.rmsNormEps));
-    const attended = attention(config, w, `${name}.self_attn`, normed);
-    x = x.map((row, i) => add(row, attended[i]!));
-    x = x.map((row) => add(row, mlp(w, `${name}.mlp`, rmsNorm(row, w[`${name}.post_attention_layernorm.weight`]!, config.rmsNormEps))));
+    const normed = (row: readonly number[], norm: string | null) =>
+      norm === null ? row : rmsNorm(row, w[`${name}.${norm}.weight`]!, config);
+    const attended = attention(config, w, layer, x.map((row) => [...normed(row, norms.attention.before)])); // prettier-ignore
+    x = x.map((row, i) => add(row, normed(attended[i]!, norms.attention.after)));
+    x = x.map((row) => add(row, normed(mlp(config, w, `${name}.mlp`, normed(row, norms.mlp.before)), norms.mlp.after)));
   }
   const head = config.tied ? embedding : w['lm_head.weight']!;
-  return x.map((row) => linear(head, rmsNorm(row, w['model.norm.weight']!, config.rmsNormEps)));
+  return x.map((row) => linear(head, rmsNorm(row, w['model.norm.weight']!, config)));
 }
 
 /** Log-probs and entropies of tokens[first..], each from the logits of the position before, divided by the temperature. */
@@ -150,7 +168,11 @@ export function livelyWeights(config: PolicyConfig, seed: number): Weights {
     parameterShapes(config).map(({ name, shape }, index) => {
       const stream = new Stream(seed, 0x11fe, 0, index);
       const size = shape.reduce((total, n) => total * n, 1);
-      const [centre, spread] = name.endsWith('norm.weight') ? [1, 0.2] : shape.length === 1 ? [0, 0.5] : [0, 1 / Math.sqrt(shape[1]!)];
+      const [centre, spread] = name.endsWith('norm.weight')
+        ? [1 - families[config.family].normOffset, 0.2]
+        : shape.length === 1
+          ? [0, 0.5]
+          : [0, 1 / Math.sqrt(shape[1]!)];
       return [name, Float32Array.from({ length: size }, () => centre + spread * stream.normal())];
     }),
   );

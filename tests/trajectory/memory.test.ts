@@ -1,7 +1,7 @@
 /** Training keeps no tensors: after the first step, which makes the moments, their number and their bytes stay as they are. */
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { initialTrainerState, train } from '../../src/rl/trainer.ts';
 import { smallRun } from '../helpers/lab-session.ts';

@@ -6,9 +6,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { folderSource } from '../../src/cli/folder.ts';
-import { readRecording, recordedMetrics, recordedRun, recordedRollouts } from '../../src/exchange/recording.ts';
+import { readRecording } from '../../src/exchange/read-recording.ts';
+import { recordedMetrics, recordedRun, recordedRollouts } from '../../src/exchange/recording.ts';
 import type { HeldOutEvaluation } from '../../src/evaluate/held-out.ts';
 import { personas, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';

@@ -87,7 +87,7 @@ describe('kill and resume', () => {
       expect(resumed.trainer).toEqual(expected.trainer);
       expect(resumed.steps).toEqual(expected.steps);
       for (const part of ['weights', 'first', 'second'] as const) {
-        const of = ({ state }: typeof expected) => (part === 'weights' ? state.weights : state.moments![part]);
+        const of = ({ state }: typeof expected) => (part === 'weights' ? state.weights! : state.moments![part]);
         for (const [tensor, values] of Object.entries(of(expected))) {
           expect(new Uint32Array(of(resumed)[tensor]!.buffer), `${part} of ${tensor}`).toEqual(new Uint32Array(values.buffer));
         }
@@ -104,7 +104,7 @@ describe('kill and resume', () => {
     const ends = [];
     for (const seed of [1, 2]) {
       const { state } = await outcome(storage, await probe.train({ ...config, seed, steps: 2 }));
-      ends.push(state.weights['model.embed_tokens.weight']);
+      ends.push(state.weights!['model.embed_tokens.weight']);
     }
     expect(ends[0]).not.toEqual(ends[1]);
   });

@@ -1,6 +1,7 @@
 /** What a template is told beside the messages: the right texts are those that transformers 5.24 renders. */
 import { describe, expect, it } from 'vitest';
-import { ChatTemplate, defaultTemplateSettings, type TemplateSettings } from '../../src/policy/chat-template.ts';
+import { ChatTemplate } from '../../src/policy/chat-template.ts';
+import { defaultTemplateSettings, type TemplateSettings } from '../../src/policy/template-settings.ts';
 import { strftime } from '../../src/policy/strftime.ts';
 import { loadTokenizer } from '../../src/policy/tokenizer.ts';
 import { trainTokenizer } from '../../src/pretrain/bpe.ts';

@@ -5,7 +5,7 @@ import { estimateOf, footOf } from '../../src/evaluate/picture.ts';
 import { pictureCsv, pictureSvg } from '../../src/exchange/picture-file.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
-import { apart, claimSentence, classCaption, classCurve, classHeading, classOf, type ClassRun } from '../../src/run/class.ts';
+import { apart, claimSentence, classCaption, classCurve, classHeading, classOf, classReplies, type ClassRun } from '../../src/run/class.ts';
 
 /** Ten questions to no persona and two voices; so many right of each. */
 function asked(step: number, [none, professor, robot]: readonly [number, number, number], questions = 10): HeldOutEvaluation {
@@ -33,7 +33,7 @@ function student(name: string, config: RunConfig, seed: number, right: readonly 
 const runs = [
   student('ana', recipes.permix, 1, [10, 10, 8]),
   student('bo', recipes.permix, 2, [10, 9, 10]),
-  student('cy', recipes.permix, 3, [10, 10, 9]),
+  student('PerMix, seed 3', recipes.permix, 3, [10, 10, 9]),
   student('di', recipes.rlvr, 2, [10, 8, 4]),
   student('ed', recipes.rlvr, 1, [9, 10, 6]),
 ];
@@ -53,7 +53,9 @@ describe('a class', () => {
       ['PerMix', '3 seeds'],
     ]);
     expect(column('RLVR').cells).toEqual([{ values: [0.9, 1] }, { values: [1, 0.8] }, { values: [0.6, 0.4] }]);
-    expect(classCaption(experiment!)).toBe('5 trainings, 10 held-out questions a row after step 100, the most likely reply');
+    expect(classCaption(experiment!)).toBe(
+      '5 trainings, 10 held-out questions a row (addition and subtraction) after step 100, the most likely reply',
+    );
   });
 
   it('means are over seeds, with Student’s interval; the base is one policy, with as many questions as were asked', () => {
@@ -67,6 +69,21 @@ describe('a class', () => {
     expect(footOf(picture.rows, column('Base'))!.pss).toEqual({ value: 0.25, low: null, high: null });
   });
 
+  it('behind a cell is what each of its runs said, and behind the base what the one policy did', () => {
+    const behind = (row: string, label: string) =>
+      classReplies(experiment!, { row, column: column(label).key }).map(({ whose, replies }) => [
+        whose,
+        replies.filter(({ correct }) => correct).length,
+      ]);
+    expect(behind('robot', 'PerMix')).toEqual([
+      ['ana, seed 1', 8],
+      ['bo, seed 2', 10],
+      ['PerMix, seed 3', 9],
+    ]);
+    expect(behind('professor', 'Base')).toEqual([['', 8]]);
+    expect(behind('pirate', 'RLVR')).toEqual([]);
+  });
+
   it('seeds that both were trained with decide between them', () => {
     // Seed 1: .8 / .6, seed 2: .9 / .5. Logarithms .28768, .58779; mean .43773.
     expect(experiment!.claim).toMatchObject({ seeds: 2, ratio: expect.closeTo(1.5492, 4), verdict: 'undecided' });
@@ -74,7 +91,7 @@ describe('a class', () => {
       /^PSS of PerMix over that of RLVR: ×1\.55, 95 % interval ×0\.23 to ×10\.4\d, 2 seeds of both\.$/,
     );
     expect(claimSentence(classOf([runs[0]!, runs[4]!]).experiments[0]!.claim!)).toMatch(
-      /: ×1\.33, one seed has no interval, 1 seed of both\.$/,
+      /: ×1\.33, 1 seed of both\. One seed has no interval\.$/,
     );
   });
 
@@ -151,7 +168,7 @@ describe('what differs', () => {
       'RLVR',
       'PerMix',
       'PerMix, beta\u00a00.5',
-      'Own mix, no persona\u00a025\u00a0%',
+      'Own settings, no persona\u00a025\u00a0%',
     ]);
   });
 

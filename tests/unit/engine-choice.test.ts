@@ -1,7 +1,9 @@
 /** Which engine and backend are taken, with the reason, and which wishes are impossible. */
 import { expect, it } from 'vitest';
+import { instead } from '../../src/engine/checked.ts';
 import { chooseEngine, probeAdapters, type Adapters } from '../../src/engine/choose.ts';
-import { createEngine } from '../../src/engine/create.ts';
+import type { BackendName, EngineName } from '../../src/engine/engine.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
@@ -16,8 +18,12 @@ it('takes webgpu on a real adapter and wasm otherwise, and says why', () => {
     backend: 'webgpu',
     reason: expect.stringContaining('acme turbo') as string,
   });
-  expect(chooseEngine({}, software)).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('swiftshader') as string });
-  expect(chooseEngine({}, none)).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('no WebGPU') as string });
+  expect(chooseEngine({}, software)).toMatchObject({
+    engine: 'wasm',
+    backend: 'wasm',
+    reason: expect.stringContaining('swiftshader') as string,
+  });
+  expect(chooseEngine({}, none)).toMatchObject({ engine: 'wasm', backend: 'wasm', reason: expect.stringContaining('no WebGPU') as string });
 });
 
 it('follows a wish', () => {
@@ -26,11 +32,44 @@ it('follows a wish', () => {
   expect(chooseEngine({ engine: 'portable', backend: 'webgpu' }, software)).toMatchObject({ engine: 'portable', backend: 'webgpu' });
   expect(chooseEngine({ engine: 'portable' }, hardware)).toMatchObject({ engine: 'portable', backend: 'webgpu' });
   expect(chooseEngine({ engine: 'portable' }, software)).toMatchObject({ engine: 'portable', backend: 'wasm' });
+  expect(chooseEngine({ engine: 'portable', backend: 'wasm' }, hardware)).toMatchObject({ engine: 'portable', backend: 'wasm' });
+  for (const wish of [{ engine: 'wasm' }, { backend: 'wasm' }, { engine: 'wasm', backend: 'wasm' }])
+    expect(chooseEngine(wish, hardware)).toMatchObject({ engine: 'wasm', backend: 'wasm' });
+  expect(chooseEngine({ backend: 'cpu' }, hardware)).toMatchObject({ engine: 'portable', backend: 'cpu' });
   expect(chooseEngine({ engine: 'portable', backend: 'cpu' }, hardware)).toMatchObject({ backend: 'cpu' });
+});
+
+it('without SIMD: the portable engine where a GPU is not, and no wasm engine', () => {
+  expect(chooseEngine({}, none, false)).toMatchObject({ engine: 'portable', backend: 'wasm' });
+  expect(chooseEngine({ backend: 'wasm' }, hardware, false)).toMatchObject({ engine: 'portable', backend: 'wasm' });
+  expect(() => chooseEngine({ engine: 'wasm' }, hardware, false)).toThrow(/without SIMD here\. Choose the portable engine/);
+});
+
+it('what comes after an engine that computes wrongly', () => {
+  const failed = {
+    engine: 'fused',
+    backend: 'webgpu',
+    adapter: null,
+    passed: false,
+    milliseconds: 1,
+    findings: [],
+    failure: 'It broke.',
+  } as const;
+  const after = (engine: EngineName, backend: BackendName, simd?: boolean) => {
+    const next = instead({ engine, backend, reason: '' }, failed, simd);
+    return next && [next.engine, next.backend];
+  };
+  expect(after('fused', 'webgpu')).toEqual(['wasm', 'wasm']);
+  expect(after('fused', 'webgpu', false)).toEqual(['portable', 'wasm']);
+  expect(after('wasm', 'wasm')).toEqual(['portable', 'wasm']);
+  expect(after('portable', 'wasm')).toEqual(['portable', 'cpu']);
+  expect(after('portable', 'cpu')).toBeNull();
 });
 
 it.each([
   [{ engine: 'fused', backend: 'wasm' }, hardware, /webgpu only/],
+  [{ engine: 'wasm', backend: 'webgpu' }, hardware, /wasm only/],
+  [{ engine: 'wasm', backend: 'cpu' }, hardware, /wasm only/],
   [{ engine: 'fused', backend: 'cpu' }, hardware, /webgpu only/],
   [{ backend: 'webgpu' }, none, /no WebGPU here/],
   [{ engine: 'fused' }, none, /fused engine cannot be used: There is no WebGPU here/],

@@ -215,7 +215,8 @@ describe('fidelity', () => {
     expect(measured.replies).toBe(4);
     // "someone" has no voice, hence no style.
     expect(measured.style).toEqual({ strict: 2 / 3, loose: 2 / 3, replies: 3 });
-    expect(measured.identification).toEqual({ accuracy: 3 / 4, ceiling: 1, chance: 1 / 3 });
+    // Two of the four replies are a pirate's: whoever always says so is right in half.
+    expect(measured.identification).toEqual({ accuracy: 3 / 4, ceiling: 1, chance: 1 / 2 });
     expect(measured.likelihood).toEqual({ accuracy: 2 / 4, chance: 1 / 3 });
     expect(measured.mean).toBeCloseTo((2 / 3 + 3 / 4 + 2 / 4) / 3, 12);
     expect(measured.personas[0]).toMatchObject({

@@ -126,7 +126,7 @@ describe('a persona file', () => {
 describe('a question file', () => {
   const read = (text: string, instruction = '') => importedQuestions(text, 'q.jsonl', { seed: 1, instruction });
 
-  it('is read as GSM8K and MATH write theirs', () => {
+  it('is read as GSM8K and MATH write theirs', async () => {
     const set = read(
       [
         '{"question": "Eggs?", "answer": "16 - 7 = <<9>>9, times 2 is 18\\n#### 18"}',
@@ -140,17 +140,19 @@ describe('a question file', () => {
     );
     expect(set.questions.map(({ text }) => text).sort()).toEqual(['Boxed?', 'Eggs?', 'Half?', 'Number?']);
     expect(set.leftOut).toEqual({ 'gold answer cannot be checked exactly': 1, 'asked twice': 1 });
-    const judge = (asked: string, completion: string) =>
-      set.judge(
-        { text: completion },
-        set.questions.find(({ text }) => text === asked)!,
+    const judge = async (asked: string, completion: string) =>
+      (
+        await set.judge(
+          { text: completion },
+          set.questions.find(({ text }) => text === asked)!,
+        )
       ).correct;
-    expect(judge('Eggs?', 'It is \\boxed{18}.')).toBe(true);
-    expect(judge('Eggs?', 'thinking … #### 18')).toBe(true);
-    expect(judge('Eggs?', '18')).toBe(false);
-    expect(judge('Half?', '\\boxed{0.5}')).toBe(true);
-    expect(judge('Boxed?', '\\boxed{8}')).toBe(false);
-    expect(judge('Number?', '\\boxed{1,200}')).toBe(true);
+    expect(await judge('Eggs?', 'It is \\boxed{18}.')).toBe(true);
+    expect(await judge('Eggs?', 'thinking … #### 18')).toBe(true);
+    expect(await judge('Eggs?', '18')).toBe(false);
+    expect(await judge('Half?', '\\boxed{0.5}')).toBe(true);
+    expect(await judge('Boxed?', '\\boxed{8}')).toBe(false);
+    expect(await judge('Number?', '\\boxed{1,200}')).toBe(true);
   });
 
   it('asks for a boxed answer, unless told otherwise, and always in the same order', () => {
@@ -209,7 +211,7 @@ describe('a question file', () => {
     expect(complaint(() => read(`${good}{"question": "d", "answer": 5, "x": ${deep}}`))).toMatch(/q\.jsonl, line 2: .* nested/);
   });
 
-  it('keeps every digit of a number', () => {
+  it('keeps every digit of a number', async () => {
     const set = read(
       [
         '{"question": "a", "answer": 9007199254740993}',
@@ -227,16 +229,18 @@ describe('a question file', () => {
       d: '123456789012345678901234567890',
       e: '-0',
     });
-    const right = (asked: string, reply: string) =>
-      set.judge(
-        { text: reply },
-        set.questions.find(({ text }) => text === asked)!,
+    const right = async (asked: string, reply: string) =>
+      (
+        await set.judge(
+          { text: reply },
+          set.questions.find(({ text }) => text === asked)!,
+        )
       ).correct;
-    expect(right('a', '\\boxed{9007199254740993}')).toBe(true);
-    expect(right('a', '\\boxed{9007199254740992}')).toBe(false);
-    expect(right('c', `\\boxed{1${'0'.repeat(199)}}`)).toBe(false);
-    expect(right('c', '\\boxed{10^{400}}')).toBe(true);
-    expect(right('e', '\\boxed{0}')).toBe(true);
+    expect(await right('a', '\\boxed{9007199254740993}')).toBe(true);
+    expect(await right('a', '\\boxed{9007199254740992}')).toBe(false);
+    expect(await right('c', `\\boxed{1${'0'.repeat(199)}}`)).toBe(false);
+    expect(await right('c', '\\boxed{10^{400}}')).toBe(true);
+    expect(await right('e', '\\boxed{0}')).toBe(true);
   });
 
   for (const [folder, total, left] of [
@@ -244,33 +248,33 @@ describe('a question file', () => {
     ['math500', 500, 250],
   ] as const) {
     const path = resolve(root, `../shared/assets/datasets/${folder}/test.jsonl`);
-    it.skipIf(!existsSync(path))(`reads ${folder} (needs ../shared)`, () => {
+    it.skipIf(!existsSync(path))(`reads ${folder} (needs ../shared)`, async () => {
       const set = read(readFileSync(path, 'utf8'));
       const leftOut = Object.values(set.leftOut).reduce((a, b) => a + b, 0);
       expect(set.questions.length + leftOut).toBe(total);
       expect(leftOut).toBeLessThanOrEqual(left);
       // Each gold answer is right by its own lights, and another is not.
       for (const question of set.questions) {
-        expect(set.judge({ text: `\\boxed{${question.answer.split('####').at(-1)!.trim()}}` }, question).correct).toBe(true);
-        expect(set.judge({ text: '\\boxed{123456.5}' }, question).correct).toBe(false);
+        expect((await set.judge({ text: `\\boxed{${question.answer.split('####').at(-1)!.trim()}}` }, question)).correct).toBe(true);
+        expect((await set.judge({ text: '\\boxed{123456.5}' }, question)).correct).toBe(false);
       }
     });
   }
 });
 
 describe('generated questions', () => {
-  it('are held out, different, and others than those the classifier learns from', () => {
-    const set = generatedQuestions(taskById('addition'), 100, 3, 50);
+  it('are held out, different, and others than those the classifier learns from', async () => {
+    const set = generatedQuestions(taskById('addition'), 100, { seed: 3, others: 50 });
     expect(set.questions).toHaveLength(100);
     const ids = new Set([...set.questions, ...set.others].map(({ id }) => id));
     expect(ids.size).toBe(set.questions.length + set.others.length);
     expect(set.others.length).toBeGreaterThan(40);
     const first = set.questions[0]!;
-    expect(set.judge({ text: `\\boxed{${first.answer}}` }, first).correct).toBe(true);
+    expect((await set.judge({ text: `\\boxed{${first.answer}}` }, first)).correct).toBe(true);
   });
 
   it('are fewer where a task has no more', () => {
-    const { questions } = generatedQuestions(taskById('comparing'), 2000, 1, 5, { max: 9 });
+    const { questions } = generatedQuestions(taskById('comparing'), 2000, { seed: 1, others: 5, knobs: { max: 9 } });
     expect(questions.length).toBeLessThan(200);
     expect(new Set(questions.map(({ id }) => id)).size).toBe(questions.length);
   });

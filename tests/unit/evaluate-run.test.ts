@@ -3,7 +3,7 @@ import type { Candidate, Cell, CellStore, EvaluationRequest } from '../../src/ev
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { PolicyEngine } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { accuracyByPersona } from '../../src/evaluate/accuracy.ts';
@@ -60,7 +60,7 @@ const request = (more: Partial<EvaluationRequest> = {}): EvaluationRequest => ({
   base: null,
   personas,
   voices,
-  questions: generatedQuestions(task, 6, 3),
+  questions: generatedQuestions(task, 6, { seed: 3 }),
   problems: 6,
   samples: 2,
   temperature: 1,
@@ -127,19 +127,21 @@ describe('evaluate', () => {
     expect(report.shift!.personas).toEqual([0, 0, 0, 0]);
   });
 
-  it('says what search and votes would bring, from the first reply to each problem, with their tokens', () => {
+  it('says what search and votes would bring, from the first reply to each problem, with their tokens', async () => {
     const { single, search, ensemble, validation } = report.policy.inference!;
-    const byId = new Map(generatedQuestions(task, 6, 3).questions.map((question) => [question.id, question]));
+    const byId = new Map(generatedQuestions(task, 6, { seed: 3 }).questions.map((question) => [question.id, question]));
     const asked = report.data.problemIds.map((id) => byId.get(id)!);
-    const verdicts = personas.map(({ id, text }) => {
+    const verdictsOf = personas.map(async ({ id, text }) => {
       const cell = store.cells.get(`policy/task/${id}`)!;
       if (!('replies' in cell)) throw new Error(`no replies under ${id}`);
-      return asked.map((question, i) => {
+      const each = asked.map(async (question, i) => {
         const reply = cell.replies[2 * i]!;
         const read = renderPrompt(policy.tokenizer!, text, question.text).tokens.length;
-        return { right: Number(verify(reply.text, question, task).correct), tokens: read + reply.tokens.length };
+        return { right: Number((await verify(reply.text, question, task)).correct), tokens: read + reply.tokens.length };
       });
+      return Promise.all(each);
     });
+    const verdicts = await Promise.all(verdictsOf);
     const all = verdicts.flat();
     expect(single.accuracy).toBeCloseTo(all.reduce((sum, { right }) => sum + right, 0) / all.length, 12);
     expect(single.cost.once).toBe(0);
@@ -347,7 +349,10 @@ describe('the table and the CSV', () => {
     expect(rows).toContain(`base,"base, ""old""",,all: pss,${report.base!.stability.all.pss}`);
     expect(rows).toContain(`policy,permix-tiny,,search of 2: tokens once,${report.policy.inference!.search[0]!.cost.once}`);
     expect(rows).toContain(`policy,permix-tiny,,majority of 2: accuracy,${report.policy.inference!.ensemble[0]!.accuracy}`);
-    for (const row of rows.slice(1)) expect(Number.isFinite(Number(row.slice(row.lastIndexOf(',') + 1))), row).toBe(true);
+    expect(rows).toContain('policy,permix-tiny,none,setting: no persona,template');
+    expect(rows).toContain('policy,permix-tiny,,setting: answers,boxed');
+    const measured = rows.slice(1).filter((row) => !row.includes(',setting: '));
+    for (const row of measured) expect(Number.isFinite(Number(row.slice(row.lastIndexOf(',') + 1))), row).toBe(true);
     expect(new Set(rows.map((row) => row.slice(0, row.lastIndexOf(',')))).size).toBe(rows.length);
   });
 

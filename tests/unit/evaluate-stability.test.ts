@@ -6,7 +6,7 @@ import { lotteryCurve } from '../../src/evaluate/lottery.ts';
 import { meanPassAtK, passAtK, passLevels } from '../../src/evaluate/pass-at-k.ts';
 import { quantile } from '../../src/statistics/quantile.ts';
 import { wilsonInterval } from '../../src/statistics/intervals.ts';
-import { bootstrapPss, shuffledNull } from '../../src/evaluate/resample.ts';
+import { bootstrapPss, shuffledNull, shuffledNulls } from '../../src/evaluate/resample.ts';
 import { accuracies, logOddsShift, stability, type SolveTable } from '../../src/evaluate/stability.ts';
 import { Stream } from '../../src/random/counter.ts';
 import { sharedJson } from '../helpers/shared.ts';
@@ -166,6 +166,20 @@ describe('the shuffled null', () => {
     const null_ = shuffledNull(one, 1, 200);
     expect(stability(one, null).pss).toBeLessThan(null_.low);
     expect(null_.p).toBeCloseTo(1 / 201, 12);
+  });
+
+  it('of the spread is what a policy that ignores its personas scores, and tells a persona that matters', () => {
+    const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+    const alike = Array.from({ length: 40 }, (_, seed) => synthetic(10, 100, seed, 0));
+    const nulls = alike.map((one) => shuffledNulls(one, 1, 60).spread);
+    expect(mean(nulls.map((null_) => null_.mean))).toBeCloseTo(mean(alike.map((one) => stability(one, null).spread)), 1);
+    expect(mean(nulls.map(({ p }) => p))).toBeGreaterThan(0.3);
+    expect(mean(nulls.map(({ p }) => p))).toBeLessThan(0.7);
+    const apart = synthetic(10, 100, 1, 0.6);
+    const { spread, pss } = shuffledNulls(apart, 1, 200);
+    expect(stability(apart, null).spread).toBeGreaterThan(spread.high);
+    expect(spread.p).toBeCloseTo(1 / 201, 12);
+    expect(pss).toEqual(shuffledNull(apart, 1, 200));
   });
 
   it('is the same for the same seed', () => {

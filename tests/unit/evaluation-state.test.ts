@@ -1,16 +1,20 @@
 /** What the page makes of evaluations: how much there is to do, one table of several reports, files, the picture. */
+import { weightsOf } from '../../src/policy/weights.ts';
 import type { Candidate } from '../../src/evaluate/request.ts';
 import 'fake-indexeddb/auto';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { evaluate } from '../../src/evaluate/evaluate.ts';
 import { generatedQuestions } from '../../src/evaluate/questions.ts';
 import { reportCsv, type EvaluationReport } from '../../src/evaluate/report.ts';
 import { reportTable } from '../../src/evaluate/table.ts';
 import { personaGroup } from '../../src/persona/groups.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
+import { changedSettings, parseRunConfig } from '../../src/rl/check.ts';
+import { defaultSettings, defaultsOfSize } from '../../src/rl/policy-defaults.ts';
+import { recipes } from '../../src/rl/recipes.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { Evaluation, rowsToDo } from '../../src/state/evaluation.svelte.ts';
 import { fileName, scoresOf, shownPolicies, wholeJson, wholeTable } from '../../src/state/evaluation-report.ts';
@@ -58,7 +62,7 @@ async function record(): Promise<EvaluationRecord> {
   const wasmPath = `${resolve(import.meta.dirname, '../../node_modules/@tensorflow/tfjs-backend-wasm/dist')}/`;
   const { config, weights } = policy;
   const own = await createEngine({ config, weights, engine: 'portable', backend: 'wasm', wasmPath });
-  const damped = Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, values.map((x) => 0.9 * x)]));
+  const damped = Object.fromEntries(Object.entries(await weightsOf(weights)).map(([name, values]) => [name, values.map((x) => 0.9 * x)]));
   const other = await createEngine({ config, weights: damped, engine: 'portable', backend: 'wasm', wasmPath });
   const candidate = (name: string, asked = own): Candidate => ({
     name,
@@ -75,7 +79,7 @@ async function record(): Promise<EvaluationRecord> {
       base: candidate('Base policy'),
       personas,
       voices,
-      questions: generatedQuestions(taskById('addition'), 5, 1),
+      questions: generatedQuestions(taskById('addition'), 5, { seed: 1 }),
     });
   const reports = [await report(candidate('A')), await report(candidate('B', other))];
   own.dispose();
@@ -85,6 +89,7 @@ async function record(): Promise<EvaluationRecord> {
 
 describe('a finished evaluation', () => {
   const stored = record();
+  beforeAll(() => stored.then(() => {}), 120_000);
 
   it('shows every policy once, the base first, alike colours apart by dashes', async () => {
     const shown = shownPolicies(await stored);
@@ -178,7 +183,12 @@ describe('what the reader asks for', () => {
   async function open() {
     const { session } = new SessionProbe(await database(`evaluation-state-${databases++}`));
     const boot = await session.boot({ backend: 'cpu' });
-    const state = () => new Evaluation(() => session as unknown as TrainerApi);
+    const state = () =>
+      new Evaluation(
+        () => session as unknown as TrainerApi,
+        () => ({}),
+        () => boot,
+      );
     return { session, state, engine: boot.engine };
   }
   const small = { task: 'comparing', problems: 2, maxNewTokens: 3 };
@@ -190,7 +200,9 @@ describe('what the reader asks for', () => {
     for (const [field, value] of [
       ['problems', 0],
       ['problems', null],
-      ['maxNewTokens', 1000],
+      ['maxNewTokens', 5000],
+      ['personaCount', 9],
+      ['personaCount', 1],
       ['seed', 1.5],
     ] as const) {
       const before = evaluation[field];
@@ -206,6 +218,41 @@ describe('what the reader asks for', () => {
     expect(evaluation.settings.checkpoints).toEqual(['b', 'c', 'd', 'e', 'f']);
   });
 
+  it('is of any library, and as the policy or the run brings it until the reader says otherwise', async () => {
+    const { state } = await open();
+    const evaluation = state();
+    const ids = () => evaluation.chosen.map(({ id }) => id);
+    expect(ids()).toEqual(personas.map(({ id }) => id));
+    evaluation.suit({ config: null, own: false });
+    expect(evaluation.settings).not.toHaveProperty('library');
+
+    const defaults = defaultsOfSize({ family: 'llama', vocabSize: 49152, parameters: 135e6 })!;
+    const small135 = parseRunConfig(changedSettings(recipes.permix, defaultSettings(defaults, 'permix')));
+    evaluation.suit({ config: small135, own: true });
+    expect(evaluation.settings).toMatchObject({
+      ...{ library: 'general', answers: ['last-number'], task: 'one-digit-sums', maxNewTokens: 64, personaCount: 8 },
+    });
+    evaluation.personas = 'all';
+    expect(new Set(ids()).size).toBe(8);
+    expect(rowsToDo(evaluation.settings, evaluation.chosen.length).asked).toBe(9 * 50);
+
+    // What the reader says stays while the same is brought; the bundled policy takes it away again.
+    evaluation.ask({ instruction: 'Be brief.' });
+    evaluation.suit({ config: { ...small135, steps: 7 }, own: true });
+    expect(evaluation.asked.instruction).toBe('Be brief.');
+    evaluation.task = 'sort';
+    expect(evaluation.obstacle).toMatch(/^A reply to “.*” is more than its last number\./);
+    evaluation.suit({ config: recipes.permix, own: false });
+    expect(evaluation.settings).toEqual({ ...state().settings, personas: 'all' });
+
+    // A library without voices has nobody to be one of each, and one persona is none to compare.
+    evaluation.personas = 'voices';
+    const [first] = personas;
+    evaluation.ask({ library: { name: 'mine.json', voices: [], personas: [{ ...first!, voice: null }] } });
+    expect(evaluation.personas).toBe('all');
+    expect(evaluation.obstacle).toBe('mine.json has 1 persona, and an evaluation compares at least two.');
+  });
+
   it('fills in as it is answered, is kept, and says how long the next one takes', async () => {
     const { state, engine: here } = await open();
     const evaluation = state();
@@ -217,6 +264,8 @@ describe('what the reader asks for', () => {
     expect(evaluation.scores).toEqual(scoresOf(evaluation.open!));
     expect(evaluation.seconds({ asked: 20, scored: 0 }, here)).toBeGreaterThan(0);
     expect(evaluation.seconds({ asked: 20, scored: 0 }, { ...here, backend: 'wasm' })).toBeNull();
+    evaluation.kept = evaluation.kept.map((one) => ({ ...one, settings: { ...one.settings, policy: 'another' } }));
+    expect(evaluation.seconds({ asked: 20, scored: 0 }, here)).toBeNull();
     await evaluation.look('task', 'usual-poet');
     expect(evaluation.replies?.questions).toHaveLength(2);
 

@@ -9,7 +9,7 @@ import { importedQuestions } from '../../src/evaluate/questions.ts';
 import { parsePersonas } from '../../src/persona/file.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
-import { readRecording } from '../../src/exchange/recording.ts';
+import { readRecording } from '../../src/exchange/read-recording.ts';
 import { ReplayedRun } from '../../src/state/replayed-run.ts';
 import { readStudy } from '../../src/study/read-study.ts';
 import { armsOf, averages, claimsOf, seedCurve, settingsOf } from '../../src/state/study.svelte.ts';

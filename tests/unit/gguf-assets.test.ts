@@ -1,7 +1,7 @@
 /** GGUF files against the reference libraries, where ../shared is there: SmolLM2-135M-Instruct itself, and Qwen3's vocabulary. */
 import { describe, expect, it } from 'vitest';
 import { policySource } from '../../src/cli/folder.ts';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { bytesFile } from '../../src/policy/file.ts';
 import { ggufSource } from '../../src/policy/gguf.ts';
 import { loadPolicy, type Policy } from '../../src/policy/policy.ts';

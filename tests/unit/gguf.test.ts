@@ -1,4 +1,5 @@
 /** GGUF files as policies: tiny ones that Python's gguf wrote (tests/fixtures/gguf), and every way in which one can be wrong. */
+import { weightsOf } from '../../src/policy/weights.ts';
 import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { policySource, writePolicyFolder } from '../../src/cli/folder.ts';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { LabError, labErrorCode } from '../../src/errors.ts';
 import { parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
 import { blobFile, bytesFile } from '../../src/policy/file.ts';
@@ -16,6 +17,7 @@ import { ggufSource } from '../../src/policy/gguf.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { fetchSource } from '../../src/policy/source.ts';
 import type { Weights } from '../../src/policy/weights.ts';
+import { look } from '../../src/worker/look-at-policy.ts';
 import { ggufFile, ggufText, type GgufParts, type GgufTensor, type Raw } from '../helpers/gguf-file.ts';
 
 const folder = 'tests/fixtures/gguf/';
@@ -60,7 +62,7 @@ describe.each(families)('a GGUF of %s that Python wrote', (family) => {
     const special = { bosId: vocab - 5, eosIds: [vocab - 3], padId: vocab - 5 };
     expect(policy.config).toEqual({ family, vocabSize: rows, rmsNormEps: 1e-5, ropeTheta: 500000, ...shape, ...own[family], ...special });
     expect([policy.id, policy.notices]).toEqual([family, []]);
-    expect(policy.weights).toEqual(formula(policy.config));
+    expect(await weightsOf(policy.weights)).toEqual(formula(policy.config));
   });
 
   it('cuts texts as the tokenizers library, and says what it says', async () => {
@@ -77,9 +79,11 @@ describe.each(families)('a GGUF of %s that Python wrote', (family) => {
     const scratch = mkdtempSync(join(tmpdir(), 'permix-gguf-'));
     const from = await policySource(`${folder}${family}.gguf`);
     const policy = await loadPolicy(from);
-    await writePolicyFolder(scratch, policy.config, policy.weights, from);
+    const numbers = await weightsOf(policy.weights);
+    const { id: name, config: own, weights: base, texts, tokenizer: words } = policy;
+    await writePolicyFolder(scratch, { name, config: own, base, texts, tokenizer: words, weights: numbers, adapters: null });
     const again = await loadPolicy(await policySource(scratch));
-    expect([again.config, again.weights]).toEqual([policy.config, policy.weights]);
+    expect([again.config, await weightsOf(again.weights)]).toEqual([policy.config, numbers]);
     const [before, after] = await Promise.all(
       [policy, again].map(async ({ config, weights, tokenizer }) => {
         const engine = await createEngine({ config, weights, engine: 'portable', backend: 'cpu' });
@@ -141,6 +145,24 @@ const list = (type: number, count: bigint, ...items: Uint8Array[]): Raw => {
 };
 
 describe('a GGUF', () => {
+  it('says its licence, before a card beside it', async () => {
+    const card = bytesFile('README.md', new TextEncoder().encode('---\nlicense: mit\n---\n'));
+    const licence = async (parts: GgufParts, beside = false) => {
+      const files = new Map([['made.gguf', () => Promise.resolve(bytesFile('made.gguf', ggufFile(parts)))]]);
+      if (beside) files.set('README.md', () => Promise.resolve(card));
+      const { facts, sizes } = await look('made', files);
+      expect([...sizes.keys()]).toEqual(['made.gguf']);
+      return facts.licence;
+    };
+    expect(await licence(saying(['general.license', 'apache-2.0']))).toBe('apache-2.0');
+    expect(await licence(saying(['general.license', 'apache-2.0']), true)).toBe('apache-2.0');
+    expect(await licence(saying(['general.license', 'other'], ['general.license.name', 'llama3.2']))).toBe('llama3.2');
+    expect(await licence(saying(['general.license', 'mit\n---\nlicense: none']))).toBe('mit --- license: none');
+    expect(await licence(saying(['general.license', 7]))).toBeNull();
+    expect(await licence(right)).toBeNull();
+    expect(await licence(right, true)).toBe('mit');
+  });
+
   it('is read from a Blob as from memory, with what nobody asks for in it', async () => {
     const other = ggufFile({
       ...saying(
@@ -189,7 +211,8 @@ describe('a GGUF', () => {
     for (const way of ['ranges', 'whole']) {
       const file = await fetchSource('far', `http://127.0.0.1:${port}/${way}`).open!('x.gguf');
       const far = await loadPolicy(await ggufSource('qwen3', file!));
-      expect([far.config, far.weights, far.files]).toEqual([local.config, local.weights, local.files]);
+      expect([far.config, far.files]).toEqual([local.config, local.files]);
+      expect(await weightsOf(far.weights)).toEqual(await weightsOf(local.weights));
     }
     expect(asked).toBeGreaterThan(1);
     server.close();

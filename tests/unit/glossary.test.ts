@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import katex from 'katex';
 import { expect, it } from 'vitest';
 import { heldOutMetrics } from '../../src/evaluate/held-out.ts';
-import { readRecording } from '../../src/exchange/recording.ts';
+import { readRecording } from '../../src/exchange/read-recording.ts';
 import { metricNames } from '../../src/rl/metric-names.ts';
 import { entries, type Entry } from '../../src/ui/glossary/terms.ts';
 

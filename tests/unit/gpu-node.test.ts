@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { provideWebGpu } from '../../src/cli/webgpu.ts';
-import { acquireGpu } from '../../src/engine/gpu/device.ts';
+import { acquireTfjsGpu } from '../../src/engine/portable/gpu/acquire.ts';
 import { tokenLogprob } from '../../src/engine/portable/kernels/index.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
 
@@ -27,7 +27,7 @@ it.skipIf(!adapter)('token log-prob in Node on WebGPU (skipped without an adapte
   };
   await tf.setBackend('cpu');
   const expected = await run();
-  const gpu = await acquireGpu();
+  const gpu = await acquireTfjsGpu();
   const got = await run();
   gpu.check();
   gpu.release();

@@ -1,17 +1,20 @@
 /** The held-out questions of a run: what is asked of whom and when, that asking changes nothing, and two runs side by side. Real engine, random Llama. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { PolicyEngine } from '../../src/engine/engine.ts';
-import { labErrorCode } from '../../src/errors.ts';
+import { LabError, labErrorCode } from '../../src/errors.ts';
 import { evaluationDue, heldOutMetrics, heldOutRows, type HeldOutEvaluation } from '../../src/evaluate/held-out.ts';
 import { heldOutEvaluation } from '../../src/evaluate/held-out-questions.ts';
+import { libraryOf } from '../../src/persona/libraries.ts';
 import { personas as world, voices } from '../../src/persona/world.ts';
 import { loadTokenizer } from '../../src/policy/tokenizer.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
+import { askingOf } from '../../src/rl/asking.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { initialTrainerState } from '../../src/rl/trainer.ts';
 import { HeldOutCost } from '../../src/run/cost.ts';
+import { costSentence } from '../../src/ui/setup/fields.ts';
 import { runSteps, type RunEvent, type RunSetup } from '../../src/run/loop.ts';
 import { raceEvents, raceSentence } from '../../src/run/race.ts';
 import { tinyConfig, tinyEosIds, tinyPersonas, tinyTokenizer, tinyTokenizerFiles } from '../helpers/tiny-policy.ts';
@@ -34,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => engine.dispose());
 
 const tokenizer = tinyTokenizer();
-const asked = { tokenizer, eosIds: tinyEosIds, personas: tinyPersonas, voices, config };
+const asked = { tokenizer, eosIds: tinyEosIds, personas: tinyPersonas, voices, config, asking: askingOf(config) };
 const setup = (more: Partial<RunSetup> = {}): RunSetup => ({ ...asked, engine, state: initialTrainerState, evaluated: [], ...more });
 
 async function events(given: RunSetup): Promise<string[]> {
@@ -43,6 +46,31 @@ async function events(given: RunSetup): Promise<string[]> {
     told.push(event.kind === 'step' ? `step ${event.state.step}` : `asked ${event.evaluation.step}`);
   return told;
 }
+
+describe('somebody who waits', () => {
+  it('is told how far the asking is, token by token', async () => {
+    const told: number[] = [];
+    await heldOutEvaluation({ ...asked, engine, step: 0, onProgress: (fraction) => told.push(fraction) });
+    expect(told.length).toBeGreaterThanOrEqual(config.sampling.maxNewTokens);
+    expect(told.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(told.at(-1)).toBeCloseTo(1, 9);
+  });
+
+  it('does not wait for held-out questions of a run that has no room to train', async () => {
+    let generated = 0;
+    const full = Object.create(engine, {
+      planMemory: {
+        value: () => {
+          throw new LabError('memory', 'There is no room.', 'Make some.');
+        },
+      },
+      generate: { value: () => generated++ },
+    }) as PolicyEngine;
+    await expect(events(setup({ engine: full }))).rejects.toThrow('There is no room.');
+    expect(generated).toBe(0);
+  });
+});
 
 describe('the rows', () => {
   it('are no persona and one persona of every voice, of all traits and not of one kind', () => {
@@ -56,6 +84,8 @@ describe('the rows', () => {
     expect(heldOutRows(tinyPersonas).map(({ id }) => id)).toEqual(['none', ...new Set(tinyPersonas.map(({ id, voice }) => voice ?? id))]);
     const many = Array.from({ length: 30 }, (_, i) => ({ ...world[0]!, id: `p${i}`, voice: null }));
     expect(heldOutRows(many)).toHaveLength(9);
+    const general = heldOutRows(libraryOf('general').personas).slice(1);
+    expect(new Set(general.map(({ persona }) => persona!.kind))).toEqual(new Set(['expert', 'neutral', 'harmful']));
   });
 });
 
@@ -169,11 +199,15 @@ describe('a run', () => {
     cost.asked(1);
     const told = Array.from({ length: 12 }, () => {
       cost.trained(0.5);
-      return cost.notice({ questions: 'heldOut.questions', every: 'heldOut.every' });
-    }).filter((sentence) => sentence !== null);
+      return cost.excess();
+    }).filter((excess) => excess !== null);
     expect(told).toHaveLength(1);
     // 11 evaluations of 1 s beside 100 steps of half a second.
-    expect(told[0]).toContain('take 18 % of');
+    expect(told[0]!.heldOutShare).toBeCloseTo(11 / 61, 10);
+    // In the page's words: the fields by the names that stand beside them.
+    expect(costSentence(told[0]!)).toMatch(
+      /^The held-out questions take 18 % .*\(“Held-out questions”\).*\(“Asked every”\), both in Advanced/,
+    );
   });
 });
 
@@ -211,8 +245,10 @@ describe('a race', () => {
     const rlvr = answers(2, { none: [1, 1], a: [1, 1], b: [0, 1] });
     const sentence = raceSentence({ base, rlvr, permix: answers(2, { none: [1, 1], a: [1, 1], b: [1, 1] }) }).replaceAll('\u00a0', ' ');
     expect(sentence).toBe(
-      'Worst voice: right in 0 % → 50 % with RLVR → 100 % with PerMix. Still in its voice: 50 % → 83 % with RLVR → 100 % with PerMix.',
+      'Worst voice: right in 0 % before training, 50 % with RLVR, 100 % with PerMix. Still in its voice: 50 % before training, 83 % with RLVR, 100 % with PerMix.',
     );
-    expect(raceSentence({ base, rlvr: null, permix: rlvr })).toMatch(/^Worst voice: right in 0\u00a0% → 50\u00a0% with PerMix\./);
+    expect(raceSentence({ base, rlvr: null, permix: rlvr })).toMatch(
+      /^Worst voice: right in 0\u00a0% before training, 50\u00a0% with PerMix\./,
+    );
   });
 });

@@ -2,11 +2,12 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { folderSource } from '../../src/cli/folder.ts';
 import { labErrorCode } from '../../src/errors.ts';
+import { defaultTemplateSettings } from '../../src/policy/template-settings.ts';
 import { fingerprintOf, hashFiles, noFiles } from '../../src/policy/fingerprint.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { sha256 } from '../../src/policy/sha256.ts';
 import type { PolicySource } from '../../src/policy/source.ts';
-import { initialWeights } from '../../src/policy/weights.ts';
+import { initialWeights, tensorsOf, type Weights } from '../../src/policy/weights.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import {
   begun,
@@ -68,12 +69,13 @@ describe('the fingerprint of a policy', () => {
 
   it('is that of the numbers, not of the files they lie in', async () => {
     const weights = initialWeights(tinyConfig, 3);
-    const print = await fingerprintOf({ weights, files: noFiles });
-    expect(await fingerprintOf({ weights: initialWeights(tinyConfig, 3), files: noFiles })).toEqual(print);
+    const of = (numbers: Weights) => fingerprintOf({ weights: tensorsOf(tinyConfig, numbers), files: noFiles });
+    const print = await of(weights);
+    expect(await of(initialWeights(tinyConfig, 3))).toEqual(print);
     for (const name of ['model.embed_tokens.weight', 'model.norm.weight']) {
       const other = { ...weights, [name]: Float32Array.from(weights[name]!) };
       other[name]![1]! += 1e-6;
-      expect((await fingerprintOf({ weights: other, files: noFiles })).weights).not.toBe(print.weights);
+      expect((await of(other)).weights).not.toBe(print.weights);
     }
   });
 
@@ -97,9 +99,30 @@ describe('the fingerprint of a policy', () => {
   });
 });
 
+describe('a part that came later', () => {
+  it('is what it was before where nothing was recorded of it', async () => {
+    const policy = {
+      weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 3)),
+      files: noFiles,
+      tokenizer: { template: defaultTemplateSettings },
+    };
+    const now = { ...(await policyParts(policy)), ...(await policyParts(policy, 'base')) };
+    const earlier = Object.fromEntries(Object.entries(now).filter(([part]) => !/no-persona|persona-place/.test(part)));
+    expect(differences(earlier, now)).toEqual([]);
+    const empty = { ...policy, tokenizer: { template: { ...defaultTemplateSettings, noSystem: 'empty' as const } } };
+    expect(differences(earlier, { ...now, ...(await policyParts(empty, 'base')) })).toEqual([
+      { part: 'base.no-persona', was: 'template', now: 'empty' },
+    ]);
+  });
+});
+
 describe('the identity of a run', () => {
   const material: RunMaterial = {
-    policy: { weights: initialWeights(tinyConfig, 3), files: noFiles, tokenizer: { template: { arguments: {}, date: '2024-07-26' } } },
+    policy: {
+      weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 3)),
+      files: noFiles,
+      tokenizer: { template: defaultTemplateSettings },
+    },
     config: recipes.permix,
     personas: tinyPersonas,
     voices: [],
@@ -108,12 +131,17 @@ describe('the identity of a run', () => {
   };
   const { config } = material;
   const changes: readonly [string, Partial<RunMaterial>][] = [
-    ['weights', { policy: { ...material.policy, weights: initialWeights(tinyConfig, 4) } }],
+    ['weights', { policy: { ...material.policy, weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 4)) } }],
     ...(['config', 'generation-config', 'tokenizer', 'tokenizer-config', 'special-tokens', 'template'] as const).map(
       (part): [string, Partial<RunMaterial>] => [part, { policy: { ...material.policy, files: { ...noFiles, [part]: 'other' } } }],
     ),
-    ['template-date', { policy: { ...material.policy, tokenizer: { template: { arguments: {}, date: '2025-01-01' } } } }],
-    ['template-arguments', { policy: { ...material.policy, tokenizer: { template: { arguments: { a: 1 }, date: '2024-07-26' } } } }],
+    ['template-date', { policy: { ...material.policy, tokenizer: { template: { ...defaultTemplateSettings, date: '2025-01-01' } } } }],
+    [
+      'template-arguments',
+      { policy: { ...material.policy, tokenizer: { template: { ...defaultTemplateSettings, arguments: { a: 1 } } } } },
+    ],
+    ['no-persona', { policy: { ...material.policy, tokenizer: { template: { ...defaultTemplateSettings, noSystem: 'empty' } } } }],
+    ['persona-place', { policy: { ...material.policy, tokenizer: { template: { ...defaultTemplateSettings, systemPlace: 'user' } } } }],
     ['personas', { personas: tinyPersonas.map((persona, i) => (i === 0 ? { ...persona, text: 'You are a bard.' } : persona)) }],
     ['personas', { personas: tinyPersonas.slice(1) }],
     ['personas', { voices: [{ id: 'v', name: 'V', openers: ['Oh'], closers: [] }] }],

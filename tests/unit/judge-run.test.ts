@@ -1,9 +1,10 @@
 /** A whole judging with a real engine and a real judge: answers, verdicts, a judge that goes away, and the rest of it later. */
 import type { Candidate } from '../../src/evaluate/request.ts';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
-import { judgeTasks, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { JudgeClient } from '../../src/evaluate/judge/client.ts';
 import { planJudging, plannedQuestions } from '../../src/evaluate/judge/plan.ts';
 import { judgedAnswers } from '../../src/evaluate/judge/report.ts';

@@ -2,7 +2,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RoleplayKind } from '../../src/tasks/roleplay.ts';
-import { checkBenchmarkSize, judgeTasks, maxBenchmarkBytes, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { checkBenchmarkSize, maxBenchmarkBytes, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { personaPrompt, planJudging, plannedQuestions, replyTokens, type JudgePlan } from '../../src/evaluate/judge/plan.ts';
 import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable } from '../../src/evaluate/judge/report.ts';
 import { askAgain, judgePrompt, parseVerdict, rubrics } from '../../src/evaluate/judge/rubric.ts';

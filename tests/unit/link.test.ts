@@ -6,6 +6,8 @@ import { personaDraws } from '../../src/persona/persona.ts';
 import { personas } from '../../src/persona/world.ts';
 import { checkConfig, parseRunConfig } from '../../src/rl/check.ts';
 import { objectiveNames, recipeNames, schedules, type RunConfig } from '../../src/rl/config.ts';
+import { ownLibrary } from '../../src/persona/libraries.ts';
+import { usualAsking } from '../../src/rl/asking.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { columnNames, hideable, lockable, noLink, startable, type Link } from '../../src/state/link-parts.ts';
 import { readLink, writeLink } from '../../src/state/link.ts';
@@ -46,7 +48,7 @@ const configs = fc
     recipe: fc.constantFrom(...recipeNames),
     seed: fc.integer({ min: 0, max: 0xffffffff }),
     steps: fc.integer({ min: 1, max: 1_000_000 }),
-    policy: fc.constant(recipes.permix.policy),
+    policy: fc.constantFrom(recipes.permix.policy, 'SmolLM2-135M-Instruct~0123456789ab'),
     tasks: fc.array(task, { minLength: 1, maxLength: 4 }),
     mix: fc.record({
       noneShare: share,
@@ -127,7 +129,7 @@ describe('a link', () => {
     expect(writeLink('#/evaluate', noLink)).toBe('#/evaluate');
   });
 
-  it('has a word of its own for every setting but the policy', () => {
+  it('has a word of its own for every setting', () => {
     const leaves = (part: object, path: string): string[] =>
       Object.entries(part).flatMap(([key, value]) =>
         typeof value === 'object' && value !== null && !Array.isArray(value) && key !== 'weights'
@@ -136,7 +138,7 @@ describe('a link', () => {
       );
     const paths = [...linkSettings.values()].map(({ path }) => path);
     expect(paths.toSorted()).toEqual(
-      [...leaves(recipes.permix, '').filter((path) => path !== 'policy' && path !== 'recipe'), 'templateArguments'].toSorted(),
+      [...leaves(recipes.permix, '').filter((path) => path !== 'recipe'), ...Object.keys(usualAsking)].toSorted(),
     );
   });
 
@@ -173,6 +175,22 @@ describe('a link', () => {
     expect(readLink(writeLink('#/train', link))).toEqual({ link, complaints: [] });
   });
 
+  it('passes on how it is asked, but for personas of the reader’s own', () => {
+    const asked = {
+      ...{ library: 'general', noPersona: 'empty', noSystemRole: 'user', instruction: 'End with #### N, please & thanks.' },
+      answers: ['hashes', 'last-number'],
+    } as const;
+    const link = settings({ recipe: 'rlvr', ...asked });
+    expect(readLink(writeLink('#/train', link))).toEqual({ link, complaints: [] });
+    const library = ownLibrary('[{ "id": "poet", "text": "You are a poet." }]', 'mine.json');
+    expect(readLink(writeLink('#/train', settings({ recipe: 'rlvr', library })))).toEqual({
+      link: settings({ recipe: 'rlvr' }),
+      complaints: [],
+    });
+    const { complaints } = readLink('#/train?v=1&recipe=rlvr&answers=spoken&library=other');
+    expect(complaints).toHaveLength(2);
+  });
+
   it('of old is still one', () => {
     for (const { id } of views) expect(readLink(viewHref(id))).toEqual({ link: noLink, complaints: [] });
     for (const hash of ['', '#', '#/', '#/story/mixing', '#probe', '#/train?'])
@@ -195,8 +213,8 @@ describe('what is wrong with a link', () => {
 
     expect(sentence('seed=abc')).toBe('The link’s “seed” is “abc”. seed cannot be read from that. What PerMix has is used instead.');
     expect(sentence('recipe=ppo')).toMatch(/^The link’s “recipe” is “ppo”\. There are base, .*; PerMix is used instead\.$/);
-    for (const key of ['toString', '__proto__', 'policy'])
-      expect(sentence(`${key}=1`)).toMatch(/that this page does not know; it was left out/);
+    expect(sentence('policy=%2E%2E%2Fx')).toMatch(/^The link’s “policy” is “\.\.\/x”\. policy cannot be read from that\./);
+    for (const key of ['toString', '__proto__']) expect(sentence(`${key}=1`)).toMatch(/that this page does not know; it was left out/);
     expect(sentence('colour=red')).toBe('The link has a part “colour” that this page does not know; it was left out.');
     expect(sentence('steps=5&steps=6')).toBe('The link has “steps” twice; the first one counts.');
     expect(sentence('hide=runs,everything')).toMatch(/There is no “everything”, which was left out; there are settings, /);
@@ -302,7 +320,7 @@ it('a thousand hostile links: a configuration that can be run or none, sentences
       const { link, complaints } = readLink(hash);
       if (link.config) {
         expect(checkConfig(link.config, personas)).toEqual([]);
-        expect(link.config.policy).toBe(recipes.permix.policy);
+        expect(link.config.policy).toMatch(/^[\w.-]{1,80}(~[0-9a-f]{12})?$/);
         expect(Object.getPrototypeOf(link.config.mix.weights)).toBe(Object.prototype);
       }
       for (const key of ['hide', 'lock', 'columns'] as const) expect(words[key]).toEqual(expect.arrayContaining([...(link[key] ?? [])]));

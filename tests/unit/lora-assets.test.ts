@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { readPolicy } from '../../src/cli/engine.ts';
 import { provideWebGpu } from '../../src/cli/webgpu.ts';
-import { createEngine } from '../../src/engine/create.ts';
-import type { ObjectiveSpec, OptimSpec } from '../../src/engine/engine.ts';
+import { createEngine } from '../helpers/engine.ts';
+import { untrained, type ObjectiveSpec, type OptimSpec } from '../../src/engine/engine.ts';
 import { adaptedMatrices } from '../../src/policy/adapters.ts';
 import { expectClose } from '../helpers/numbers.ts';
 import { sharedJson } from '../helpers/shared.ts';
@@ -57,7 +57,7 @@ it.skipIf(!reference)(
       adapters[a] = fill(lora.rank, inside, (i, j) => 0.02 * Math.sin(0.37 * i + 0.11 * j + phase));
       adapters[b] = fill(out, lora.rank, (i, j) => 0.01 * Math.cos(0.23 * i - 0.41 * j + phase));
     }
-    await engine.importState({ weights, adapters, moments: null, optimSteps: 0, skippedSteps: 0 });
+    await engine.importState({ ...untrained, adapters: { ...lora, tensors: adapters } });
 
     const rows = completions.length;
     const completionWidth = Math.max(...completions.map(({ ids }) => ids.length));

@@ -1,14 +1,24 @@
 /** LoRA in the portable engine on the host backends: what it computes, what it trains, and that it goes on bit for bit. */
+import { answeringTensors } from '../../src/policy/merged.ts';
 import 'fake-indexeddb/auto';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
-import type { ObjectiveSpec, OptimSpec, PolicyEngine, PolicyState, TrainBatch } from '../../src/engine/engine.ts';
-import { adaptedMatrices, adapterShapes, initialAdapters, type LoraSetup } from '../../src/policy/adapters.ts';
+import { createEngine } from '../helpers/engine.ts';
+import {
+  untrained,
+  type ObjectiveSpec,
+  type OptimSpec,
+  type PolicyEngine,
+  type PolicyState,
+  type TrainBatch,
+} from '../../src/engine/engine.ts';
+import { adaptedMatrices, adapterShapes, initialAdapters, plainPlaces, projections, type LoraSetup } from '../../src/policy/adapters.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
-import type { Weights } from '../../src/policy/weights.ts';
+import { readLayers, writeLayers } from '../../src/policy/layer-list.ts';
+import { tensorsOf, type Weights, weightsOf } from '../../src/policy/weights.ts';
 import { Stream } from '../../src/random/counter.ts';
 import { parseRunConfig } from '../../src/rl/check.ts';
+import { loraSetup } from '../../src/rl/config.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 import { expectClose, integers } from '../helpers/numbers.ts';
 import { derivative, livelyWeights, referenceLogits, referenceScores, type Numbers } from '../helpers/reference-decoder.ts';
@@ -26,12 +36,18 @@ const base: PolicyConfig = {
   maxPositions: 32,
   tied: true,
 };
-const variants: Readonly<Record<string, PolicyConfig>> = {
-  'grouped queries, tied head': base,
-  'Qwen2: q/k/v biases': { ...base, family: 'qwen2', qkvBias: true },
-  'Qwen3: q/k norms, untied head': { ...base, family: 'qwen3', qkNorm: true, tied: false },
-};
 const lora: LoraSetup = { rank: 3, alpha: 5, seed: 7 };
+const variants: Readonly<Record<string, { readonly config: PolicyConfig; readonly setup: LoraSetup }>> = {
+  'grouped queries, tied head': { config: base, setup: lora },
+  'Qwen2: q/k/v biases': { config: { ...base, family: 'qwen2', qkvBias: true }, setup: lora },
+  'Qwen3: q/k norms, untied head': { config: { ...base, family: 'qwen3', qkNorm: true, tied: false }, setup: lora },
+  'Gemma 3: norms around blocks, GELU, a window': {
+    config: { ...base, family: 'gemma3_text', qkNorm: true, queryScalar: 9, window: { size: 2, sliding: [true, false], ropeTheta: 20 } },
+    setup: lora,
+  },
+  'a part of what is multiplied at once': { config: base, setup: { ...lora, targets: ['k_proj', 'up_proj', 'down_proj'] } },
+  'queries and gates of the second layer': { config: base, setup: { ...lora, targets: ['q_proj', 'gate_proj'], layers: [1] } },
+};
 
 const sft: ObjectiveSpec = {
   term: 'sft',
@@ -70,7 +86,8 @@ function batchOf({ vocabSize }: PolicyConfig): TrainBatch {
 function merged(config: PolicyConfig, weights: Weights, adapters: Numbers): Numbers {
   const sums: Record<string, Float64Array> = {};
   for (const matrix of adaptedMatrices(config)) {
-    const [a, b] = [adapters[matrix.a]!, adapters[matrix.b]!];
+    const [a, b] = [adapters[matrix.a], adapters[matrix.b]];
+    if (!a || !b) continue;
     sums[matrix.name] = Float64Array.from(weights[matrix.name]!, (value, i) => {
       const [row, column] = [Math.floor(i / matrix.in), i % matrix.in];
       let product = 0;
@@ -91,9 +108,9 @@ function referenceLoss(config: PolicyConfig, weights: Numbers, batch: TrainBatch
 }
 
 /** Adapters in which everything matters. */
-function livelyAdapters(config: PolicyConfig): Weights {
+function livelyAdapters(config: PolicyConfig, setup: LoraSetup): Weights {
   return Object.fromEntries(
-    adapterShapes(config, lora.rank).map(({ name, shape }, index) => {
+    adapterShapes(config, setup).map(({ name, shape }, index) => {
       const stream = new Stream(3, 0x10a, 0, index);
       return [name, Float32Array.from({ length: shape[0]! * shape[1]! }, () => 0.3 * stream.normal())];
     }),
@@ -107,8 +124,9 @@ function sameBits(actual: Weights, expected: Weights): void {
 }
 
 function sameState(actual: PolicyState, expected: PolicyState): void {
-  sameBits(actual.weights, expected.weights);
-  sameBits(actual.adapters!, expected.adapters!);
+  expect(actual.weights).toEqual(expected.weights);
+  expect([actual.adapters!.rank, actual.adapters!.alpha]).toEqual([expected.adapters!.rank, expected.adapters!.alpha]);
+  sameBits(actual.adapters!.tensors, expected.adapters!.tensors);
   sameBits(actual.moments!.first, expected.moments!.first);
   sameBits(actual.moments!.second, expected.moments!.second);
   expect([actual.optimSteps, actual.skippedSteps]).toEqual([expected.optimSteps, expected.skippedSteps]);
@@ -130,6 +148,51 @@ it('names adapters as PEFT does, and begins as PEFT begins', () => {
   expect(initialAdapters(base, { ...lora, seed: 8 })).not.toEqual(adapters);
 });
 
+describe('which matrices are adapted', () => {
+  const some: LoraSetup = { ...lora, targets: ['q_proj', 'up_proj'], layers: [1] };
+
+  it('is said by projections and layers, and a matrix begins as it does among all', () => {
+    expect(adaptedMatrices(base, some).map(({ name }) => name)).toEqual([
+      'model.layers.1.self_attn.q_proj.weight',
+      'model.layers.1.mlp.up_proj.weight',
+    ]);
+    const [all, few] = [initialAdapters(base, lora), initialAdapters(base, some)];
+    expect(Object.keys(few)).toEqual(adapterShapes(base, some).map(({ name }) => name));
+    for (const [name, values] of Object.entries(few)) expect(values).toEqual(all[name]);
+  });
+
+  it('is said of layers as people write them', () => {
+    expect(readLayers(' 7, 0-2,1 ,4-4')).toEqual([0, 1, 2, 4, 7]);
+    expect(['', '3-1', '-1', '1;2', 'all', '0-'].map(readLayers)).toEqual(new Array(6).fill(null));
+    for (const text of ['0', '0-3, 7', '1, 3, 5-6']) expect(writeLayers(readLayers(text)!)).toBe(text);
+  });
+
+  it('is said in one way', () => {
+    expect(plainPlaces({ ...lora, targets: ['up_proj', 'q_proj'], layers: [1, 0, 1] })).toEqual({
+      ...lora,
+      targets: ['q_proj', 'up_proj'],
+      layers: [0, 1],
+    });
+    expect(plainPlaces({ ...lora, targets: [...projections].reverse(), layers: [1, 0] }, 2)).toEqual(lora);
+  });
+
+  it('is one of the settings of a run, and of a policy that has such layers', async () => {
+    const config = parseRunConfig({ recipe: 'rlvr', lora: { rank: 4, alpha: 8, targets: ['v_proj', 'q_proj'], layers: [2] } });
+    expect(loraSetup(config)).toEqual({ rank: 4, alpha: 8, targets: ['q_proj', 'v_proj'], layers: [2], seed: 1 });
+    expect(loraSetup(parseRunConfig({ recipe: 'rlvr', lora: { rank: 4, alpha: 8 } }))).toEqual({ rank: 4, alpha: 8, seed: 1 });
+    for (const wrong of [{ targets: ['lm_head'] }, { targets: [] }, { layers: [-1] }])
+      expect(() => parseRunConfig({ recipe: 'rlvr', lora: { rank: 4, alpha: 8, ...wrong } })).toThrow('lora.');
+    const making = createEngine({
+      config: base,
+      weights: livelyWeights(base, 5),
+      engine: 'portable',
+      backend: 'cpu',
+      lora: { ...lora, layers: [0, 2] },
+    });
+    await expect(making).rejects.toThrow('The policy has 2 layers, 0 to 1, and LoRA is to adapt layer 2.');
+  });
+});
+
 describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
   let engines: PolicyEngine[] = [];
   const start = async (config = base, weights = livelyWeights(config, 5), setup: LoraSetup | null = lora) => {
@@ -145,20 +208,24 @@ describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
   it('begins as the base policy, bit for bit', async () => {
     const engine = await start();
     const { weights, adapters, moments } = await engine.exportState();
-    sameBits(weights, livelyWeights(base, 5));
-    sameBits(adapters!, initialAdapters(base, lora));
+    expect(weights).toBeNull();
+    expect([adapters!.rank, adapters!.alpha]).toEqual([lora.rank, lora.alpha]);
+    sameBits(adapters!.tensors, initialAdapters(base, lora));
+    const tokens = Int32Array.of(3, 1, 4);
+    expect(await engine.logits(tokens)).toEqual(await (await start(base, livelyWeights(base, 5), null)).logits(tokens));
     expect(moments).toBeNull();
   });
 
-  describe.each(Object.entries(variants))('%s', (_, config) => {
+  describe.each(Object.entries(variants))('%s', (_, { config, setup }) => {
     it('computes with W + alpha/rank BA, and has the gradients of A and B', async () => {
       const weights = livelyWeights(config, 5);
-      const adapters = livelyAdapters(config);
-      const engine = await start(config, weights);
-      await engine.importState({ weights, adapters, moments: null, optimSteps: 0, skippedSteps: 0 });
+      const adapters = livelyAdapters(config, setup);
+      const engine = await start(config, weights, setup);
+      await engine.importState({ ...untrained, adapters: { ...setup, tensors: adapters } });
       const expected = merged(config, weights, adapters);
       const state = await engine.exportState();
-      for (const [name, values] of Object.entries(expected)) expectClose(state.weights[name]!, values, name);
+      const answering = await weightsOf(answeringTensors(config, tensorsOf(config, weights), state));
+      for (const [name, values] of Object.entries(expected)) expectClose(answering[name]!, values, name);
       const tokens = Int32Array.from(integers(9, 2, 0, config.vocabSize - 1));
       const tolerance = { relative: 1e-4, absolute: 1e-4 };
       expectClose(await engine.logits(tokens), referenceLogits(config, expected, tokens).at(-1)!, 'logits', tolerance);
@@ -167,7 +234,7 @@ describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
       const metrics = await engine.step(batch, sft, showGradient);
       expectClose([metrics.loss], [referenceLoss(config, expected, batch)], 'loss', tolerance);
       const gradients = (await engine.exportState()).moments!.first;
-      expect(Object.keys(gradients)).toEqual(adapterShapes(config, lora.rank).map(({ name }) => name));
+      expect(Object.keys(gradients)).toEqual(adapterShapes(config, setup).map(({ name }) => name));
       const pick = new Stream(9, 0);
       for (const name of Object.keys(gradients)) {
         const index = pick.integer(0, adapters[name]!.length - 1);
@@ -182,9 +249,9 @@ describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
   it('trains the adapters and nothing else; weight decay is theirs', async () => {
     const weights = livelyWeights(base, 5);
     const engine = await start();
-    const begin = (await engine.exportState()).adapters!;
+    const begin = (await engine.exportState()).adapters!.tensors;
     await engine.step(batchOf(base), sft, optim);
-    const { adapters } = await engine.exportState();
+    const adapters = (await engine.exportState()).adapters?.tensors;
     const [first] = adaptedMatrices(base);
     // B is zero, so A has no gradient yet, and only shrinks.
     const shrunk = begin[first!.a]!.map((value) => value * (1 - optim.learningRate * optim.weightDecay));
@@ -194,14 +261,16 @@ describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
     const losses: number[] = [];
     for (let step = 0; step < 8; step++) losses.push((await engine.step(batchOf(base), sft, optim)).loss);
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
-    const after = await engine.exportState();
+    const state = await engine.exportState();
+    expect(state.weights).toBeNull();
+    const after = await weightsOf(answeringTensors(base, tensorsOf(base, weights), state));
     const adapted = new Set(adaptedMatrices(base).map(({ name }) => name));
     for (const [name, values] of Object.entries(weights)) {
-      if (adapted.has(name)) expect(after.weights[name]).not.toEqual(values);
-      else expect(after.weights[name], name).toEqual(values);
+      if (adapted.has(name)) expect(after[name]).not.toEqual(values);
+      else expect(after[name], name).toEqual(values);
     }
-    const expected = merged(base, weights, after.adapters!);
-    for (const name of adapted) expectClose(after.weights[name]!, expected[name]!, name);
+    const expected = merged(base, weights, state.adapters!.tensors);
+    for (const name of adapted) expectClose(after[name]!, expected[name]!, name);
   });
 
   it('goes on from an exported state bit for bit, also after other weights were borrowed', async () => {
@@ -216,10 +285,10 @@ describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
           engine = await start(base, livelyWeights(base, 5), { ...lora, seed: 99 });
         } else {
           const weights = livelyWeights(base, 77);
-          await engine.importState({ weights, adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 });
+          await engine.importState({ ...untrained, weights });
           const other = await engine.exportState();
-          sameBits(other.weights, weights);
-          sameBits(other.adapters!, initialAdapters(base, lora));
+          sameBits(other.weights!, weights);
+          sameBits(other.adapters!.tensors, initialAdapters(base, lora));
           await engine.step(batchOf(base), sft, optim); // trains adapters on those
         }
         await engine.importState(state);
@@ -239,18 +308,45 @@ describe.each(['cpu', 'wasm'] as const)('LoRA on %s', (backend) => {
     }
   });
 
-  it('refuses adapters that are not its own, and stays as it was', async () => {
+  it('computes with whatever a state says: adapters of another rank, whole weights, and its own again', async () => {
+    const tokens = Int32Array.from(integers(9, 2, 0, base.vocabSize - 1));
+    const weights = livelyWeights(base, 5);
+    const other = livelyWeights(base, 77);
+    const small = { rank: 2, alpha: 6, tensors: initialAdapters(base, { rank: 2, alpha: 6, seed: 4 }) };
+    for (const { b } of adaptedMatrices(base)) small.tensors[b]!.fill(0.05);
+    const trained = await start();
+    await trained.step(batchOf(base), sft, optim);
+    const held = await trained.exportState();
+    for (const engine of [await start(), await start(base, weights, null)]) {
+      const own = await engine.logits(tokens);
+      for (const state of [
+        { ...untrained, adapters: small },
+        { ...untrained, weights: other },
+        { ...untrained, weights: other, adapters: small },
+        held,
+      ]) {
+        await engine.importState(state);
+        const answering = await weightsOf(answeringTensors(base, tensorsOf(base, weights), state));
+        const plain = await start(base, answering, null);
+        expectClose(await engine.logits(tokens), await plain.logits(tokens), 'logits', { relative: 1e-4, absolute: 1e-4 });
+        const back = await engine.exportState();
+        expect(back.adapters?.rank ?? null).toBe(state.adapters?.rank ?? (engine === engines[1] ? lora.rank : null));
+        expect(back.weights).toEqual(state.weights);
+      }
+      await engine.importState(untrained);
+      expect(await engine.logits(tokens)).toEqual(own);
+    }
+  });
+
+  it('refuses adapters of other shapes, and stays as it was', async () => {
     const engine = await start();
     await engine.step(batchOf(base), sft, optim);
     const before = await engine.exportState();
-    const foreign = (setup: LoraSetup | null, weights?: Weights) => start(base, weights, setup);
-    await expect((await foreign(null)).importState(before)).rejects.toThrow(/trains all parameters/);
-    await expect((await foreign({ ...lora, rank: 2 })).importState(before)).rejects.toThrow(/not of rank 2/);
-    const otherBase = await foreign(lora, livelyWeights(base, 6));
-    await otherBase.step(batchOf(base), sft, optim);
-    const kept = await otherBase.exportState();
-    await expect(otherBase.importState(before)).rejects.toThrow(/another base/);
-    sameState(await otherBase.exportState(), kept);
+    const { rank, ...others } = before.adapters!;
+    await expect(engine.importState({ ...before, adapters: { ...others, rank: rank + 1 } })).rejects.toThrow(
+      /not those of this policy at rank/,
+    );
+    sameState(await engine.exportState(), before);
   });
 
   it('keeps the base as the reference, and leaves no tensors behind', async () => {
@@ -282,7 +378,8 @@ describe('a run with LoRA', () => {
     const checkpoints = await storage.checkpoints(id);
     const newest = await storage.checkpoint(checkpoints[0]!.id);
     expect(newest.step).toBe(4);
-    expect(Object.keys(newest.state.moments!.first)).toEqual(Object.keys(newest.state.adapters!));
+    expect(newest.state.weights).toBeNull();
+    expect(Object.keys(newest.state.moments!.first)).toEqual(Object.keys(newest.state.adapters!.tensors));
 
     // A new session forks from step 2 and has to arrive at the same place.
     const halfway = checkpoints.find(({ step }) => step === 2)!;

@@ -1,7 +1,7 @@
 /** What the host backends plan: what does not fit is refused beforehand, with a way that does fit; and the plan is what the module really takes. */
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { HostMemory, type HostLimits } from '../../src/engine/portable/memory-plan.ts';
 import { wasmMemoryLimit } from '../../src/engine/portable/wasm.ts';
 import { labErrorCode } from '../../src/errors.ts';
@@ -51,7 +51,7 @@ it('a policy that cannot be held is refused before a byte of it is uploaded', as
   const sentence =
     /^On WebAssembly this policy needs about 4,\d{3} MiB, and the module has 4,096 MiB\. Use a smaller policy, plain JavaScript/;
   expect(refusal(() => plan(large).hold())).toMatch(sentence);
-  await expect(createEngine({ config: large, weights: {}, engine: 'portable', backend: 'wasm' })).rejects.toThrow(
+  await expect(createEngine({ config: large, weights: new Map(), engine: 'portable', backend: 'wasm' })).rejects.toThrow(
     /the module has 4,096 MiB/,
   );
   // The machine's own limit, on either backend; and then plain JavaScript is no way out.
@@ -124,7 +124,7 @@ it.each([
   await breakModule();
   const weights = initialWeights(config, 1);
   const engine = await createEngine({ config, weights, engine: 'portable', backend: 'wasm', lora });
-  await engine.setReference(weights);
+  await engine.setReference();
   const [rows, width, completionWidth] = [4, 64, 16];
   const batch = {
     rows,

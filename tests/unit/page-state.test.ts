@@ -167,6 +167,8 @@ describe('the address', () => {
     expect(readRequest('?engine=portable&backend=wasm')).toEqual({ request: { engine: 'portable', backend: 'wasm' }, complaints: [] });
     expect(readRequest('?selftest&backend=wasm').request).toEqual({ backend: 'wasm', selftest: true });
     expect(readRequest('?backend=abacus').complaints[0]).toMatch(/"abacus"/);
+    expect(readRequest('?gpuMemory=1.5').request.gpuMemory).toBe(1.5 * 2 ** 30);
+    expect(readRequest('?gpuMemory=lots')).toMatchObject({ request: {}, complaints: [expect.stringMatching(/"lots".*no number of GiB/)] });
     expect(withRequest('https://x.org/a/?engine=fused&q=1#run', { backend: 'cpu' })).toBe('https://x.org/a/?q=1&backend=cpu#run');
   });
 });
@@ -206,10 +208,10 @@ describe('marks of the probe', () => {
     expect(expectedAnswer(question)).toBe(answer);
   });
 
-  it('read the box', () => {
-    expect(isRight('What is 17 + 25?', 'Ahoy! \\boxed{42}')).toBe(true);
-    expect(isRight('What is 17 + 25?', 'Ahoy! 42')).toBe(false);
-    expect(isRight('Who are you?', '\\boxed{42}')).toBeNull();
+  it('read the box', async () => {
+    expect(await isRight('What is 17 + 25?', 'Ahoy! \\boxed{42}')).toBe(true);
+    expect(await isRight('What is 17 + 25?', 'Ahoy! 42')).toBe(false);
+    expect(await isRight('Who are you?', '\\boxed{42}')).toBeNull();
   });
 });
 
@@ -229,9 +231,11 @@ describe('complaints about a run find their place', () => {
     expect(complaintsAt(noTask, 'mix')).toEqual([]);
   });
 
-  it('or among those of the form', () => {
+  it('or at what LoRA trains, or among those of the form', () => {
     const lora = [{ field: 'lora', problem: 'What is trained (lora) was decided at step 0.' }];
-    expect(complaintsAt(lora, 'form')).toEqual([lora[0]!.problem]);
+    expect([complaintsAt(lora, 'lora'), complaintsAt(lora, 'form')]).toEqual([[lora[0]!.problem], []]);
+    const other = [{ field: 'policies', problem: 'No.' }];
+    expect(complaintsAt(other, 'form')).toEqual(['No.']);
   });
 
   it('or at its field, though another setting is named', () => {

@@ -1,8 +1,9 @@
 /** The portable engine against an independent float64 forward over real checkpoints, where ../shared is there. */
+import { weightsOf } from '../../src/policy/weights.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { TrainBatch } from '../../src/engine/engine.ts';
 import { parameterShapes } from '../../src/policy/config.ts';
 import { loadPolicy, type Policy } from '../../src/policy/policy.ts';
@@ -52,7 +53,7 @@ describe.each(cases)('%s', (name, model) => {
 
   it.skipIf(!reference)('agrees with the float64 reference of this project', async () => {
     const { config, weights } = await load(model);
-    const logits = referenceLogits(config, weights, reference!.prompt_ids).at(-1)!;
+    const logits = referenceLogits(config, await weightsOf(weights), reference!.prompt_ids).at(-1)!;
     expectClose(logits.slice(0, 16), reference!.last_position_logits_first16, 'logits', { relative: 0, absolute: 1e-5 });
   });
 

@@ -1,14 +1,14 @@
 /** The operations of the portable engine one by one: gradients against differences, and AdamW against float64. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { adamW, globalNorm, zeroMoments, type Moments } from '../../src/engine/portable/adamw.ts';
 import { attention } from '../../src/engine/portable/ops/attention.ts';
+import { gated } from '../../src/engine/portable/ops/gated.ts';
 import { linear, tiedHead } from '../../src/engine/portable/ops/linear.ts';
 import { rmsNorm } from '../../src/engine/portable/ops/rms-norm.ts';
 import { rope, ropeTable } from '../../src/engine/portable/ops/rope.ts';
 import { embed, gatherRows, placeRows } from '../../src/engine/portable/ops/rows.ts';
-import { swiglu } from '../../src/engine/portable/ops/swiglu.ts';
 import { transpose } from '../../src/engine/portable/ops/transpose.ts';
 import { packRows } from '../../src/engine/portable/rows.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
@@ -18,6 +18,8 @@ import { tinyConfig } from '../helpers/tiny-policy.ts';
 
 const grouped = variants['grouped queries, tied head']!;
 
+const nearest = { size: 2, sliding: [true], ropeTheta: 10 };
+
 type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
 
 /** Each: the shapes of the inputs, and the operation. Sizes are odd on purpose: loops in fours and blocks of 16 have remainders. */
@@ -25,8 +27,10 @@ const operations: Record<string, { shapes: number[][]; op: (config: typeof group
   'linear, wide output': { shapes: [[7, 3], [3, 5], [5]], op: () => (x, w, b) => linear(x as tf.Tensor2D, w as tf.Tensor2D, b as tf.Tensor1D) }, // prettier-ignore
   'linear, narrow output': { shapes: [[7, 5], [5, 3]], op: () => (x, w) => linear(x as tf.Tensor2D, w as tf.Tensor2D) }, // prettier-ignore
   'tied head': { shapes: [[7, 3], [5, 3]], op: () => (x, e) => tiedHead(x as tf.Tensor2D, e as tf.Tensor2D, transpose(e as tf.Tensor2D)) }, // prettier-ignore
-  'rms norm': { shapes: [[5, 7], [7]], op: () => (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-2) }, // prettier-ignore
-  swiglu: { shapes: [[5, 6]], op: () => (x) => swiglu(x as tf.Tensor2D) },
+  'rms norm': { shapes: [[5, 7], [7]], op: () => (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-2, 0) }, // prettier-ignore
+  'rms norm, weights from one': { shapes: [[5, 7], [7]], op: () => (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-2, 1) }, // prettier-ignore
+  'silu, gated': { shapes: [[5, 6]], op: () => (x) => gated(x as tf.Tensor2D, 'silu') },
+  'gelu, gated': { shapes: [[5, 6]], op: () => (x) => gated(x as tf.Tensor2D, 'gelu_pytorch_tanh') },
   embedding: { shapes: [[6, 3]], op: () => (table) => embed(table as tf.Tensor2D, Int32Array.of(4, 1, 4, 0, 4)) },
   'gather rows': { shapes: [[6, 3]], op: () => (x) => gatherRows(x as tf.Tensor2D, Int32Array.of(4, 1, 5)) },
   'place rows': { shapes: [[4, 3]], op: () => (x) => placeRows(x as tf.Tensor2D, Int32Array.of(4, 1, 5), 7) },
@@ -36,7 +40,12 @@ const operations: Record<string, { shapes: number[][]; op: (config: typeof group
   },
   attention: {
     shapes: [[10, 48]],
-    op: (config) => (x) => attention(x as tf.Tensor2D, packRows([new Int32Array(7), new Int32Array(3)]), config),
+    op: (config) => (x) => attention(x as tf.Tensor2D, packRows([new Int32Array(7), new Int32Array(3)]), config, 0),
+  },
+  'attention to the nearest': {
+    shapes: [[10, 48]],
+    op: (config) => (x) =>
+      attention(x as tf.Tensor2D, packRows([new Int32Array(7), new Int32Array(3)]), { ...config, window: nearest, queryScalar: 2 }, 0),
   },
 };
 

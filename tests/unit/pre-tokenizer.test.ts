@@ -93,6 +93,19 @@ describe('referencePreTokenizer', () => {
     expect(tokens('a \ufeffb')).toEqual(['a', 'Ġï', '»', '¿', 'b']);
   });
 
+  it('leaves out what the vocabulary has no token for before anything is merged', () => {
+    const vocab = ['a', 'b', 'ab'];
+    const tokenizer = loadTokenizer(
+      {
+        pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+        decoder: { type: 'ByteLevel' },
+        model: { type: 'BPE', vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: ['a b'] },
+      },
+      {},
+    );
+    expect(['a\u0004b', 'ab', '\u0004'].map((text) => [...tokenizer.encode(text)])).toEqual([[2], [2], []]);
+  });
+
   it('knows no other behaviour', () => {
     expect(() => referencePreTokenizer(marks('Glued', false))).toThrow(/"Glued"/);
   });

@@ -84,7 +84,8 @@ describe('corpus', () => {
 
   test('no evaluation question is in it', () => {
     const texts = new Set(sample.map((d) => d.question));
-    for (const task of tasks) {
+    // Those of one-digit numbers have a split of their own: they are for other policies (`tasks/one-digit.ts`).
+    for (const task of tasks.filter(({ id }) => !id.startsWith('one-digit-'))) {
       const stream = new Stream(3, Purpose.evaluation);
       for (let i = 0; i < 300; i++) expect(texts.has(task.generate(stream, 'evaluation').text)).toBe(false);
     }

@@ -1,7 +1,7 @@
 /** What is kept of a run, and that only a whole recording is shown. */
 import { describe, expect, it } from 'vitest';
+import { readRecording } from '../../src/exchange/read-recording.ts';
 import {
-  readRecording,
   recordedMetrics,
   recordedRollouts,
   recordedRun,

@@ -1,7 +1,7 @@
 /** Sequence distillation in the trainer, on the real portable engine: the policy learns what its teacher says, and nothing it says wrongly. */
 import type { TrainerSetup } from '../../src/rl/setup.ts';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { completionOf } from '../../src/rl/batch.ts';
@@ -78,7 +78,7 @@ describe('sequence distillation', () => {
     const { engine, batches } = watched(await newEngine(9));
     const steps = await run(engine, {}, { teacher });
     expect(batches).toHaveLength(2);
-    batches.forEach((batch, s) => {
+    for (const [s, batch] of batches.entries()) {
       const asked = new Map(
         steps[s]!.report.rollouts.map(({ prompt, question, answer, questionId, task }) => [
           String(tokenizer.encode(prompt)),
@@ -93,9 +93,9 @@ describe('sequence distillation', () => {
         const question = asked.get(prompt);
         expect(question, prompt).toBeDefined();
         expect(reply.at(-1)).toBe(tinyEosIds[0]);
-        expect(verify(tokenizer.decode(reply.subarray(0, -1)), question!, taskById(question!.task)).correct).toBe(true);
+        expect((await verify(tokenizer.decode(reply.subarray(0, -1)), question!, taskById(question!.task))).correct).toBe(true);
       }
-    });
+    }
   });
 
   it('makes the teacher’s right replies likelier, and leaves the teacher as it was', async () => {

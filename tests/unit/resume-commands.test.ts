@@ -96,6 +96,27 @@ describe('permix eval --out', () => {
     expect(await report()).toEqual(first);
   });
 
+  it('reads kept replies anew in another order of answers, and names the order', async () => {
+    await evaluation();
+    const [first, kept] = [await report(), await cells()];
+    expect(first.asking).toMatchObject({ noSystem: 'template', systemPlace: 'refuse', instruction: 'Add.', answers: ['boxed', 'hashes'] });
+    await evaluation('--answers', 'last-number');
+    expect(await cells()).toBe(kept);
+    const second = await report();
+    expect(second.asking!.answers).toEqual(['last-number']);
+    expect(second.notes.join(' ')).toContain('an answer is the last number');
+    expect(second.policy.none.unanswered).toBeLessThanOrEqual(first.policy.none.unanswered);
+  });
+
+  it('does not continue where no persona is something else', async () => {
+    await evaluation();
+    const kept = await cells();
+    expect(await refusal(evaluation('--no-persona', 'empty'))).toMatch(
+      /: what "no persona" is was template, now empty; what "no persona" is of the base was template, now empty\./,
+    );
+    expect(await cells()).toBe(kept);
+  });
+
   it.each(policyChanges)('does not continue when %s changed', async (part, make) => {
     await evaluation();
     const kept = await cells();
@@ -143,12 +164,11 @@ describe('permix eval --out', () => {
 
   it('goes on with another backend where that is accepted, and its report says so', async () => {
     await evaluation();
-    expect(await refusal(evaluation('--backend', 'wasm'))).toMatch(
-      /: the backend was cpu, now wasm\. .* add --accept backend to take over/,
-    );
-    await evaluation('--backend', 'wasm', '--accept', 'backend');
+    const portable = ['--engine', 'portable', '--backend', 'wasm'];
+    expect(await refusal(evaluation(...portable))).toMatch(/: the backend was cpu, now wasm\. .* add --accept backend to take over/);
+    await evaluation(...portable, '--accept', 'backend');
     expect((await report()).notes.join('\n')).toMatch(/Continued with something else at \d+ cells: the backend was cpu, now wasm\./);
-    await evaluation('--backend', 'wasm');
+    await evaluation(...portable);
     expect((await report()).notes.join('\n')).toMatch(/the backend was cpu, now wasm/);
   });
 });
@@ -210,7 +230,9 @@ describe('permix train --resume', () => {
 
   it('leaves no folder behind where the machine has no room for the run', async () => {
     await writeFile(join(at, 'large.json'), JSON.stringify({ recipe: 'rlvr', promptsPerStep: 1024, groupSize: 256 }));
-    const refused = training('--config', join(at, 'large.json'), '--model', 'public/models/permix-tiny', '--backend', 'wasm');
+    const refused = training(
+      ...['--config', join(at, 'large.json'), '--model', 'public/models/permix-tiny', '--engine', 'portable', '--backend', 'wasm'],
+    );
     await expect(refused).rejects.toThrow(/needs about .* Use fewer replies a step/);
     expect(existsSync(join(at, 'out'))).toBe(false);
   });

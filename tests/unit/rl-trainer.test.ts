@@ -1,7 +1,7 @@
 /** Whole training steps on the real portable engine, with a random Llama of a few thousand parameters. */
 import type { TrainerSetup } from '../../src/rl/setup.ts';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { PolicyEngine, PolicyState } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { accuracyByPersona, evaluationQuestions } from '../../src/evaluate/accuracy.ts';
@@ -17,8 +17,8 @@ import { tinyConfig, tinyEosIds, tinyPersonas, tinyTokenizer } from '../helpers/
 const tokenizer = tinyTokenizer();
 const engines: PolicyEngine[] = [];
 
-async function newEngine(): Promise<PolicyEngine> {
-  const engine = await createEngine({ config: tinyConfig, weights: initialWeights(tinyConfig, 3), engine: 'portable', backend: 'cpu' });
+async function newEngine(weights = initialWeights(tinyConfig, 3)): Promise<PolicyEngine> {
+  const engine = await createEngine({ config: tinyConfig, weights, engine: 'portable', backend: 'cpu' });
   await engine.setReference();
   engines.push(engine);
   return engine;
@@ -80,12 +80,7 @@ beforeAll(async () => {
   engines.length = 0;
 }, 60_000);
 
-async function warmEngine(): Promise<PolicyEngine> {
-  const engine = await newEngine();
-  await engine.importState({ ...warm.state, moments: null, optimSteps: 0 });
-  await engine.setReference();
-  return engine;
-}
+const warmEngine = () => newEngine(warm.state.weights!);
 
 describe('train', () => {
   it('learns: cross-entropy raises the reward of a random policy', () => {

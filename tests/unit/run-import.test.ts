@@ -76,10 +76,10 @@ it('a run of a policy that the page does not have says so, and is not stored', a
   const foreign = await failure(session.openRun(fileOf(await packRun({ ...saved, run: { ...saved.run, config } }))));
   expect([labErrorCode(foreign), foreign.message]).toEqual([
     'config',
-    'ana.permix-run is a run of the policy “smollm2”, which this page does not have. Go on with it on the command line: permix train --from FILE --out DIR.',
+    'ana.permix-run is a run of the policy “smollm2”, which is not in this browser. Add that policy first, then open the file again. On the command line it goes on too: permix train --from FILE --out DIR.',
   ]);
   const { state } = saved.checkpoint;
-  const [name] = Object.keys(state.weights);
+  const [name] = Object.keys(state.weights!);
   const weights = { ...state.weights, [name!]: new Float32Array(3) };
   const shapes = await failure(
     session.openRun(fileOf(await packRun({ ...saved, checkpoint: { ...saved.checkpoint, state: { ...state, weights, moments: null } } }))),

@@ -3,6 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseRunConfig } from '../../src/rl/check.ts';
 import { differences, ownSettings, runTitle } from '../../src/rl/differences.ts';
 import { namedRecipes } from '../../src/rl/config.ts';
+import { defaultsOfSize } from '../../src/rl/policy-defaults.ts';
+import { recipes } from '../../src/rl/recipes.ts';
+import { suited } from '../../src/rl/suited.ts';
 import { mostPinned, Pinned } from '../../src/state/pinned.svelte.ts';
 import { remainingSeconds } from '../../src/state/remaining.ts';
 import { Undo } from '../../src/state/undo.svelte.ts';
@@ -25,6 +28,15 @@ describe('the name of a run', () => {
     expect(title({ recipe: 'permix', mix: { noneShare: 0.3 }, groupSize: 16, promptsPerStep: 4, sampling: { temperature: 0.7 } })).toMatch(
       /^PerMix, no persona 30 %.*, …$/,
     );
+  });
+
+  it('is the recipe’s also where the policy brings settings of its own, and says what differs from those', () => {
+    const smollm2 = { family: 'llama', vocabSize: 49152, parameters: 135e6 } as const;
+    const usual = suited(recipes.permix, defaultsOfSize(smollm2));
+    expect(usual).toMatchObject({ recipe: 'permix', promptsPerStep: 4, library: 'general' });
+    expect(runTitle(usual, usual)).toBe('PerMix');
+    expect(runTitle({ ...usual, promptsPerStep: 2 }, usual).replaceAll('\u00a0', ' ')).toBe('PerMix, prompts 2');
+    expect(suited(recipes.permix, null)).toBe(recipes.permix);
   });
 
   it('takes lists and weights whole', () => {
@@ -51,22 +63,25 @@ describe('what was deleted', () => {
   it('is out of sight at once and gone after a while, unless it is had back', async () => {
     const undo = new Undo(() => expect.fail());
     const [one, other] = [vi.fn(async () => {}), vi.fn(async () => {})];
-    undo.leave('a', 'the run a', one);
-    undo.leave('b', 'the run b', other);
+    const [lost, had] = [vi.fn(), vi.fn()];
+    undo.leave('a', 'the run a', one, lost);
+    undo.leave('b', 'the run b', other, had);
     expect([undo.hides('a'), undo.hides('b'), undo.hides('c'), undo.newest?.what]).toEqual([true, true, false, 'the run b']);
     undo.restore('b');
     expect([undo.hides('b'), undo.newest?.what]).toEqual([false, 'the run a']);
     await vi.advanceTimersByTimeAsync(60_000);
     expect([one.mock.calls.length, other.mock.calls.length, undo.hides('a')]).toEqual([1, 0, false]);
+    expect([lost.mock.calls.length, had.mock.calls.length], 'what went out of sight with them').toEqual([0, 1]);
   });
 
   it('comes back where it could not be deleted', async () => {
     const failed = vi.fn();
     const undo = new Undo(failed);
-    undo.leave('a', 'the run a', () => Promise.reject(new Error('no')));
+    const back = vi.fn();
+    undo.leave('a', 'the run a', () => Promise.reject(new Error('no')), back);
     undo.commitAll();
     await vi.advanceTimersByTimeAsync(0);
-    expect([failed.mock.calls.length, undo.hides('a')]).toEqual([1, false]);
+    expect([failed.mock.calls.length, back.mock.calls.length, undo.hides('a')]).toEqual([1, 1, false]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** The numbers of the engines' self-check are those of the float64 reference; and a check of wrong numbers fails. */
 import { describe, expect, it } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { BackendName } from '../../src/engine/engine.ts';
 import {
   checkBatch,
@@ -105,10 +105,14 @@ describe('the references', () => {
   });
 });
 
-it.each(['cpu', 'wasm'] as const)('portable passes on %s', async (backend) => {
-  const check = await selfCheck({ engine: 'portable', backend, adapter: null }, () => make(backend));
+it.each([
+  ['portable', 'cpu'],
+  ['portable', 'wasm'],
+  ['wasm', 'wasm'],
+] as const)('%s passes on %s', async (engine, backend) => {
+  const check = await selfCheck({ engine, backend, adapter: null }, () => createEngine({ config: checkConfig, weights, engine, backend }));
   expect(check, checkReport(check, 'test')).toMatchObject({ passed: true, failure: null });
-  expect(checkSentence(check)).toMatch(/^The self-check of portable on (cpu|wasm) passed in \d+\.\d\d s\.$/);
+  expect(checkSentence(check)).toMatch(/^The self-check of (portable|wasm) on (cpu|wasm) passed in \d+\.\d\d s\.$/);
   for (const { difference, tolerance } of check.findings) expect(difference).toBeLessThanOrEqual(tolerance / 4);
 });
 

@@ -31,7 +31,7 @@ describe('damaged bytes', () => {
     const good = await storage.saveCheckpoint(draft('a', 10), 'running');
     const bad = await storage.saveCheckpoint(draft('a', 20), 'running');
     const payload = (await database.get('payloads', bad.id))!;
-    new Uint8Array(payload.bytes)[payload.bytes.byteLength - 3]! ^= 4;
+    new Uint8Array(payload.bytes!)[payload.bytes!.byteLength - 3]! ^= 4;
     await database.put('payloads', payload);
     const error = await failure(storage.checkpoint(bad.id));
     expect(labErrorCode(error)).toBe('format');

@@ -1,4 +1,5 @@
 /** A packed state is the same state, bit for bit, and damaged bytes are found out. */
+import { untrained } from '../../src/engine/engine.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
@@ -24,8 +25,8 @@ describe('pack', () => {
               return [`tensor ${i} “ä”`, new Float32Array(buffer.buffer, 4, tensor.length)];
             }),
           );
-          const adapters = lora ? { 'lora A': Float32Array.of(1, -0), ...weights } : null;
-          const trained = adapters ?? weights;
+          const adapters = lora ? { rank: 4, alpha: 7.5, tensors: { 'lora A': Float32Array.of(1, -0), ...weights } } : null;
+          const trained = adapters?.tensors ?? weights;
           const state = {
             weights,
             adapters,
@@ -34,14 +35,15 @@ describe('pack', () => {
             skippedSteps: 1,
           };
           const back = unpackState(packState(state));
-          expect(Object.keys(back.weights)).toEqual(Object.keys(weights));
+          expect(Object.keys(back.weights!)).toEqual(Object.keys(weights));
           for (const [name, data] of Object.entries(weights)) {
-            expect(bits(back.weights[name]!)).toEqual(bits(data.slice()));
+            expect(bits(back.weights![name]!)).toEqual(bits(data.slice()));
             if (moments) expect(bits(back.moments!.second[name]!)).toEqual(bits(data.slice()));
           }
-          expect(back.adapters && Object.keys(back.adapters)).toEqual(adapters && Object.keys(adapters));
+          expect(back.adapters && [back.adapters.rank, back.adapters.alpha]).toEqual(adapters && [4, 7.5]);
+          expect(back.adapters && Object.keys(back.adapters.tensors)).toEqual(adapters && Object.keys(trained));
           for (const [name, data] of Object.entries(trained)) {
-            if (adapters) expect(bits(back.adapters![name]!)).toEqual(bits(data.slice()));
+            if (adapters) expect(bits(back.adapters!.tensors[name]!)).toEqual(bits(data.slice()));
             if (moments) expect(bits(back.moments!.first[name]!)).toEqual(bits(data.slice()));
           }
           expect([back.moments === null, back.optimSteps, back.skippedSteps]).toEqual([!moments, 3, 1]);
@@ -61,7 +63,7 @@ describe('pack', () => {
     const content = draft('a', 7);
     const state = { ...content.state, weights: { ...content.state.weights, w: Float32Array.of(1, wrong) } };
     expect(codeOf(() => packCheckpoint({ ...content, state }))).toBe('numeric');
-    const adapters = { a: Float32Array.of(wrong) };
+    const adapters = { rank: 1, alpha: 2, tensors: { a: Float32Array.of(wrong) } };
     expect(codeOf(() => packCheckpoint({ ...content, state: { ...content.state, adapters } }))).toBe('numeric');
   });
 
@@ -71,10 +73,29 @@ describe('pack', () => {
     expect(new DataView(packed).getUint32(4, true)).toBe(1);
     const back = unpackCheckpoint(packed);
     expect([back.config.lora, back.state.adapters]).toEqual([null, null]);
-    const adapters = { a: Float32Array.of(1) };
-    const withAdapters = packState({ ...policyState(0), adapters });
-    expect(new DataView(withAdapters).getUint32(4, true)).toBe(2);
-    expect(unpackState(withAdapters).adapters).toEqual(adapters);
+  });
+
+  it('leaves out the weights that a run began with', () => {
+    const adapters = { rank: 1, alpha: 2, tensors: { a: Float32Array.of(1) } };
+    for (const state of [{ ...untrained, adapters }, untrained]) {
+      const packed = packState(state);
+      expect(new DataView(packed).getUint32(4, true)).toBe(3);
+      expect(packed.byteLength).toBeLessThan(300);
+      expect(unpackState(packed)).toEqual(state);
+    }
+  });
+
+  it('reads what was stored when adapters lay beside the weights that they made', () => {
+    const content = draft('a', 7, { config: { ...draft('a', 7).config, lora: { rank: 1, alpha: 2 } } });
+    const tensors = { a: Float32Array.of(1) };
+    const moments = { first: tensors, second: tensors };
+    const packed = packCheckpoint({ ...content, state: { ...content.state, adapters: { rank: 9, alpha: 9, tensors }, moments } });
+    const bytes = new Uint8Array(packed);
+    const length = new DataView(packed).getUint32(8, true);
+    const header = new TextDecoder().decode(bytes.subarray(12, 12 + length)).replace(',"lora":{"rank":9,"alpha":9}', '');
+    bytes.set(new TextEncoder().encode(header.padEnd(length)), 12);
+    new DataView(packed).setUint32(4, 2, true);
+    expect(unpackCheckpoint(packed).state).toEqual({ ...content.state, weights: null, adapters: { rank: 1, alpha: 2, tensors }, moments });
   });
 
   it('refuses every truncation and a foreign file', () => {

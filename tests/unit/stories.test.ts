@@ -105,7 +105,7 @@ it('a number that was not measured is an error, not a gap', () => {
 
 it('what is committed is what npm run teaching makes', () => {
   const files = Object.entries(teachingFiles(sources));
-  expect(files.length).toBe(2 + storyList.length);
+  expect(files.length).toBe(3 + storyList.length);
   for (const [path, text] of files)
     expect(read(path) === text, `${path} is older than what it is made of: run npm run teaching`).toBe(true);
 });

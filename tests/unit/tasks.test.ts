@@ -78,6 +78,11 @@ const contents: Record<string, (question: Question) => string> = {
   reverse: ({ text, answer }) => [numbersOf(text).join(' '), answer].toSorted().join('|'),
   sort: ({ text }) => ascending(numbersOf(text)),
   countdown: ({ text, answer }) => `${ascending(numbersOf(answer))}=${/(?:make|reach) (\d+)/i.exec(text)![1]}`,
+  'one-digit-sums': ({ text }) => `+ ${ascending(numbersOf(text))}`,
+  'one-digit-differences': ({ text }) => `- ${ascending(numbersOf(text))}`,
+  'one-digit-products': ({ text }) => `* ${ascending(numbersOf(text))}`,
+  'one-digit-stories': ({ text }) =>
+    `${/left|remain/.test(text) ? '-' : /bags|boxes|every day/.test(text) ? '*' : '+'} ${ascending(numbersOf(text))}`,
 };
 
 describe('the split', () => {
@@ -111,6 +116,34 @@ describe('the split', () => {
       expect([...contentsOf(taskById(id), 'evaluation')].filter((content) => stories.has(content))).toEqual([]);
     }
     expect([...contentsOf(taskById('addition'), 'train')].filter((content) => stories.has(content)).length).toBeGreaterThan(50);
+  });
+});
+
+describe('one-digit tasks', () => {
+  const ids = ['one-digit-sums', 'one-digit-differences', 'one-digit-products', 'one-digit-stories'];
+  const asked = (id: string, split: Split) => draw(taskById(id), 2000, split, split === 'train' ? 1 : 2);
+  const contentsOf = (id: string, split: Split) => new Set(asked(id, split).map(contents[id]!));
+
+  it('ask for what their numbers say, two of them from 1 to 9', () => {
+    for (const id of ids) {
+      for (const question of [...asked(id, 'train'), ...asked(id, 'evaluation')]) {
+        const [a, b, ...more] = numbersOf(question.text) as [number, number, ...number[]];
+        expect(more).toEqual([]);
+        expect(Math.min(a, b)).toBeGreaterThanOrEqual(1);
+        expect(Math.max(a, b)).toBeLessThanOrEqual(9);
+        const right = { '+': a + b, '-': Math.abs(a - b), '*': a * b }[contents[id]!(question)[0]!];
+        expect(Number(question.answer)).toBe(right);
+      }
+    }
+  });
+
+  it('hold out enough to tell personas apart, and the same for stories', () => {
+    for (const id of ids.slice(0, 3)) expect(contentsOf(id, 'evaluation').size).toBeGreaterThanOrEqual(8);
+    const answers = new Set(asked('one-digit-sums', 'evaluation').map(({ answer }) => answer));
+    expect(answers.size).toBeGreaterThanOrEqual(7);
+    expect(new Set(asked('one-digit-sums', 'evaluation').map(({ id }) => id)).size).toBeGreaterThan(150);
+    const told = contentsOf('one-digit-stories', 'train');
+    for (const id of ids.slice(0, 3)) expect([...contentsOf(id, 'evaluation')].filter((content) => told.has(content))).toEqual([]);
   });
 });
 

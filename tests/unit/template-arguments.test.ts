@@ -10,7 +10,7 @@ const template =
 const json = JSON.parse(await readFile('public/models/permix-tiny/tokenizer.json', 'utf8')) as unknown;
 const tokenizer = loadTokenizer(json, {}, { chatTemplate: template });
 const ask = (told?: Record<string, unknown>) =>
-  tokenizer.withArguments(told).chat([{ role: 'user', content: 'Hi' }], { addGenerationPrompt: true });
+  tokenizer.withTemplate({ arguments: told ?? {} }).chat([{ role: 'user', content: 'Hi' }], { addGenerationPrompt: true });
 
 it('reach the template', () => {
   expect(ask()).toBe('<user>Hi<assistant>');

@@ -12,11 +12,13 @@ import { labErrorCode } from '../../src/errors.ts';
 import { blobFile, bytesFile, type PolicyFile } from '../../src/policy/file.ts';
 import { readSafetensors } from '../../src/policy/safetensors.ts';
 import { fetchSource, openFile } from '../../src/policy/source.ts';
+import { encode, type WrittenFormat } from '../../src/policy/tensor-encoding.ts';
 import { tensorFormats, type TensorFormat } from '../../src/policy/tensor-format.ts';
 import { numbersOf, pieces, type Tensor } from '../../src/policy/tensor.ts';
 
 const fixtures = JSON.parse(readFileSync('tests/fixtures/tensors/formats.json', 'utf8')) as {
   readonly formats: Readonly<Record<TensorFormat, { readonly raw: string; readonly float32: string }>>;
+  readonly encoded: Readonly<Record<Exclude<WrittenFormat, 'f32'>, { readonly float32: string; readonly raw: string }>>;
 };
 const bytesOf = (base64: string) => Uint8Array.from(Buffer.from(base64, 'base64'));
 const bitsOf = (numbers: Float32Array) => new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length);
@@ -39,6 +41,28 @@ describe('a format', () => {
     const expected = new Uint32Array(bytesOf(float32).buffer);
     expect(bytesOf(raw).length / tensorFormats[format].bytes).toBe(expected.length / tensorFormats[format].numbers);
     for (const shift of [0, 1]) expect(bitsOf(await numbersOf(tensorOf(format, bytesOf(raw), shift)))).toEqual(expected);
+  });
+
+  it.each(['bf16', 'f16', 'q8_0'] as const)('%s is written as the reference writes it, bit for bit', (format) => {
+    const { float32, raw } = fixtures.encoded[format];
+    const numbers = new Float32Array(bytesOf(float32).buffer);
+    const [expected, written] = [bytesOf(raw), encode(format, numbers)];
+    // Which bits a binary16 has that is no number differs from machine to machine.
+    const same = (i: number) => written[i] === expected[i] || (format === 'f16' && Number.isNaN(numbers[i >> 1]!));
+    expect(expected.length).toBe(written.length);
+    expect([...expected.keys()].filter((i) => !same(i))).toEqual([]);
+    if (format === 'q8_0') return;
+    for (const n of [...numbers.keys()].filter((at) => Number.isNaN(numbers[at]!))) {
+      const half = written[2 * n]! | (written[2 * n + 1]! << 8);
+      expect(half & 0x7fff).toBeGreaterThan(format === 'f16' ? 0x7c00 : 0x7f80);
+    }
+  });
+
+  it('comes out as it went in', async () => {
+    for (const format of ['bf16', 'f16', 'f32'] as const) {
+      const raw = bytesOf(fixtures.formats[format].raw);
+      expect(Buffer.compare(encode(format, await numbersOf(tensorOf(format, raw))), raw), format).toBe(0);
+    }
   });
 
   it('is read a piece at a time, which is where the whole would be', async () => {

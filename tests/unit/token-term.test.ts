@@ -1,7 +1,7 @@
 /** One token's term of the loss: added up it is the loss, of the float64 reference and of a step of training. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import lossShader from '../../shaders/rl/clipped-loss.wgsl';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { advantageKinds, type ObjectiveSpec, type PolicyEngine, type PolicyState } from '../../src/engine/engine.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { advantageOf, groupMoments } from '../../src/rl/advantages.ts';
@@ -178,7 +178,7 @@ describe('what is stored of a step', () => {
   ): Promise<{ config: RunConfig; report: StepReport }> {
     const engine = await newEngine();
     await engine.importState({ ...warm, moments: null, optimSteps: 0 });
-    await engine.setReference(initialWeights(tinyConfig, 3));
+    await engine.setReference();
     const config = { ...small, objective: { ...presetObjective(name), dynamicSampling: 0, entropyCoef: 0.02, ...changes } };
     const [report] = await take(engine, config);
     expect(report!.rollouts.some(({ advantage }) => advantage !== 0)).toBe(true);

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
-import { maxPersonaCharacters, renderPrompt } from '../../src/persona/prompt.ts';
+import { renderPrompt } from '../../src/persona/prompt.ts';
+import { maxPersonaCharacters } from '../../src/persona/text.ts';
 import { loadTokenizer, type Message, type Tokenizer } from '../../src/policy/tokenizer.ts';
 import { trainTokenizer } from '../../src/pretrain/bpe.ts';
 

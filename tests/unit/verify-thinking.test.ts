@@ -43,13 +43,13 @@ describe('the reply', () => {
     ['', null],
   ])('of %j, in a thinking that the prompt opened', (completion, reply) => expect(withoutThinking(completion, '</think>')).toBe(reply));
 
-  it('is what is graded', () => {
+  it('is what is graded', async () => {
     const right = (completion: string, opened: string | null) => verifyGold(completion, '5', opened);
-    expect(right('so I try \\boxed{5}', '</think>')).toMatchObject({ reward: 0, parsed: null, reason: 'the thinking never ended' });
-    expect(right('so I try \\boxed{5}', null)).toMatchObject({ reward: 1 });
-    expect(right('maybe \\boxed{4}\n</think>\n\\boxed{5}', '</think>')).toMatchObject({ reward: 1 });
-    expect(right('maybe \\boxed{5}\n</think>\n\\boxed{4}', '</think>')).toMatchObject({ reward: 0 });
-    expect(right('It says <think> there. \\boxed{5}', null)).toMatchObject({ reward: 1 });
+    expect(await right('so I try \\boxed{5}', '</think>')).toMatchObject({ reward: 0, parsed: null, reason: 'the thinking never ended' });
+    expect(await right('so I try \\boxed{5}', null)).toMatchObject({ reward: 1 });
+    expect(await right('maybe \\boxed{4}\n</think>\n\\boxed{5}', '</think>')).toMatchObject({ reward: 1 });
+    expect(await right('maybe \\boxed{5}\n</think>\n\\boxed{4}', '</think>')).toMatchObject({ reward: 0 });
+    expect(await right('It says <think> there. \\boxed{5}', null)).toMatchObject({ reward: 1 });
   });
 });
 

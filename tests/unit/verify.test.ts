@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Purpose, Stream } from '../../src/random/counter.ts';
 import { taskById, tasks } from '../../src/tasks/index.ts';
-import { boxedAnswers, markedAnswer } from '../../src/verify/extract.ts';
+import { answerForms, type AnswerForm } from '../../src/verify/answer-forms.ts';
+import { boxedAnswers, extractAnswers, lastNumber, markedAnswer, statedAnswer } from '../../src/verify/extract.ts';
 import { isCheckable, verify, verifyGold } from '../../src/verify/verify.ts';
 import { sharedLines } from '../helpers/shared.ts';
 
@@ -96,6 +97,82 @@ describe('markedAnswer', () => {
   ])('reads %j', (text, answer) => expect(markedAnswer(text)).toBe(answer));
 });
 
+describe('statedAnswer', () => {
+  it.each<[string, string | null]>([
+    ['The answer is 8.', '8'],
+    ['So the final answer is: **8**.', '8'],
+    ['**Answer:** 8', '8'],
+    ['Answer: $8$', '8'],
+    ['The answer to 3 + 5 is 8!', '8'],
+    ['The answer is 3 + 5 = 8. I like it.', '3 + 5 = 8'],
+    ['The answer is 3.5 apples.', '3.5 apples'],
+    ['The answer is 7. No, the answer is 8.', '8'],
+    ['The answer is 8\nThat is all.', '8'],
+    ['The answer is \n', null],
+    ['The answers are many: 8', null],
+    ['I have no answer, but 8', null],
+    ['The answer is 7. What an answer is', '7'],
+  ])('reads %j', (text, answer) => expect(statedAnswer(text)).toBe(answer));
+});
+
+describe('lastNumber', () => {
+  it.each<[string, string | null]>([
+    ['3 + 5 = 8.', '8'],
+    ['It is 8, because 3 + 5 is that.', '5'],
+    ['It costs $1,234.50 in all', '1,234.50'],
+    ['1,2,3', '3'],
+    ['12345,678', '678'],
+    ['x = -7', '-7'],
+    ['x = \u22127', '\u22127'],
+    ['9-5', '5'],
+    ['9 - 5', '5'],
+    ['(9)-5', '5'],
+    ['about 50 %', '50 %'],
+    ['half is 1/2', '1/2'],
+    ['.5', '.5'],
+    ['no. 8)', '8'],
+    ['eight', null],
+    ['', null],
+  ])('of %j', (text, answer) => expect(lastNumber(text)).toBe(answer));
+});
+
+describe('the order in which an answer is looked for', () => {
+  const reply = 'The answer is 3. \\boxed{1}\n#### 2\nand 4 more';
+  it.each<[AnswerForm[], string]>([
+    [['boxed', 'last-number'], '1'],
+    [['hashes', 'boxed'], '2'],
+    [['answer-is', 'boxed'], '3'],
+    [['last-number', 'boxed', 'hashes', 'answer-is'], '4'],
+  ])('%j', (order, answer) => {
+    expect(extractAnswers(reply, order)).toEqual({ form: order[0], answers: [answer] });
+  });
+  it('goes on where a form is not used, and finds nothing where none is', () => {
+    expect(extractAnswers('It is 8', answerForms)).toEqual({ form: 'last-number', answers: ['8'] });
+    expect(extractAnswers('It is eight', answerForms)).toBe(null);
+  });
+
+  const task = taskById('one-digit-sums');
+  const question = { id: 'x', task: task.id, text: 'What is 3 + 5?', answer: '8' };
+  it.each<[string, AnswerForm[], boolean, string | null, string]>([
+    ['3 + 5 is 8!', ['last-number'], true, '8', '8'],
+    ['8, as 3 + 5', ['last-number'], false, '5', '5, expected 8'],
+    ['eight', ['last-number'], false, null, 'no number'],
+    ['The answer is 8 apples.', ['answer-is'], true, '8 apples', '8 apples'],
+    ['The answer is 3 + 5 = 8.', ['answer-is'], true, '3 + 5 = 8', '3 + 5 = 8'],
+    ['The answer is 3 + 5.', ['answer-is'], false, '3 + 5', '3 + 5, expected 8'],
+    ['8', ['answer-is'], false, null, 'no answer'],
+    ['<think>8</think> It is 9', ['last-number'], false, '9', '9, expected 8'],
+    ['\\boxed{8} or 9', ['boxed', 'last-number'], true, '8', '8'],
+    ['\\boxed{8}', ['last-number'], true, '8', '8'],
+  ])('%s, %j', async (completion, order, correct, parsed, reason) => {
+    expect(await verify(completion, question, task, null, order)).toEqual({ reward: correct ? 1 : 0, correct, parsed, reason });
+  });
+  it('reads imported questions too', async () => {
+    expect((await verifyGold('That makes 1,200 in all.', '#### 1200', null, ['last-number']))?.correct).toBe(true);
+    expect((await verifyGold('That makes 1,200 in all.', '#### 1200'))?.reason).toBe('no \\boxed answer');
+  });
+});
+
 describe('verify', () => {
   const task = taskById('addition');
   const question = { id: 'x', task: 'addition', text: 'What is 17 + 25?', answer: '42' };
@@ -116,19 +193,19 @@ describe('verify', () => {
     ['<think>\\boxed{42}</think> \\boxed{41}', false, '41', '41, expected 42'],
     ['<think>\\boxed{42}', false, null, 'the thinking never ended'],
     ['<think>\\boxed{41}</think> \\boxed{42}', true, '42', '42'],
-  ])('%s', (completion, correct, parsed, reason) => {
-    expect(verify(completion, question, task)).toEqual({ reward: correct ? 1 : 0, correct, parsed, reason });
+  ])('%s', async (completion, correct, parsed, reason) => {
+    expect(await verify(completion, question, task)).toEqual({ reward: correct ? 1 : 0, correct, parsed, reason });
   });
 
-  it('keeps reasons short', () => {
-    expect(verify(`\\boxed{${'9'.repeat(500)}}`, question, task).reason.length).toBeLessThan(60);
+  it('keeps reasons short', async () => {
+    expect((await verify(`\\boxed{${'9'.repeat(500)}}`, question, task)).reason.length).toBeLessThan(60);
   });
 
-  it('accepts the solution of every task, inside any words', () => {
+  it('accepts the solution of every task, inside any words', async () => {
     for (const each of tasks) {
       for (let row = 0; row < 50; row++) {
         const drawn = each.generate(new Stream(5, Purpose.question, 0, row), 'evaluation');
-        expect(verify(`Well, I reckon ${each.solution(drawn)}. Giddy up!`, drawn, each)).toMatchObject({ reward: 1, correct: true });
+        expect(await verify(`Well, I reckon ${each.solution(drawn)}. Giddy up!`, drawn, each)).toMatchObject({ reward: 1, correct: true });
       }
     }
   });
@@ -179,13 +256,13 @@ describe('verifyGold', () => {
     ],
   };
   for (const [kind, cases] of Object.entries(rows)) {
-    it.each(cases)(`${kind}: %j, %j`, (gold, completion, right) => expect(verifyGold(completion, gold)?.reward).toBe(right));
+    it.each(cases)(`${kind}: %j, %j`, async (gold, completion, right) => expect((await verifyGold(completion, gold))?.reward).toBe(right));
   }
   it.each(['#### 10:30', '#### 3, 5', 'x #### 3:4', '#### 2,5', '1 2', 'x+1', raw`\left(3, \frac{\pi}{2}\right)`, 'forty two', ''])(
     'cannot check %j',
-    (gold) => {
+    async (gold) => {
       expect(isCheckable(gold)).toBe(false);
-      expect(verifyGold(raw`\boxed{3}`, gold)).toBeNull();
+      expect(await verifyGold(raw`\boxed{3}`, gold)).toBeNull();
     },
   );
 });
@@ -205,9 +282,9 @@ describe.skipIf(!cases)('shared vectors (../shared/vectors/verifier_cases.jsonl)
   const binding = ['gsm8k_verify', 'reward_accuracy', 'reward_reasoning_accuracy'];
   for (const kind of new Set(cases?.map((row) => row.kind))) {
     const rows = cases!.filter((row) => row.kind === kind);
-    it.skipIf(!binding.includes(kind))(`${kind}: ${rows.length} rows`, () => {
+    it.skipIf(!binding.includes(kind))(`${kind}: ${rows.length} rows`, async () => {
       for (const row of rows) {
-        const verdict = verifyGold(row.pred, row.gold);
+        const verdict = await verifyGold(row.pred, row.gold);
         const expected = row.expected === null ? null : Number(row.expected);
         expect([row.id, verdict === null ? null : verdict.reward]).toEqual([row.id, expected]);
       }
@@ -217,9 +294,9 @@ describe.skipIf(!cases)('shared vectors (../shared/vectors/verifier_cases.jsonl)
 
 const pairs = sharedLines<{ gold: string; pred: string; expected: boolean; note: string }>('vectors/math500_pairs.jsonl');
 
-it.skipIf(!pairs)('agrees with Math-Verify wherever it can check (../shared/vectors/math500_pairs.jsonl)', () => {
-  const checked = pairs!.flatMap(({ gold, pred, expected, note }) => {
-    const verdict = verifyGold(pred, gold);
+it.skipIf(!pairs)('agrees with Math-Verify wherever it can check (../shared/vectors/math500_pairs.jsonl)', async () => {
+  const verdicts = await Promise.all(pairs!.map(async (pair) => ({ ...pair, verdict: await verifyGold(pair.pred, pair.gold) })));
+  const checked = verdicts.flatMap(({ gold, pred, expected, note, verdict }) => {
     // A note says why the reference is in error; `\frac919` is 9/1 with a 9 behind it.
     return verdict === null || note !== '' || pred.includes(raw`\frac919`) ? [] : [{ gold, pred, expected, correct: verdict.correct }];
   });
@@ -229,9 +306,10 @@ it.skipIf(!pairs)('agrees with Math-Verify wherever it can check (../shared/vect
 
 const faults = sharedLines<{ kind: string; gold: string; completion: string; right: 0 | 1 | null }>('cases/verifier.jsonl');
 
-it.skipIf(!faults)('what went wrong once (../shared/cases/verifier.jsonl)', () => {
-  const wrong = faults!.filter(({ gold, completion, right }) => {
-    const verdict = verifyGold(completion, gold);
+it.skipIf(!faults)('what went wrong once (../shared/cases/verifier.jsonl)', async () => {
+  const verdicts = await Promise.all(faults!.map(({ gold, completion }) => verifyGold(completion, gold)));
+  const wrong = faults!.filter(({ right }, i) => {
+    const verdict = verdicts[i]!;
     return verdict !== null && right !== null && verdict.reward !== right;
   });
   expect(wrong).toEqual([]);

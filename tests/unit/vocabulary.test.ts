@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { advantageKinds, klEstimators, lossTerms, ratioLevels } from '../../src/engine/engine.ts';
 import { noSuch } from '../../src/errors.ts';
-import { judgeTasks } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { parsePolicyConfig, toHuggingFaceConfig } from '../../src/policy/config.ts';
 import { families, policyFamilies } from '../../src/policy/families.ts';
 import { parseRunConfig } from '../../src/rl/check.ts';

@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { createEngine } from '../../src/engine/create.ts';
+import { createEngine } from '../helpers/engine.ts';
 import type { BackendName, PolicyEngine } from '../../src/engine/engine.ts';
 import { HostMemory } from '../../src/engine/portable/memory-plan.ts';
 import { labErrorCode } from '../../src/errors.ts';

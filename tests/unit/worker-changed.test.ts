@@ -2,10 +2,11 @@
 import 'fake-indexeddb/auto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
-import { judgeTasks, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { noFiles } from '../../src/policy/fingerprint.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { initialWeights } from '../../src/policy/weights.ts';
+import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
 import type { IndexedStorage } from '../../src/storage/indexed.ts';
 import type { EvaluationSettings } from '../../src/storage/records.ts';
 import { judgeServer, type JudgeServer } from '../helpers/judge-server.ts';
@@ -15,13 +16,14 @@ import { tinyConfig, tinyTokenizer } from '../helpers/tiny-policy.ts';
 const policy: Policy = {
   id: 'permix-tiny',
   config: tinyConfig,
-  weights: initialWeights(tinyConfig, 3),
+  weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 3)),
   tokenizer: tinyTokenizer(),
   files: noFiles,
+  texts: new Map(),
   notices: [],
 };
 const otherFiles = (part: keyof typeof noFiles): Partial<Policy> => ({ files: { ...noFiles, [part]: 'other' } });
-const otherWeights: Partial<Policy> = { weights: initialWeights(tinyConfig, 4) };
+const otherWeights: Partial<Policy> = { weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 4)) };
 /** What may lie beside the page tomorrow, and how it is called. */
 const changes: readonly [string, Partial<Policy>][] = [
   ['the weights were', otherWeights],

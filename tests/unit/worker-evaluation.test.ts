@@ -3,11 +3,18 @@ import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { reportJson } from '../../src/evaluate/report.ts';
-import { personaGroup } from '../../src/persona/groups.ts';
+import { evaluate } from '../../src/evaluate/evaluate.ts';
+import { generatedQuestions } from '../../src/evaluate/questions.ts';
+import { askedPersonas, personaGroup, somePersonas } from '../../src/persona/groups.ts';
+import { libraryOf } from '../../src/persona/libraries.ts';
 import { personas } from '../../src/persona/world.ts';
 import type { EvaluationSettings } from '../../src/storage/records.ts';
 import type { EvaluationUpdate } from '../../src/worker/evaluation-api.ts';
+import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
+import { taskById } from '../../src/tasks/index.ts';
+import { createEngine } from '../helpers/engine.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
+import { tinyConfig, tinyEosIds, tinyPersonas, tinyTokenizer } from '../helpers/tiny-policy.ts';
 
 let databases = 0;
 async function open(name = `evaluation-${databases++}`) {
@@ -44,6 +51,29 @@ describe('persona groups', () => {
     expect(new Set(personaGroup(personas, 'voices').map(({ voice }) => voice)).size).toBe(8);
     expect(personaGroup(personas, 'trained').length + personaGroup(personas, 'held-out').length).toBe(personaGroup(personas, 'all').length);
     expect(personaGroup(personas, 'held-out').every(({ heldOut }) => heldOut)).toBe(true);
+  });
+});
+
+describe('personas of any library', () => {
+  const general = libraryOf('general');
+
+  it('are one of every voice, where there are voices', () => {
+    const one = personaGroup(general.personas, 'voices');
+    expect(one.map(({ voice }) => voice).sort()).toEqual(general.voices.map(({ id }) => id).sort());
+    expect(personaGroup(tinyPersonas, 'voices')).toEqual([]);
+  });
+
+  it('are drawn by the seed, and more of them are those and others', () => {
+    const drawn = (count: number | undefined, seed = 1) => somePersonas(general.personas, count, seed).map(({ id }) => id);
+    expect(drawn(undefined)).toHaveLength(46);
+    expect(drawn(100)).toEqual(drawn(undefined));
+    expect(drawn(5)).toHaveLength(5);
+    expect(drawn(12)).toEqual(expect.arrayContaining(drawn(5)));
+    expect(drawn(12, 2)).not.toEqual(drawn(12));
+    const heldOut = general.personas.filter((one) => one.heldOut);
+    expect(heldOut).toEqual(
+      expect.arrayContaining([...askedPersonas(general.personas, { personas: 'held-out', personaCount: 3, seed: 1 })]),
+    );
   });
 });
 
@@ -115,6 +145,69 @@ describe('an evaluation', () => {
     expect(rest.reports.map(reportJson)).toEqual(whole.reports.map(reportJson));
     // Finished already: nothing is asked again.
     expect(await later.session.examine('evaluation', { id: half.id }, () => expect.fail('asked again'))).toEqual(rest);
+  });
+
+  it('asks a library of the reader’s own in the way that was asked for, and goes on with it elsewhere to the report of the command', async () => {
+    const { session, storage, name } = await open();
+    const settings: EvaluationSettings = {
+      ...small,
+      ...{ problems: 8, temperature: 0.5, personas: 'all', personaCount: 2, fidelityReplies: 2, task: 'one-digit-sums' },
+      library: { name: 'mine.json', voices: [], personas: tinyPersonas },
+      ...{ noPersona: 'empty', instruction: 'Say 7.', answers: ['last-number', 'boxed'], noSystemRole: 'refuse' },
+    };
+    const half = await session.examine('evaluation', settings, (update) => {
+      if (update.scores.length > 0) void session.cancelExamination('evaluation');
+    });
+    expect(half.reports).toEqual([]);
+    // What goes without saying is not said, so that what was begun before there were such settings goes on.
+    expect(Object.keys(half.settings)).not.toContain('noSystemRole');
+    storage.close();
+
+    const later = await open(name);
+    const { reports } = await later.session.examine('evaluation', { id: half.id }, quiet);
+    const engine = await createEngine({
+      config: tinyConfig,
+      weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 3)),
+      engine: 'portable',
+      backend: 'cpu',
+    });
+    const report = await evaluate({
+      ...settings,
+      policy: {
+        name: 'Base policy',
+        tokenizer: tinyTokenizer().withTemplate({ noSystem: 'empty' }),
+        eosIds: tinyEosIds,
+        maxPositions: tinyConfig.maxPositions,
+        open: async () => engine,
+        close: () => engine.dispose(),
+      },
+      base: null,
+      personas: somePersonas(tinyPersonas, 2, 1),
+      voices: [],
+      questions: generatedQuestions(taskById('one-digit-sums'), 8, {
+        seed: 1,
+        instruction: 'Say 7.',
+        answers: ['last-number', 'boxed'],
+      }),
+    });
+    expect(reports.map(reportJson)).toEqual([reportJson(report)]);
+    expect(report.personas).toHaveLength(2);
+    expect(report.asking).toMatchObject({ noSystem: 'empty', instruction: 'Say 7.', answers: ['last-number', 'boxed'] });
+    const said = await later.session.evaluationReplies(half.id, 'task', report.personas[0]!.id);
+    expect(said[0]!.question).toMatch(/Say 7\.$/);
+  });
+
+  it('refuses what could not be read, or not be kept, before anything is stored', async () => {
+    const { session } = await open();
+    const refused = (more: Partial<EvaluationSettings>) => failure(session.examine('evaluation', { ...small, ...more }, quiet));
+    expect((await refused({ task: 'sort', answers: ['last-number'] })).message).toMatch(/is more than its last number/);
+    const many = Array.from({ length: 1001 }, (_, i) => ({ ...tinyPersonas[0]!, id: String(i) }));
+    expect((await refused({ library: { name: 'many.json', voices: [], personas: many } })).message).toMatch(/many\.json has 1001 personas/);
+    expect((await refused({ personas: 'voices', library: { name: 'mine.json', voices: [], personas: tinyPersonas } })).message).toMatch(
+      /compares personas, and there is none/,
+    );
+    expect(labErrorCode(await refused({ templateArguments: { enable_thinking: false } }))).toBe('config');
+    expect(await session.examinations('evaluation')).toEqual([]);
   });
 
   it('takes turns with training and leaves the run what it was', async () => {

@@ -2,7 +2,8 @@
 import 'fake-indexeddb/auto';
 import { afterEach, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
-import { judgeTasks, parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
+import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import type { JudgingUpdate, NewJudging } from '../../src/worker/judge-api.ts';
 import { judgeServer, status, type Behaviour, type JudgeServer } from '../helpers/judge-server.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { personas } from '../../src/persona/world.ts';
 import { noFiles } from '../../src/policy/fingerprint.ts';
 import { loadTokenizer, type Tokenizer } from '../../src/policy/tokenizer.ts';
-import { initialWeights } from '../../src/policy/weights.ts';
+import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
 import { measureRoom } from '../../src/rl/room.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
 import { SessionProbe, smallRun } from '../helpers/lab-session.ts';
@@ -11,7 +11,15 @@ import { tinyConfig, tinyTokenizer, tinyTokenizerFiles } from '../helpers/tiny-p
 
 async function noticesOf(tokenizer: Tokenizer, config: typeof smallRun): Promise<string[]> {
   const probe = new SessionProbe(new MemoryStorage(), {
-    loadPolicy: async (id) => ({ id, config: tinyConfig, weights: initialWeights(tinyConfig, 3), tokenizer, files: noFiles, notices: [] }),
+    loadPolicy: async (id) => ({
+      id,
+      config: tinyConfig,
+      weights: tensorsOf(tinyConfig, initialWeights(tinyConfig, 3)),
+      tokenizer,
+      files: noFiles,
+      texts: new Map(),
+      notices: [],
+    }),
   });
   await probe.boot('cpu');
   await probe.train(config);

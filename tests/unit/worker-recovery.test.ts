@@ -182,7 +182,7 @@ it('goes back to the checkpoint before one that is damaged, says so, and keeps i
   const [newest] = await storage.checkpoints(id);
   const raw = await openDatabase('damaged-newest');
   const payload = (await raw.get('payloads', newest!.id))!;
-  new Uint8Array(payload.bytes)[payload.bytes.byteLength - 3]! ^= 4;
+  new Uint8Array(payload.bytes!)[payload.bytes!.byteLength - 3]! ^= 4;
   await raw.put('payloads', payload);
 
   const later = new SessionProbe(storage);

@@ -36,7 +36,7 @@ describe('boot', () => {
     expect(await probe.boot('cpu')).toBe(boot);
     structuredClone(boot);
     expect(await session.check(smallRun)).toEqual([]);
-    expect(await session.renderPrompt(null, 'What is 2+2?')).toMatch(/^<user>What is 2\+2\?<reply>/);
+    expect(await session.renderPrompt('permix-tiny', null, 'What is 2+2?')).toMatch(/^<user>What is 2\+2\?<reply>/);
   });
 
   it('names a policy that cannot be fetched, and can be tried again', async () => {
@@ -257,7 +257,7 @@ describe('storage trouble', () => {
     const { openDatabase } = await import('../../src/storage/database.ts');
     const raw = await openDatabase(name);
     const payload = (await raw.get('payloads', newest!.id))!;
-    new Uint8Array(payload.bytes)[payload.bytes.byteLength - 1]! ^= 1;
+    new Uint8Array(payload.bytes!)[payload.bytes!.byteLength - 1]! ^= 1;
     await raw.put('payloads', payload);
 
     const again = new SessionProbe(storage);
@@ -282,6 +282,7 @@ describe('storage trouble', () => {
 
 describe('probe', () => {
   const request: ProbeRequest = {
+    policy: 'permix-tiny',
     question: 'Which is larger, 3 or 7?',
     personas: [
       { key: 'none', text: null },

@@ -1,29 +1,27 @@
 /**
- * The Llama-family decoder over whole rows as a list of dispatches: forward, and backward beside it. It reads as the
+ * The decoder over whole rows as a list of dispatches: forward, of layers as `block.ts` has them, and backward. It reads as the
  * architecture; what each dispatch computes is in `kernels/` and `shaders/nn/`. It knows no losses and no optimiser.
  * Shapes: R rows of W places, N = R·W, D hidden, H query and K key/value heads of hd, Q = (H + 2K)·hd, F intermediate.
  */
-import type { Machine, RowShape, Views } from './machine.ts';
-import type { PolicyConfig } from '../../policy/config.ts';
+import { blockForward, widths, type Said } from './block.ts';
+import { normOffset, ropeName, type Machine, type ParameterViews, type RowShape, type Views } from './machine.ts';
+import { families } from '../../policy/families.ts';
+import { attentionScale, embeddingScale, windowOf } from '../../policy/layers.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
 import { attentionBackward, attentionForward } from './kernels/attention.ts';
 import { columnPartials } from './kernels/columns.ts';
-import { embedForward } from './kernels/embedding.ts';
-import { gateUpMatmul, swigluBackward, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
+import { swigluBackward, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
 import { headNormChunks, turnBackward, turnForward } from './kernels/turn.ts';
-import { linearForward, linearGradient, linearInput, type Gradients, type LinearForward, type PolicyViews } from './linear.ts';
+import { isPlain, linearGradient, linearInput, type Gradients, type PolicyViews } from './linear.ts';
 import type { PartialSums } from './partials.ts';
+import { factor, tokensForward } from './weight.ts';
 
-/** What a pass leaves behind: everything for the backward pass, the prompts' keys and values for decoding, or only its result. */
-export type Keep = 'all' | 'keys' | 'nothing';
-
-export const widths = (config: PolicyConfig) => ({
-  d: config.hiddenSize,
-  q: (config.heads + 2 * config.kvHeads) * config.headDim,
-  mixed: config.heads * config.headDim,
-  f: config.intermediateSize,
-});
+/**
+ * What a pass leaves behind: everything for the backward pass; only the residual stream before every layer, from which it makes the rest
+ * again; the prompts' keys and values for decoding; or only its result.
+ */
+export type Keep = 'all' | 'inputs' | 'keys' | 'nothing';
 
 /** Positions the rotary table is made for: a power of two, so that it seldom changes. */
 export const tablePositions = (positions: number) => 2 ** Math.ceil(Math.log2(Math.max(positions, 64)));
@@ -38,25 +36,56 @@ function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowSh
   const n = rows * width;
   const { d, q, mixed, f } = widths(config);
   const kept = (name: string, length: number) => memory.view(keep === 'all' ? `${layer}.${name}` : name, length);
-  const turned = memory.view(keep === 'nothing' ? 'turned' : `${layer}.turned`, n * q);
+  const stream = (of: number) =>
+    memory.view(keep === 'all' || keep === 'inputs' ? (of < config.layers ? `${of}.x` : 'last.x') : 'x', n * d);
+  const backward = keep === 'all' || keep === 'inputs';
+  const { norms } = families[config.family];
+  const said = (name: string, after: string | null): Said | null =>
+    after === null ? null : { x: kept(name, n * d), rstd: kept(`${name}.rstd`, n) };
   return {
-    x: kept('x', n * d),
+    x: stream(layer),
     normed: memory.view('scratch.normed', n * d),
     attentionRstd: kept('attentionRstd', n),
     // Without head norms the turn alone can be undone, so what came before it need not be kept.
     raw: config.qkNorm ? kept('raw', n * q) : memory.view('scratch.wide', n * q),
-    turned,
+    turned: keep === 'keys' ? memory.view(`${layer}.turned`, n * q) : kept('turned', n * q),
     mixed: kept('mixed', n * mixed),
     lse: kept('lse', n * config.heads),
+    attentionSaid: said('attentionSaid', norms.attention.after),
     h: kept('h', n * d),
     mlpRstd: kept('mlpRstd', n),
-    gateUp: keep === 'all' ? memory.view(`${layer}.gateUp`, n * 2 * f) : undefined,
+    gateUp: backward ? kept('gateUp', n * 2 * f) : null,
     act: memory.view('scratch.wide', n * f),
-    next:
-      keep === 'all' && layer + 1 < config.layers
-        ? memory.view(`${layer + 1}.x`, n * d)
-        : memory.view(keep === 'all' ? 'last.x' : 'x', n * d),
+    mlpSaid: said('mlpSaid', norms.mlp.after),
+    next: stream(layer + 1),
   };
+}
+
+/** One layer over whole rows. @param again its result is known, and what is needed on the way to it is made once more */
+function layerForward(
+  memory: Views,
+  machine: Machine,
+  policy: PolicyViews,
+  shape: RowShape,
+  keep: Keep,
+  layer: number,
+  again = false,
+): Work[] {
+  const { config } = machine;
+  const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
+  const { rows, width } = shape;
+  const b = layerBuffers(memory, machine, shape, keep, layer);
+  const table = memory.view(ropeName(config, layer), tablePositions(width) * headDim);
+  const norms = config.qkNorm ? policy.parameters.view(`${layer}.headNorms`) : null;
+  const heading = { rows, width, heads, kvHeads, headDim };
+  const looking = { window: windowOf(config, layer), scale: attentionScale(config) };
+  const attention = [
+    turnForward({ raw: b.raw, turned: b.turned, table, norms, eps, offset: normOffset(config), ...heading }),
+    attentionForward({ turned: b.turned, lengths: memory.view('lengths', rows), out: b.mixed, lse: b.lse, ...heading, ...looking }),
+  ];
+  // What an MLP said is not known, and the stream after it is the same once more.
+  const buffers = again && !b.mlpSaid ? { ...b, next: null } : b;
+  return blockForward(memory, machine, policy, { layer, rows: rows * width, buffers, attention });
 }
 
 /** tokens [N], lengths [R] -> the residual stream after the last layer [N, D], which it returns. */
@@ -69,91 +98,25 @@ export function decoderForward(
   works: Work[],
 ): BufferView {
   const { config } = machine;
-  const { parameters } = policy;
-  const { rows, width } = shape;
-  const n = rows * width;
-  const { d, q, mixed, f } = widths(config);
-  const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
-  const lengths = memory.view('lengths', rows);
-  const table = memory.view('rope', tablePositions(width) * headDim);
-  const linear = (name: string, layer: Omit<LinearForward, 'name' | 'rows'>) =>
-    linearForward(memory, machine, policy, { name, rows: n, ...layer });
-  let out = layerBuffers(memory, machine, shape, keep, 0).x;
-  works.push(embedForward({ tokens: memory.view('tokens', n), table: parameters.view('embedding'), x: out, rows: n, width: d }));
-  for (let layer = 0; layer < config.layers; layer++) {
-    const b = layerBuffers(memory, machine, shape, keep, layer);
-    const p = (name: string) => parameters.view(`${layer}.${name}`);
-    const bias = config.qkvBias ? { bias: p('qkvBias') } : {};
-    works.push(
-      rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }),
-      ...linear(`${layer}.qkv`, { out: q, in: d, x: b.normed, y: b.raw, ...bias }),
-      turnForward({
-        raw: b.raw,
-        turned: b.turned,
-        table,
-        norms: config.qkNorm ? p('headNorms') : null,
-        eps,
-        rows,
-        width,
-        heads,
-        kvHeads,
-        headDim,
-      }),
-      attentionForward({
-        turned: b.turned,
-        lengths,
-        out: b.mixed,
-        lse: b.lse,
-        rows,
-        width,
-        heads,
-        kvHeads,
-        headDim,
-      }),
-      ...linear(`${layer}.output`, { out: d, in: mixed, x: b.mixed, y: b.h, residual: b.x }),
-      rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }),
-      ...gatedForward(memory, machine, policy, { layer, rows: n, x: b.normed, act: b.act, gateUp: b.gateUp ?? null }),
-      ...linear(`${layer}.down`, { out: d, in: f, x: b.act, y: b.next, residual: b.h }),
-    );
-    out = b.next;
-  }
-  return out;
-}
-
-export interface Gated {
-  readonly layer: number;
-  readonly rows: number;
-  /** [rows, D] */
-  readonly x: BufferView;
-  /** [rows, F] silu(gate) · up */
-  readonly act: BufferView;
-  /** [rows, 2F]; null: nobody asks for it afterwards. */
-  readonly gateUp: BufferView | null;
-  /** [1] i32: rows at or beyond it need not be right. */
-  readonly count?: BufferView;
-}
-
-/** gate, up and SwiGLU: one dispatch, unless an adapter adds to gate and up before they meet. */
-export function gatedForward(memory: Views, machine: Machine, policy: PolicyViews, gated: Gated): Work[] {
-  const { layer, rows, x, act, gateUp, count } = gated;
-  const { d, f } = widths(machine.config);
-  const name = `${layer}.gateUp`;
-  if (!policy.adapters) {
-    const saved = gateUp ? { gateUp } : {};
-    const limit = count ? { rows: count } : {};
-    return gateUpMatmul({ m: rows, f, k: d, a: x, b: policy.parameters.view(name), act, ...saved, ...limit }, machine.tuning);
-  }
-  const both = gateUp ?? memory.view('lora.gateUp', rows * 2 * f);
-  const limit = count ? { count } : {};
-  return [
-    ...linearForward(memory, machine, policy, { name, rows, out: 2 * f, in: d, x, y: both, ...limit }),
-    swigluForward({ gateUp: both, act, rows, f }),
-  ];
+  const n = shape.rows * shape.width;
+  const first = layerBuffers(memory, machine, shape, keep, 0).x;
+  works.push(
+    ...tokensForward(policy.parameters, {
+      tokens: memory.view('tokens', n),
+      x: first,
+      rows: n,
+      width: config.hiddenSize,
+      scale: embeddingScale(config),
+    }),
+  );
+  for (let layer = 0; layer < config.layers; layer++) works.push(...layerForward(memory, machine, policy, shape, keep, layer));
+  return layerBuffers(memory, machine, shape, keep, config.layers - 1).next;
 }
 
 /**
  * d loss / d residual stream, in the buffer `dx` [N, D], -> the gradients of what the layers learn, added to `gradients`.
  * Norms and biases leave sums over chunks of places in `partials`. Afterwards `dx` is the gradient of the embedded tokens.
+ * @param keep what the forward pass left behind
  */
 export function decoderBackward(
   memory: Views,
@@ -162,6 +125,7 @@ export function decoderBackward(
   gradients: Gradients,
   partials: PartialSums,
   shape: RowShape,
+  keep: 'all' | 'inputs',
   works: Work[],
 ): void {
   const { config, tuning } = machine;
@@ -171,13 +135,14 @@ export function decoderBackward(
   const { d, q, mixed, f } = widths(config);
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
   const lengths = memory.view('lengths', rows);
-  const table = memory.view('rope', tablePositions(width) * headDim);
+  const offset = normOffset(config);
+  const { activation } = families[config.family];
   const dx = memory.view('dx', n * d);
   const dNormed = memory.view('dNormed', n * d);
   const dMixed = memory.view('scratch.normed', n * mixed);
   const delta = memory.view('delta', n * heads);
   const dTurned = memory.view('scratch.wide', n * q);
-  const splits = memory.view('splits', splitFloats(machine));
+  const splits = memory.view('splits', splitFloats(machine, parameters));
   const gradient = (name: string, dy: BufferView, out: number, x: BufferView, inside: number) =>
     works.push(...linearGradient(memory, machine, policy, gradients, { name, rows: n, out, in: inside, dy, x, partials: splits }));
   const input = (name: string, dy: BufferView, out: number, inputGradient: BufferView, inside: number) =>
@@ -194,29 +159,44 @@ export function decoderBackward(
         partials: partials.take(name, chunksFor(n), d),
         rows: n,
         width: d,
+        offset,
       }),
     );
+  /** The gradient of what a block said, from that of the stream; its room is free until the gradient of the block's input is made. */
+  const saidBackward = (name: string, said: Said | null): BufferView => {
+    if (!said) return dx;
+    const sums = partials.take(name, chunksFor(n), d);
+    const of = { weight: parameters.view(name), dy: dx, dx: dNormed, accumulate: false, partials: sums, rows: n, width: d, offset };
+    works.push(rmsNormBackward({ ...said, ...of }));
+    return dNormed;
+  };
   for (let layer = config.layers - 1; layer >= 0; layer--) {
-    const b = layerBuffers(memory, machine, shape, 'all', layer);
+    const b = layerBuffers(memory, machine, shape, keep, layer);
     const p = (name: string) => parameters.view(`${layer}.${name}`);
+    // The last layer's is still there.
+    if (keep === 'inputs' && layer < config.layers - 1) works.push(...layerForward(memory, machine, policy, shape, keep, layer, true));
 
-    works.push(swigluForward({ gateUp: b.gateUp!, act: b.act, rows: n, f }));
-    gradient(`${layer}.down`, dx, d, b.act, f);
+    const gateUp = b.gateUp!;
+    const dMlp = saidBackward(`${layer}.mlpAfter`, b.mlpSaid);
+    works.push(swigluForward({ gateUp, act: b.act, rows: n, f, activation }));
+    gradient(`${layer}.down`, dMlp, d, b.act, f);
     // From here on gateUp is its own gradient.
-    if (policy.adapters) {
-      const dAct = b.act; // whose activations are not needed again
-      input(`${layer}.down`, dx, d, dAct, f);
-      works.push(swigluBackward({ gateUp: b.gateUp!, dAct, rows: n, f }));
+    if (isPlain(policy, `${layer}.down`)) {
+      const { b: w, weightFormat } = factor(parameters, `${layer}.down`);
+      works.push(...swigluBackwardMatmul({ m: n, f, d, dy: dMlp, w, weightFormat, gateUp, activation }, tuning));
     } else {
-      works.push(...swigluBackwardMatmul({ m: n, f, d, dy: dx, w: p('down'), gateUp: b.gateUp! }, tuning));
+      const dAct = b.act; // whose activations are not needed again
+      input(`${layer}.down`, dMlp, d, dAct, f);
+      works.push(swigluBackward({ gateUp, dAct, rows: n, f, activation }));
     }
-    works.push(rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps }));
-    gradient(`${layer}.gateUp`, b.gateUp!, 2 * f, b.normed, d);
-    input(`${layer}.gateUp`, b.gateUp!, 2 * f, dNormed, d);
+    works.push(rmsNormForward({ x: b.h, weight: p('mlpNorm'), y: b.normed, rstd: b.mlpRstd, rows: n, width: d, eps, offset }));
+    gradient(`${layer}.gateUp`, gateUp, 2 * f, b.normed, d);
+    input(`${layer}.gateUp`, gateUp, 2 * f, dNormed, d);
     normBackward(`${layer}.mlpNorm`, b.h, b.mlpRstd);
 
-    gradient(`${layer}.output`, dx, d, b.mixed, mixed);
-    input(`${layer}.output`, dx, d, dMixed, mixed);
+    const dAttention = saidBackward(`${layer}.attentionAfter`, b.attentionSaid);
+    gradient(`${layer}.output`, dAttention, d, b.mixed, mixed);
+    input(`${layer}.output`, dAttention, d, dMixed, mixed);
     works.push(
       ...attentionBackward({
         turned: b.turned,
@@ -231,14 +211,17 @@ export function decoderBackward(
         heads,
         kvHeads,
         headDim,
+        window: windowOf(config, layer),
+        scale: attentionScale(config),
       }),
       ...turnBackward({
         gradient: dTurned,
         raw: b.raw,
-        table,
+        table: memory.view(ropeName(config, layer), tablePositions(width) * headDim),
         norms: config.qkNorm ? p('headNorms') : null,
         partials: config.qkNorm ? partials.take(`${layer}.headNorms`, headNormChunks(n), 2 * headDim) : null,
         eps,
+        offset,
         rows,
         width,
         heads,
@@ -248,15 +231,15 @@ export function decoderBackward(
     );
     if (config.qkvBias)
       works.push(columnPartials({ x: dTurned, partials: partials.take(`${layer}.qkvBias`, chunksFor(n), q), rows: n, width: q }));
-    works.push(rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps }));
+    works.push(rmsNormForward({ x: b.x, weight: p('attentionNorm'), y: b.normed, rstd: b.attentionRstd, rows: n, width: d, eps, offset }));
     gradient(`${layer}.qkv`, dTurned, q, b.normed, d);
     input(`${layer}.qkv`, dTurned, q, dNormed, d);
     normBackward(`${layer}.attentionNorm`, b.x, b.attentionRstd);
   }
 }
 
-/** Floats that products over many places may split themselves into: eight copies of the largest weight matrix, within reason. */
-function splitFloats({ config }: Machine): number {
+/** Floats that products over many places may split themselves into: eight copies of the largest weight matrix, within reason and limits. */
+function splitFloats({ config }: Machine, { layout }: ParameterViews): number {
   const { d, q, f } = widths(config);
-  return Math.min(8 * d * Math.max(q, 2 * f), 2 ** 22);
+  return Math.min(8 * d * Math.max(q, 2 * f), 2 ** 22, Math.floor(layout.maxBytes / 4));
 }

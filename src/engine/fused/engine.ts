@@ -3,11 +3,11 @@
  * Here is what happens in which order and what crosses between host and GPU; which dispatches a pass consists of is in
  * `passes.ts`, `rollouts.ts` and `update.ts`.
  */
-import type { CellShape, Machine } from './machine.ts';
+import { ropeName, type CellShape, type Machine } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
-import type { Weights } from '../../policy/weights.ts';
+import type { PolicyTensors } from '../../policy/weights.ts';
 import { Calls } from '../calls.ts';
 import { checkBatch, checkPrompts, checkRollouts } from '../check.ts';
 import type {
@@ -28,20 +28,23 @@ import type {
   TrainingShape,
 } from '../engine.ts';
 import type { GpuContext } from '../gpu/device.ts';
-import type { Plan } from '../gpu/plan.ts';
+import { Pace } from '../gpu/pace.ts';
+import { submitPaced, type Plan } from '../gpu/plan.ts';
 import type { BufferView } from '../gpu/work.ts';
+import { ropeOf } from '../../policy/layers.ts';
 import { ropeTable } from '../rope-table.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
-import { bucket, countedTokens, passOf, ranges, regrid, type Pass } from './batch.ts';
+import { bucket, countedTokens, passOf, regrid, type Pass } from './batch.ts';
+import { Fits } from './fits.ts';
 import { lossBuffers, lossWorks, type LossInputs } from './head.ts';
 import { embeddingLists } from './kernels/embedding.ts';
 import { groupAdvantage } from './kernels/head.ts';
 import { tuningFor } from './kernels/tuning.ts';
-import { Learned } from './learned.ts';
+import { Learned, ownOf, type Own } from './learned.ts';
 import { Pool, readBuffers, type Arena } from './memory.ts';
-import { maxPlaces, planMemory, rowsPerPass } from './memory-plan.ts';
+import { defaultBudget } from './memory-plan.ts';
 import type { PartialSums } from './partials.ts';
-import { assembled, embeddingWork, logitsPass, scorePass, trainPass, type FromRollouts } from './passes.ts';
+import { assembled, embeddingWorks, logitsPass, scorePass, trainPass, type FromRollouts } from './passes.ts';
 import { Plans } from './plans.ts';
 import { Reference } from './reference.ts';
 import { emptyRollouts, generateGroups, joinRollouts, type RolloutShape } from './rollouts.ts';
@@ -55,14 +58,16 @@ class OnDevice {
 
 export class FusedEngine implements PolicyEngine {
   private readonly calls: Calls;
-  private readonly plans: Plans;
   private readonly reference: Reference;
   private rollouts: OnDevice | null = null;
-  private ropeBuffer: GPUBuffer | null = null;
+  /** The rotary tables that are written. */
+  private readonly ropeBuffers = new Map<string, GPUBuffer>();
   private disposed = false;
   /** Resolves when the host's counters have followed all steps that were enqueued. */
   private stepsCounted: Promise<void> = Promise.resolve();
-  private readonly rowsThatFit = new Map<string, number>();
+  private readonly fits: Fits;
+  /** How long submits are. For the benchmark, too. */
+  readonly pace: Pace;
   /** Of the newest step: dispatches, and milliseconds of host time to encode them. For the benchmark. */
   lastStep = { dispatches: 0, encodeMs: 0 };
   /** Where set, steps and scores run dispatch by dispatch and add up here what each kernel takes. For the benchmark. */
@@ -74,22 +79,32 @@ export class FusedEngine implements PolicyEngine {
     private readonly gpu: GpuContext,
     private readonly machine: Machine,
     private readonly pool: Pool,
+    private readonly plans: Plans,
     private readonly learned: Learned,
-    /** What it was made with. */
-    private readonly own: Weights,
+    private readonly own: Own,
+    budget: number,
   ) {
+    this.pace = new Pace(gpu.device.queue);
+    this.fits = new Fits(machine, () => learned.layouts, { bindable: bindableBytes(gpu.device), budget });
     this.calls = new Calls(gpu.check, gpu.unlessLost);
-    this.plans = new Plans(gpu.device, pool);
-    this.reference = new Reference(gpu.device, learned, () => this.plans.clear());
+    this.reference = new Reference(gpu.device, own, learned);
   }
 
   /** @param lora train low-rank adapters instead of all parameters  @param gpu released with the engine */
-  static async create(config: PolicyConfig, weights: Weights, lora: LoraSetup | null, gpu: GpuContext): Promise<FusedEngine> {
+  static async create(
+    config: PolicyConfig,
+    tensors: PolicyTensors,
+    lora: LoraSetup | null,
+    gpu: GpuContext,
+    budget = defaultBudget,
+  ): Promise<FusedEngine> {
     const { adapter, software, features, limits, device } = gpu;
     const info: EngineInfo = { engine: 'fused', backend: 'webgpu', adapter, software, features, limits, precision: 'f32' };
     const pool = new Pool(device);
-    const learned = await gpu.unlessLost(Learned.create(device, config, weights, lora, pool, bindableBytes(device)));
-    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor(gpu) }, pool, learned, weights);
+    const plans = new Plans(device, pool);
+    const own = ownOf(config, tensors, lora, bindableBytes(device));
+    const learned = await gpu.unlessLost(Learned.create(device, own, pool, () => plans.clear()));
+    return new FusedEngine(config, info, gpu, { config, software, tuning: tuningFor(gpu) }, pool, plans, learned, own, budget);
   }
 
   private get parameters(): Arena {
@@ -101,16 +116,21 @@ export class FusedEngine implements PolicyEngine {
     return this.calls.inTurn(async () => {
       const { prompts, repeats, sampling } = request;
       if (prompts.length * repeats === 0 || sampling.maxNewTokens <= 0) return emptyRollouts(request, this.config);
-      const groups = this.groupsPerGeneration(request);
       const parts: { rollouts: Rollouts; shape: RolloutShape }[] = [];
       this.rollouts = null;
-      for (const [first, last] of ranges(prompts.length, groups)) {
+      for (let first = 0; first < prompts.length;) {
+        const { groups, cache } = this.fits.generation(request);
         const some = {
           ...request,
-          prompts: prompts.slice(first, last),
+          prompts: prompts.slice(first, first + groups),
           sampling: { ...sampling, firstRow: sampling.firstRow + first * repeats },
         };
-        parts.push(await generateGroups(this.context(), some, first * repeats, prompts.length * repeats, onProgress));
+        const part = await this.fits.orLess(groups > 1, () =>
+          generateGroups(this.context(), some, cache, first * repeats, prompts.length * repeats, onProgress),
+        );
+        if (!part) continue;
+        parts.push(part);
+        first += some.prompts.length;
       }
       if (parts.length > 1)
         return checkRollouts(
@@ -128,17 +148,25 @@ export class FusedEngine implements PolicyEngine {
     checkBatch(batch, this.config);
     const temperature = options.temperature > 0 ? options.temperature : 1;
     return this.calls.inTurn(async () => {
-      const current = options.policy === 'current';
-      const { policy } = current ? this.learned : this.reference;
+      const { policy, name } =
+        options.policy === 'current' ? { policy: this.learned.policy, name: 'current' } : await this.reference.views();
       const { rows, completionWidth } = batch;
       const scores = { logprobs: new Float32Array(rows * completionWidth), entropies: new Float32Array(rows * completionWidth) };
       const { width, gridWidth, from } = this.shapeOf(batch);
-      for (const [first, last] of ranges(rows, this.rowsPerPass(width, gridWidth, rows, 'score'))) {
+      for (let first = 0; first < rows;) {
+        const last = Math.min(rows, first + this.fits.pass(width, gridWidth, rows, 'score').rows);
         const pass = passOf(batch, first, last, width, gridWidth);
-        if (pass.counted === 0) continue;
+        if (pass.counted === 0) {
+          first = last;
+          continue;
+        }
         const start = from && { shape: from.shape, first };
-        const key = `score ${current ? 'current' : this.reference.name} ${shapeKey(pass.shape, start)} ${temperature}`;
-        const { plan } = await this.plans.get(key, shorterRows, scorePass(this.machine, policy, pass.shape, start, temperature));
+        const key = `score ${name} ${shapeKey(pass.shape, start)} ${temperature}`;
+        const ready = await this.fits.orLess(last - first > 1, () =>
+          this.plans.get(key, shorterRows, scorePass(this.machine, policy, pass.shape, start, temperature)),
+        );
+        if (!ready) continue;
+        const { plan } = ready;
         if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
         this.upload(pass, start !== null);
         await this.run(plan);
@@ -151,6 +179,7 @@ export class FusedEngine implements PolicyEngine {
           scores.logprobs[at] = values[cell]!;
           scores.entropies[at] = values[grid + cell]!;
         }
+        first = last;
       }
       return scores;
     });
@@ -172,7 +201,7 @@ export class FusedEngine implements PolicyEngine {
     });
   }
 
-  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
+  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec, onProgress?: (fraction: number) => void): Promise<StepMetrics> {
     checkBatch(batch, this.config);
     if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
       throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
@@ -192,16 +221,21 @@ export class FusedEngine implements PolicyEngine {
       await this.pool.reserve({ 'step.rows': batch.rows * rowColumns.length }, shorterRows);
       this.lastStep = { dispatches: 0, encodeMs: 0 };
       let passes = 0;
-      for (const [first, last] of ranges(batch.rows, Math.min(asked, this.rowsPerPass(width, gridWidth, batch.rows, 'train')))) {
+      for (let first = 0; first < batch.rows;) {
+        const { rows: fit, keep } = this.fits.pass(width, gridWidth, batch.rows, 'train');
+        const last = Math.min(batch.rows, first + Math.min(asked, fit));
         const pass = passOf(batch, first, last, width, gridWidth, batch.mask);
-        if (pass.counted === 0) continue;
+        if (pass.counted === 0) {
+          first = last;
+          continue;
+        }
         const start = from && { shape: from.shape, first };
-        const key = `train ${shapeKey(pass.shape, start)} ${objective.temperature}`;
-        const { plan, extra } = await this.plans.get(
-          key,
-          shorterRows,
-          trainPass(this.machine, policy, gradients, pass.shape, start, settings),
+        const key = `train ${keep} ${shapeKey(pass.shape, start)} ${objective.temperature}`;
+        const ready = await this.fits.orLess(last - first > 1, () =>
+          this.plans.get(key, shorterRows, trainPass(this.machine, policy, gradients, pass.shape, start, { ...settings, keep })),
         );
+        if (!ready) continue;
+        const { plan, extra } = ready;
         this.upload(pass, start !== null);
         const distinct = this.uploadTraining(batch, first, last, pass, extra.partials, start !== null);
         const started = performance.now();
@@ -209,11 +243,14 @@ export class FusedEngine implements PolicyEngine {
         lossWorks(this.pool, pass.shape, settings).forEach((work, i) => plan.setParams(extra.lossAt + i, work.params));
         if (extra.embeddingAt !== null) {
           const places = pass.shape.rows * pass.shape.width;
-          plan.setParams(extra.embeddingAt, embeddingWork(this.pool, this.machine, gradients, places, distinct).params);
+          const { embeddingAt } = extra;
+          const works = embeddingWorks(this.pool, this.machine, gradients, places, distinct);
+          works.forEach((work, i) => plan.setParams(embeddingAt + i, work.params));
         }
         const sums = this.pool.view('step.rows', batch.rows * rowColumns.length).buffer;
         const loss = lossBuffers(this.pool, pass.shape);
         const isFirst = passes === 0;
+        const done = first;
         const before = (encoder: GPUCommandEncoder) => {
           if (isFirst) {
             clear(encoder);
@@ -221,14 +258,21 @@ export class FusedEngine implements PolicyEngine {
           }
           // What the cells that do not count read.
           for (const { buffer } of [loss.dlogprob, loss.dentropy]) encoder.clearBuffer(buffer);
-          if (start) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), first * gridWidth, loss.oldLogprob);
+          if (start) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), done * gridWidth, loss.oldLogprob);
         };
         const after = (encoder: GPUCommandEncoder) =>
-          encoder.copyBufferToBuffer(loss.rowSums.buffer, 0, sums, first * sumsBytes, (last - first) * sumsBytes);
+          encoder.copyBufferToBuffer(loss.rowSums.buffer, 0, sums, done * sumsBytes, (last - done) * sumsBytes);
         await this.run(plan, before, after);
         this.lastStep.encodeMs += performance.now() - started;
         this.lastStep.dispatches += plan.size;
+        // Told when the GPU is there; the next pass is encoded meanwhile. That it never gets there is for the step itself to say.
+        if (onProgress)
+          void this.gpu.device.queue.onSubmittedWorkDone().then(
+            () => onProgress(last / batch.rows),
+            () => {},
+          );
         passes++;
+        first = last;
       }
       const has = { old: settings.old !== 'none', ref: settings.ref };
       if (passes === 0) return { numbers: null, has };
@@ -291,8 +335,8 @@ export class FusedEngine implements PolicyEngine {
     });
   }
 
-  async setReference(weights?: Weights): Promise<void> {
-    return this.calls.inTurn(() => this.reference.set(weights));
+  async setReference(): Promise<void> {
+    return this.calls.inTurn(() => this.reference.set());
   }
 
   async exportState(): Promise<PolicyState> {
@@ -305,7 +349,8 @@ export class FusedEngine implements PolicyEngine {
   async importState(state: PolicyState): Promise<void> {
     return this.calls.inTurn(async () => {
       await this.stepsCounted;
-      await this.learned.importState(state, this.own);
+      await this.learned.importState(state);
+      this.fits.forget();
     });
   }
 
@@ -320,7 +365,8 @@ export class FusedEngine implements PolicyEngine {
   }
 
   planMemory(shape: TrainingShape): MemoryPlan {
-    return planMemory(this.machine, this.learned.layouts, shape, bindableBytes(this.gpu.device));
+    const reference = this.own.layouts.frozen.parts.reduce((sum, { length }) => sum + 4 * length, 0);
+    return this.fits.plan(shape, reference);
   }
 
   /** Bytes of GPU memory held now: what computes, what training adds, the reference, and the buffers of the passes. */
@@ -328,34 +374,33 @@ export class FusedEngine implements PolicyEngine {
     return { ...this.learned.memory, reference: this.reference.bytes, passes: this.pool.bytes };
   }
 
-  /** One submit: copies and clears, the plan, copies. Waits for nothing, unless every dispatch is timed. */
+  /** Copies and clears, the plan, copies; in submits that are not too long. Waits for nothing, unless every dispatch is timed. */
   private async run(
     plan: Plan,
     before?: (encoder: GPUCommandEncoder) => void,
     after?: (encoder: GPUCommandEncoder) => void,
   ): Promise<void> {
     const { device } = this.gpu;
-    let encoder = device.createCommandEncoder();
-    before?.(encoder);
-    if (this.timings) {
+    const submit = (commands: (encoder: GPUCommandEncoder) => void) => {
+      const encoder = device.createCommandEncoder();
+      commands(encoder);
       device.queue.submit([encoder.finish()]);
+    };
+    if (before) submit(before);
+    if (this.timings) {
       for (const { label, milliseconds } of await plan.runTimed()) {
         const known = this.timings.get(label) ?? { dispatches: 0, milliseconds: 0 };
         this.timings.set(label, { dispatches: known.dispatches + 1, milliseconds: known.milliseconds + milliseconds });
       }
-      encoder = device.createCommandEncoder();
     } else {
-      const compute = encoder.beginComputePass();
-      plan.encode(compute);
-      compute.end();
+      submitPaced(device, this.pace, [plan]);
     }
-    after?.(encoder);
-    device.queue.submit([encoder.finish()]);
+    if (after) submit(after);
   }
 
   private context() {
-    const { gpu, machine, learned, pool, plans } = this;
-    return { device: gpu.device, machine, policy: learned.policy, pool, plans, writeRope: () => this.writeRope() };
+    const { gpu, machine, learned, pool, plans, pace } = this;
+    return { device: gpu.device, machine, policy: learned.policy, pool, plans, pace, writeRope: () => this.writeRope() };
   }
 
   /** The padded shape of a batch's rows, and where they are if they still are on the GPU. */
@@ -366,25 +411,6 @@ export class FusedEngine implements PolicyEngine {
 
   private isHere(batch: TokenBatch): boolean {
     return this.rollouts !== null && batch.device === this.rollouts && batch.rows === this.rollouts.shape.rows;
-  }
-
-  private rowsPerPass(width: number, completionWidth: number, rows: number, kind: 'train' | 'score'): number {
-    const key = `${kind} ${width} ${completionWidth} ${rows}`;
-    const known = this.rowsThatFit.get(key);
-    if (known) return known;
-    const fit = rowsPerPass(this.machine, this.learned.layouts, rows, width, completionWidth, kind, bindableBytes(this.gpu.device));
-    this.rowsThatFit.set(key, fit);
-    return fit;
-  }
-
-  private groupsPerGeneration({ prompts, repeats, sampling }: GenerateRequest): number {
-    const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 1);
-    const { kvHeads, headDim, vocabSize, heads } = this.config;
-    const limit = bindableBytes(this.gpu.device) / 4;
-    const perRow = Math.max(vocabSize, sampling.maxNewTokens * 2 * kvHeads * headDim);
-    const perGroup = bucket(longest) * (heads + 2 * kvHeads) * headDim;
-    const places = Math.floor((2 * maxPlaces) / bucket(longest));
-    return Math.max(1, Math.min(places, Math.floor(limit / (perRow * repeats)), Math.floor(limit / perGroup)));
   }
 
   private upload(pass: Pass, onDevice: boolean): void {
@@ -423,12 +449,16 @@ export class FusedEngine implements PolicyEngine {
     return lists.ids.length;
   }
 
-  /** The rotary table, when its buffer is new. */
+  /** The rotary tables, when their buffers are new. */
   private writeRope(): void {
-    const { buffer } = this.pool.view('rope', 1);
-    if (buffer === this.ropeBuffer) return;
-    this.ropeBuffer = buffer;
-    this.write('rope', ropeTable(this.config, Math.floor(buffer.size / 4 / this.config.headDim)));
+    const { layers, headDim } = this.config;
+    for (let layer = 0; layer < layers; layer++) {
+      const name = ropeName(this.config, layer);
+      const { buffer } = this.pool.view(name, 1);
+      if (buffer === this.ropeBuffers.get(name)) continue;
+      this.ropeBuffers.set(name, buffer);
+      this.write(name, ropeTable(ropeOf(this.config, layer), Math.floor(buffer.size / 4 / headDim)));
+    }
   }
 
   private write(name: string, values: Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {

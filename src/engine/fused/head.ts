@@ -3,19 +3,19 @@
  * completion token that counts: the head reads the place before it. M cells, V vocabulary, C completion width.
  * With one chunk the logits are still there when the loss is known; with more they are computed a second time.
  */
-import type { CellShape } from './machine.ts';
+import { normOffset, type CellShape } from './machine.ts';
 import type { Machine, ParameterViews, Views } from './machine.ts';
 import type { ObjectiveSpec } from '../engine.ts';
 import type { OldUse } from '../gpu/settings.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
 import { part } from '../gpu/work.ts';
 import { rowColumns } from '../step-metrics.ts';
-import { widths } from './decoder.ts';
+import { widths } from './block.ts';
 import { clippedLoss, gatherCells, scatterCells, tokenLogprobBackward, tokenLogprobForward } from './kernels/head.ts';
-import { matmul } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
 import type { Gradients } from './linear.ts';
 import type { PartialSums } from './partials.ts';
+import { weightForward, weightGradient, weightInput } from './weight.ts';
 
 /** Logits of one chunk may take so much. */
 const logitsBytes = 48 * 2 ** 20;
@@ -33,7 +33,24 @@ function chunks(cells: number, vocabulary: number): { first: number; count: numb
   return Array.from({ length: Math.ceil(cells / size) }, (_, i) => ({ first: i * size, count: Math.min(size, cells - i * size) }));
 }
 
-const headName = ({ config }: Machine) => (config.tied ? 'embedding' : 'head');
+/** The matrix of logits, for the normed stream in so many rows. */
+const headOf = ({ config }: Machine, parameters: ParameterViews, rows: number) => ({
+  parameters,
+  name: config.tied ? 'embedding' : 'head',
+  rows,
+  out: config.vocabSize,
+  in: config.hiddenSize,
+});
+
+/** x [N, D], normed -> logits y [N, V] */
+export function logitsForward(
+  machine: Machine,
+  parameters: ParameterViews,
+  rows: number,
+  of: { readonly x: BufferView; readonly y: BufferView; readonly count?: BufferView },
+): Work[] {
+  return weightForward(headOf(machine, parameters, rows), of, machine.tuning);
+}
 
 /** The buffers of the head. */
 function buffers(memory: Views, { config }: Machine, { rows, cells, completionWidth }: CellShape) {
@@ -64,11 +81,7 @@ function chunkLogits(
   { first, count }: { first: number; count: number },
 ): Work[] {
   const { vocabSize: v, hiddenSize: d } = machine.config;
-  const a = part(b.normed, first * d, count * d);
-  return matmul(
-    { kind: 'nt', m: count, n: v, k: d, a, b: parameters.view(headName(machine)), c: part(b.logits, 0, count * v) },
-    machine.tuning,
-  );
+  return logitsForward(machine, parameters, count, { x: part(b.normed, first * d, count * d), y: part(b.logits, 0, count * v) });
 }
 
 /** The residual stream `x` [N, D] -> log-probs and entropies of the cells, on the grid [R, C]. */
@@ -84,9 +97,8 @@ export function headForward(
   const { hiddenSize: d, vocabSize: v, rmsNormEps: eps } = machine.config;
   const { cells } = shape;
   const b = buffers(memory, machine, shape);
-  works.push(
-    rmsNormForward({ x, weight: parameters.view('norm'), y: b.normed, rstd: b.rstd, places: b.places, rows: cells, width: d, eps }),
-  );
+  const norm = { weight: parameters.view('norm'), offset: normOffset(machine.config), eps };
+  works.push(rmsNormForward({ x, ...norm, y: b.normed, rstd: b.rstd, places: b.places, rows: cells, width: d }));
   for (const chunk of chunks(cells, v)) {
     const { first, count } = chunk;
     works.push(
@@ -190,16 +202,12 @@ export function headBackward(
         vocabulary: v,
         temperature: settings.objective.temperature,
       }),
-      ...matmul(
-        { kind: 'nn', m: count, n: d, k: v, a: logits, b: parameters.view(headName(machine)), c: part(dNormed, first * d, count * d) },
-        tuning,
-      ),
+      ...weightInput(headOf(machine, parameters, count), { dy: logits, dx: part(dNormed, first * d, count * d) }, tuning),
     );
     // A head that is frozen has no gradient.
     if (gradients.of === 'parameters') {
-      const c = gradients.views.view(headName(machine));
-      const of = { a: logits, b: part(b.normed, first * d, count * d), c, accumulate: true };
-      works.push(...matmul({ kind: 'tn', m: v, n: d, k: count, ...of }, tuning));
+      const of = { dy: logits, x: part(b.normed, first * d, count * d) };
+      works.push(...weightGradient(headOf(machine, gradients.views, count), of, tuning));
     }
   }
   works.push(
@@ -214,6 +222,7 @@ export function headBackward(
       partials: partials.take('norm', chunksFor(n), widths(config).d),
       rows: n,
       width: d,
+      offset: normOffset(config),
     }),
   );
   return lossAt;

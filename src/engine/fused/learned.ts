@@ -1,21 +1,31 @@
 /**
  * What a run changes, on the GPU: the parameters, or, with LoRA, the adapters beside parameters that stay as they are; the
  * gradients and moments of what is trained, and the counters. It knows no batches and no losses; how adapters compute is `linear.ts`.
+ * Parameters that nobody trains lie in the format of their file (`frozenLayout`); those that are trained, or come from a state, in float32.
  */
 import type { Views } from './machine.ts';
-import { LabError } from '../../errors.ts';
-import { adapterShapes, initialAdapters, mergedWeights, type LoraSetup } from '../../policy/adapters.ts';
-import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
-import type { Weights } from '../../policy/weights.ts';
+import {
+  adapterShapes,
+  checkAdapters,
+  initialAdapters,
+  sameAdapters,
+  specOf,
+  type LoraSetup,
+  type LoraSpec,
+} from '../../policy/adapters.ts';
+import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../policy/config.ts';
+import type { PolicyTensors, Weights } from '../../policy/weights.ts';
 import type { OptimSpec, PolicyState } from '../engine.ts';
 import { part, type Work } from '../gpu/work.ts';
 import { rowColumns } from '../step-metrics.ts';
 import { keepBlocks } from './kernels/lora.ts';
 import { adamW, finishNorm, squaredSum, squaredSumParts } from './kernels/optimiser.ts';
-import { adapterLayout, packArena, policyLayout, unpackArena, type Slot } from './layout.ts';
+import { adapterLayout, frozenLayout, policyLayout, type ArenaLayout } from './layout.ts';
 import type { AdapterViews, Gradients, PolicyViews } from './linear.ts';
 import { Arena, type Pool } from './memory.ts';
 import type { Layouts } from './memory-plan.ts';
+import { readNumbers, writeNumbers } from './transfer.ts';
+import { writeTensors } from './upload.ts';
 
 /** All of what is trained, by its layout. */
 interface Training {
@@ -25,46 +35,54 @@ interface Training {
 }
 
 interface Lora {
-  readonly setup: LoraSetup;
+  readonly spec: LoraSpec;
   readonly adapters: Arena;
-  /** What the adapters are added to, on the host; states with adapters are relative to it. */
-  base: Weights;
 }
 
 const smallerPolicy = 'Choose a smaller policy, or another device.';
 
+/** The policy an engine was made with, and where it lies. */
+export interface Own {
+  readonly config: PolicyConfig;
+  readonly tensors: PolicyTensors;
+  /** As it is trained, and as it lies where it is not. */
+  readonly layouts: { readonly plain: ArenaLayout; readonly frozen: ArenaLayout };
+  /** What is trained where a state says nothing; null: all parameters. */
+  readonly lora: LoraSetup | null;
+  readonly maxBytes: number;
+}
+
+/** @throws LabError `webgpu` where a single row of a matrix is larger than the GPU binds */
+export function ownOf(config: PolicyConfig, tensors: PolicyTensors, lora: LoraSetup | null, maxBytes: number): Own {
+  const plain = policyLayout(config, maxBytes);
+  return { config, tensors, layouts: { plain, frozen: frozenLayout(config, tensors, plain, maxBytes) }, lora, maxBytes };
+}
+
 export class Learned {
-  readonly parameters: Arena;
   optimSteps = 0;
   skippedSteps = 0;
-  private readonly lora: Lora | null;
   private training: Training | null = null;
+  /** All parameters, or the base of the adapters, as a state gave them; null: they are the policy's own. */
+  private given: Weights | null = null;
+  /** Whether all parameters are still what they were before any step. */
+  private asGiven = true;
 
   private constructor(
     private readonly device: GPUDevice,
-    private readonly config: PolicyConfig,
+    private readonly own: Own,
     private readonly pool: Pool,
-    parameters: Arena,
-    lora: Lora | null,
-  ) {
-    this.parameters = parameters;
-    this.lora = lora;
-  }
+    /** An arena that plans may read is no more. */
+    private readonly onGone: () => void,
+    public parameters: Arena,
+    private lora: Lora | null,
+  ) {}
 
-  static async create(
-    device: GPUDevice,
-    config: PolicyConfig,
-    weights: Weights,
-    setup: LoraSetup | null,
-    pool: Pool,
-    maxBytes: number,
-  ): Promise<Learned> {
-    const parameters = await Arena.create(device, policyLayout(config, maxBytes), 'parameters');
-    parameters.write(packArena(parameters.layout, weights));
-    if (!setup) return new Learned(device, config, pool, parameters, null);
-    const adapters = await Arena.create(device, adapterLayout(config, setup.rank, maxBytes), 'adapters');
-    adapters.write(packArena(adapters.layout, initialAdapters(config, setup)));
-    return new Learned(device, config, pool, parameters, { setup, adapters, base: weights });
+  static async create(device: GPUDevice, own: Own, pool: Pool, onGone: () => void): Promise<Learned> {
+    const parameters = await Arena.create(device, own.layouts.frozen, 'parameters');
+    await writeTensors(device, parameters, own.tensors);
+    const learned = new Learned(device, own, pool, onGone, parameters, null);
+    if (own.lora) await learned.adapt(own.lora, initialAdapters(own.config, own.lora));
+    return learned;
   }
 
   /** What computes. */
@@ -82,24 +100,22 @@ export class Learned {
     return this.lora?.adapters ?? null;
   }
 
+  /** As they are while training. */
   get layouts(): Layouts {
-    return { layout: this.parameters.layout, adapters: this.lora?.adapters.layout ?? null };
+    const { lora, parameters, own } = this;
+    return lora ? { layout: parameters.layout, adapters: lora.adapters.layout } : { layout: own.layouts.plain, adapters: null };
   }
 
-  /** Whether these are the weights that adapters are added to. */
-  isBase(weights: Weights): boolean {
-    if (!this.lora) return false;
-    const { base } = this.lora;
-    if (weights === base) return true;
-    return Object.entries(base).every(([name, values]) => {
-      const other = weights[name];
-      return other === values || (other?.length === values.length && values.every((value, i) => value === other[i]));
-    });
+  /** Whether what computes is the policy that this was made with, but for adapters. */
+  get isOwn(): boolean {
+    return this.given === null && (this.lora !== null || this.asGiven);
   }
 
   /** Gradients and moments are made when they are first needed: who only generates does not pay for them. */
   async prepare(): Promise<{ readonly gradients: Gradients; clear(encoder: GPUCommandEncoder): void }> {
-    const { device, lora } = this;
+    const { device } = this;
+    if (!this.lora) await this.lieIn(this.own.layouts.plain);
+    const { lora } = this;
     const { layout } = this.subject;
     if (!this.training) {
       this.training = {
@@ -121,6 +137,10 @@ export class Learned {
   updateWorks(memory: Views, rows: number, optim: OptimSpec): Work[] {
     const { gradients, first, second } = this.training!;
     const { subject } = this;
+    if (!this.lora) {
+      this.asGiven = false;
+      this.given = null;
+    }
     const { parts } = subject.layout;
     const state = memory.view('optimiser', 2);
     const result = memory.view('result', 4);
@@ -149,71 +169,102 @@ export class Learned {
   }
 
   private adapterViews(views: Arena): AdapterViews {
-    const { alpha, rank } = this.lora!.setup;
+    const { alpha, rank } = this.lora!.spec;
     return { views, scale: alpha / rank };
   }
 
   /** The gradients of block-diagonal matrices, without what is not of the blocks. */
   private blockWorks(gradients: Arena): Work[] {
     if (!this.lora) return [];
-    const { rank } = this.lora.setup;
-    const diagonal = ({ sources }: Slot) => sources.length > 1 && sources.every(({ rows }) => rows !== undefined);
-    return [...gradients.layout.slots.values()].filter(diagonal).map(({ name, sources }) => {
-      const blocks = sources.map(({ length }) => length / rank);
-      return keepBlocks({ gradient: gradients.view(name), rank, blocks });
-    });
+    const { rank } = this.lora.spec;
+    return [...gradients.layout.slots.values()].flatMap(({ name, blocks }) =>
+      blocks && blocks.length > 1 ? [keepBlocks({ gradient: gradients.view(name), rank, blocks })] : [],
+    );
   }
 
   async exportState(): Promise<PolicyState> {
-    const { parameters, training, lora, optimSteps, skippedSteps, config } = this;
-    const policyNames = parameterShapes(config).map(({ name }) => name);
-    const trainedNames = lora ? adapterShapes(config, lora.setup.rank).map(({ name }) => name) : policyNames;
-    const host = async (arena: Arena, names: readonly string[]) => unpackArena(arena.layout, await arena.read(), names);
-    const adapters = lora && (await host(lora.adapters, trainedNames));
+    const { parameters, training, lora, optimSteps, skippedSteps, given, asGiven } = this;
+    const { config } = this.own;
+    const shapes = parameterShapes(config);
+    const trained = lora ? adapterShapes(config, lora.spec) : shapes;
+    const host = (arena: Arena, of: readonly ParameterShape[]) => readNumbers(this.device, arena, of);
     return {
-      weights: lora ? mergedWeights(config, lora.base, adapters!, lora.setup) : await host(parameters, policyNames),
-      adapters,
+      weights: lora || asGiven ? given : await host(parameters, shapes),
+      adapters: lora && { ...lora.spec, tensors: await host(lora.adapters, trained) },
       moments:
-        training && optimSteps > 0
-          ? { first: await host(training.first, trainedNames), second: await host(training.second, trainedNames) }
-          : null,
+        training && optimSteps > 0 ? { first: await host(training.first, trained), second: await host(training.second, trained) } : null,
       optimSteps,
       skippedSteps,
     };
   }
 
-  /**
-   * With adapters: exactly that state, on the base this was made with. Without: the weights as they are, and where this trains
-   * adapters, new ones on these weights.
-   * @param own what this was made with
-   * @throws LabError `usage` for adapters of another kind or base; nothing has changed then
-   */
-  async importState({ weights, adapters, moments, optimSteps, skippedSteps }: PolicyState, own: Weights): Promise<void> {
-    const { lora, parameters } = this;
-    if (adapters) this.checkAdapters(weights, adapters, own);
-    const whole = lora !== null && !adapters;
-    const base = lora && !whole ? own : weights;
-    if (!lora || lora.base !== base) parameters.write(packArena(parameters.layout, base));
-    if (lora) {
-      lora.base = base;
-      lora.adapters.write(packArena(lora.adapters.layout, adapters ?? initialAdapters(this.config, lora.setup)));
+  /** @throws LabError `usage` for adapters of other shapes; nothing has changed then */
+  async importState({ weights, adapters, moments, optimSteps, skippedSteps }: PolicyState): Promise<void> {
+    const { own } = this;
+    if (adapters) checkAdapters(own.config, adapters, adapters.tensors);
+    if (weights) {
+      await this.lieIn(own.layouts.plain, false);
+      await writeNumbers(this.device, this.parameters, weights);
+    } else if (!this.isOwn) {
+      await this.lieIn(own.layouts.frozen, false);
+      await writeTensors(this.device, this.parameters, own.tensors);
     }
-    // Whole weights begin anew: moments of theirs would be of other tensors.
-    const kept = whole ? null : moments;
+    this.given = weights;
+    this.asGiven = true;
+    if (adapters) await this.adapt(adapters, adapters.tensors);
+    else if (own.lora) await this.adapt(own.lora, initialAdapters(own.config, own.lora));
+    else if (this.lora) this.unadapt();
+    // New adapters begin anew: moments of whole weights would be of other tensors.
+    const anew = this.lora !== null && !adapters;
+    const kept = anew ? null : moments;
     if (kept) {
       await this.prepare();
       const { first, second } = this.training!;
-      first.write(packArena(first.layout, kept.first));
-      second.write(packArena(second.layout, kept.second));
+      await writeNumbers(this.device, first, kept.first);
+      await writeNumbers(this.device, second, kept.second);
     } else if (this.training) {
       const encoder = this.device.createCommandEncoder();
       this.training.first.clear(encoder);
       this.training.second.clear(encoder);
       this.device.queue.submit([encoder.finish()]);
     }
-    this.optimSteps = whole ? 0 : optimSteps;
+    this.optimSteps = anew ? 0 : optimSteps;
     this.skippedSteps = skippedSteps;
     if (this.training) this.writeCounters();
+  }
+
+  /** Parameters in another format. @param same whether the numbers are to be the same there; only the policy's own can be moved */
+  private async lieIn(layout: ArenaLayout, same = true): Promise<void> {
+    const { device, parameters } = this;
+    if (parameters.layout === layout) return;
+    this.onGone();
+    parameters.dispose();
+    this.parameters = await Arena.create(device, layout, 'parameters');
+    if (same) await writeTensors(device, this.parameters, this.own.tensors);
+  }
+
+  /** Adapters with these numbers; moments and gradients of others go. */
+  private async adapt(given: LoraSpec, tensors: Weights): Promise<void> {
+    const { device, own, lora } = this;
+    const spec = specOf(given);
+    if (lora && sameAdapters(lora.spec, spec)) {
+      // What plans were made with.
+      if (lora.spec.alpha !== spec.alpha) this.onGone();
+      this.lora = { ...lora, spec };
+    } else {
+      this.unadapt();
+      this.lora = { spec, adapters: await Arena.create(device, adapterLayout(own.config, spec, own.maxBytes), 'adapters') };
+    }
+    await writeNumbers(device, this.lora.adapters, tensors);
+  }
+
+  private unadapt(): void {
+    this.onGone();
+    this.lora?.adapters.dispose();
+    this.lora = null;
+    const { training } = this;
+    this.training = null;
+    for (const arena of [training?.gradients, training?.first, training?.second]) arena?.dispose();
   }
 
   /** Bytes. */
@@ -233,20 +284,5 @@ export class Learned {
 
   private writeCounters(): void {
     this.device.queue.writeBuffer(this.pool.view('optimiser', 2).buffer, 0, Int32Array.of(this.optimSteps, this.skippedSteps));
-  }
-
-  private checkAdapters(weights: Weights, adapters: Weights, own: Weights): void {
-    const { lora } = this;
-    const next = 'Give the engine the LoRA rank of the run.';
-    if (!lora) throw new LabError('usage', 'The state holds LoRA adapters, and this engine trains all parameters.', next);
-    for (const { name, shape } of adapterShapes(this.config, lora.setup.rank)) {
-      if (adapters[name]?.length !== shape[0]! * shape[1]!)
-        throw new LabError('usage', `The state's LoRA adapters are not of rank ${lora.setup.rank}.`, next);
-    }
-    // LoRA leaves the embedding alone, so it tells one base from another.
-    const [embedding, expected] = [weights['model.embed_tokens.weight']!, own['model.embed_tokens.weight']!];
-    if (embedding.length !== expected.length || embedding.some((value, i) => value !== expected[i])) {
-      throw new LabError('usage', 'The state’s LoRA adapters belong to another base policy.', 'Load the policy that the run began with.');
-    }
   }
 }

@@ -7,6 +7,7 @@
 import type { Machine, ParameterViews, Views } from './machine.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
 import { matmul } from './kernels/matmul.ts';
+import { isWhole, weightForward, weightGradient, weightInput } from './weight.ts';
 
 /** Low-rank additions, two matrices a layer: `NAME.a` and `NAME.b`. */
 export interface AdapterViews {
@@ -35,8 +36,12 @@ interface Layer {
   readonly in: number;
 }
 
-/** Of a layer's adapter. */
-const stackedRank = (adapters: AdapterViews, name: string): number => adapters.views.layout.slots.get(`${name}.a`)!.shape[0]!;
+/** Of a layer's adapter; 0 where it has none. */
+const stackedRank = (adapters: AdapterViews | null, name: string): number => adapters?.views.layout.slots.get(`${name}.a`)?.shape[0] ?? 0;
+
+/** Whether a layer is W alone and in one piece, as kernels want it that do more than the product. */
+export const isPlain = ({ parameters, adapters }: PolicyViews, name: string): boolean =>
+  stackedRank(adapters, name) === 0 && isWhole(parameters, name);
 
 /** s A x [N, R], and s Bt dy. */
 const inner = (memory: Views, rows: number, rank: number) => memory.view('lora.inner', rows * rank);
@@ -52,13 +57,12 @@ export interface LinearForward extends Layer {
 }
 
 export function linearForward(memory: Views, { tuning }: Machine, policy: PolicyViews, layer: LinearForward): Work[] {
-  const { name, rows, out, in: inside, x, y, bias, residual, count } = layer;
+  const { name, rows, out, in: inside, x, y, count } = layer;
   const { parameters, adapters } = policy;
   const limit = count ? { rows: count } : {};
-  const ends = { ...(bias ? { bias } : {}), ...(residual ? { residual } : {}) };
-  const works = matmul({ kind: 'nt', m: rows, n: out, k: inside, a: x, b: parameters.view(name), c: y, ...ends, ...limit }, tuning);
-  if (!adapters) return works;
+  const works = weightForward({ parameters, ...layer }, layer, tuning);
   const rank = stackedRank(adapters, name);
+  if (!adapters || rank === 0) return works;
   const u = inner(memory, rows, rank);
   const { views, scale } = adapters;
   return [
@@ -81,12 +85,14 @@ export function linearGradient(
   { tuning }: Machine,
   { adapters }: PolicyViews,
   gradients: Gradients,
-  { name, rows, out, in: inside, dy, x, partials }: LinearGradient,
+  layer: LinearGradient,
 ): Work[] {
+  const { name, rows, out, in: inside, dy, x, partials } = layer;
   const add = { kind: 'tn', k: rows, accumulate: true, partials } as const;
-  if (gradients.of === 'parameters') return matmul({ ...add, m: out, n: inside, a: dy, b: x, c: gradients.views.view(name) }, tuning);
-  const { views, scale } = adapters!;
-  const rank = stackedRank(adapters!, name);
+  if (gradients.of === 'parameters') return weightGradient({ parameters: gradients.views, ...layer }, layer, tuning);
+  const rank = stackedRank(adapters, name);
+  if (!adapters || rank === 0) return [];
+  const { views, scale } = adapters;
   const [u, du] = [inner(memory, rows, rank), dInner(memory, rows, rank)];
   return [
     ...matmul({ kind: 'nt', m: rows, n: rank, k: inside, a: x, b: views.view(`${name}.a`), c: u, scale }, tuning),
@@ -102,15 +108,11 @@ export interface LinearInput extends Layer {
 }
 
 /** dx = Wᵀ dy (+ Aᵀ s Bᵀ dy). After `linearGradient` of the same layer. */
-export function linearInput(
-  memory: Views,
-  { tuning }: Machine,
-  { parameters, adapters }: PolicyViews,
-  { name, rows, out, in: inside, dy, dx }: LinearInput,
-): Work[] {
-  const works = matmul({ kind: 'nn', m: rows, n: inside, k: out, a: dy, b: parameters.view(name), c: dx }, tuning);
-  if (!adapters) return works;
+export function linearInput(memory: Views, { tuning }: Machine, { parameters, adapters }: PolicyViews, layer: LinearInput): Work[] {
+  const { name, rows, in: inside, dx } = layer;
+  const works = weightInput({ parameters, ...layer }, layer, tuning);
   const rank = stackedRank(adapters, name);
+  if (!adapters || rank === 0) return works;
   const du = dInner(memory, rows, rank);
   const add = { m: rows, n: inside, k: rank, a: du, b: adapters.views.view(`${name}.a`), c: dx, accumulate: true } as const;
   return [...works, ...matmul({ kind: 'nn', ...add }, tuning)];

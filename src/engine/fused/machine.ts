@@ -1,5 +1,7 @@
-/** What lists of dispatches are written against: a policy on a machine, buffers and parameters by name, the shape of a pass. Types only. */
+/** What lists of dispatches are written against: a policy on a machine, buffers and parameters by name, the shape of a pass. */
 import type { PolicyConfig } from '../../policy/config.ts';
+import { families } from '../../policy/families.ts';
+import { isSliding } from '../../policy/layers.ts';
 import type { BufferView } from '../gpu/work.ts';
 import type { Tuning } from './kernels/tuning.ts';
 import type { ArenaLayout } from './layout.ts';
@@ -15,12 +17,19 @@ export interface Views {
   view(name: string, length: number): BufferView;
 }
 
-/** Parameters or gradients by name: an arena, or the thought of one. */
+/** Parameters or gradients by name, of slots of the layout: an arena, or the thought of one. */
 export interface ParameterViews {
   readonly layout: ArenaLayout;
   view(name: string): BufferView;
   part(index: number): BufferView;
 }
+
+/** What is added to the weights of every norm. */
+export const normOffset = ({ family }: PolicyConfig): 0 | 1 => families[family].normOffset;
+
+/** The buffer of the rotary table that a layer turns by. */
+export const ropeName = (config: PolicyConfig, layer: number): 'rope' | 'rope.sliding' =>
+  isSliding(config, layer) ? 'rope.sliding' : 'rope';
 
 export interface RowShape {
   readonly rows: number;

@@ -5,7 +5,7 @@
  */
 import { LabError } from '../../errors.ts';
 import { align, type BufferView } from '../gpu/work.ts';
-import type { ArenaLayout } from './layout.ts';
+import { wordsOf, type ArenaLayout } from './layout.ts';
 
 const storage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
 
@@ -25,7 +25,6 @@ async function allocate<T>(device: GPUDevice, bytes: number, what: string, dial:
 /** Parameters, gradients or moments: one buffer per part of the layout. */
 export class Arena {
   private constructor(
-    private readonly device: GPUDevice,
     readonly layout: ArenaLayout,
     readonly buffers: readonly GPUBuffer[],
   ) {}
@@ -36,23 +35,19 @@ export class Arena {
       const make = () => device.createBuffer({ label, size: length * 4, usage: storage() });
       buffers.push(await allocate(device, length * 4, `The arena of the ${label}`, 'Choose a smaller policy, or another device.', make));
     }
-    return new Arena(device, layout, buffers);
+    return new Arena(layout, buffers);
   }
 
   /** The bytes of one matrix or vector. */
   view(name: string): BufferView {
     const slot = this.layout.slots.get(name);
     if (!slot) throw new Error(`no parameter ${name}`);
-    return { buffer: this.buffers[slot.part]!, offset: slot.offset * 4, size: slot.shape.reduce((total, n) => total * n, 4) };
+    return { buffer: this.buffers[slot.part]!, offset: slot.offset * 4, size: wordsOf(slot) * 4 };
   }
 
   /** A whole part. */
   part(index: number): BufferView {
     return { buffer: this.buffers[index]!, offset: 0, size: this.layout.parts[index]!.length * 4 };
-  }
-
-  write(parts: readonly Float32Array<ArrayBuffer>[]): void {
-    parts.forEach((values, i) => this.device.queue.writeBuffer(this.buffers[i]!, 0, values));
   }
 
   copyFrom(other: Arena, encoder: GPUCommandEncoder): void {
@@ -61,12 +56,6 @@ export class Arena {
 
   clear(encoder: GPUCommandEncoder): void {
     for (const buffer of this.buffers) encoder.clearBuffer(buffer);
-  }
-
-  async read(): Promise<Float32Array[]> {
-    return Promise.all(
-      this.buffers.map(async (buffer) => new Float32Array(await readBuffers(this.device, [{ buffer, offset: 0, size: buffer.size }]))),
-    );
   }
 
   get bytes(): number {

@@ -3,19 +3,19 @@
  * backward of a micro-batch (`train`). Here is the list of dispatches of one training pass, in order; what is uploaded for
  * it and when it runs is the engine's business.
  */
-import type { CellShape, Machine, Views } from './machine.ts';
+import { normOffset, type CellShape, type Machine, type Views } from './machine.ts';
+import { embeddingScale } from '../../policy/layers.ts';
 import type { Work } from '../gpu/work.ts';
 import type { Builder } from './plans.ts';
 import { decoderBackward, decoderForward } from './decoder.ts';
-import { headBackward, headForward, type LossInputs } from './head.ts';
+import { headBackward, headForward, logitsForward, type LossInputs } from './head.ts';
 import { reducePartials } from './kernels/columns.ts';
 import { assembleRows } from './kernels/decode.ts';
-import { embedBackward } from './kernels/embedding.ts';
-import { matmul } from './kernels/matmul.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
 import type { Gradients, PolicyViews } from './linear.ts';
 import { PartialSums } from './partials.ts';
 import { rolloutBuffers, type RolloutShape } from './rollouts.ts';
+import { tokensBackward } from './weight.ts';
 
 /** Rows that are still where the generation left them: assembled on the GPU, `first` being the first row of the pass. */
 export interface FromRollouts {
@@ -66,24 +66,31 @@ export function scorePass(
 
 /** The logits after the place in the buffer `places`, in the buffer `logits` [1, V]. */
 export function logitsPass(machine: Machine, policy: PolicyViews, width: number): Builder<void> {
-  const { hiddenSize: d, vocabSize: v, rmsNormEps: eps, tied } = machine.config;
+  const { hiddenSize: d, vocabSize: v, rmsNormEps: eps } = machine.config;
   const { parameters } = policy;
   return (memory, works) => {
     const x = decoderForward(memory, machine, policy, { rows: 1, width }, 'nothing', works);
     const y = memory.view('scratch.normed', d);
     const rstd = memory.view('head.rstd', 1);
     works.push(
-      rmsNormForward({ x, weight: parameters.view('norm'), y, rstd, places: memory.view('places', 1), rows: 1, width: d, eps }),
-      ...matmul(
-        { kind: 'nt', m: 1, n: v, k: d, a: y, b: parameters.view(tied ? 'embedding' : 'head'), c: memory.view('logits', v) },
-        machine.tuning,
-      ),
+      rmsNormForward({
+        x,
+        weight: parameters.view('norm'),
+        y,
+        rstd,
+        places: memory.view('places', 1),
+        rows: 1,
+        width: d,
+        eps,
+        offset: normOffset(machine.config),
+      }),
+      ...logitsForward(machine, parameters, 1, { x: y, y: memory.view('logits', v) }),
     );
   };
 }
 
 export interface TrainPass {
-  /** Dispatches of the loss and of the embedding's gradient, whose numbers change from step to step; null: the embedding is frozen. */
+  /** The first dispatches of the loss and of the embedding's gradient, whose numbers change from step to step; null: the embedding is frozen. */
   readonly lossAt: number;
   readonly embeddingAt: number | null;
   /** What the last dispatches add up; null: norms and biases are frozen. */
@@ -91,16 +98,16 @@ export interface TrainPass {
 }
 
 /** The gradient of the embedding from that of its rows in the residual stream. Which tokens occur, and how many, is uploaded. */
-export function embeddingWork(memory: Views, { config }: Machine, { views }: Gradients, places: number, distinct: number): Work {
+export function embeddingWorks(memory: Views, { config }: Machine, { views }: Gradients, places: number, distinct: number): Work[] {
   const most = Math.min(places, config.vocabSize);
-  return embedBackward({
+  return tokensBackward(views, {
     order: memory.view('embedding.order', places),
     starts: memory.view('embedding.starts', most + 1),
     ids: memory.view('embedding.ids', most),
     dx: memory.view('dx', places * config.hiddenSize),
-    dTable: views.view('embedding'),
     distinct,
     width: config.hiddenSize,
+    scale: embeddingScale(config),
   });
 }
 
@@ -111,20 +118,20 @@ export function trainPass(
   gradients: Gradients,
   shape: CellShape,
   from: FromRollouts | null,
-  settings: LossInputs,
+  settings: LossInputs & { readonly keep: 'all' | 'inputs' },
 ): Builder<TrainPass> {
   const { vocabSize } = machine.config;
   const n = shape.rows * shape.width;
   return (memory, works) => {
     const partials = new PartialSums(policy.parameters.layout, memory);
     works.push(...assembled(memory, machine, shape, from));
-    const x = decoderForward(memory, machine, policy, shape, 'all', works);
+    const x = decoderForward(memory, machine, policy, shape, settings.keep, works);
     const head = headForward(memory, machine, policy.parameters, shape, x, settings.objective.temperature, works);
     const lossAt = headBackward(memory, machine, policy.parameters, gradients, partials, shape, head, x, settings, works);
-    decoderBackward(memory, machine, policy, gradients, partials, shape, works);
+    decoderBackward(memory, machine, policy, gradients, partials, shape, settings.keep, works);
     if (gradients.of === 'adapters') return { lossAt, embeddingAt: null, partials: null };
     const embeddingAt = works.length;
-    works.push(embeddingWork(memory, machine, gradients, n, Math.min(n, vocabSize)));
+    works.push(...embeddingWorks(memory, machine, gradients, n, Math.min(n, vocabSize)));
     gradients.views.layout.parts.forEach((_, index) => {
       const sections = partials.sections.filter((section) => section.part === index);
       if (sections.length === 0) return;

@@ -1,53 +1,40 @@
 /**
- * The frozen policy that a KL is measured against. Where adapters are trained it is the base itself without them, or a copy of the
- * adapters as they were; otherwise a copy of all parameters. Nothing is trained here.
+ * The frozen policy that a KL is measured against: the one that the engine was made with. Where adapters are trained on it, it is what
+ * computes, without them; otherwise a copy of its own. Nothing is trained here.
  */
 import { LabError } from '../../errors.ts';
-import type { Weights } from '../../policy/weights.ts';
-import { packArena } from './layout.ts';
-import type { Learned } from './learned.ts';
+import type { Learned, Own } from './learned.ts';
 import type { PolicyViews } from './linear.ts';
 import { Arena } from './memory.ts';
+import { writeTensors } from './upload.ts';
 
 export class Reference {
-  /** What is its own. */
-  private kind: 'parameters' | 'adapters' | 'nothing' | null = null;
+  private wanted = false;
   private arena: Arena | null = null;
-  private views: PolicyViews | null = null;
 
-  /** @param onGone an arena that plans may read is no more */
   constructor(
     private readonly device: GPUDevice,
+    private readonly own: Own,
     private readonly learned: Learned,
-    private readonly onGone: () => void,
   ) {}
 
-  /** @throws LabError `usage` where none was set */
-  get policy(): PolicyViews {
-    if (!this.views) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
-    return this.views;
+  /** @throws LabError `memory` where there is no room for a copy */
+  async set(): Promise<void> {
+    this.wanted = true;
+    await this.views();
   }
 
-  /** Two with the same name are read by the same plans. */
-  get name(): string {
-    return `reference ${this.kind}`;
-  }
-
-  /** @param weights absent: what computes now */
-  async set(weights?: Weights): Promise<void> {
-    const { device, learned } = this;
-    if (weights && learned.isBase(weights)) return this.take('nothing', null, learned.policyWith(null));
-    const adapters = weights ? null : learned.adapters;
-    const kind = adapters ? 'adapters' : 'parameters';
-    const source = adapters ?? learned.parameters;
-    const arena = (this.kind === kind && this.arena) || (await Arena.create(device, source.layout, 'reference'));
-    if (weights) arena.write(packArena(arena.layout, weights));
-    else {
-      const encoder = device.createCommandEncoder();
-      arena.copyFrom(source, encoder);
-      device.queue.submit([encoder.finish()]);
+  /** What computes it, and a name: two of one name are read by the same plans. @throws LabError `usage` where none was set */
+  async views(): Promise<{ readonly policy: PolicyViews; readonly name: string }> {
+    if (!this.wanted) throw new LabError('usage', 'There is no reference policy to score with.', 'Call setReference first.');
+    const { device, own, learned } = this;
+    if (learned.adapters && learned.isOwn) return { policy: learned.policyWith(null), name: 'base' };
+    if (!this.arena) {
+      const arena = await Arena.create(device, own.layouts.frozen, 'reference');
+      await writeTensors(device, arena, own.tensors);
+      this.arena = arena;
     }
-    this.take(kind, arena, adapters ? learned.policyWith(arena) : { parameters: arena, adapters: null });
+    return { policy: { parameters: this.arena, adapters: null }, name: 'reference' };
   }
 
   get bytes(): number {
@@ -56,15 +43,5 @@ export class Reference {
 
   dispose(): void {
     this.arena?.dispose();
-  }
-
-  private take(kind: Reference['kind'], arena: Arena | null, views: PolicyViews): void {
-    if (this.arena && this.arena !== arena) {
-      this.onGone();
-      this.arena.dispose();
-    }
-    this.kind = kind;
-    this.arena = arena;
-    this.views = views;
   }
 }

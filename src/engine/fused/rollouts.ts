@@ -4,28 +4,37 @@
  * hears how many rows are left while the next sixteen run, and reads everything back once at the end.
  * R rows in G groups, P prompt width, C completion width.
  */
-import type { Machine, Views } from './machine.ts';
+import { normOffset, ropeName, type Machine, type Views } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
+import { families } from '../../policy/families.ts';
+import { attentionScale, embeddingScale, windowOf } from '../../policy/layers.ts';
 import type { GenerateProgress, GenerateRequest, Rollouts, Sampling } from '../engine.ts';
-import type { Plan } from '../gpu/plan.ts';
+import type { Pace } from '../gpu/pace.ts';
+import { submitPaced, type Plan } from '../gpu/plan.ts';
 import { part, type BufferView, type Work } from '../gpu/work.ts';
 import { bucket, regrid } from './batch.ts';
-import { decoderForward, gatedForward, tablePositions, widths } from './decoder.ts';
+import { blockForward, widths } from './block.ts';
+import { decoderForward, tablePositions } from './decoder.ts';
+import { logitsForward } from './head.ts';
 import { decodeAttention, rowsAt } from './kernels/attention.ts';
 import { advance, beginRollouts, sampleTokens } from './kernels/decode.ts';
-import { embedForward } from './kernels/embedding.ts';
-import { matmul } from './kernels/matmul.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
-import { linearForward, type LinearForward, type PolicyViews } from './linear.ts';
+import type { PolicyViews } from './linear.ts';
 import { copyInto, mapped, readBuffers, stagingFor, type Pool } from './memory.ts';
-import type { Plans } from './plans.ts';
+import { sizesOf, type Plans } from './plans.ts';
+import { tokensForward } from './weight.ts';
 
 /** Tokens per submit: bounds what runs without the host being able to stop it. */
 const tokensPerSubmit = 16;
 /** A conversation of a few rows is watched as it is written. */
 const fewRows = 4;
 const fewTokensPerSubmit = 4;
+/** Whoever watches hears of the first token at once; then of as many together as are drawn within so long. */
+const longLookMs = 1000;
+
+/** Of keys and values: float16 are two in a word, half the memory, and round what was said before a token to three digits. */
+export type CacheFormat = 'f32' | 'f16';
 
 export interface RolloutShape {
   readonly groups: number;
@@ -33,6 +42,7 @@ export interface RolloutShape {
   readonly repeats: number;
   readonly rows: number;
   readonly completionWidth: number;
+  readonly cache: CacheFormat;
 }
 
 /** The buffers that outlive the generation: training reads its rows from them. */
@@ -93,7 +103,7 @@ function sampleAndAdvance(memory: Views, machine: Machine, shape: RolloutShape, 
 
 /** Reads the prompts, and draws and stores the first token of every row. */
 function prefillWorks(memory: Views, machine: Machine, policy: PolicyViews, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
-  const { config, tuning } = machine;
+  const { config } = machine;
   const { groups, promptWidth, rows } = shape;
   const { hiddenSize: d, vocabSize: v } = config;
   const { parameters } = policy;
@@ -111,11 +121,9 @@ function prefillWorks(memory: Views, machine: Machine, policy: PolicyViews, shap
       rows: groups,
       width: d,
       eps: config.rmsNormEps,
+      offset: normOffset(config),
     }),
-    ...matmul(
-      { kind: 'nt', m: groups, n: v, k: d, a: normed, b: parameters.view(config.tied ? 'embedding' : 'head'), c: s.logits },
-      tuning,
-    ),
+    ...logitsForward(machine, parameters, groups, { x: normed, y: s.logits }),
     beginRollouts({ ...s, ...r }, decodeShape(machine, shape, sampling)),
     ...sampleAndAdvance(memory, machine, shape, sampling, true),
   );
@@ -123,9 +131,9 @@ function prefillWorks(memory: Views, machine: Machine, policy: PolicyViews, shap
 
 /** One token of every active row. */
 function decodeWorks(memory: Views, machine: Machine, policy: PolicyViews, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
-  const { config, tuning } = machine;
+  const { config } = machine;
   const { parameters } = policy;
-  const { rows, repeats, completionWidth, promptWidth, groups } = shape;
+  const { rows, repeats, completionWidth, promptWidth, groups, cache } = shape;
   const { d, q, mixed: mixedWidth, f } = widths(config);
   const { heads, kvHeads, headDim, rmsNormEps: eps, vocabSize: v } = config;
   const s = stateBuffers(memory, shape, v);
@@ -137,25 +145,24 @@ function decodeWorks(memory: Views, machine: Machine, policy: PolicyViews, shape
   const qkv = memory.view('decode.qkv', rows * q);
   const mixed = memory.view('decode.mixed', rows * mixedWidth);
   const act = memory.view('decode.act', rows * f);
-  const table = memory.view('rope', tablePositions(promptWidth + completionWidth) * headDim);
+  const offset = normOffset(config);
+  const { norms } = families[config.family];
+  const said = (after: string | null) => (after === null ? null : { x: memory.view('decode.said', rows * d), rstd });
+  const after = { attentionSaid: said(norms.attention.after), mlpSaid: said(norms.mlp.after) };
   const count = s.state;
-  const linear = (name: string, layer: Omit<LinearForward, 'name' | 'rows' | 'count'>) =>
-    linearForward(memory, machine, policy, { name, rows, count, ...layer });
-  works.push(embedForward({ tokens: s.nextTokens, table: parameters.view('embedding'), x, rows, width: d, count }));
+  const buffers = { x, normed, attentionRstd: rstd, raw: qkv, mixed, h, mlpRstd: rstd, gateUp: null, act, next: x, ...after };
+  works.push(...tokensForward(parameters, { tokens: s.nextTokens, x, rows, width: d, scale: embeddingScale(config), count }));
   for (let layer = 0; layer < config.layers; layer++) {
-    const p = (name: string) => parameters.view(`${layer}.${name}`);
-    const bias = config.qkvBias ? { bias: p('qkvBias') } : {};
-    works.push(
-      rmsNormForward({ x, weight: p('attentionNorm'), y: normed, rstd, rows, width: d, eps, count }),
-      ...linear(`${layer}.qkv`, { out: q, in: d, x: normed, y: qkv, ...bias }),
+    const attention = [
       decodeAttention({
         qkv,
         running: s.running,
         promptLengths: r.promptLengths,
         promptTurned: memory.view(`${layer}.turned`, groups * promptWidth * q),
-        cache: memory.view(`${layer}.cache`, rows * completionWidth * 2 * kvHeads * headDim),
-        table,
-        norms: config.qkNorm ? p('headNorms') : null,
+        cache: memory.view(`${layer}.cache`, (rows * completionWidth * 2 * kvHeads * headDim) / (cache === 'f16' ? 2 : 1)),
+        cacheFormat: cache,
+        table: memory.view(ropeName(config, layer), tablePositions(promptWidth + completionWidth) * headDim),
+        norms: config.qkNorm ? parameters.view(`${layer}.headNorms`) : null,
         out: mixed,
         rows,
         repeats,
@@ -165,22 +172,27 @@ function decodeWorks(memory: Views, machine: Machine, policy: PolicyViews, shape
         kvHeads,
         headDim,
         eps,
+        offset,
+        window: windowOf(config, layer),
+        scale: attentionScale(config),
         software: machine.software,
       }),
-      ...linear(`${layer}.output`, { out: d, in: mixedWidth, x: mixed, y: h, residual: x }),
-      rmsNormForward({ x: h, weight: p('mlpNorm'), y: normed, rstd, rows, width: d, eps, count }),
-      ...gatedForward(memory, machine, policy, { layer, rows, x: normed, act, gateUp: null, count }),
-      ...linear(`${layer}.down`, { out: d, in: f, x: act, y: x, residual: h }),
-    );
+    ];
+    works.push(...blockForward(memory, machine, policy, { layer, rows, buffers, attention, count }));
   }
   works.push(
-    rmsNormForward({ x, weight: parameters.view('norm'), y: normed, rstd, rows, width: d, eps, count }),
-    ...matmul(
-      { kind: 'nt', m: rows, n: v, k: d, a: normed, b: parameters.view(config.tied ? 'embedding' : 'head'), c: s.logits, rows: count },
-      tuning,
-    ),
+    rmsNormForward({ x, weight: parameters.view('norm'), y: normed, rstd, rows, width: d, eps, offset, count }),
+    ...logitsForward(machine, parameters, rows, { x: normed, y: s.logits, count }),
     ...sampleAndAdvance(memory, machine, shape, sampling, false),
   );
+}
+
+/** Numbers of four bytes that a generation needs, by buffer name. */
+export function generationSizes(machine: Machine, policy: PolicyViews, shape: RolloutShape, sampling: Sampling): Record<string, number> {
+  return sizesOf((memory, works) => {
+    prefillWorks(memory, machine, policy, shape, sampling, works);
+    decodeWorks(memory, machine, policy, shape, sampling, works);
+  });
 }
 
 /** What a generation works with. */
@@ -190,6 +202,7 @@ export interface RolloutContext {
   readonly policy: PolicyViews;
   readonly pool: Pool;
   readonly plans: Plans;
+  readonly pace: Pace;
   /** Fills the rotary table where it is new. */
   writeRope(): void;
 }
@@ -218,14 +231,17 @@ async function rolloutPlans(context: RolloutContext, shape: RolloutShape, sampli
 export async function generateGroups(
   context: RolloutContext,
   request: GenerateRequest,
+  cache: CacheFormat,
   firstRow: number,
   allRows: number,
   onProgress?: (progress: GenerateProgress) => void,
 ): Promise<{ rollouts: Rollouts; shape: RolloutShape }> {
-  const { device, machine, pool } = context;
+  const { device, machine, pool, pace } = context;
   const { prompts, sampling, signal } = request;
   const { config } = machine;
-  const shape = rolloutShape(request, config.maxPositions);
+  const { repeats } = request;
+  const of = { groups: prompts.length, ...promptLengths(prompts), repeats, maxNewTokens: sampling.maxNewTokens };
+  const shape = { ...rolloutShape(of, config.maxPositions), cache };
   const { rows, groups, promptWidth, completionWidth } = shape;
   const { prefill, decode } = await rolloutPlans(context, shape, sampling);
   const r = rolloutBuffers(pool, shape);
@@ -276,20 +292,27 @@ export async function generateGroups(
     if (signal?.aborted) throw new LabError('cancelled', 'Generation was stopped.', 'Nothing was lost.');
   };
 
-  const perSubmit = onProgress && rows <= fewRows ? fewTokensPerSubmit : tokensPerSubmit;
+  const most = onProgress && rows <= fewRows ? fewTokensPerSubmit : tokensPerSubmit;
+  let perSubmit = onProgress ? 1 : most;
   let waiting: Promise<number> | null = null;
+  let since = performance.now();
   for (let decoded = 0; decoded < completionWidth;) {
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
     const last = Math.min(decoded + perSubmit, completionWidth);
-    for (; decoded < last; decoded++) (decoded === 0 ? prefill : decode).encode(pass);
-    pass.end();
+    const tokens = Array.from({ length: last - decoded }, (_, i) => (decoded + i === 0 ? prefill : decode));
+    decoded = last;
+    submitPaced(device, pace, tokens);
+    const encoder = device.createCommandEncoder();
     const small: BufferView[] = onProgress ? [state, r.tokens, r.lengths] : [state];
     const staging = stagingFor(device, small);
     copyInto(encoder, small, staging);
     device.queue.submit([encoder.finish()]);
     // This chunk runs while the host hears of the one before it.
     const running = await waiting;
+    if (onProgress) {
+      const now = performance.now();
+      perSubmit = now - since > longLookMs ? Math.max(1, perSubmit >> 1) : Math.min(most, 2 * perSubmit);
+      since = now;
+    }
     waiting = look(staging, decoded);
     if (running === 0 || signal?.aborted) break;
   }
@@ -309,18 +332,31 @@ export async function generateGroups(
   };
 }
 
-/** The shape of a generation of these prompts. */
-function rolloutShape(request: GenerateRequest, maxPositions: number): RolloutShape {
-  const { prompts, repeats, sampling } = request;
-  const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 1);
-  const shortest = prompts.reduce((least, prompt) => Math.min(least, prompt.length), longest);
+/** The shape of a generation for prompts of these lengths. */
+export function rolloutShape(
+  of: {
+    readonly groups: number;
+    readonly longest: number;
+    readonly shortest: number;
+    readonly repeats: number;
+    readonly maxNewTokens: number;
+  },
+  maxPositions: number,
+): Omit<RolloutShape, 'cache'> {
+  const { groups, longest, shortest, repeats, maxNewTokens } = of;
   return {
-    groups: prompts.length,
+    groups,
     promptWidth: bucket(longest),
     repeats,
-    rows: prompts.length * repeats,
-    completionWidth: Math.min(sampling.maxNewTokens, maxPositions - shortest),
+    rows: groups * repeats,
+    completionWidth: Math.min(maxNewTokens, maxPositions - shortest),
   };
+}
+
+/** The longest and the shortest prompt, in tokens. */
+export function promptLengths(prompts: readonly Int32Array[]): { readonly longest: number; readonly shortest: number } {
+  const longest = prompts.reduce((most, prompt) => Math.max(most, prompt.length), 1);
+  return { longest, shortest: prompts.reduce((least, prompt) => Math.min(least, prompt.length), longest) };
 }
 
 /** [R, C] of completions, lengths and ends [R], as they were read back. */
@@ -365,7 +401,7 @@ function collect(
 export function emptyRollouts({ prompts, repeats }: GenerateRequest, config: PolicyConfig): Rollouts {
   const rows = prompts.length * repeats;
   const nothing = { tokens: new Int32Array(0), logprobs: new Float32Array(0), entropies: new Float32Array(0) };
-  const shape = { groups: prompts.length, promptWidth: 0, repeats, rows, completionWidth: 0 };
+  const shape = { groups: prompts.length, promptWidth: 0, repeats, rows, completionWidth: 0, cache: 'f32' as const };
   return collect(config, prompts, shape, { ...nothing, lengths: new Int32Array(rows), ended: new Int32Array(rows) });
 }
 

@@ -1,20 +1,17 @@
 /**
- * The one GPU device of this project: asked for with the adapter's own limits, shared with tfjs as its `webgpu` backend,
- * and watched. WebGPU reports a failed dispatch or an allocation that did not fit only to an event nobody waits for, and
- * what was to be computed reads as zeros; `check` turns that into an error at the next step boundary. A lost device takes
- * all tensors with it: the owner acquires a new one and starts from its last checkpoint.
+ * The one GPU device of this project: asked for with the adapter's own limits, shared by all engines of a process, and watched. WebGPU
+ * reports a failed dispatch or an allocation that did not fit only to an event nobody waits for, and what was to be computed reads as
+ * zeros; `check` turns that into an error at the next step boundary. A lost device takes everything on it along: the owner acquires a
+ * new one and starts from its last checkpoint. tfjs is not needed for it; src/engine/portable/gpu/acquire.ts puts it on the same device.
  *
  * Runs in a browser worker and in Node, where the caller has put Dawn's `navigator.gpu` and globals in place beforehand.
  */
-import * as tf from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
 import { describeAdapter, type AdapterDescription } from './adapter.ts';
-import { SharedBackend } from './backend.ts';
-import { registerShaderKernels } from './kernels.ts';
 
 export interface GpuContext extends AdapterDescription {
   readonly device: GPUDevice;
-  readonly backend: SharedBackend;
+  readonly adapterInfo: GPUAdapterInfo;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   /** Resolves once, when the device is lost; `expected` where `release` destroyed it. */
@@ -28,7 +25,7 @@ export interface GpuContext extends AdapterDescription {
    * @throws LabError 'webgpu' when the device is lost before the work is done
    */
   unlessLost<T>(work: Promise<T>): Promise<T>;
-  /** The last user's release takes the backend away from tfjs and destroys the device, with every tensor on it. */
+  /** The last user's release destroys the device, with everything on it. */
   release(): void;
 }
 
@@ -50,10 +47,10 @@ const wantedLimits = [
 /** What waits for a device that is about to be lost has this long to say so itself, in milliseconds. */
 const patience = 2000;
 
-/** A device, tfjs's backend on it, and what has been heard of it. */
+/** A device, and what has been heard of it. */
 interface Shared {
   readonly device: GPUDevice;
-  readonly backend: SharedBackend;
+  readonly adapterInfo: GPUAdapterInfo;
   readonly description: AdapterDescription;
   readonly errors: string[];
   /** The first of those that was an allocation, by its place. */
@@ -69,17 +66,13 @@ interface Shared {
 let current: Shared | null = null;
 
 /**
- * Makes a device tfjs's current backend. Engines that live at the same time share one, because tfjs knows one backend of a
- * name; it is destroyed with its last user. A device that was lost or has failed is never handed out again: the next one
- * takes its place in tfjs. One call at a time.
+ * Engines that live at the same time share a device; it is destroyed with its last user. One that was lost or has failed is never handed
+ * out again: the next call makes another. One call at a time.
  */
 export async function acquireGpu(): Promise<GpuContext> {
   if (!current || current.loss !== null || current.errors.length > 0) current = await start();
   const shared = current;
   shared.users++;
-  if (!(await tf.setBackend('webgpu'))) {
-    throw new LabError('webgpu', 'The WebGPU backend did not start.', 'Reload the page, or choose the wasm backend.');
-  }
   let checked = shared.errors.length;
   let released = false;
   const check = () => {
@@ -106,7 +99,7 @@ export async function acquireGpu(): Promise<GpuContext> {
   };
   return {
     device: shared.device,
-    backend: shared.backend,
+    adapterInfo: shared.adapterInfo,
     ...shared.description,
     features: [...shared.device.features],
     limits: Object.fromEntries(wantedLimits.map((name) => [name, shared.device.limits[name]])),
@@ -144,17 +137,9 @@ async function start(): Promise<Shared> {
     if (error instanceof globalThis.GPUOutOfMemoryError) shared.outOfMemory ??= errors.length;
     errors.push(error.message);
   });
-  // Operations on host data must not run on the host in secret, and tfjs's split-K matmul is wrong for transposed factors.
-  tf.env().set('WEBGPU_CPU_FORWARD', false);
-  tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', 3);
-  tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 64);
-  if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
-  const backend = new SharedBackend(device, adapter.info);
-  tf.registerBackend('webgpu', () => backend, 3);
-  registerShaderKernels();
   const shared: Shared = {
     device,
-    backend,
+    adapterInfo: adapter.info,
     description: describeAdapter(adapter),
     errors,
     lost: device.lost.then(({ message }) => {
@@ -170,12 +155,8 @@ async function start(): Promise<Shared> {
   return shared;
 }
 
-/** Takes the backend away from tfjs and destroys the device, with every tensor on it. */
 function stop(shared: Shared): void {
-  if (current === shared) {
-    current = null;
-    tf.removeBackend('webgpu');
-  }
+  if (current === shared) current = null;
   shared.device.destroy();
 }
 

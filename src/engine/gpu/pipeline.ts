@@ -1,24 +1,9 @@
 /**
- * From a shader (shader.ts) to a dispatch: pipelines, bind groups and uniforms, by the names the WGSL itself gives them.
- * It knows nothing of what shaders compute.
+ * From a shader (shader.ts) to what a dispatch of it is made of: pipelines, their layouts, the bytes of uniforms, by the names the WGSL
+ * itself gives them. It knows nothing of what shaders compute, nor of who binds which buffers.
  */
-import type { TensorInfo } from '@tensorflow/tfjs';
-import { LabError } from '../../errors.ts';
-import type { SharedBackend } from './backend.ts';
-import type { BufferOf, ConstantsOf, EntryOf, EntryPoint, Param, ParamOf, Shader } from './shader.ts';
-import { layoutGroups, specialise, type Work } from './work.ts';
-
-export interface Dispatch<S extends Shader, E extends EntryOf<S>> {
-  readonly shader: S;
-  readonly entry: E;
-  readonly constants?: ConstantsOf<S>;
-  /** One tensor for every storage binding, by name. */
-  readonly tensors: Readonly<Record<BufferOf<S, E>, TensorInfo>>;
-  /** One number for every field of the uniform struct, by name. */
-  readonly params: Readonly<Record<ParamOf<S, E>, number>>;
-  /** Workgroups. Beyond the limit of one dimension they are laid out in two, and the shader checks its bounds. */
-  readonly groups: number;
-}
+import type { EntryPoint, Param } from './shader.ts';
+import { specialise, type Work } from './work.ts';
 
 interface Compiled {
   readonly pipeline: GPUComputePipeline;
@@ -27,32 +12,6 @@ interface Compiled {
 
 const pipelines = new WeakMap<GPUDevice, Map<string, Compiled>>();
 const pending = new WeakMap<GPUDevice, Map<string, Promise<Compiled>>>();
-
-/** Records one dispatch behind everything tfjs has recorded so far. */
-export function dispatch<S extends Shader, E extends EntryOf<S>>(backend: SharedBackend, work: Dispatch<S, E>): void {
-  const entry = entryOf(work);
-  const tensors: Readonly<Record<string, TensorInfo>> = work.tensors;
-  const { pipeline, layout } = pipelineOf(backend.device, work);
-  const limit = backend.device.limits.maxStorageBufferBindingSize;
-  const touched: TensorInfo[] = [];
-  const entries = entry.bindings.map(({ binding, name, type }): GPUBindGroupEntry => {
-    if (type === 'uniform') return { binding, resource: { buffer: backend.uniform(packParams(entry.params, work.params)) } };
-    const tensor = tensors[name];
-    if (!tensor) throw new Error(`${work.shader.label}.${work.entry}: no tensor for ${name}`);
-    const buffer = backend.bufferOf(tensor);
-    if (buffer.size > limit) {
-      throw new LabError(
-        'webgpu',
-        `A tensor of ${megabytes(buffer.size)} MB (${name} of ${work.shader.label}) is larger than this GPU binds at once (${megabytes(limit)} MB).`,
-        'Use fewer rows per micro-batch.',
-      );
-    }
-    touched.push(tensor);
-    return { binding, resource: { buffer } };
-  });
-  const bindGroup = backend.device.createBindGroup({ label: work.shader.label, layout, entries });
-  backend.record(pipeline, bindGroup, touched, layoutGroups(work.groups, backend.device.limits.maxComputeWorkgroupsPerDimension));
-}
 
 /** The uniform struct's bytes. */
 export function packParams(params: readonly Param[], values: Readonly<Record<string, number>>): ArrayBuffer {
@@ -94,15 +53,20 @@ export async function pipelineFor(device: GPUDevice, work: Pick<Work, 'shader' |
   return promise;
 }
 
-function pipelineOf(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'constants'>): Compiled {
+/** The same at once, for callers that cannot wait; compiles on the calling thread where it is new. */
+export function pipelineNow(
+  device: GPUDevice,
+  work: Pick<Work, 'shader' | 'entry' | 'constants'>,
+): Compiled & { readonly entry: EntryPoint } {
+  const entry = entryOf(work);
   const cache = cacheOf(pipelines, device);
   const key = keyOf(work);
   const known = cache.get(key);
-  if (known) return known;
+  if (known) return { ...known, entry };
   const { layout, descriptor } = describe(device, work);
   const compiled = { pipeline: device.createComputePipeline(descriptor), layout };
   cache.set(key, compiled);
-  return compiled;
+  return { ...compiled, entry };
 }
 
 function keyOf(work: Pick<Work, 'shader' | 'entry' | 'constants'>): string {
@@ -130,8 +94,4 @@ function describe(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'cons
     },
   };
   return { layout, descriptor };
-}
-
-function megabytes(bytes: number): number {
-  return Math.round(bytes / 2 ** 20);
 }

@@ -2,9 +2,10 @@
  * A list of dispatches made ready once and encoded many times: pipelines compiled, bind groups made, all uniforms in one
  * buffer. Encoding costs a fraction of a microsecond a dispatch, where tfjs spends tens. It does not know what is computed.
  */
+import type { Pace } from './pace.ts';
 import { packParams, pipelineFor } from './pipeline.ts';
 import type { Param } from './shader.ts';
-import { align, layoutGroups, type Work } from './work.ts';
+import { align, layoutGroups, operationsOf, type Work } from './work.ts';
 
 interface Ready {
   readonly label: string;
@@ -14,6 +15,7 @@ interface Ready {
   /** Byte offset of its uniform; -1: it has none. */
   readonly uniform: number;
   readonly params: readonly Param[];
+  readonly operations: number;
 }
 
 export class Plan {
@@ -62,7 +64,8 @@ export class Plan {
           ? ([...layoutGroups(work.groups, device.limits.maxComputeWorkgroupsPerDimension), 1] as const)
           : work.groups;
       const label = `${work.shader.label}.${work.entry}`;
-      return { label, pipeline, bindGroup: device.createBindGroup({ label, layout, entries }), groups, uniform, params: entry.params };
+      const bindGroup = device.createBindGroup({ label, layout, entries });
+      return { label, pipeline, bindGroup, groups, uniform, params: entry.params, operations: operationsOf(work) };
     });
     if (uniforms) device.queue.writeBuffer(uniforms, 0, values);
     return new Plan(device, uniforms, ready, values);
@@ -73,9 +76,9 @@ export class Plan {
     return this.ready.length;
   }
 
-  /** What each dispatch runs, `folder/file.entry`. */
-  get labels(): readonly string[] {
-    return this.ready.map(({ label }) => label);
+  /** What a dispatch runs, `folder/file.entry`. */
+  labelOf(index: number): string {
+    return this.ready[index]!.label;
   }
 
   /** Other values for the uniform of dispatch `index`, from the next submit on. Most stay as they are, and cost no write. */
@@ -86,6 +89,18 @@ export class Plan {
     if (bytes.every((byte, i) => byte === known[i])) return;
     known.set(bytes);
     this.device.queue.writeBuffer(this.uniforms!, uniform, bytes);
+  }
+
+  /**
+   * How many dispatches from `first` on stay within so many estimated operations, at least one.
+   * @returns the end of them, and their operations
+   */
+  upTo(most: number, first = 0): { readonly last: number; readonly operations: number } {
+    let last = first;
+    let operations = 0;
+    do operations += this.ready[last++]!.operations;
+    while (last < this.ready.length && operations + this.ready[last]!.operations <= most);
+    return { last, operations };
   }
 
   /** Appends dispatches [first, last). */
@@ -137,6 +152,38 @@ export class Plan {
   dispose(): void {
     this.uniforms?.destroy();
   }
+}
+
+/** Plans one after the other, in submits that are as long as they may be. Waits for nothing. */
+export function submitPaced(device: GPUDevice, pace: Pace, plans: readonly Plan[]): void {
+  let encoder = device.createCommandEncoder();
+  let pass = encoder.beginComputePass();
+  let operations = 0;
+  let dispatches = 0;
+  let label = '';
+  const submit = () => {
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    pace.submitted(operations, label, dispatches);
+    encoder = device.createCommandEncoder();
+    pass = encoder.beginComputePass();
+    operations = dispatches = 0;
+  };
+  for (const plan of plans) {
+    for (let first = 0; first < plan.size;) {
+      let { last, operations: more } = plan.upTo(pace.most - operations, first);
+      if (dispatches > 0 && operations + more > pace.most) {
+        submit();
+        ({ last, operations: more } = plan.upTo(pace.most, first));
+      }
+      plan.encode(pass, first, last);
+      operations += more;
+      dispatches += last - first;
+      label = plan.labelOf(last - 1);
+      first = last;
+    }
+  }
+  submit();
 }
 
 function stampBuffers(device: GPUDevice) {

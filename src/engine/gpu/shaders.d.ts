@@ -26,10 +26,51 @@ declare module '*/decode/assemble.wgsl' {
   export default shader;
 }
 
+declare module '*/decode/attend.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    {
+      attend: import('./shader.ts').EntryPoint<'qkv' | 'running' | 'prompt_lengths' | 'prompt_turned' | 'table' | 'norms' | 'out', 'rows' | 'repeats' | 'prompt_width' | 'completion_width' | 'heads' | 'kv_heads' | 'wide' | 'share' | 'eps' | 'scale' | 'offset' | 'window'>;
+    },
+    {
+      WIDE: 8;
+      SHARE: 2;
+      CHUNK: 512;
+      NORMED: false;
+      ROWS_AT: 64;
+      STEP: null;
+      COLUMNS: null;
+      SLICES: null;
+    }
+  >;
+  export default shader;
+}
+
+declare module '*/decode/attention-half.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    {
+      attend: import('./shader.ts').EntryPoint<'qkv' | 'running' | 'prompt_lengths' | 'prompt_turned' | 'cache' | 'table' | 'norms' | 'out', 'rows' | 'repeats' | 'prompt_width' | 'completion_width' | 'heads' | 'kv_heads' | 'wide' | 'share' | 'eps' | 'scale' | 'offset' | 'window'>;
+    },
+    {
+      LANES: 64;
+      Quad: null;
+      PRESENT: null;
+      WIDE: 8;
+      SHARE: 2;
+      CHUNK: 512;
+      NORMED: false;
+      ROWS_AT: 64;
+      STEP: null;
+      COLUMNS: null;
+      SLICES: null;
+    }
+  >;
+  export default shader;
+}
+
 declare module '*/decode/attention.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      attend: import('./shader.ts').EntryPoint<'qkv' | 'running' | 'prompt_lengths' | 'prompt_turned' | 'cache' | 'table' | 'norms' | 'out', 'rows' | 'repeats' | 'prompt_width' | 'completion_width' | 'heads' | 'kv_heads' | 'wide' | 'share' | 'eps' | 'scale'>;
+      attend: import('./shader.ts').EntryPoint<'qkv' | 'running' | 'prompt_lengths' | 'prompt_turned' | 'cache' | 'table' | 'norms' | 'out', 'rows' | 'repeats' | 'prompt_width' | 'completion_width' | 'heads' | 'kv_heads' | 'wide' | 'share' | 'eps' | 'scale' | 'offset' | 'window'>;
     },
     {
       LANES: 64;
@@ -55,6 +96,31 @@ declare module '*/decode/sampler.wgsl' {
     },
     {
       LANES: 64;
+    }
+  >;
+  export default shader;
+}
+
+declare module '*/lib/gate.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    Record<never, never>,
+    {
+      GELU: false;
+      GELU_SLOPE: 1.5957691216057308;
+      GELU_CUBIC: 0.044715;
+    }
+  >;
+  export default shader;
+}
+
+declare module '*/lib/packed.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    Record<never, never>,
+    {
+      FORMAT_F32: 0;
+      FORMAT_BF16: 1;
+      FORMAT_F16: 2;
+      FORMAT: null;
     }
   >;
   export default shader;
@@ -92,9 +158,9 @@ declare module '*/lib/workgroup.wgsl' {
 declare module '*/nn/attention.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      forward: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'out' | 'lse', 'rows' | 'width' | 'heads' | 'kv_heads'>;
-      backward_queries: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'mixed_out' | 'row_lse' | 'dout' | 'delta' | 'dturned', 'rows' | 'width' | 'heads' | 'kv_heads'>;
-      backward_keys: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'row_lse' | 'dout' | 'dturned' | 'row_delta', 'rows' | 'width' | 'heads' | 'kv_heads'>;
+      forward: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'out' | 'lse', 'rows' | 'width' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      backward_queries: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'mixed_out' | 'row_lse' | 'dout' | 'delta' | 'dturned', 'rows' | 'width' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      backward_keys: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'row_lse' | 'dout' | 'dturned' | 'row_delta', 'rows' | 'width' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
     },
     {
       LANES: 64;
@@ -102,7 +168,6 @@ declare module '*/nn/attention.wgsl' {
       Part: null;
       PARTS: null;
       Head: null;
-      SCALE: null;
     }
   >;
   export default shader;
@@ -129,13 +194,18 @@ declare module '*/nn/columns.wgsl' {
 declare module '*/nn/embedding.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      forward: import('./shader.ts').EntryPoint<'tokens' | 'table' | 'x' | 'limit', 'rows' | 'width' | 'limited'>;
-      backward: import('./shader.ts').EntryPoint<'order' | 'starts' | 'ids' | 'dx' | 'dtable', 'rows' | 'width' | 'limited'>;
+      forward: import('./shader.ts').EntryPoint<'tokens' | 'table' | 'x' | 'limit', 'rows' | 'width' | 'limited' | 'scale' | 'first_token' | 'tokens_here'>;
+      forward_packed: import('./shader.ts').EntryPoint<'tokens' | 'limit' | 'table_packed' | 'x_numbers', 'rows' | 'width' | 'limited' | 'scale' | 'first_token' | 'tokens_here'>;
+      backward: import('./shader.ts').EntryPoint<'order' | 'starts' | 'ids' | 'dx' | 'dtable', 'rows' | 'width' | 'limited' | 'scale' | 'first_token' | 'tokens_here'>;
     },
     {
       LANES: 64;
       Quad: null;
       PRESENT: null;
+      FORMAT_F32: 0;
+      FORMAT_BF16: 1;
+      FORMAT_F16: 2;
+      FORMAT: null;
       COLUMNS: 16;
       SLICES: null;
     }
@@ -153,10 +223,6 @@ declare module '*/nn/matmul-blocks.wgsl' {
       Element: null;
       Packed: null;
       RAGGED: true;
-      FORMAT_F32: 0;
-      FORMAT_BF16: 1;
-      FORMAT_F16: 2;
-      FORMAT: null;
       PAIRED: false;
       LANES_X: 8;
       LANES_Y: 8;
@@ -173,24 +239,24 @@ declare module '*/nn/matmul-blocks.wgsl' {
 declare module '*/nn/matmul-direct.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
     },
     {
       LANES: 64;
+      FORMAT_F32: 0;
+      FORMAT_BF16: 1;
+      FORMAT_F16: 2;
+      FORMAT: null;
       A_ALONG_K: true;
       B_ALONG_K: true;
       VECTOR: true;
       Element: null;
       Packed: null;
       RAGGED: true;
-      FORMAT_F32: 0;
-      FORMAT_BF16: 1;
-      FORMAT_F16: 2;
-      FORMAT: null;
       PAIRED: false;
       LANES_X: 8;
       LANES_Y: 8;
@@ -207,6 +273,10 @@ declare module '*/nn/matmul-direct.wgsl' {
       IS_X: null;
       IS_Y: null;
       IS_Z: null;
+      GELU: false;
+      GELU_SLOPE: 1.5957691216057308;
+      GELU_CUBIC: 0.044715;
+      Gate: null;
     }
   >;
   export default shader;
@@ -230,6 +300,10 @@ declare module '*/nn/matmul-results.wgsl' {
       IS_X: null;
       IS_Y: null;
       IS_Z: null;
+      GELU: false;
+      GELU_SLOPE: 1.5957691216057308;
+      GELU_CUBIC: 0.044715;
+      Gate: null;
     }
   >;
   export default shader;
@@ -238,24 +312,24 @@ declare module '*/nn/matmul-results.wgsl' {
 declare module '*/nn/matmul.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
-      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale'>;
+      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
     },
     {
       LANES: 64;
+      FORMAT_F32: 0;
+      FORMAT_BF16: 1;
+      FORMAT_F16: 2;
+      FORMAT: null;
       A_ALONG_K: true;
       B_ALONG_K: true;
       VECTOR: true;
       Element: null;
       Packed: null;
       RAGGED: true;
-      FORMAT_F32: 0;
-      FORMAT_BF16: 1;
-      FORMAT_F16: 2;
-      FORMAT: null;
       PAIRED: false;
       LANES_X: 8;
       LANES_Y: 8;
@@ -275,6 +349,10 @@ declare module '*/nn/matmul.wgsl' {
       IS_X: null;
       IS_Y: null;
       IS_Z: null;
+      GELU: false;
+      GELU_SLOPE: 1.5957691216057308;
+      GELU_CUBIC: 0.044715;
+      Gate: null;
     }
   >;
   export default shader;
@@ -283,8 +361,8 @@ declare module '*/nn/matmul.wgsl' {
 declare module '*/nn/rms-norm.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      forward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'y' | 'rstd' | 'places' | 'limit', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate'>;
-      backward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'row_rstd' | 'dy' | 'inverse' | 'dx' | 'partials', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate'>;
+      forward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'y' | 'rstd' | 'places' | 'limit' | 'residual', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate' | 'added' | 'offset'>;
+      backward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'row_rstd' | 'dy' | 'inverse' | 'dx' | 'partials', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate' | 'added' | 'offset'>;
     },
     {
       LANES: 64;
@@ -311,6 +389,10 @@ declare module '*/nn/swiglu.wgsl' {
       LANES: 64;
       Quad: null;
       PRESENT: null;
+      GELU: false;
+      GELU_SLOPE: 1.5957691216057308;
+      GELU_CUBIC: 0.044715;
+      Gate: null;
     }
   >;
   export default shader;
@@ -319,10 +401,10 @@ declare module '*/nn/swiglu.wgsl' {
 declare module '*/nn/turn.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      forward: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows'>;
-      forward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned' | 'norms', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows'>;
-      backward: import('./shader.ts').EntryPoint<'table' | 'gradient', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows'>;
-      backward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'norms' | 'gradient' | 'partials', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows'>;
+      forward: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      forward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned' | 'norms', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      backward: import('./shader.ts').EntryPoint<'table' | 'gradient', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      backward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'norms' | 'gradient' | 'partials', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
     },
     {
       LANES: 64;

@@ -26,6 +26,16 @@ export interface Work {
   readonly params: Readonly<Record<string, number>>;
   /** Workgroups: a count, laid out in two dimensions beyond the limit of one, or the grid itself. */
   readonly groups: number | readonly [number, number, number];
+  /** Estimated multiplications and additions, where they are more than a few for every number read. */
+  readonly operations?: number;
+}
+
+/** Estimated: what is said of it, or a few for every number that it can reach. */
+export function operationsOf({ operations, buffers }: Work): number {
+  if (operations !== undefined) return operations;
+  let bytes = 0;
+  for (const { size } of Object.values(buffers)) bytes = Math.max(bytes, size);
+  return bytes;
 }
 
 /** A dispatch, its names checked by the compiler against those of the shader. */
@@ -37,6 +47,7 @@ export function workOf<S extends Shader, E extends EntryOf<S>>(
     readonly buffers: Readonly<Record<BufferOf<S, E>, BufferView>>;
     readonly params: Readonly<Record<ParamOf<S, E>, number>>;
     readonly groups: Work['groups'];
+    readonly operations?: number;
   },
 ): Work {
   return { shader, entry, ...of };

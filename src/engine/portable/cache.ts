@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { PolicyConfig } from '../../policy/config.ts';
+import { attentionScale, windowOf } from '../../policy/layers.ts';
 import { hostTensor, hostView, onHost, scratch } from './host.ts';
 import type { PackedRows } from './rows.ts';
 
@@ -75,7 +76,8 @@ class HostCache implements KeyValueCache {
     const [from, to] = [hostView(qkv), hostView(output)];
     const cache = this.layers[layer]!;
     const stride = this.stride;
-    const scale = 1 / Math.sqrt(headDim);
+    const scale = attentionScale(this.config);
+    const window = windowOf(this.config, layer);
     const weights = scratch(this.capacity, 0);
     for (let row = 0; row < rows; row++) {
       const start = this.slots[row]! * this.capacity * stride;
@@ -83,11 +85,13 @@ class HostCache implements KeyValueCache {
       cache.set(from.subarray(row * width + heads * headDim, (row + 1) * width), start + position * stride);
       for (let head = 0; head < heads; head++) {
         const query = row * width + head * headDim;
-        const key = start + Math.floor((head * kvHeads) / heads) * headDim;
-        const max = scoreKeys(weights, from, query, cache, key, stride, position + 1, headDim, scale);
+        const first = Math.max(0, position + 1 - window);
+        const count = position + 1 - first;
+        const key = start + first * stride + Math.floor((head * kvHeads) / heads) * headDim;
+        const max = scoreKeys(weights, from, query, cache, key, stride, count, headDim, scale);
         let sum = 0;
-        for (let j = 0; j <= position; j++) sum += weights[j] = Math.exp(weights[j]! - max);
-        mixValues(to, (row * heads + head) * headDim, weights, cache, key + kvHeads * headDim, stride, position + 1, headDim, 1 / sum);
+        for (let j = 0; j < count; j++) sum += weights[j] = Math.exp(weights[j]! - max);
+        mixValues(to, (row * heads + head) * headDim, weights, cache, key + kvHeads * headDim, stride, count, headDim, 1 / sum);
       }
     }
     return output;
@@ -200,10 +204,12 @@ class TensorCache implements KeyValueCache {
     const { heads, kvHeads, headDim } = this.config;
     const rows = qkv.shape[0];
     const here = new Float32Array(rows * this.capacity);
-    const future = new Float32Array(rows * this.capacity);
+    const unseen = new Float32Array(rows * this.capacity);
+    const window = windowOf(this.config, layer);
     for (let row = 0; row < rows; row++) {
       here[row * this.capacity + positions[row]!] = 1;
-      future.fill(-1e9, row * this.capacity + positions[row]! + 1, (row + 1) * this.capacity);
+      unseen.fill(-1e9, row * this.capacity, row * this.capacity + Math.max(0, positions[row]! + 1 - window));
+      unseen.fill(-1e9, row * this.capacity + positions[row]! + 1, (row + 1) * this.capacity);
     }
     const place = tf.tensor4d(here, [rows, 1, this.capacity, 1]);
     const part = (first: number, count: number, shape: [number, number, number, number]) =>
@@ -217,8 +223,8 @@ class TensorCache implements KeyValueCache {
     this.layers[layer] = { keys, values };
     const q = part(0, heads, [rows, kvHeads, heads / kvHeads, headDim]);
     const scores = tf.add(
-      tf.mul(tf.matMul(q, keys, false, true), 1 / Math.sqrt(headDim)),
-      tf.tensor4d(future, [rows, 1, 1, this.capacity]),
+      tf.mul(tf.matMul(q, keys, false, true), attentionScale(this.config)),
+      tf.tensor4d(unseen, [rows, 1, 1, this.capacity]),
     );
     return tf.reshape(tf.matMul(tf.softmax(scores), values), [rows, heads * headDim]);
   }

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { LabError } from '../../errors.ts';
 import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
-import type { Weights } from '../../policy/weights.ts';
+import type { PolicyTensors } from '../../policy/weights.ts';
 import type {
   AdvantageKind,
   EngineInfo,
@@ -36,7 +36,7 @@ import { clippedLoss, groupAdvantage, tokenLogprob } from './kernels/index.ts';
 import { TurnedEmbedding } from './ops/linear.ts';
 import { placeRows } from './ops/rows.ts';
 import { HostMemory } from './memory-plan.ts';
-import { arrange, policySlots, upload, type Parameters } from './parameters.ts';
+import { arrange, type Parameters } from './parameters.ts';
 import { packRows } from './rows.ts';
 import { disposeAll, Trained } from './trained.ts';
 
@@ -46,13 +46,24 @@ const maxPlacesOnHost = 4096;
 const maxSoftmaxRows = 65535;
 
 export class PortableEngine implements PolicyEngine {
-  private readonly trained: Trained;
-  private reference: { readonly tensors: tf.Tensor[]; readonly turned: TurnedEmbedding } | null = null;
+  private reference: { readonly tensors: tf.Tensor[]; readonly copied: boolean; readonly turned: TurnedEmbedding } | null = null;
   private disposed = false;
   private readonly decoder: Decoder;
   private readonly calls: Calls;
-  /** Null on webgpu, where nobody says how much there is. */
-  private readonly memory: HostMemory | null;
+
+  private constructor(
+    readonly config: PolicyConfig,
+    private readonly trained: Trained,
+    readonly info: EngineInfo,
+    /** Null on webgpu, where nobody says how much there is. */
+    private readonly memory: HostMemory | null,
+    private readonly check: () => void,
+    private readonly release: () => void,
+    unlessLost?: <T>(work: Promise<T>) => Promise<T>,
+  ) {
+    this.calls = new Calls(check, unlessLost);
+    this.decoder = new Decoder(config);
+  }
 
   /**
    * Runs on the current tfjs backend.
@@ -60,26 +71,25 @@ export class PortableEngine implements PolicyEngine {
    * @param lora null: all parameters are trained
    * @param unlessLost ends a wait for a device that is gone
    */
-  constructor(
-    readonly config: PolicyConfig,
-    weights: Weights,
-    readonly info: EngineInfo,
-    private readonly check: () => void = () => {},
-    private readonly release: () => void = () => {},
+  static async create(
+    config: PolicyConfig,
+    tensors: PolicyTensors,
+    info: EngineInfo,
+    check: () => void = () => {},
+    release: () => void = () => {},
     lora: LoraSetup | null = null,
     unlessLost?: <T>(work: Promise<T>) => Promise<T>,
-  ) {
-    this.calls = new Calls(check, unlessLost);
+  ): Promise<PortableEngine> {
     const { backend } = info;
-    this.memory = backend === 'webgpu' ? null : new HostMemory(backend, config, lora?.rank ?? 0, maxPlacesOnHost);
-    this.memory?.hold();
+    const memory = backend === 'webgpu' ? null : new HostMemory(backend, config, lora?.rank ?? 0, maxPlacesOnHost);
+    memory?.hold();
     try {
-      this.trained = new Trained(config, weights, lora);
+      const trained = await Trained.create(config, tensors, lora);
+      return new PortableEngine(config, trained, info, memory, check, release, unlessLost);
     } catch (error) {
-      this.memory?.release();
+      memory?.release();
       throw error;
     }
-    this.decoder = new Decoder(config);
   }
 
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
@@ -135,7 +145,7 @@ export class PortableEngine implements PolicyEngine {
     });
   }
 
-  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
+  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec, onProgress?: (fraction: number) => void): Promise<StepMetrics> {
     checkBatch(batch, this.config);
     this.planMemory({ ...batch, microBatchRows: optim.microBatchRows, withReference: false });
     if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
@@ -148,6 +158,7 @@ export class PortableEngine implements PolicyEngine {
         for (const [first, last] of microBatches(batch, optim.microBatchRows, this.maxPlaces())) {
           const part = await this.gradients(batch, first, last, objective, rows);
           if (part) gradients = gradients ? accumulate(gradients, part) : part;
+          onProgress?.(last / batch.rows);
           await breathe();
         }
         const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
@@ -232,11 +243,10 @@ export class PortableEngine implements PolicyEngine {
     });
   }
 
-  async setReference(weights?: Weights): Promise<void> {
+  async setReference(): Promise<void> {
     return this.inTurn(async () => {
       this.forgetReference();
-      const tensors = weights ? upload(policySlots(this.config), weights) : this.trained.parameters.map((p) => tf.clone(p));
-      this.reference = { tensors, turned: new TurnedEmbedding() };
+      this.reference = { ...(await this.trained.ownParameters()), turned: new TurnedEmbedding() };
     });
   }
 
@@ -245,7 +255,16 @@ export class PortableEngine implements PolicyEngine {
   }
 
   async importState(state: PolicyState): Promise<void> {
-    return this.inTurn(() => this.trained.importState(state));
+    return this.inTurn(async () => {
+      // The base that adapters were added to may go with the state before this one.
+      const again = this.reference !== null && !this.reference.copied;
+      if (again) this.forgetReference();
+      try {
+        await this.trained.importState(state);
+      } finally {
+        if (again) this.reference = { ...(await this.trained.ownParameters()), turned: new TurnedEmbedding() };
+      }
+    });
   }
 
   dispose(): void {
@@ -259,7 +278,7 @@ export class PortableEngine implements PolicyEngine {
 
   private forgetReference(): void {
     if (!this.reference) return;
-    disposeAll(this.reference.tensors);
+    if (this.reference.copied) disposeAll(this.reference.tensors);
     this.reference.turned.dispose();
     this.reference = null;
   }

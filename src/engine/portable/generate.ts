@@ -120,7 +120,7 @@ async function readPrompts(
         tf.tidy(() => {
           const hidden = decoder.hidden(parameters, packed, (qkv, layer) => {
             cache.storePrompts(layer, qkv, packed);
-            return attention(qkv, packed, decoder.config);
+            return attention(qkv, packed, decoder.config, layer);
           });
           const ends = Int32Array.from(packed.offsets, (offset, row) => offset + packed.lengths[row]! - 1);
           return decoder.head(parameters, gatherRows(hidden, ends));

@@ -9,8 +9,9 @@
 import { LabError } from '../../errors.ts';
 import { adaptedMatrices, adapterShapes } from '../../policy/adapters.ts';
 import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
+import { families } from '../../policy/families.ts';
 import type { TrainingShape } from '../engine.ts';
-import { freeMemory } from './free-memory.ts';
+import { freeMemory } from '../free-memory.ts';
 import { wasmMemoryLimit } from './wasm.ts';
 
 export type HostBackend = 'wasm' | 'cpu';
@@ -143,7 +144,8 @@ export class HostMemory {
     const pass = { places: rows * shape.width, cells: rows * shape.completionWidth };
     const { qkv, mixed, heads } = widths(this.config);
     const once = 4 * pass.places * layers;
-    const more = ((qkvBias ? 1 : 0) + (qkNorm ? 4 : 0)) * qkv;
+    const after = families[this.config.family].norms.attention.after ? 1 : 0;
+    const more = ((qkvBias ? 1 : 0) + (qkNorm ? 4 : 0)) * qkv + after * (wasm ? 4 : 2) * D;
     const saved = once * (wasm ? 8 * D + qkv + 2 * mixed + heads + 3 * F + more : 6 * D + qkv + mixed + heads + 3 * F + more);
     // tfjs lets go of no gradient of a layer's output before the backward pass is over.
     const left = once * (6 * D + 2 * qkv + mixed + 3 * F + more);
@@ -219,7 +221,8 @@ function sizesOf(config: PolicyConfig, loraRank: number) {
   const embedding = 4 * config.vocabSize * config.hiddenSize;
   const head = config.tied ? 0 : embedding;
   const linear = sum(adaptedMatrices(config).map((matrix) => 4 * matrix.in * matrix.out));
-  const trained = loraRank > 0 ? adapterShapes(config, loraRank) : parameters;
+  // Where only some matrices are adapted it is less.
+  const trained = loraRank > 0 ? adapterShapes(config, { rank: loraRank }) : parameters;
   // Gate and up lie side by side.
   const largest = loraRank > 0 ? Math.max(...trained.map(bytes)) : Math.max(embedding, 8 * config.intermediateSize * config.hiddenSize);
   return { all, embedding, head, linear, vectors: all - embedding - head - linear, trained: sum(trained.map(bytes)), largest };

@@ -4,55 +4,74 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import normShader from '../../../shaders/optim/norm.wgsl';
-import { LabError } from '../../errors.ts';
-import { adaptedMatrices, adapterShapes, initialAdapters, type LoraSetup } from '../../policy/adapters.ts';
+import {
+  adaptedMatrices,
+  adapterShapes,
+  checkAdapters,
+  initialAdapters,
+  specOf,
+  type LoraSetup,
+  type LoraSpec,
+} from '../../policy/adapters.ts';
 import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../policy/config.ts';
-import type { Weights } from '../../policy/weights.ts';
-import type { OptimSpec, PolicyState } from '../engine.ts';
+import type { PolicyTensors, Weights } from '../../policy/weights.ts';
+import { untrained, type OptimSpec, type PolicyState } from '../engine.ts';
 import { adamW, zeroMoments, type Moments } from './adamw.ts';
 import { linear, TurnedEmbedding } from './ops/linear.ts';
-import { download, policySlots, upload, type Slot } from './parameters.ts';
+import { download, policySlots, upload, uploadTensors, type Slot } from './parameters.ts';
 
 export class Trained {
   /** What is trained, in slot order: all parameters, or for every adapted matrix Aᵀ [in, rank] and Bᵀ [rank, out]. */
-  tensors: tf.Tensor[];
+  tensors: tf.Tensor[] = [];
   /** What computes: the policy in the order of `policySlots`. Without LoRA the same tensors. */
-  parameters: tf.Tensor[];
+  parameters: tf.Tensor[] = [];
   readonly turned = new TurnedEmbedding();
   optimSteps = 0;
   skippedSteps = 0;
   private moments: Moments | null = null;
   private readonly policySlots: readonly Slot[];
-  private readonly slots: readonly Slot[];
-  private readonly shapes: readonly ParameterShape[];
-  /** LoRA: the weights it was made with; states with adapters are relative to them. */
-  private readonly own: readonly tf.Tensor[];
-  /** LoRA: what the adapters are added to: `own`, or whole weights that were imported. */
-  private base: readonly tf.Tensor[];
+  /** Null: all parameters are trained. */
+  private lora: LoraSpec | null = null;
+  /** LoRA: what the adapters are added to. */
+  private base: tf.Tensor[] = [];
+  /** All parameters, or the base of the adapters, as a state gave them; null: they are the policy's own. */
+  private given: Weights | null = null;
+  /** Whether all parameters are still what they were before any step. */
+  private asGiven = true;
 
-  constructor(
+  private constructor(
     private readonly config: PolicyConfig,
-    weights: Weights,
-    private readonly lora: LoraSetup | null,
+    /** Of the policy this was made with. */
+    private readonly own: PolicyTensors,
+    /** What it trains where a state says nothing. */
+    private readonly made: LoraSetup | null,
   ) {
     this.policySlots = policySlots(config);
-    this.slots = lora ? adapterSlots(config, lora.rank) : this.policySlots;
-    this.shapes = lora ? adapterShapes(config, lora.rank) : parameterShapes(config);
-    this.own = lora ? upload(this.policySlots, weights) : [];
-    this.base = this.own;
-    this.tensors = upload(this.slots, lora ? initialAdapters(config, lora) : weights);
-    this.parameters = this.computing();
+  }
+
+  static async create(config: PolicyConfig, own: PolicyTensors, made: LoraSetup | null): Promise<Trained> {
+    const trained = new Trained(config, own, made);
+    await trained.importState(untrained);
+    return trained;
+  }
+
+  /** The policy this was made with, and whether the caller has to free it. */
+  async ownParameters(): Promise<{ readonly tensors: tf.Tensor[]; readonly copied: boolean }> {
+    if (this.lora && !this.given) return { tensors: this.base, copied: false };
+    return { tensors: await uploadTensors(this.policySlots, this.own), copied: true };
   }
 
   /** Trained tensors -> the policy's. Differentiable. What is not adapted is the base's own tensor. */
   policy(tensors: readonly tf.Tensor[]): tf.Tensor[] {
     if (!this.lora) return [...tensors];
     const scale = this.lora.alpha / this.lora.rank;
-    const adapted = new Set(adaptedMatrices(this.config).map(({ name }) => name));
+    const adapted = new Set(adaptedMatrices(this.config, this.lora).map(({ name }) => name));
     let next = 0;
-    return this.policySlots.map(({ parts }, i) => {
-      if (!adapted.has(parts[0]!.name)) return this.base[i]!;
-      const products = parts.map(() => linear(tensors[next++] as tf.Tensor2D, tensors[next++] as tf.Tensor2D));
+    return this.policySlots.map(({ parts, shape }, i) => {
+      if (!parts.some(({ name }) => adapted.has(name))) return this.base[i]!;
+      const products = parts.map(({ name, columns }) =>
+        adapted.has(name) ? linear(tensors[next++] as tf.Tensor2D, tensors[next++] as tf.Tensor2D) : tf.zeros([shape[0]!, columns]),
+      );
       return tf.add(this.base[i]!, tf.mul(products.length > 1 ? tf.concat(products, 1) : products[0]!, scale));
     });
   }
@@ -63,7 +82,11 @@ export class Trained {
     const moments = this.moments ?? zeroMoments(this.tensors);
     this.optimSteps++;
     // Adapters leave the embedding alone.
-    if (!this.lora) this.turned.dispose();
+    if (!this.lora) {
+      this.turned.dispose();
+      this.asGiven = false;
+      this.given = null;
+    }
     this.disposeMerged();
     const next = adamW(this.tensors, gradients, moments, optim, this.optimSteps, scale);
     this.tensors = next.parameters;
@@ -72,42 +95,52 @@ export class Trained {
   }
 
   async exportState(): Promise<PolicyState> {
-    const trained = (tensors: readonly tf.Tensor[]) => download(this.slots, this.shapes, tensors);
+    const { lora, slots, shapes, moments, optimSteps, skippedSteps } = this;
+    const trained = (tensors: readonly tf.Tensor[]) => download(slots, shapes, tensors);
     return {
-      weights: await download(this.policySlots, parameterShapes(this.config), this.parameters),
-      adapters: this.lora && (await trained(this.tensors)),
-      moments: this.moments && { first: await trained(this.moments.first), second: await trained(this.moments.second) },
-      optimSteps: this.optimSteps,
-      skippedSteps: this.skippedSteps,
+      weights: lora || this.asGiven ? this.given : await trained(this.tensors),
+      adapters: lora && { ...specOf(lora), tensors: await trained(this.tensors) },
+      moments: moments && { first: await trained(moments.first), second: await trained(moments.second) },
+      optimSteps,
+      skippedSteps,
     };
   }
 
-  /**
-   * With adapters: exactly that state, on the base this was made with. Without: the weights as they are, and where this trains
-   * adapters, new ones on these weights.
-   * @throws LabError `usage` for adapters of another kind or base; nothing has changed then
-   */
+  /** @throws LabError `usage` for adapters of other shapes; nothing has changed then */
   async importState({ weights, adapters, moments, optimSteps, skippedSteps }: PolicyState): Promise<void> {
-    if (adapters) await this.checkAdapters(weights, adapters);
-    const whole = this.lora && !adapters ? upload(this.policySlots, weights) : null;
-    const start = this.lora ? (adapters ?? initialAdapters(this.config, this.lora)) : weights;
-    const tensors = upload(this.slots, start);
-    // Whole weights begin anew: moments of theirs would be of other tensors.
-    const kept = whole ? null : moments;
-    const next = kept && { first: upload(this.slots, kept.first), second: upload(this.slots, kept.second) };
-    this.disposeState();
-    this.base = whole ?? this.own;
+    const { config, own, made, policySlots: all } = this;
+    if (adapters) checkAdapters(config, adapters, adapters.tensors);
+    const lora = adapters ?? made;
+    const slots = lora ? adapterSlots(config, lora) : all;
+    const given = () => (weights ? Promise.resolve(upload(all, weights)) : uploadTensors(all, own));
+    const sameBase = lora !== null && this.lora !== null && weights === this.given && this.base.length > 0;
+    const base = !lora ? [] : sameBase ? this.base : await given();
+    const tensors = lora ? upload(slots, adapters?.tensors ?? initialAdapters(config, made!)) : await given();
+    // New adapters begin anew: moments of whole weights would be of other tensors.
+    const kept = lora && !adapters ? null : moments;
+    const next = kept && { first: upload(slots, kept.first), second: upload(slots, kept.second) };
+    this.disposeState(sameBase);
+    this.lora = lora;
+    this.base = base;
+    this.given = weights;
+    this.asGiven = true;
     this.tensors = tensors;
     this.moments = next;
     this.parameters = this.computing();
-    this.optimSteps = whole ? 0 : optimSteps;
+    this.optimSteps = lora && !adapters ? 0 : optimSteps;
     this.skippedSteps = skippedSteps;
   }
 
   dispose(): void {
-    this.disposeState();
-    this.turned.dispose();
-    disposeAll(this.own);
+    this.disposeState(false);
+  }
+
+  private get slots(): readonly Slot[] {
+    return this.lora ? adapterSlots(this.config, this.lora) : this.policySlots;
+  }
+
+  private get shapes(): readonly ParameterShape[] {
+    return this.lora ? adapterShapes(this.config, this.lora) : parameterShapes(this.config);
   }
 
   /** The matrices of base and adapters together; the rest of `parameters` is the base's own, or what is trained. */
@@ -121,37 +154,11 @@ export class Trained {
     return tf.tidy(() => this.policy(this.tensors).map((tensor) => (this.base.includes(tensor) ? tensor : tf.keep(tensor))));
   }
 
-  private async checkAdapters(weights: Weights, adapters: Weights): Promise<void> {
-    if (!this.lora) {
-      throw new LabError(
-        'usage',
-        'The state holds LoRA adapters, and this engine trains all parameters.',
-        'Give the engine the LoRA rank of the run.',
-      );
-    }
-    for (const { name, shape } of this.shapes) {
-      if (adapters[name]?.length !== shape[0]! * shape[1]!) {
-        throw new LabError(
-          'usage',
-          `The state's LoRA adapters are not of rank ${this.lora.rank}.`,
-          'Give the engine the LoRA rank of the run.',
-        );
-      }
-    }
-    // LoRA leaves the embedding alone, so it tells one base from another.
-    const embedding = weights[this.policySlots[0]!.parts[0]!.name]!;
-    const own = await this.own[0]!.data();
-    if (embedding.length !== own.length || embedding.some((value, i) => value !== own[i])) {
-      throw new LabError('usage', 'The state’s LoRA adapters belong to another base policy.', 'Load the policy that the run began with.');
-    }
-  }
-
-  private disposeState(): void {
-    if (!this.lora || this.base !== this.own) this.turned.dispose();
+  private disposeState(keepBase: boolean): void {
+    if (!keepBase) this.turned.dispose();
     this.disposeMerged();
     disposeAll(this.tensors, this.moments?.first ?? [], this.moments?.second ?? []);
-    if (this.base !== this.own) disposeAll(this.base);
-    this.base = this.own;
+    if (!keepBase) disposeAll(this.base);
     this.tensors = [];
     this.parameters = [];
     this.moments = null;
@@ -159,8 +166,8 @@ export class Trained {
 }
 
 /** Adapters as the products want them: transposed, A before B, in the order of the matrices. */
-function adapterSlots(config: PolicyConfig, rank: number): Slot[] {
-  return adaptedMatrices(config).flatMap((matrix) => [
+function adapterSlots(config: PolicyConfig, { rank, ...places }: LoraSpec): Slot[] {
+  return adaptedMatrices(config, places).flatMap((matrix) => [
     { shape: [matrix.in, rank], parts: [{ name: matrix.a, columns: rank }], transposed: true },
     { shape: [rank, matrix.out], parts: [{ name: matrix.b, columns: matrix.out }], transposed: true },
   ]);

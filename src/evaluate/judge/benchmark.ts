@@ -4,19 +4,9 @@
  */
 import { LabError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
-import { maxPersonaCharacters } from '../../persona/prompt.ts';
+import { maxPersonaCharacters } from '../../persona/text.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
-
-/** The five tasks, named as in the file. Toxicity is last because it is the one that a bland reply does well on. */
-export const judgeTaskNames: Readonly<Record<RoleplayKind, string>> = {
-  action: 'Expected Action',
-  justification: 'Action Justification',
-  habits: 'Linguistic Habits',
-  consistency: 'Persona Consistency',
-  toxicity: 'Toxicity',
-};
-
-export const judgeTasks = Object.entries(judgeTaskNames).map(([id, name]) => ({ id: id as RoleplayKind, name }));
+import { judgeTasks } from './tasks.ts';
 
 export interface BenchmarkPersona {
   readonly description: string;

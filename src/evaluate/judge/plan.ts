@@ -8,7 +8,8 @@ import { PromptTooLong, renderPrompt } from '../../persona/prompt.ts';
 import { Purpose, Stream } from '../../random/counter.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
 import { promptLimit, type Reader } from '../plan.ts';
-import { judgeTasks, type Benchmark } from './benchmark.ts';
+import type { Benchmark } from './benchmark.ts';
+import { judgeTasks } from './tasks.ts';
 
 export interface JudgePlan {
   readonly benchmark: string;

@@ -1,7 +1,7 @@
 /** A judgement as one plain object that survives JSON, as a table of numbers, and as lines for a terminal. The key is in none of them. */
 import { csvTable } from '../csv.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTaskNames, judgeTasks } from './benchmark.ts';
+import { judgeTaskNames, judgeTasks } from './tasks.ts';
 import type { JudgePlan } from './plan.ts';
 import { rubricVersion } from './rubric.ts';
 import {

@@ -4,7 +4,7 @@
  */
 import type { Message } from '../../policy/chat-template.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTaskNames } from './benchmark.ts';
+import { judgeTaskNames } from './tasks.ts';
 
 export const rubricVersion = 1;
 

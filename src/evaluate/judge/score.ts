@@ -6,7 +6,7 @@
 import { jackknifeHalf } from '../../statistics/intervals.ts';
 import { meanOrNull } from '../../statistics/moments.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTasks } from './benchmark.ts';
+import { judgeTasks } from './tasks.ts';
 import type { JudgePlan } from './plan.ts';
 import { verdictKey, type JudgeCell, type VerdictOutcome } from './run.ts';
 

@@ -20,7 +20,7 @@ export const rewardChart = {
   names: ['reward'],
   title: 'Reward',
   term: 'reward',
-  unit: 'on this run’s own prompts; band: spread within groups',
+  unit: 'share right; band: spread within groups',
   meaning:
     'Share of right answers among a step’s rollouts. RLVR is graded without personas, PerMix under those of its mix, so the two are no comparison.',
   spread: 'reward_std',

@@ -16,6 +16,12 @@ export interface Entry {
   readonly metrics?: readonly (MetricName | `eval/${string}`)[];
 }
 
+/** Deeper from one to the next. */
+export type Layer = 'concept' | 'formula' | 'code';
+
+/** Those that there are of a word. */
+export const layersOf = ({ formula }: Entry): Layer[] => (formula ? ['concept', 'formula', 'code'] : ['concept', 'code']);
+
 export const entries = {
   // What is trained
   policy: {
@@ -100,7 +106,8 @@ export const entries = {
   },
   lottery: {
     title: 'Persona lottery',
-    concept: 'How much is gained by trying several personas and keeping the best. Where personas matter, luck pays.',
+    concept:
+      'Whether the answer is right depends on the persona that was drawn. Measured as what is gained by trying several personas and keeping the best: where personas matter, luck pays.',
     formula: '\\operatorname{E}[\\max\\text{ of }k] = \\sum_{i=k}^{n} a_{(i)} \\frac{\\binom{i-1}{k-1}}{\\binom{n}{k}}',
     code: { file: 'src/evaluate/lottery.ts', name: 'lotteryCurve' },
   },
@@ -218,7 +225,7 @@ export const entries = {
   advantage: {
     title: 'Advantage',
     concept: 'How much better a rollout did than its group. Above 0 it becomes likelier, below 0 less likely.',
-    formula: 'A_i = \\frac{R_i - \\bar R}{s_R + 10^{-4}}',
+    formula: 'A_i = \\frac{R_i - \\operatorname{mean}(R)}{\\operatorname{std}(R) + 10^{-4}}',
     code: { file: 'src/rl/advantages.ts', name: 'advantageOf' },
   },
   objective: {

@@ -11,6 +11,7 @@ export const hiddenParts: Readonly<Record<Hideable, string>> = {
   probe: 'the probe',
   runs: 'the list of runs',
   stories: 'the stories',
+  real: 'the real policy',
   evaluate: 'Evaluate',
   reproduce: 'Reproduce',
 };

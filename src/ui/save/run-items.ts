@@ -18,9 +18,28 @@ const texts: readonly {
   { format: 'trl', name: 'Replies as TRL’s completions table', hint: 'JSONL', ending: '-trl.jsonl', type: 'application/jsonl' },
 ];
 
+type PolicyArguments = Parameters<Lab['library']['savePolicy']> extends [unknown, ...infer Rest] ? Rest : never;
+
+/** A name on the hub is one everywhere; one file of a repository is none of PEFT's bases. */
+function knownBase(lab: Lab, { config }: RunRecord): string | null {
+  const from = lab.policies.find(config.policy)?.from;
+  return from?.kind === 'hub' && from.file === null ? from.name : null;
+}
+
+/** PEFT looks for the base by this name; what the page calls its own policy is known nowhere else. */
+function askedBase(lab: Lab, { config }: RunRecord): string | null {
+  const name = lab.policies.nameOf(config.policy);
+  const question = `PEFT asks which policy the adapters are of. What is ${name} called where they are used: its folder, or owner/name on the hub?`;
+  return prompt(question, name)?.trim() || null;
+}
+
 /** @param step whose replies are on view; 0: none are */
 export function runItems(lab: Lab, run: RunRecord, step: number): readonly SaveItem[] {
   const file = fileName(run.name);
+  const policyOf = async (...form: PolicyArguments) => {
+    const made = await lab.library.savePolicy(run, ...form);
+    save(made.name, made.type || 'application/octet-stream', made);
+  };
   const textOf = (format: TextFormat) => lab.library.exportRun(run, format, step || Infinity, lab.personas);
   return [
     {
@@ -28,6 +47,21 @@ export function runItems(lab: Lab, run: RunRecord, step: number): readonly SaveI
       hint: 'for this page and the command line',
       save: async () => save(`${file}.permix-run`, 'application/octet-stream', await lab.library.saveRun(run)),
     },
+    { name: 'Policy for Python', hint: 'Hugging Face folder, ZIP', save: () => policyOf('hf') },
+    { name: 'Policy for llama.cpp', hint: 'GGUF, F16', save: () => policyOf('gguf', { format: 'f16' }) },
+    { name: 'Policy for llama.cpp, half as large', hint: 'GGUF, Q8_0', save: () => policyOf('gguf', { format: 'q8_0' }) },
+    ...(run.config.lora
+      ? [
+          {
+            name: 'LoRA adapters for PEFT',
+            hint: 'ZIP',
+            save: async () => {
+              const base = knownBase(lab, run) ?? askedBase(lab, run);
+              if (base) await policyOf('peft', { base });
+            },
+          },
+        ]
+      : []),
     ...texts.map(({ format, name, hint, ending, type }) => ({
       name,
       hint,

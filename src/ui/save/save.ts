@@ -9,7 +9,7 @@ export interface SaveItem {
 }
 
 /** Hands the reader a file. */
-export function save(name: string, type: string, content: string | ArrayBuffer): void {
+export function save(name: string, type: string, content: string | ArrayBuffer | Blob): void {
   const url = URL.createObjectURL(new Blob([content], { type }));
   const link = document.createElement('a');
   link.href = url;

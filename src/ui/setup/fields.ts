@@ -1,7 +1,9 @@
 /** The numbers of a run that can be typed, by their path in the config, and beside what a complaint is shown. */
 import { complaintSentence, type Complaint } from '../../errors.ts';
+import type { HeldOutExcess } from '../../run/cost.ts';
 import type { DraftConfig } from '../../state/draft.svelte.ts';
 import type { TermId } from '../glossary/terms.ts';
+import { askingLabels } from './asking-words.ts';
 
 export interface Field {
   /** `section.key` or `key`, as a complaint names it. */
@@ -73,6 +75,17 @@ export function writeField(config: DraftConfig, { path }: Field, value: number):
   holder[key] = value;
 }
 
+const loraLabels: Readonly<Record<string, string>> = {
+  lora: 'LoRA',
+  'lora.rank': 'LoRA rank',
+  'lora.alpha': 'LoRA alpha',
+  'lora.targets': '“LoRA in”',
+  'lora.layers': '“Of layers”',
+};
+
+const labelOf = (path: string): string | undefined =>
+  field(path)?.label ?? loraLabels[path] ?? askingLabels[path.split('.')[0] as keyof typeof askingLabels];
+
 const field = (path: string): Field | undefined => all.find((candidate) => candidate.path === path);
 
 /** The complaint about a field, under the name the reader knows it by. */
@@ -82,12 +95,13 @@ export function complaintAbout(complaints: readonly Complaint[], { path, label }
 }
 
 /** Where a complaint is shown beside what it is about: `form` has no such place. */
-type Place = 'field' | 'mix' | 'tasks' | 'teacher' | 'form';
+type Place = 'field' | 'policy' | 'asking' | 'lora' | 'mix' | 'tasks' | 'teacher' | 'form';
 
 function placeOf({ field: path }: Complaint): Place {
   if (field(path)) return 'field';
-  const [section] = path.split('.');
-  return section === 'mix' || section === 'tasks' || section === 'teacher' ? section : 'form';
+  const [section = ''] = path.split('.');
+  if (Object.hasOwn(askingLabels, section)) return 'asking';
+  return section === 'policy' || section === 'lora' || section === 'mix' || section === 'tasks' || section === 'teacher' ? section : 'form';
 }
 
 /** The complaints that are shown in a place, as sentences. */
@@ -95,4 +109,10 @@ export const complaintsAt = (complaints: readonly Complaint[], place: Exclude<Pl
   complaints.filter((complaint) => placeOf(complaint) === place).map(plainComplaint);
 
 /** A complaint as a sentence of the page, wherever it is shown. */
-export const plainComplaint = (complaint: Complaint): string => complaintSentence(complaint, field(complaint.field)?.label);
+export const plainComplaint = (complaint: Complaint): string => complaintSentence(complaint, labelOf(complaint.field));
+
+/** In the names of the fields that change it. */
+export function costSentence({ heldOutShare }: HeldOutExcess): string {
+  const [questions, every] = ['heldOut.questions', 'heldOut.every'].map((path) => `“${field(path)!.label}”`);
+  return `The held-out questions take ${Math.round(100 * heldOutShare)} % of this run’s time. Fewer of them (${questions}) or longer between them (${every}), both in Advanced, cost less; the training itself stays the same.`;
+}

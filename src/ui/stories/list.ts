@@ -2,7 +2,7 @@
 export const storyList = [
   { id: 'lottery', title: 'The lottery', teaser: 'How much luck is in a persona?' },
   { id: 'reward', title: 'Why reward makes it robust', teaser: 'What happens to a voice that training never met?' },
-  { id: 'forgets', title: 'What RLVR forgets', teaser: 'Does the reward keep the voice?' },
+  { id: 'forgets', title: 'Does RLVR forget the voice?', teaser: 'What a reward for right answers leaves of it.' },
   { id: 'mixing', title: 'Mixing', teaser: 'What if half of the prompts have a persona?' },
   { id: 'kl', title: 'What KL is for', teaser: 'All answers are right. What went wrong?' },
   { id: 'limits', title: 'What this model world cannot show', teaser: 'What follows for a large model?' },

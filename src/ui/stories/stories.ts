@@ -146,7 +146,7 @@ function mixing({ race, study: { rlvr, permix, pss, heldOut }, world }: StoryNum
       `It also reaches ${world.heldOut} personas that were kept out of training: there PSS is ${times(heldOut.ratio)} RLVR’s (${times(heldOut.low)} to ${times(heldOut.high)}, ${heldOut.seeds} seeds).`,
       `The training reward does not show any of this. It ends at ${fixed(race.rlvr.lastReward, 2)} for RLVR and ${fixed(race.permix.lastReward, 2)} for PerMix, because each is graded on its own prompts. Ask both the same questions before you compare.`,
     ],
-    look: 'Compare the outlined cells of the two right columns, and PSS below them with its value by chance.',
+    look: 'Compare “Worst” below the two right columns, and PSS there with its value by chance.',
     scene: { before: 0, after: race.steps },
     terms: ['permix', 'mix', 'pss', 'chance', 'held-out'],
     links: [paper, study],

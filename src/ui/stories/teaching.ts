@@ -3,7 +3,7 @@
  * them; tests/unit/stories.test.ts holds the committed ones to what is made here.
  */
 import { readStudy } from '../../study/read-study.ts';
-import { readRecording } from '../../exchange/recording.ts';
+import { readRecording } from '../../exchange/read-recording.ts';
 import { fixed, percent } from '../format.ts';
 import { entries } from '../glossary/terms.ts';
 import { storyNumbers, type Sources, type StoryNumbers } from './numbers.ts';
@@ -31,13 +31,17 @@ const folder = 'docs/teaching';
 export function teachingFiles(sources: Sources): Readonly<Record<string, string>> {
   const numbers = storyNumbers(sources);
   const told = stories(numbers);
+  const { pss, fidelity } = numbers.study;
   return {
-    'src/ui/stories/numbers.json': `${JSON.stringify(numbers, null, 2)}\n`,
+    'src/ui/stories/numbers.json': json(numbers),
+    // The first paint has no room for all of them.
+    'src/ui/race/numbers.json': json({ pss: pss.all, fidelity: fidelity.all }),
     [`${folder}/README.md`]: teachersPage(numbers, told),
     ...Object.fromEntries(told.map((story, i) => [`${folder}/${sheetName(story, i)}`, worksheet(story, i + 1, told.length)])),
   };
 }
 
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const sheetName = ({ id }: Story, i: number) => `${i + 1}-${id}.md`;
 const letter = (i: number) => String.fromCharCode(65 + i);
 const made = '<!-- Made by npm run teaching from what was run; not written by hand. -->';

@@ -1,4 +1,5 @@
 /** Attention over whole rows, forward and backward, and of one new token per running row, as dispatches. What they compute is in the shaders. */
+import halfShader from '../../../../shaders/decode/attention-half.wgsl';
 import decodeShader from '../../../../shaders/decode/attention.wgsl';
 import shader from '../../../../shaders/nn/attention.wgsl';
 import type { ConstantsOf } from '../../gpu/shader.ts';
@@ -14,6 +15,10 @@ export interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  /** Places that a query looks at, its own included; absent: all before it. */
+  readonly window?: number;
+  /** What scores are multiplied by; absent: 1 / sqrt(hd). */
+  readonly scale?: number;
 }
 
 interface Rows {
@@ -27,10 +32,18 @@ interface Rows {
   readonly lse: BufferView;
 }
 
-const params = ({ rows, width, heads, kvHeads }: AttentionShape) => ({ rows, width, heads, kv_heads: kvHeads });
+const params = ({ rows, width, heads, kvHeads, headDim, window = Infinity, scale = 1 / Math.sqrt(headDim) }: AttentionShape) => ({
+  ...{ rows, width, heads, kv_heads: kvHeads },
+  window: Math.min(window, width),
+  scale,
+});
 
 const constants = ({ headDim }: AttentionShape): ConstantsOf<typeof shader> =>
   headDim % 4 === 0 ? { HEAD_DIM: headDim, PARTS: headDim / 4 } : { HEAD_DIM: headDim, PARTS: headDim / 2, Part: 'vec2f' };
+
+/** Of products over the places before, of which a place has half a row on average, or a window. */
+const operations = ({ rows, width, heads, headDim, window = Infinity }: AttentionShape, products: number) =>
+  rows * heads * width * Math.min(width, 2 * window) * headDim * products;
 
 /** Writes out and lse. */
 export function attentionForward(of: AttentionShape & Rows): Work {
@@ -40,6 +53,7 @@ export function attentionForward(of: AttentionShape & Rows): Work {
     buffers: { turned, lengths, out, lse },
     params: params(of),
     groups: Math.ceil((of.rows * of.width * of.heads) / lanes),
+    operations: operations(of, 2),
   });
 }
 
@@ -55,11 +69,13 @@ export function attentionBackward(
       ...work,
       buffers: { turned, lengths, mixed_out: out, row_lse: lse, dout: dOut, delta, dturned: dTurned },
       groups: Math.ceil((places * of.heads) / lanes),
+      operations: operations(of, 3),
     }),
     workOf(shader, 'backward_keys', {
       ...work,
       buffers: { turned, lengths, row_lse: lse, dout: dOut, row_delta: delta, dturned: dTurned },
       groups: Math.ceil((places * of.kvHeads) / lanes),
+      operations: operations(of, 4),
     }),
   ];
 }
@@ -76,6 +92,12 @@ export interface DecodeShape {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly eps: number;
+  /** Tokens that the new one looks at, itself included; absent: all before it. */
+  readonly window?: number;
+  /** What scores are multiplied by; absent: 1 / sqrt(hd). */
+  readonly scale?: number;
+  /** Added to the norms' weights; 0. */
+  readonly offset?: number;
   /** Software rasterisers get short workgroups. */
   readonly software: boolean;
 }
@@ -101,6 +123,8 @@ export function decodeAttention(
     readonly promptTurned: BufferView;
     /** [R, C, 2 K hd] */
     readonly cache: BufferView;
+    /** f16 for heads of a width that eight divides. */
+    readonly cacheFormat?: 'f32' | 'f16';
     readonly table: BufferView;
     /** [2, hd]; null: heads are not normed. */
     readonly norms: BufferView | null;
@@ -108,7 +132,8 @@ export function decodeAttention(
     readonly out: BufferView;
   },
 ): Work {
-  const { headDim, rows, heads, kvHeads, norms } = of;
+  const { headDim, rows, heads, kvHeads, norms, window = Infinity } = of;
+  const longest = of.promptWidth + of.completionWidth;
   const { width: half, constants } = quads(headDim / 2);
   const WIDE = 2 * half;
   // A barrier is dear where lanes are run one after the other, so there are few of them.
@@ -116,7 +141,8 @@ export function decodeAttention(
   let SHARE = Math.min(heads / kvHeads, mostShared);
   while ((heads / kvHeads) % SHARE !== 0) SHARE--;
   const CHUNK = LANES * Math.floor(weightsKept / SHARE / LANES);
-  return workOf(decodeShader, 'attend', {
+  if (of.cacheFormat === 'f16' && headDim % 8 !== 0) throw new Error(`heads of ${headDim} numbers are not kept in float16`);
+  return workOf<typeof decodeShader | typeof halfShader, 'attend'>(of.cacheFormat === 'f16' ? halfShader : decodeShader, 'attend', {
     constants: { ...constants, LANES, WIDE, SHARE, CHUNK, NORMED: norms !== null },
     buffers: {
       qkv: of.qkv,
@@ -138,8 +164,11 @@ export function decodeAttention(
       wide: WIDE,
       share: SHARE,
       eps: of.eps,
-      scale: 1 / Math.sqrt(headDim),
+      scale: of.scale ?? 1 / Math.sqrt(headDim),
+      offset: of.offset ?? 0,
+      window: Math.min(window, longest),
     },
     groups: (rows * heads) / SHARE,
+    operations: 4 * rows * heads * headDim * Math.min(longest, window),
   });
 }

@@ -1,10 +1,11 @@
 /**
  * Matrix products as dispatches: linear layers forward (nt), their input gradients (nn) and weight gradients (tn), and the
- * two products that SwiGLU is fused into. Formulas and numerics are in shaders/nn/matmul*.wgsl, the choice of tiles in tuning.ts.
+ * two products that the gated unit is fused into. Formulas and numerics are in shaders/nn/matmul*.wgsl, the choice of tiles in tuning.ts.
  */
 import swigluShader from '../../../../shaders/nn/swiglu.wgsl';
 import direct from '../../../../shaders/nn/matmul-direct.wgsl';
 import staged from '../../../../shaders/nn/matmul.wgsl';
+import type { Activation } from '../../../policy/families.ts';
 import type { BufferOf, ConstantsOf, EntryOf, ParamOf } from '../../gpu/shader.ts';
 import { lanes } from '../../gpu/settings.ts';
 import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
@@ -14,11 +15,17 @@ import type { MatmulKind, MatmulTuning, Tuning } from './tuning.ts';
 /** How a weight is stored; 16-bit ones two in a word, row-major, rows of an even width. */
 export type WeightFormat = 'f32' | 'bf16' | 'f16';
 
-const formatCodes: Readonly<Record<WeightFormat, number>> = {
+export const formatCodes: Readonly<Record<WeightFormat, number>> = {
   f32: direct.constants.FORMAT_F32,
   bf16: direct.constants.FORMAT_BF16,
   f16: direct.constants.FORMAT_F16,
 };
+
+/** Of a wider matrix: its numbers before the first of them in every row, and the length of its rows. */
+export interface Columns {
+  readonly first: number;
+  readonly of: number;
+}
 
 export interface MatmulOptions {
   /** nt: C = A Bᵀ, B [n, k] · nn: C = A B, B [k, n] · tn: C = Aᵀ B, A [k, m], B [k, n] */
@@ -28,9 +35,13 @@ export interface MatmulOptions {
   readonly k: number;
   /** [m, k]; tn: [k, m] */
   readonly a: BufferView;
+  /** Those that are meant, where a has more of them. */
+  readonly aColumns?: Columns;
   readonly b: BufferView;
   /** [m, n], written; another range than all the others. */
   readonly c: BufferView;
+  /** Those that are written, where c has more of them. bias and residual are then as wide as c. */
+  readonly cColumns?: Columns;
   /** [n], added to every row. */
   readonly bias?: BufferView;
   /** [m, n], added. */
@@ -49,6 +60,8 @@ export interface MatmulOptions {
 /** One product, as one dispatch, or two where k is parted and the parts are joined. */
 export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   const { m, n, k, c, bias, residual, accumulate = false, scale = 1 } = o;
+  const all = { first: 0, of: n };
+  const columns = o.cColumns ?? all;
   const room = o.partials ? Math.max(1, Math.floor(o.partials.size / (4 * m * n))) : 1;
   const tile = tuning.matmul({ kind: o.kind, m, n, k, room });
   const span = spanOf(k, Math.min(tile.splits, room), tile);
@@ -56,15 +69,15 @@ export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   // b is at least as long as a quad of C wherever one is read
   const ends = { bias: bias ?? o.b, residual: residual ?? o.b };
   const additions = { ADD_BIAS: !!bias, ADD_RESIDUAL: !!residual, ACCUMULATE: accumulate };
-  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { span, splits, scale }, additions)];
+  if (splits === 1) return [product('multiply', o, tile, { ...ends, c }, { span, splits, scale }, additions, columns)];
   const partials = o.partials!;
   return [
     product('multiply', o, tile, { ...ends, c: partials }, { span, splits, scale: 1 }),
     workOf(direct, 'join', {
-      constants: { ...additions, ...resultConstants(n) },
+      constants: { ...additions, ...resultConstants(n, columns) },
       buffers: { ...ends, partials, c, row_limit: o.rows ?? o.a },
-      params: { m, n, k, limited: Number(!!o.rows), span, splits, scale },
-      groups: Math.ceil((m * n) / (n % 4 === 0 ? 4 : 1) / lanes),
+      params: { m, n, k, limited: Number(!!o.rows), span, splits, scale, ...places(all, columns) },
+      groups: Math.ceil((m * n) / (inQuads(n, columns) ? 4 : 1) / lanes),
     }),
   ];
 }
@@ -77,7 +90,9 @@ export interface GateUpOptions {
   readonly a: BufferView;
   /** [2f, k], the rows of gate, then those of up. */
   readonly b: BufferView;
-  /** [m, f] silu(gate) · up, written. */
+  /** Of the gate; SiLU. */
+  readonly activation?: Activation;
+  /** [m, f] act(gate) · up, written. */
   readonly act: BufferView;
   /** [m, 2f] (gate | up), written where given: the backward needs it. */
   readonly gateUp?: BufferView;
@@ -86,14 +101,16 @@ export interface GateUpOptions {
   readonly weightFormat?: WeightFormat;
 }
 
-/** Both projections into SwiGLU, and SwiGLU. */
+const gate = (activation: Activation = 'silu') => ({ GELU: activation === 'gelu_pytorch_tanh' });
+
+/** Both projections into the gated unit, and the unit. */
 export function gateUpMatmul(o: GateUpOptions, tuning: Tuning): Work[] {
   const shape = { ...o, kind: 'nt', n: o.f, paired: true } as const;
   const tile = tuning.matmul(shape);
   if (tile.blocksN % 2 !== 0) throw new Error('gate and up need an even number of blocks along n');
   const whole = { span: spanOf(o.k, 1, tile), splits: 1, scale: 1 };
-  if (!o.gateUp) return [product('gate_up', shape, tile, { act: o.act }, whole)];
-  return [product('gate_up_saving', shape, tile, { act: o.act, gate_up_out: o.gateUp }, whole)];
+  if (!o.gateUp) return [product('gate_up', shape, tile, { act: o.act }, whole, gate(o.activation))];
+  return [product('gate_up_saving', shape, tile, { act: o.act, gate_up_out: o.gateUp }, whole, gate(o.activation))];
 }
 
 export interface SwigluBackwardOptions {
@@ -107,48 +124,57 @@ export interface SwigluBackwardOptions {
   /** [m, 2f] (gate | up), and their gradient afterwards. */
   readonly gateUp: BufferView;
   readonly weightFormat?: WeightFormat;
+  /** SiLU */
+  readonly activation?: Activation;
 }
 
-/** gateUp [rows, 2f] -> act [rows, f] = silu(gate) · up. */
-export function swigluForward({ gateUp, act, rows, f }: { gateUp: BufferView; act: BufferView; rows: number; f: number }): Work {
+interface Gated {
+  readonly rows: number;
+  readonly f: number;
+  /** SiLU */
+  readonly activation?: Activation;
+}
+
+/** gateUp [rows, 2f] -> act [rows, f] = act(gate) · up. */
+export function swigluForward({ gateUp, act, rows, f, activation }: Gated & { gateUp: BufferView; act: BufferView }): Work {
   const { width, constants } = quads(f);
   return workOf(swigluShader, 'activate', {
-    constants,
+    constants: { ...constants, ...gate(activation) },
     buffers: { gate_up: gateUp, act },
     params: { rows, width },
     groups: Math.ceil((rows * width) / lanes),
   });
 }
 
-export interface SwigluBackward {
+export interface SwigluBackward extends Gated {
   /** [rows, 2f] (gate | up), and their gradient afterwards. */
   readonly gateUp: BufferView;
   /** [rows, f] */
   readonly dAct: BufferView;
-  readonly rows: number;
-  readonly f: number;
 }
 
 /** The gradient of act [rows, f] -> that of gateUp, in its place. */
-export function swigluBackward({ gateUp, dAct, rows, f }: SwigluBackward): Work {
+export function swigluBackward({ gateUp, dAct, rows, f, activation }: SwigluBackward): Work {
   const { width, constants } = quads(f);
   return workOf(swigluShader, 'backward', {
-    constants,
+    constants: { ...constants, ...gate(activation) },
     buffers: { gradient: gateUp, d_act: dAct },
     params: { rows, width },
     groups: Math.ceil((rows * width) / lanes),
   });
 }
 
-/** Backward through the projection down and SwiGLU; the gradient in between is never written. */
+/** Backward through the projection down and the gated unit; the gradient in between is never written. */
 export function swigluBackwardMatmul(o: SwigluBackwardOptions, tuning: Tuning): Work[] {
   const shape = { kind: 'nn', m: o.m, n: o.f, k: o.d, a: o.dy, b: o.w, weightFormat: o.weightFormat } as const;
   const tile = tuning.matmul(shape);
   const whole = { span: spanOf(o.d, 1, tile), splits: 1, scale: 1 };
-  return [product('swiglu_backward', shape, tile, { gate_up_out: o.gateUp }, whole)];
+  return [product('swiglu_backward', shape, tile, { gate_up_out: o.gateUp }, whole, gate(o.activation))];
 }
 
-type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'b' | 'rows' | 'weightFormat'> & { readonly paired?: boolean };
+type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'aColumns' | 'b' | 'rows' | 'weightFormat'> & {
+  readonly paired?: boolean;
+};
 
 type Products = typeof staged | typeof direct;
 /** What every product reads. */
@@ -161,13 +187,18 @@ function product<E extends EntryOf<Products>>(
   results: Readonly<Record<Exclude<BufferOf<Products, E>, FactorBuffer>, BufferView>>,
   parts: { readonly span: number; readonly splits: number; readonly scale: number },
   additions: ConstantsOf<Products> = {},
+  cColumns: Columns = { first: 0, of: o.n },
 ): Work {
   const { kind, m, n, k, a, b, rows, weightFormat = 'f32', paired = false } = o;
   const aAlongK = kind !== 'tn';
   const bAlongK = kind === 'nt';
-  const widths = [aAlongK ? k : m, bAlongK ? k : n];
-  if (weightFormat !== 'f32' && widths[1]! % 2 !== 0) throw new Error(`16-bit weights need an even width, not ${widths[1]}`);
-  const vector = widths.every((width) => width % 4 === 0);
+  const aColumns = o.aColumns ?? { first: 0, of: aAlongK ? k : m };
+  const bWidth = bAlongK ? k : n;
+  if (weightFormat !== 'f32' && bWidth % 2 !== 0) throw new Error(`16-bit weights need an even width, not ${bWidth}`);
+  // Read as another format, weights would be numbers that nobody notices.
+  const bytes = n * k * (paired ? 2 : 1) * (weightFormat === 'f32' ? 4 : 2);
+  if (b.size < bytes) throw new Error(`a factor of ${b.size} bytes is no [${n}, ${k}] of ${weightFormat}`);
+  const vector = inQuads(bWidth, aColumns);
   const columns = 4 * tile.lanesX * tile.blocksN;
   const factors: Readonly<Record<FactorBuffer, BufferView>> = { a, b, b_packed: b, row_limit: rows ?? a };
   return workOf<Products, E>(tile.staged ? staged : direct, entry, {
@@ -186,17 +217,23 @@ function product<E extends EntryOf<Products>>(
       BLOCKS_N: tile.blocksN,
       ...(tile.staged ? { DEPTH: tile.depth } : {}),
       ...additions,
-      ...resultConstants(n),
+      ...resultConstants(n, cColumns),
     },
     // What the entry point does not use of these still has a place in its layout, and any buffer may take it.
     buffers: { ...factors, ...results } as Readonly<Record<BufferOf<Products, E>, BufferView>>,
-    params: { m, n, k, limited: Number(!!rows), ...parts } as Readonly<Record<ParamOf<Products, E>, number>>,
+    params: { m, n, k, limited: Number(!!rows), ...parts, ...places(aColumns, cColumns) } as Readonly<Record<ParamOf<Products, E>, number>>,
     groups: [Math.ceil((paired ? 2 * n : n) / columns), Math.ceil(m / (4 * tile.lanesY * tile.blocksM)), parts.splits],
+    operations: 2 * m * n * k * (paired ? 2 : 1),
   });
 }
 
-function resultConstants(n: number): ConstantsOf<Products> {
-  return n % 4 === 0 ? {} : { WIDTH: 1, Result: 'f32', IS_X: false, IS_Y: false, IS_Z: false };
+const places = (a: Columns, c: Columns) => ({ a_line: a.of, a_first: a.first, c_line: c.of, c_first: c.first });
+
+/** Whether quads begin at every line of such columns and end at such a width. */
+const inQuads = (width: number, { first, of }: Columns) => [width, first, of].every((numbers) => numbers % 4 === 0);
+
+function resultConstants(n: number, columns: Columns): ConstantsOf<Products> {
+  return inQuads(n, columns) ? {} : { WIDTH: 1, Result: 'f32', IS_X: false, IS_Y: false, IS_Z: false };
 }
 
 /** k of each split: even parts, in whole steps of the product's loop. */

@@ -23,18 +23,22 @@ export function rmsNormForward(of: {
   readonly places?: BufferView;
   /** [1] i32: rows at or beyond it are left as they are. */
   readonly count?: BufferView;
+  /** [M, D], added; another buffer than y. */
+  readonly residual?: BufferView;
   /** M */
   readonly rows: number;
   /** D */
   readonly width: number;
   readonly eps: number;
+  /** Added to the weights; 0. */
+  readonly offset?: number;
 }): Work {
-  const { x, weight, y, rstd, places, count, rows, eps } = of;
+  const { x, weight, y, rstd, places, count, residual, rows, eps, offset = 0 } = of;
   const { width, constants } = quads(of.width);
   const TEAM = team(width, 4);
   return workOf(shader, 'forward', {
     constants: { ...constants, TEAM },
-    buffers: { x, weight, y, rstd, places: places ?? x, limit: count ?? x },
+    buffers: { x, weight, y, rstd, places: places ?? x, limit: count ?? x, residual: residual ?? x },
     params: {
       rows,
       width,
@@ -44,6 +48,8 @@ export function rmsNormForward(of: {
       limited: Number(!!count),
       chunk_rows: 0,
       accumulate: 0,
+      added: Number(!!residual),
+      offset,
     },
     groups: Math.ceil((rows * TEAM) / lanes),
   });
@@ -69,8 +75,10 @@ export function rmsNormBackward(of: {
   readonly rows: number;
   /** D */
   readonly width: number;
+  /** As forward. */
+  readonly offset?: number;
 }): Work {
-  const { x, weight, rstd, dy, dx, accumulate, inverse, partials, rows } = of;
+  const { x, weight, rstd, dy, dx, accumulate, inverse, partials, rows, offset = 0 } = of;
   const { width, constants } = quads(of.width);
   const TEAM = team(width, 1);
   return workOf(shader, 'backward', {
@@ -85,6 +93,8 @@ export function rmsNormBackward(of: {
       limited: 0,
       chunk_rows: chunkRows(rows),
       accumulate: Number(accumulate),
+      added: 0,
+      offset,
     },
     groups: Math.ceil((chunksFor(rows) * TEAM) / lanes),
   });

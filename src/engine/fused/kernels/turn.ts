@@ -14,19 +14,21 @@ export interface TurnShape {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly eps: number;
+  /** Added to the norms' weights; 0. */
+  readonly offset?: number;
 }
 
 /** Chunks that the sums for the norms' weights come in. */
 export const headNormChunks = chunksFor;
 
-function shared({ rows, width, heads, kvHeads, headDim, eps }: TurnShape) {
+function shared({ rows, width, heads, kvHeads, headDim, eps, offset = 0 }: TurnShape) {
   const { width: half, constants } = quads(headDim / 2);
   const TEAM = Math.min(lanes, 2 ** Math.ceil(Math.log2(half)));
   const places = rows * width;
   return {
     work: {
       constants: { ...constants, TEAM },
-      params: { places, width, heads, kv_heads: kvHeads, half, eps, chunk_rows: chunkRows(places) },
+      params: { places, width, heads, kv_heads: kvHeads, half, eps, chunk_rows: chunkRows(places), offset },
     },
     /** Workgroups that have a team for so many heads of every place. */
     groupsFor: (headsOfPlace: number) => Math.ceil((places * headsOfPlace * TEAM) / lanes),

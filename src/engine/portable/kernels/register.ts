@@ -1,7 +1,7 @@
 /**
  * How this project's operations become tfjs kernels: one name, one gradient, and one implementation per backend.
  * On `cpu` and `wasm` that is the *twin*, a composition of tf ops which also serves as the oracle in tests; on
- * `webgpu` it is WGSL (src/engine/gpu/kernels.ts). Nothing is computed here.
+ * `webgpu` it is WGSL (src/engine/portable/gpu/kernels.ts). Nothing is computed here.
  */
 import * as tf from '@tensorflow/tfjs';
 

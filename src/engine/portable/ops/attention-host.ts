@@ -1,15 +1,19 @@
 /**
- * Causal grouped-query attention as loops over host memory: no [W, W] tensor of a whole batch is ever made, the upper
- * triangle and the padding cost nothing, sums are in double precision. The backward pass recomputes the weights from the
+ * Causal grouped-query attention as loops over host memory: no [W, W] tensor of a whole batch is ever made, what is
+ * beyond the window, the upper triangle and the padding cost nothing, sums are in double precision. The backward pass recomputes the weights from the
  * saved log-sum-exp (Dao et al. 2022). Four accumulators per loop keep the CPU's adders busy.
  */
 import type * as tf from '@tensorflow/tfjs';
 import type { PolicyConfig } from '../../../policy/config.ts';
+import { attentionScale } from '../../../policy/layers.ts';
 import { hostTensor, hostView, scratch } from '../host.ts';
 import type { PackedRows } from '../rows.ts';
 
-/** @returns output [N, H·hd] and the log-sum-exp of each place's scores [N, H] */
-export function attentionForward(qkv: tf.Tensor2D, { rows, places, offsets, lengths }: PackedRows, config: PolicyConfig) {
+/**
+ * @param window tokens that a place looks at, its own included; infinite: all before it
+ * @returns output [N, H·hd] and the log-sum-exp of each place's scores [N, H]
+ */
+export function attentionForward(qkv: tf.Tensor2D, { rows, places, offsets, lengths }: PackedRows, config: PolicyConfig, window: number) {
   const { heads, kvHeads, headDim } = config;
   const width = (heads + 2 * kvHeads) * headDim;
   const output = hostTensor<tf.Tensor2D>([places, heads * headDim]);
@@ -19,7 +23,7 @@ export function attentionForward(qkv: tf.Tensor2D, { rows, places, offsets, leng
   const longest = lengths.reduce((max, n) => Math.max(max, n), 0);
   const [q, k, v] = [scratch(longest * headDim, 0), scratch(longest * headDim, 1), scratch(longest * headDim, 2)];
   const weights = scratch(longest, 3);
-  const scale = 1 / Math.sqrt(headDim);
+  const scale = attentionScale(config);
   for (let row = 0; row < rows; row++) {
     const length = lengths[row]!;
     const start = offsets[row]!;
@@ -31,14 +35,16 @@ export function attentionForward(qkv: tf.Tensor2D, { rows, places, offsets, leng
       }
       load(q, x, start, length, width, head * headDim, headDim, scale);
       for (let i = 0; i < length; i++) {
-        dots(weights, 0, q, i * headDim, k, i + 1, headDim);
+        const first = Math.max(0, i + 1 - window);
+        const count = i + 1 - first;
+        dots(weights, 0, q, i * headDim, k, first * headDim, count, headDim);
         let max = weights[0]!;
-        for (let j = 1; j <= i; j++) if (weights[j]! > max) max = weights[j]!;
+        for (let j = 1; j < count; j++) if (weights[j]! > max) max = weights[j]!;
         let sum = 0;
-        for (let j = 0; j <= i; j++) sum += weights[j] = Math.exp(weights[j]! - max);
+        for (let j = 0; j < count; j++) sum += weights[j] = Math.exp(weights[j]! - max);
         const inverse = 1 / sum;
         lse[(start + i) * heads + head] = max + Math.log(sum);
-        combine(y, ((start + i) * heads + head) * headDim, weights, 0, 1, v, 0, i + 1, headDim, inverse);
+        combine(y, ((start + i) * heads + head) * headDim, weights, 0, 1, v, first * headDim, count, headDim, inverse);
       }
     }
   }
@@ -53,6 +59,7 @@ export function attentionBackward(
   dOutput: tf.Tensor2D,
   { rows, places, offsets, lengths }: PackedRows,
   config: PolicyConfig,
+  window: number,
 ): tf.Tensor2D {
   const { heads, kvHeads, headDim } = config;
   const width = (heads + 2 * kvHeads) * headDim;
@@ -64,7 +71,7 @@ export function attentionBackward(
   const [q, k, v, dOut] = [scratch(size, 0), scratch(size, 1), scratch(size, 2), scratch(size, 3)];
   const weights = scratch(longest * longest, 4); // p[i, j]
   const slopes = scratch(longest * longest, 5); // d(loss)/d(score[i, j])
-  const scale = 1 / Math.sqrt(headDim);
+  const scale = attentionScale(config);
   for (let row = 0; row < rows; row++) {
     const length = lengths[row]!;
     const start = offsets[row]!;
@@ -79,26 +86,29 @@ export function attentionBackward(
       load(q, x, start, length, width, head * headDim, headDim, scale);
       load(dOut, dy, start, length, heads * headDim, head * headDim, headDim, 1);
       for (let i = 0; i < length; i++) {
-        const at = i * length;
+        const first = Math.max(0, i + 1 - window);
+        const count = i + 1 - first;
+        const at = i * length + first;
         const place = (start + i) * heads + head;
-        dots(weights, at, q, i * headDim, k, i + 1, headDim);
-        dots(slopes, at, dOut, i * headDim, v, i + 1, headDim);
+        dots(weights, at, q, i * headDim, k, first * headDim, count, headDim);
+        dots(slopes, at, dOut, i * headDim, v, first * headDim, count, headDim);
         let delta = 0;
         for (let d = 0; d < headDim; d++) delta += dOut[i * headDim + d]! * y[place * headDim + d]!;
         const shift = lse[place]!;
-        for (let j = at; j <= at + i; j++) {
+        for (let j = at; j < at + count; j++) {
           const p = Math.exp(weights[j]! - shift);
           weights[j] = p;
           slopes[j] = p * (slopes[j]! - delta);
         }
-        combine(dx, (start + i) * width + head * headDim, slopes, at, 1, k, 0, i + 1, headDim, scale);
+        combine(dx, (start + i) * width + head * headDim, slopes, at, 1, k, first * headDim, count, headDim, scale);
       }
-      // Keys and values of place j were seen by the places i >= j; q already carries the scale.
+      // Keys and values of place j were seen by the places i >= j, as far as their window goes; q already carries the scale.
       for (let j = 0; j < length; j++) {
         const at = j * length + j;
         const place = (start + j) * width;
-        combine(dx, place + keyColumn, slopes, at, length, q, j * headDim, length - j, headDim, 1);
-        combine(dx, place + valueColumn, weights, at, length, dOut, j * headDim, length - j, headDim, 1);
+        const count = Math.min(window, length - j);
+        combine(dx, place + keyColumn, slopes, at, length, q, j * headDim, count, headDim, 1);
+        combine(dx, place + valueColumn, weights, at, length, dOut, j * headDim, count, headDim, 1);
       }
     }
   }
@@ -122,15 +132,24 @@ function load(
   }
 }
 
-/** out[outAt + j] = a[aAt …] · b[j, …] for j < count */
-function dots(out: Float64Array, outAt: number, a: Float64Array, aAt: number, b: Float64Array, count: number, headDim: number) {
+/** out[outAt + j] = a[aAt …] · b[bAt + j·hd …] for j < count */
+function dots(
+  out: Float64Array,
+  outAt: number,
+  a: Float64Array,
+  aAt: number,
+  b: Float64Array,
+  bAt: number,
+  count: number,
+  headDim: number,
+) {
   let j = 0;
   for (; j + 4 <= count; j += 4) {
     let s0 = 0;
     let s1 = 0;
     let s2 = 0;
     let s3 = 0;
-    const b0 = j * headDim;
+    const b0 = bAt + j * headDim;
     const b1 = b0 + headDim;
     const b2 = b1 + headDim;
     const b3 = b2 + headDim;
@@ -148,7 +167,7 @@ function dots(out: Float64Array, outAt: number, a: Float64Array, aAt: number, b:
   }
   for (; j < count; j++) {
     let s = 0;
-    for (let d = 0; d < headDim; d++) s += a[aAt + d]! * b[j * headDim + d]!;
+    for (let d = 0; d < headDim; d++) s += a[aAt + d]! * b[bAt + j * headDim + d]!;
     out[outAt + j] = s;
   }
 }

@@ -2,9 +2,11 @@
  * What the study found, in plain words: its two headline claims as sentences, a verdict as a word, numbers with their interval. What is claimed
  * and how it is decided is `study/claims.ts`.
  */
+import { analysis } from '../../../evaluate/analysis.ts';
 import { mean } from '../../../statistics/moments.ts';
 import { armValue, type ClaimResult, type MeasureName } from '../../../study/claims.ts';
 import type { SeedGroup, StudyResults, Together } from '../../../study/results.ts';
+import { taskWords } from '../../../tasks/names.ts';
 import { gain } from '../../../state/study.svelte.ts';
 import { fixed } from '../../format.ts';
 
@@ -90,6 +92,16 @@ export function headlinesOf(results: StudyResults, claims: readonly ClaimResult[
   });
 }
 
+/** By claim: what more seeds say of it, where that is not what these say. */
+export function overruledOf(results: StudyResults, claims: readonly ClaimResult[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    headlinesOf(results, claims).flatMap(({ id, ruling, verdict, numbers, together }) => {
+      const claim = claims.find((one) => one.id === id)!;
+      return together === null || ruling === rulingOf(claim) ? [] : [[id, `With more seeds ${verdict}: ${numbers}.`]];
+    }),
+  );
+}
+
 const seedsOf = ({ seeds }: SeedGroup) => `${seeds} seed${seeds === 1 ? '' : 's'}`;
 
 /** "+1.5 % (95 % interval −0.2 to +3.2 %)" */
@@ -133,3 +145,11 @@ export function meanAndHalf(value: { readonly mean: number; readonly half: numbe
   if (!value) return 'not measured';
   return value.half === null ? fixed(value.mean, 3) : `${fixed(value.mean, 3)} ± ${fixed(value.half, 3)}`;
 }
+
+/** What every policy was asked, and how it replied. */
+export const askedOf = ({ study }: StudyResults): string =>
+  `${study.examination.problems} held-out problems (${taskWords([{ id: analysis.task }])}) a persona and seed, replies drawn at temperature ${analysis.temperature}`;
+
+/** What persona fidelity is measured on. */
+export const fidelityAskedOf = ({ study }: StudyResults): string =>
+  `${study.examination.fidelityReplies} replies a persona and kind, to those problems and to held-out open questions`;

@@ -1,18 +1,18 @@
 /**
  * The project's operations as shaders, registered as tfjs kernels for `webgpu`. What they compute, their gradients and
- * their twins on the other backends are in src/engine/portable/kernels/.
+ * their twins on the other backends are in ../kernels/.
  */
 import * as tf from '@tensorflow/tfjs';
-import advantageShader from '../../../shaders/rl/group-advantage.wgsl';
-import lossShader from '../../../shaders/rl/clipped-loss.wgsl';
-import logprobShader from '../../../shaders/rl/token-logprob.wgsl';
-import samplerShader from '../../../shaders/decode/sampler.wgsl';
-import type { AdvantageKind, Sampling } from '../engine.ts';
-import type { LossAttributes } from '../portable/kernels/clipped-loss.ts';
-import { rowColumns } from '../step-metrics.ts';
+import advantageShader from '../../../../shaders/rl/group-advantage.wgsl';
+import lossShader from '../../../../shaders/rl/clipped-loss.wgsl';
+import logprobShader from '../../../../shaders/rl/token-logprob.wgsl';
+import samplerShader from '../../../../shaders/decode/sampler.wgsl';
+import type { AdvantageKind, Sampling } from '../../engine.ts';
+import type { LossAttributes } from '../kernels/clipped-loss.ts';
+import { advantageParams, lanes, logprobParams, lossParams, samplerParams } from '../../gpu/settings.ts';
+import { rowColumns } from '../../step-metrics.ts';
 import type { SharedBackend } from './backend.ts';
-import { dispatch } from './pipeline.ts';
-import { advantageParams, lanes, logprobParams, lossParams, samplerParams } from './settings.ts';
+import { dispatch } from './dispatch.ts';
 
 type Infos = Record<string, tf.TensorInfo>;
 

@@ -1,0 +1,59 @@
+/** How a policy is asked, from the options of a command and from the policy's own defaults (`rl/policy-defaults.ts`). */
+import { basename } from 'node:path';
+import { maxPersonaFileBytes } from '../persona/file.ts';
+import type { Library } from '../persona/library-names.ts';
+import { ownLibrary } from '../persona/libraries.ts';
+import { libraryNames } from '../persona/library-names.ts';
+import { parsePolicyConfig } from '../policy/config.ts';
+import { parseJsonBytes } from '../json.ts';
+import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
+import type { AskingSettings } from '../rl/asking.ts';
+import { policyDefaults, type PolicyDefaults } from '../rl/policy-defaults.ts';
+import { answerForms } from '../verify/answer-forms.ts';
+import type { Arguments } from './arguments.ts';
+import { readText } from './candidate.ts';
+import { templateArguments } from './engine.ts';
+import { policySource } from './folder.ts';
+
+/** What is given; nothing of what is not. @throws LabError 'usage', or 'format' for a persona file that is broken */
+export async function givenAsking(args: Arguments): Promise<AskingSettings> {
+  const given = {
+    library: await givenLibrary(args),
+    noPersona: args.choice('no-persona', noSystemKinds),
+    noSystemRole: args.choice('no-system-role', systemPlaces),
+    instruction: args.text('instruction'),
+    answers: args.choices('answers', answerForms),
+    templateArguments: templateArguments(args),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as AskingSettings;
+}
+
+/** `--personas`: one of the lab's libraries by name, or a file. */
+async function givenLibrary(args: Arguments): Promise<Library | undefined> {
+  const given = args.text('personas');
+  if (given === undefined) return undefined;
+  const named = libraryNames.find((name) => name === given);
+  return named ?? ownLibrary(await readText(args, 'personas', given, maxPersonaFileBytes), basename(given));
+}
+
+/**
+ * What the policy in a folder or file brings; null for a miniature, and where its config.json cannot be read, which is for whoever loads it to
+ * say. Template arguments that its template never speaks of are left out: not every policy of a family has them.
+ */
+export async function defaultsOf(model: string): Promise<PolicyDefaults | null> {
+  const source = await policySource(model);
+  const read = async (file: string) => source.read(file).catch(() => null);
+  const config = await read('config.json');
+  if (!config) return null;
+  let found: PolicyDefaults | null;
+  try {
+    found = policyDefaults(parsePolicyConfig(parseJsonBytes(config, { file: 'config.json' })));
+  } catch {
+    return null;
+  }
+  if (!found?.templateArguments) return found;
+  const texts = [await read('chat_template.jinja'), await read('tokenizer_config.json')];
+  const template = texts.map((bytes) => (bytes ? new TextDecoder().decode(bytes) : '')).join('\n');
+  const known = Object.entries(found.templateArguments).filter(([name]) => template.includes(name));
+  return { ...found, templateArguments: Object.fromEntries(known) };
+}

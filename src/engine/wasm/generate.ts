@@ -1,0 +1,302 @@
+/**
+ * Rollouts: every prompt is read once, its keys and values are shared by the rollouts of its group, then all rows that still run go on token by
+ * token. What is drawn for a row depends on (seed, step, row, position) and its own logits alone, whose bits do not depend on the rows beside it.
+ */
+import { LabError } from '../../errors.ts';
+import type { PolicyConfig } from '../../policy/config.ts';
+import { attentionScale } from '../../policy/layers.ts';
+import { counterUniform } from '../../random/counter.ts';
+import { breathe } from '../breathe.ts';
+import type { GenerateProgress, GenerateRequest, Rollouts, Sampling } from '../engine.ts';
+import { passOfTexts, type Pass } from './batch.ts';
+import type { Frame, Take } from './buffers.ts';
+import {
+  attendSegments,
+  attentionBuffers,
+  decoderForward,
+  forwardBuffers,
+  windowNumber,
+  type Attend,
+  type AttentionBuffers,
+  type Machine,
+} from './decoder.ts';
+import { chunkCells, headBuffers, headInput, headLogits } from './head.ts';
+import type { Heap } from './heap.ts';
+import { upTo } from './layout.ts';
+import type { Policy } from './linear.ts';
+
+/** A row being written. */
+export interface Row {
+  /** In this generation. */
+  readonly id: number;
+  readonly prompt: Int32Array;
+  /** Where its prompt's keys begin. */
+  readonly column: number;
+  readonly tokens: number[];
+  readonly logprobs: number[];
+  readonly entropies: number[];
+  ended: boolean;
+}
+
+export interface GenerateContext {
+  readonly machine: Machine;
+  readonly heap: Heap;
+  readonly frame: Frame;
+  readonly policy: Policy;
+  readonly rank: number;
+  /** Tokens of one pass over prompts. */
+  readonly maxPlaces: number;
+}
+
+/** Tokens that a row may get at most. */
+export const longestReply = (config: PolicyConfig, prompts: readonly Int32Array[], { maxNewTokens }: Sampling): number => {
+  const shortest = prompts.reduce((least, { length }) => Math.min(least, length), config.maxPositions);
+  return Math.max(0, Math.min(maxNewTokens, config.maxPositions - shortest));
+};
+
+/** What a generation takes. @param n places of the largest pass  @param columns of all prompts  @param room columns of a row's own keys */
+export function generationBuffers(
+  take: Take,
+  config: PolicyConfig,
+  of: {
+    readonly n: number;
+    readonly rank: number;
+    readonly rows: number;
+    readonly prompts: number;
+    readonly columns: number;
+    readonly room: number;
+    readonly widest: number;
+  },
+) {
+  const { layers, kvHeads, headDim, vocabSize } = config;
+  const { n, rank, rows, prompts, columns, room, widest } = of;
+  const each = (numbers: number) => Array.from({ length: layers }, () => take(numbers));
+  const wide = upTo(headDim, 8);
+  return {
+    forward: forwardBuffers(take, config, Math.max(n, rows), false, rank),
+    attention: attentionBuffers(take, config, { count: prompts, table: new Int32Array(0), columns: 0, longest: 0, widest }, true),
+    head: headBuffers(take, config, Math.max(rows, prompts), false),
+    keys: each(kvHeads * columns * headDim),
+    values: each(kvHeads * columns * wide),
+    ownKeys: each(rows * kvHeads * room * headDim),
+    ownValues: each(rows * kvHeads * room * wide),
+    table: take(5 * rows),
+    weights: take(vocabSize + 4),
+    order: take(vocabSize + 4),
+    said: take(2),
+  };
+}
+
+type Buffers = ReturnType<typeof generationBuffers>;
+
+/** The shape of a generation, for `generationBuffers`. @param maxPlaces tokens of one pass over prompts */
+export function generationShape(
+  config: PolicyConfig,
+  prompts: readonly Int32Array[],
+  repeats: number,
+  sampling: Sampling,
+  maxPlaces: number,
+  rank: number,
+) {
+  const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0);
+  const all = prompts.reduce((sum, { length }) => sum + length, 0);
+  const room = upTo(longestReply(config, prompts, sampling), 8);
+  return {
+    n: Math.max(longest, Math.min(all, maxPlaces)),
+    rank,
+    rows: prompts.length * repeats,
+    prompts: prompts.length,
+    columns: prompts.reduce((sum, { length }) => sum + upTo(length, 8), 0),
+    room,
+    widest: upTo(longest, 8) + room,
+  };
+}
+
+/**
+ * @param request some of the prompts of a whole request, with `sampling.firstRow` of the first of them
+ * @param firstRow @param allRows where these rows lie among all, for progress
+ */
+export async function generateGroups(
+  context: GenerateContext,
+  request: GenerateRequest,
+  firstRow: number,
+  allRows: number,
+  onProgress?: (progress: GenerateProgress) => void,
+): Promise<Row[]> {
+  const { machine, frame, maxPlaces, rank } = context;
+  const { prompts, repeats, sampling } = request;
+  const { config } = machine;
+  let columns = 0;
+  const rows: Row[] = prompts.flatMap((prompt, group) => {
+    const column = columns;
+    columns += upTo(prompt.length, 8);
+    const empty = () => ({ tokens: [], logprobs: [], entropies: [], ended: false });
+    return Array.from({ length: repeats }, (_, i): Row => ({ id: group * repeats + i, prompt, column, ...empty() }));
+  });
+  if (rows.length === 0 || sampling.maxNewTokens <= 0) return rows;
+  const shape = generationShape(config, prompts, repeats, sampling, maxPlaces, rank);
+  const b = frame.lay((take) => generationBuffers(take, config, shape));
+  const draw = drawer(context, b, sampling);
+  let active = rows;
+  for (let position = 0; active.length > 0; position++) {
+    stopIfAsked(request);
+    if (position === 0) {
+      const begin = (group: number, logits: number) =>
+        rows.slice(group * repeats, (group + 1) * repeats).forEach((row) => draw(row, logits));
+      await readPrompts(context, b, request, shape.columns, begin);
+    } else {
+      await readNext(context, b, shape, active, draw);
+    }
+    const tokens = new Int32Array(allRows).fill(-1);
+    for (const row of active) tokens[firstRow + row.id] = row.tokens.at(-1)!;
+    active = active.filter((row) => isRunning(row, sampling, config));
+    onProgress?.({ position, active: active.length, tokens });
+    await breathe();
+  }
+  return rows;
+}
+
+function stopIfAsked({ signal }: GenerateRequest): void {
+  if (signal?.aborted) throw new LabError('cancelled', 'Generation was stopped.', 'Nothing was lost.');
+}
+
+const isRunning = (row: Row, { maxNewTokens }: Sampling, config: PolicyConfig): boolean =>
+  !row.ended && row.tokens.length < maxNewTokens && row.prompt.length + row.tokens.length < config.maxPositions;
+
+type Draw = (row: Row, logits: number) => void;
+
+function drawer({ machine, heap }: GenerateContext, b: Buffers, sampling: Sampling): Draw {
+  const { kernels, config } = machine;
+  const { temperature, topK, topP, seed, step, firstRow, eosIds } = sampling;
+  const greedy = temperature > 0 ? 0 : 1;
+  const inverse = Math.fround(temperature > 0 ? 1 / temperature : 1);
+  const outside = topP < 1 ? Math.fround(1 - Math.fround(topP)) : 0;
+  const minP = Math.fround(sampling.minP);
+  return (row, logits) => {
+    const uniform = counterUniform(seed, step, firstRow + row.id, row.tokens.length);
+    const token = kernels.sample(config.vocabSize, logits, b.weights, b.order, greedy, inverse, topK, outside, minP, uniform, b.said);
+    const [logprob, entropy] = heap.floats(b.said, 2);
+    row.tokens.push(token);
+    row.logprobs.push(logprob!);
+    row.entropies.push(entropy!);
+    row.ended = eosIds.includes(token);
+  };
+}
+
+/** Fills the cache, and hands the logits after each prompt on. */
+async function readPrompts(
+  context: GenerateContext,
+  b: Buffers,
+  request: GenerateRequest,
+  columns: number,
+  use: (group: number, logits: number) => void,
+): Promise<void> {
+  const { machine, heap, policy, maxPlaces } = context;
+  const { prompts } = request;
+  let column = 0;
+  for (let first = 0; first < prompts.length;) {
+    stopIfAsked(request);
+    let last = first;
+    for (let places = 0; last < prompts.length; last++) {
+      places += prompts[last]!.length;
+      if (last > first && places > maxPlaces) break;
+    }
+    const pass = passOfTexts(prompts.slice(first, last));
+    const { segments } = pass;
+    // Their keys lie after those of the prompts before them.
+    const table = segments.table.map((value, i) => (i % 5 === 3 ? value + column : value));
+    heap.integers(b.attention.segments, table.length).set(table);
+    const attention = (layer: number): AttentionBuffers => ({ ...b.attention, keys: b.keys[layer]!, values: b.values[layer]! });
+    const attend = attendSegments(machine, { ...segments, columns }, attention);
+    await forward(context, b, pass, attend);
+    const ends = Int32Array.from({ length: segments.count }, (_, i) => segments.table[5 * i]! + segments.table[5 * i + 1]! - 1);
+    heap.integers(b.head.places, ends.length).set(ends);
+    headInput(machine, policy, b.head, ends.length, b.forward.last);
+    const start = first;
+    await logitsOf(context, b, ends.length, (i, logits) => use(start + i, logits));
+    column += segments.columns;
+    first = last;
+  }
+}
+
+async function forward(
+  { machine, heap, policy }: GenerateContext,
+  b: Buffers,
+  { places, tokens, positions }: Omit<Pass, 'segments'>,
+  attend: Attend,
+) {
+  heap.integers(b.forward.tokens, places).set(tokens);
+  heap.integers(b.forward.positions, places).set(positions);
+  await decoderForward(machine, policy, b.forward, places, attend, breathe);
+}
+
+/** Logits of the head's first `count` inputs, one row after the other. */
+async function logitsOf(
+  { machine, policy }: GenerateContext,
+  b: Buffers,
+  count: number,
+  use: (i: number, logits: number) => void,
+): Promise<void> {
+  const { vocabSize } = machine.config;
+  const size = chunkCells(count, vocabSize);
+  for (let first = 0; first < count; first += size) {
+    const some = Math.min(size, count - first);
+    headLogits(machine, policy, b.head, b.forward.linear, first, some);
+    for (let i = 0; i < some; i++) use(first + i, b.head.logits + 4 * i * vocabSize);
+    await breathe();
+  }
+}
+
+/** Reads the newest token of each row, and draws the one after it. */
+async function readNext(
+  context: GenerateContext,
+  b: Buffers,
+  { columns, room }: { readonly columns: number; readonly room: number },
+  active: readonly Row[],
+  draw: Draw,
+): Promise<void> {
+  const { machine, heap, policy } = context;
+  const { config, kernels } = machine;
+  const { heads, kvHeads, headDim } = config;
+  const count = active.length;
+  const table = active.flatMap(({ id, prompt, tokens, column }) => [id, column, prompt.length, tokens.length - 1, 0]);
+  heap.integers(b.table, 5 * count).set(table);
+  const attend: Attend = (layer, turned, mixed) => {
+    const cache = [b.keys[layer]!, b.values[layer]!, b.ownKeys[layer]!, b.ownValues[layer]!] as const;
+    const [window, scale] = [windowNumber(config, layer), attentionScale(config)];
+    kernels.attendNext(b.table, count, columns, room, heads, kvHeads, headDim, window, scale, turned, ...cache, b.attention.scores, mixed);
+  };
+  const tokens = Int32Array.from(active, (row) => row.tokens.at(-1)!);
+  const positions = Int32Array.from(active, (row) => row.prompt.length + row.tokens.length - 1);
+  await forward(context, b, { places: count, tokens, positions }, attend);
+  heap.integers(b.head.places, count).set(active.map((_, i) => i));
+  headInput(machine, policy, b.head, count, b.forward.last);
+  await logitsOf(context, b, count, (i, logits) => draw(active[i]!, logits));
+}
+
+/** Rows of one generation, or of several after one another, as the contract has them. */
+export function collect(rows: readonly Row[], config: PolicyConfig): Rollouts {
+  const longest = (length: (row: Row) => number) => rows.reduce((most, row) => Math.max(most, length(row)), 0);
+  const width = longest((row) => row.prompt.length + row.tokens.length);
+  const completionWidth = longest((row) => row.tokens.length);
+  const tokens = new Int32Array(rows.length * width).fill(config.padId ?? 0);
+  const logprobs = new Float32Array(rows.length * completionWidth);
+  const entropies = new Float32Array(rows.length * completionWidth);
+  rows.forEach((row, r) => {
+    tokens.set(row.prompt, r * width);
+    tokens.set(row.tokens, r * width + row.prompt.length);
+    logprobs.set(row.logprobs, r * completionWidth);
+    entropies.set(row.entropies, r * completionWidth);
+  });
+  return {
+    rows: rows.length,
+    width,
+    completionWidth,
+    tokens,
+    promptLengths: Int32Array.from(rows, (row) => row.prompt.length),
+    lengths: Int32Array.from(rows, (row) => row.prompt.length + row.tokens.length),
+    logprobs,
+    entropies,
+    ended: Uint8Array.from(rows, (row) => (row.ended ? 1 : 0)),
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * The unit of a gated MLP: y = act(g) u of rows g|u [N, 2F] (Shazeer 2020), with act(g) = g σ(g), or GELU's tanh approximation
+ * g (1 + t) / 2, t = tanh(√(2/π) (g + 0.044715 g³)).
+ * Backward, in place: dg = dy u act'(g), du = dy act(g). Test: tests/unit/wasm-kernels.test.ts
+ */
+import { exp4, storeSome } from './math';
+
+export const SILU: i32 = 0;
+export const GELU: i32 = 1;
+
+export function gated(rows: i32, f: i32, gateUp: usize, y: usize, activation: i32): void {
+  const half = (<usize>f) << 2;
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < f; i += 4) {
+      const v = f32x4.mul(activated(v128.load(gateUp), activation), v128.load(gateUp + half));
+      if (i + 4 <= f) {
+        v128.store(y, v);
+        gateUp += 16;
+        y += 16;
+      } else {
+        storeSome(y, v, f - i);
+        gateUp += (<usize>(f - i)) << 2;
+        y += (<usize>(f - i)) << 2;
+      }
+    }
+    gateUp += half;
+  }
+}
+
+/** @param gateUp afterwards its gradient */
+export function gatedBackward(rows: i32, f: i32, gateUp: usize, dy: usize, activation: i32): void {
+  const half = (<usize>f) << 2;
+  for (let row = 0; row < rows; row++) {
+    for (let i = 0; i < f; i += 4) {
+      const g = v128.load(gateUp);
+      const u = v128.load(gateUp + half);
+      const d = v128.load(dy);
+      const dg = f32x4.mul(f32x4.mul(d, u), slope(g, activation));
+      const du = f32x4.mul(d, activated(g, activation));
+      const count = min(4, f - i);
+      if (count === 4) {
+        v128.store(gateUp, dg);
+        v128.store(gateUp + half, du);
+      } else {
+        storeSome(gateUp, dg, count);
+        storeSome(gateUp + half, du, count);
+      }
+      gateUp += (<usize>count) << 2;
+      dy += (<usize>count) << 2;
+    }
+    gateUp += half;
+  }
+}
+
+function sigmoid(x: v128): v128 {
+  const one = f32x4.splat(1);
+  return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))));
+}
+
+/** (1 + tanh u) / 2 = σ(2 u) */
+function gate(g: v128): v128 {
+  const cube = f32x4.mul(f32x4.mul(g, g), g);
+  const u = f32x4.mul(f32x4.splat(0.7978845608), f32x4.add(g, f32x4.mul(f32x4.splat(0.044715), cube)));
+  return sigmoid(f32x4.add(u, u));
+}
+
+function activated(g: v128, activation: i32): v128 {
+  return f32x4.mul(g, activation === SILU ? sigmoid(g) : gate(g));
+}
+
+function slope(g: v128, activation: i32): v128 {
+  const one = f32x4.splat(1);
+  if (activation === SILU) {
+    const s = sigmoid(g);
+    return f32x4.mul(s, f32x4.add(one, f32x4.mul(g, f32x4.sub(one, s))));
+  }
+  const s = gate(g);
+  // d(2 u)/dg = 2 √(2/π) (1 + 3 · 0.044715 g²)
+  const du = f32x4.mul(f32x4.splat(1.5957691216), f32x4.add(one, f32x4.mul(f32x4.splat(0.134145), f32x4.mul(g, g))));
+  return f32x4.mul(s, f32x4.add(one, f32x4.mul(f32x4.mul(g, f32x4.sub(one, s)), du)));
+}

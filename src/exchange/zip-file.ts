@@ -1,0 +1,30 @@
+/** Files as one zip, not compressed: numbers hardly shrink, and what is stored can be read in place. Reading one is `policy/zip.ts`. */
+import { BlobWriter, configure, ZipWriter } from '@zip.js/zip.js/lib/zip-core-native.js';
+import type { WrittenFile } from '../policy/file.ts';
+
+// As in policy/zip.ts: its workers come from addresses that the page's policy forbids.
+configure({ useWebWorkers: false });
+
+/** @param folder that they all lie in  @throws as their bytes do */
+export async function zipOf(folder: string, files: readonly WrittenFile[]): Promise<Blob> {
+  const zip = new ZipWriter(new BlobWriter('application/zip'), { level: 0 });
+  for (const file of files) await zip.add(`${folder}/${file.name}`, { readable: streamOf(file), size: file.size });
+  return zip.close();
+}
+
+/** The whole of a file; a browser may put what is in a Blob on its disk. */
+export async function blobOf(file: WrittenFile): Promise<Blob> {
+  return new Response(streamOf(file)).blob();
+}
+
+function streamOf(file: WrittenFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const bytes = file.bytes()[Symbol.asyncIterator]();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await bytes.next();
+      if (done) controller.close();
+      // What is not copied may be a view of the policy's own memory, which a stream takes away.
+      else controller.enqueue(value.slice());
+    },
+  });
+}

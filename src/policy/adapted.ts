@@ -1,0 +1,26 @@
+/** Adapters on their base as the source of one policy, merged while its tensors are read. Which base, and where it lies, is for others. */
+import { answeringTensors } from './merged.ts';
+import { readPeft, type PeftAdapters } from './peft.ts';
+import type { Policy } from './policy.ts';
+import type { PolicySource } from './source.ts';
+
+export interface AdaptedSource extends PolicySource {
+  readonly adapters: PeftAdapters;
+}
+
+/**
+ * Tokenizer and template are those that lie beside the adapters, where trainers put them, or else the base's.
+ * @throws LabError 'format' for adapters that are not read, or of another base
+ */
+export async function adaptedSource(base: Policy, from: PolicySource): Promise<AdaptedSource> {
+  const adapters = await readPeft(from, base.config);
+  const tensors = answeringTensors(base.config, base.weights, { weights: null, adapters });
+  return {
+    id: from.id,
+    adapters,
+    local: from.local === true,
+    read: async (path) =>
+      (/^(tokenizer|special_tokens|chat_template)/.test(path) ? await from.read(path) : null) ?? base.texts.get(path) ?? null,
+    tensors: () => Promise.resolve(tensors),
+  };
+}

@@ -1,0 +1,48 @@
+/** "Not only in our miniature": the recorded lottery of a real policy on the built page, down to what it said. */
+import type { Browser } from 'playwright';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ready, visitLab } from '../helpers/lab-page.ts';
+import { launchChromium } from '../helpers/launch.ts';
+import { obstacles } from '../helpers/obstacles.ts';
+import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
+
+let browser: Browser;
+let server: StaticServer;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist')]);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+it.each([1280, 360])('a cell opens what was said, at %d px', async (width) => {
+  const { page, context, complaints } = await visitLab(browser, server.url, { width });
+  await ready(page);
+  const section = page.getByRole('region', { name: 'Not only in our miniature' });
+  await section.getByRole('gridcell').first().scrollIntoViewIfNeeded();
+  const sentence = await section.locator('p').first().innerText();
+  const [, worst, share] = /right in (\d+) % of them as “([^”]+)”/.exec(sentence) ?? [];
+  expect([worst, share]).not.toContain(undefined);
+  await section.getByRole('button', { name: new RegExp(`^${share}, One-digit sums`) }).press('Enter');
+  const replies = section.getByRole('region', { name: new RegExp(`^${share}`) }).last();
+  await replies.waitFor();
+  const rows = replies.locator('tbody tr');
+  expect(await rows.count()).toBe(48);
+  expect(await rows.filter({ has: page.locator('.right') }).count()).toBe(Math.round((48 * Number(worst)) / 100));
+  expect(await obstacles(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await expect.poll(() => rows.count()).toBe(0);
+
+  // It can be brought here; nothing is fetched for it before the reader says so.
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await section.getByRole('button', { name: /^Bring it here/ }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a policy' });
+  expect(await dialog.evaluate((sheet) => sheet.scrollWidth - sheet.clientWidth)).toBe(0);
+  expect(await dialog.getByPlaceholder('owner/name').inputValue()).toBe('HuggingFaceTB/SmolLM2-135M-Instruct');
+  expect(asked.filter((url) => !url.startsWith(server.url))).toEqual([]);
+  expect(complaints).toEqual([]);
+  await context.close();
+});
