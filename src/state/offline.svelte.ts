@@ -5,7 +5,7 @@
 export class Offline {
   /** A new version is here, and waits. */
   newer = $state(false);
-  #waiting: ServiceWorker | null = null;
+  #registration: ServiceWorkerRegistration | null = null;
 
   async start(): Promise<void> {
     if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return;
@@ -16,9 +16,9 @@ export class Offline {
     }
     // From here on one is at work, so that whatever comes after it is newer.
     const registration = await navigator.serviceWorker.ready;
+    this.#registration = registration;
     const look = () => {
-      this.#waiting = registration.waiting;
-      if (this.#waiting) this.newer = true;
+      if (registration.waiting) this.newer = true;
     };
     const watch = () => registration.installing?.addEventListener('statechange', look);
     registration.addEventListener('updatefound', watch);
@@ -26,10 +26,16 @@ export class Offline {
     look();
   }
 
-  /** Loads the new version. Another tab may have put it to work already, which ends nothing in this one. */
+  /**
+   * Loads the new version. Another tab may have put it to work already, which ends nothing in this one: then none waits, or the one that is
+   * still seen waiting is on its way and says so by its state, even where the change of this page's controller has been told before.
+   */
   load(): void {
-    if (!this.#waiting) return location.reload();
-    navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
-    this.#waiting.postMessage('take over');
+    const waiting = this.#registration?.waiting;
+    if (waiting?.state !== 'installed') return location.reload();
+    const reload = () => location.reload();
+    navigator.serviceWorker.addEventListener('controllerchange', reload, { once: true });
+    waiting.addEventListener('statechange', reload, { once: true });
+    waiting.postMessage('take over');
   }
 }
