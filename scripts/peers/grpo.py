@@ -1,15 +1,26 @@
-"""TRL's side of `npm run peers`: the loss and gradient norm of one batch, and a run of GRPOTrainer with a recipe's settings."""
+"""TRL's side of `npm run peers`: the loss and gradients of one batch, also of peft's adapters, and a run of GRPOTrainer with a recipe's settings."""
 import re
 import tempfile
 
 import torch
 from datasets import Dataset
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 
+def adapted(job):
+    """peft's adapters, to be trained, on a policy in float32."""
+    from peft import PeftModel
+
+    base = AutoModelForCausalLM.from_pretrained(job["folder"], dtype=torch.float32)
+    return PeftModel.from_pretrained(base, job["adapters"], is_trainable=True)
+
+
 def trainer_of(job, questions, reward, out, steps):
     settings = job["settings"]
+    # What is loaded from a name is loaded as this says; TRL refuses it beside a model.
+    model, init = (adapted(job), {}) if "adapters" in job else (job["folder"], {"model_init_kwargs": {"dtype": "float32"}})
     args = GRPOConfig(
         output_dir=out,
         seed=job.get("seed", 0),
@@ -47,11 +58,11 @@ def trainer_of(job, questions, reward, out, steps):
         loss_type=settings["loss"],
         scale_rewards="group",
         importance_sampling_level="token",
-        model_init_kwargs={"dtype": "float32"},
+        **init,
     )
     rows = Dataset.from_list(questions)
     words = AutoTokenizer.from_pretrained(job["folder"], padding_side="left")
-    return GRPOTrainer(model=job["folder"], args=args, reward_funcs=reward, train_dataset=rows, processing_class=words)
+    return GRPOTrainer(model=model, args=args, reward_funcs=reward, train_dataset=rows, processing_class=words)
 
 
 def boxed(completions, answer, **_):
@@ -74,7 +85,10 @@ def curve(job):
 
 
 def batch(job):
-    """Loss and gradient norm of rows [prompt | completion] under TRL's own `_compute_loss`."""
+    """
+    Loss and gradient norm of rows [prompt | completion] under TRL's own `_compute_loss`. With adapters also the log-probs of the completions
+    with and without them; every gradient goes to the file that `gradients` names.
+    """
     torch.set_num_threads(1)
     questions = [{"prompt": [{"role": "user", "content": "?"}], "answer": "0"}] * job["settings"]["prompts"]
     with tempfile.TemporaryDirectory() as out:
@@ -104,4 +118,20 @@ def batch(job):
         loss = trainer._compute_loss(model, inputs)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), float("inf"))
-        return {"loss": float(loss.detach()), "gradientNorm": float(norm)}
+        answer = {"loss": float(loss.detach()), "gradientNorm": float(norm)}
+        if "gradients" in job:
+            named = {name.replace(".default", ""): p.grad for name, p in model.named_parameters() if p.grad is not None}
+            save_file(named, job["gradients"])
+        if "adapters" in job:
+            ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+            seen = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
+
+            def logprobs():
+                with torch.no_grad():
+                    values = trainer._get_per_token_logps_and_entropies(model, ids, seen, longest)[0]
+                return [row[: len(own["completion"])].tolist() for row, own in zip(values, rows)]
+
+            answer["logprobs"] = logprobs()
+            with model.disable_adapter():
+                answer["baseLogprobs"] = logprobs()
+        return answer

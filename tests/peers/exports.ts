@@ -71,16 +71,23 @@ async function* quantisedRow(peer: Python, format: string, gguf: string, folder:
   yield { what: 'other bits than gguf.quants', of: `${tensors} tensors of ${format}`, difference: different.length, tolerance: 0 };
 }
 
+export const isGguf = (path: string): boolean => path.endsWith('.gguf');
+
+/** The Hugging Face folder of a policy: itself, or what a GGUF is exported as. */
+export async function folderOf(path: string, scratch: string): Promise<string> {
+  if (!isGguf(path)) return resolve(path);
+  const folder = join(scratch, 'folder');
+  await permix('export', resolve(path), '--to', 'hf', '--out', folder);
+  return folder;
+}
+
 /** A real policy: its own folder, and what becomes of it as GGUF and under adapters. @param path a folder or a GGUF file */
 export async function* realRows(peer: Python, path: string): AsyncGenerator<Row> {
   const scratch = mkdtempSync(join(tmpdir(), 'permix-peers-'));
   try {
     const given = resolve(path);
-    const folder = given.endsWith('.gguf') ? join(scratch, 'folder') : given;
-    if (folder !== given) {
-      yield* answerRows(peer, 'SmolLM2, the GGUF', given, { folder: dirname(given), gguf: basename(given) });
-      await permix('export', given, '--to', 'hf', '--out', folder);
-    }
+    if (isGguf(given)) yield* answerRows(peer, 'SmolLM2, the GGUF', given, { folder: dirname(given), gguf: basename(given) });
+    const folder = await folderOf(given, scratch);
     yield* folderRows(peer, 'SmolLM2', folder);
     const file = join(scratch, 'f16.gguf');
     await permix('export', folder, '--to', 'gguf', '--out', file);

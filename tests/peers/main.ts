@@ -8,10 +8,11 @@ import { parseArgs } from 'node:util';
 import { batchRows } from './batch.ts';
 import { curveRows } from './curve.ts';
 import { exportRows, realRows } from './exports.ts';
+import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
 import { Python } from './python.ts';
 
-const kinds = ['policies', 'exports', 'real', 'batch', 'curve'] as const;
+const kinds = ['policies', 'exports', 'real', 'lora', 'batch', 'curve'] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -32,6 +33,11 @@ export interface Row {
   /** What it may be. */
   readonly tolerance: number;
   readonly said?: string;
+}
+
+/** Rows that are not there, and why. */
+export interface Skipped {
+  readonly skipped: string;
 }
 
 /** @param python makes the environment  @returns the exit code: 0 all agree, 1 something differs, 2 wrong usage */
@@ -68,21 +74,29 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
   );
   console.log('| what | of | largest difference | at most | |\n| --- | --- | --- | --- | --- |');
   const rows: Row[] = [];
+  const skipped: string[] = [];
   const { smollm2 } = options;
-  const work = {
+  const ofSmolLm2 = (kind: string, work: (path: string) => AsyncGenerator<Row | Skipped>) =>
+    smollm2 === undefined ? [{ skipped: `${kind}, the rows of SmolLM2; --smollm2 DIR|FILE.gguf names one.` }] : work(smollm2);
+  const work: Readonly<Record<(typeof kinds)[number], () => AsyncIterable<Row | Skipped> | Iterable<Skipped>>> = {
     policies: () => folderRows(peer, 'permix-tiny', bundled),
     exports: () => exportRows(peer),
-    real: smollm2 === undefined ? null : () => realRows(peer, smollm2),
+    real: () => ofSmolLm2('real', (path) => realRows(peer, path)),
+    lora: () => ofSmolLm2('lora', (path) => loraRows(peer, path)),
     batch: () => batchRows(peer),
     curve: () => curveRows(peer, seeds),
   };
   for (const kind of kinds.filter((name) => only.includes(name))) {
-    for await (const row of work[kind]?.() ?? []) {
+    for await (const row of work[kind]()) {
+      if ('skipped' in row) {
+        skipped.push(row.skipped);
+        continue;
+      }
       rows.push(row);
       console.log(line(row));
     }
   }
-  if (!work.real && only.includes('real')) console.log('\nSkipped: the rows of SmolLM2; --smollm2 DIR|FILE.gguf names one.');
+  for (const what of skipped) console.log(`\nSkipped: ${what}`);
   if (options.json) writeFileSync(options.json, `${JSON.stringify({ date, node: process.versions.node, versions, rows }, null, 2)}\n`);
   const differing = rows.filter((row) => !agrees(row));
   if (differing.length > 0) console.error(`\n${differing.length} of ${rows.length} rows differ by more than they may.`);

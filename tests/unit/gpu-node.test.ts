@@ -1,16 +1,12 @@
 /** WebGPU in Node (Dawn): the shared device starts outside a browser, and a shader gives what its twin gives. */
 import * as tf from '@tensorflow/tfjs';
-import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { provideWebGpu } from '../../src/cli/webgpu.ts';
 import { acquireTfjsGpu } from '../../src/engine/portable/gpu/acquire.ts';
 import { tokenLogprob } from '../../src/engine/portable/kernels/index.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
+import { provideSoftwareWebGpu } from '../helpers/software-vulkan.ts';
 
-// Where there is no GPU, a software driver will do.
-const software = ['/usr/share/vulkan/icd.d/lvp_icd.json', '/usr/lib/chromium/vk_swiftshader_icd.json'].find(existsSync);
-if (software) process.env['VK_ICD_FILENAMES'] ??= software;
-const missing = await provideWebGpu();
+const missing = await provideSoftwareWebGpu();
 const adapter = missing ? null : await navigator.gpu.requestAdapter();
 
 it.skipIf(!adapter)('token log-prob in Node on WebGPU (skipped without an adapter)', async () => {
