@@ -95,6 +95,41 @@ def adapt(job):
     model.save_pretrained(job["out"])
 
 
+def gemma3(job):
+    """Saves a small random Gemma 3 in bfloat16: five layers of six look at the nearest tokens, the head is the embedding."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    config = Gemma3TextConfig(
+        vocab_size=512, hidden_size=48, intermediate_size=112, num_hidden_layers=8, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+        query_pre_attn_scalar=20, max_position_embeddings=256, sliding_window=job["window"], rope_theta=1e6, rope_local_base_freq=1e4,
+        rope_scaling={"rope_type": "linear", "factor": 8.0}, bos_token_id=2, eos_token_id=1, pad_token_id=0,
+    )
+    assert config.layer_types == ["sliding_attention"] * 5 + ["full_attention"] + ["sliding_attention"] * 2
+    torch.manual_seed(job["seed"])
+    model = Gemma3ForCausalLM(config)
+    for name, tensor in model.named_parameters():
+        torch.nn.init.normal_(tensor, std=0.3 if "norm" in name else 0.25)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    model.to(torch.bfloat16).save_pretrained(job["out"])
+
+
+def supervised(job):
+    """Cross-entropy of the completions of rows [prompt | completion], a mean over all their tokens; the gradient of every parameter goes to a file."""
+    import torch
+    from safetensors.torch import save_file
+
+    model, losses = model_of(job), []
+    for row in job["rows"]:
+        ids = torch.tensor([row["prompt"] + row["completion"]])
+        logits = model(ids).logits[0, len(row["prompt"]) - 1 : -1]
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.tensor(row["completion"]), reduction="sum"))
+    loss = sum(losses) / sum(len(row["completion"]) for row in job["rows"])
+    loss.backward()
+    save_file({name: p.grad for name, p in model.named_parameters()}, job["gradients"])
+    return {"loss": float(loss.detach())}
+
+
 def quantised(job):
     """Which tensors of a GGUF differ in a bit from what gguf makes of the numbers of another file."""
     import numpy as np
@@ -121,7 +156,7 @@ def quantised(job):
 
 def main():
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    jobs = {f.__name__: f for f in (versions, logits, templates, tokens, adapt, quantised)}
+    jobs = {f.__name__: f for f in (versions, logits, templates, tokens, adapt, gemma3, supervised, quantised)}
     if job["kind"] in jobs:
         answer = jobs[job["kind"]](job)
     else:

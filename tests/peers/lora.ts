@@ -6,24 +6,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readPolicy } from '../../src/cli/engine.ts';
-import { diskFile } from '../../src/cli/disk-file.ts';
 import { folderSource } from '../../src/cli/folder.ts';
-import { findAdapters } from '../../src/cli/webgpu.ts';
 import { createEngine } from '../../src/engine/create.ts';
-import { untrained, type BackendName, type EngineName, type PolicyEngine, type TrainBatch } from '../../src/engine/engine.ts';
+import { untrained, type PolicyEngine, type TrainBatch } from '../../src/engine/engine.ts';
 import { renderPrompt } from '../../src/persona/prompt.ts';
 import { adaptedSource } from '../../src/policy/adapted.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { readSafetensors } from '../../src/policy/safetensors.ts';
-import { numbersOf } from '../../src/policy/tensor.ts';
 import type { Weights } from '../../src/policy/weights.ts';
 import { supervisedBatch } from '../../src/rl/batch.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { objectiveSpec } from '../../src/rl/objectives.ts';
 import { recipes } from '../../src/rl/recipes.ts';
-import { adapterGradients } from '../helpers/lora-step.ts';
+import { gradientsOf } from '../helpers/gradients.ts';
 import { askTrl, moved } from './batch.ts';
+import { backendOf, contenders } from './contenders.ts';
 import { folderOf } from './exports.ts';
+import { gradientRow, numbersIn } from './gradients.ts';
 import type { Row, Skipped } from './main.ts';
 import type { Python } from './python.ts';
 
@@ -42,13 +40,6 @@ const asked = [
   { persona: null, question: 'What is 4 + 3?', replies: ['4 + 3 = 7', 'It is 8, because 4 and 3 are 8.'] },
   { persona: 'You are a terse robot.', question: 'What is 2 + 6?', replies: ['SUM: 8', 'I do not know that one.'] },
 ];
-
-/** The engines there are to compare: the fused one where WebGPU in Node is to be had. */
-export async function* contenders(): AsyncGenerator<EngineName | Skipped> {
-  yield 'wasm';
-  const { webgpu, reason } = await findAdapters('webgpu');
-  yield webgpu === null ? { skipped: `the rows of the fused engine: ${reason}` } : 'fused';
-}
 
 /** @param path of the policy, a folder or a GGUF file */
 export async function* loraRows(peer: Python, path: string): AsyncGenerator<Row | Skipped> {
@@ -85,8 +76,6 @@ export async function* loraRows(peer: Python, path: string): AsyncGenerator<Row 
     rmSync(scratch, { recursive: true, force: true });
   }
 }
-
-export const backendOf = (engine: EngineName): BackendName => (engine === 'fused' ? 'webgpu' : 'wasm');
 
 interface Answer {
   readonly loss: number;
@@ -133,31 +122,9 @@ async function* compared(engine: PolicyEngine, { batch, answer, gradients }: The
     const apart = said.flatMap((row, i) => row.map((value, t) => Math.abs(value - logprobs[i * batch.completionWidth + t]!)));
     yield { what, of: `${of}, ${apart.length} tokens`, difference: Math.max(...apart), tolerance };
   }
-  const own = await adapterGradients(engine, batch, objectiveSpec(run));
+  const own = await gradientsOf(engine, batch, objectiveSpec(run));
   const { loss } = own.metrics;
   const said = `${loss.toPrecision(6)} here, ${answer.loss.toPrecision(6)} there`;
   yield { what: 'loss', of: `${of}, grpo with KL`, difference: Math.abs(loss - answer.loss), tolerance, said };
-  const names = Object.keys(gradients);
-  if (names.length === 0 || names.length !== Object.keys(own.gradients).length)
-    throw new Error(`peft has ${names.length} gradients, we have ${Object.keys(own.gradients).length}.`);
-  const apart = names.map((name) => distance(own.gradients[name]!, gradients[name]!));
-  yield { what: 'gradients, of their norm', of: `${of}, ${names.length} adapter matrices`, difference: Math.max(...apart), tolerance };
-}
-
-/** |one - other| / |other| */
-function distance(one: Float32Array, other: Float32Array): number {
-  if (one.length !== other.length) return NaN;
-  let [apart, norm] = [0, 0];
-  for (let i = 0; i < one.length; i++) {
-    apart += (one[i]! - other[i]!) ** 2;
-    norm += other[i]! ** 2;
-  }
-  return Math.sqrt(apart / norm);
-}
-
-async function numbersIn(path: string): Promise<Weights> {
-  const { tensors } = await readSafetensors(await diskFile(path));
-  const found: Record<string, Float32Array> = {};
-  for (const [name, tensor] of tensors) found[name] = await numbersOf(tensor);
-  return found;
+  yield gradientRow(`${of}, adapters`, own.gradients, gradients);
 }

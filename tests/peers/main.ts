@@ -8,11 +8,12 @@ import { parseArgs } from 'node:util';
 import { batchRows } from './batch.ts';
 import { curveRows } from './curve.ts';
 import { exportRows, realRows } from './exports.ts';
+import { gemmaRows } from './gemma.ts';
 import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
 import { Python } from './python.ts';
 
-const kinds = ['policies', 'exports', 'real', 'lora', 'batch', 'curve'] as const;
+const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'batch', 'curve'] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -80,6 +81,7 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
     smollm2 === undefined ? [{ skipped: `${kind}, the rows of SmolLM2; --smollm2 DIR|FILE.gguf names one.` }] : work(smollm2);
   const work: Readonly<Record<(typeof kinds)[number], () => AsyncIterable<Row | Skipped> | Iterable<Skipped>>> = {
     policies: () => folderRows(peer, 'permix-tiny', bundled),
+    gemma: () => gemmaRows(peer),
     exports: () => exportRows(peer),
     real: () => ofSmolLm2('real', (path) => realRows(peer, path)),
     lora: () => ofSmolLm2('lora', (path) => loraRows(peer, path)),

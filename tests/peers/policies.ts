@@ -2,10 +2,12 @@
 import { resolve } from 'node:path';
 import { readPolicy, wasmPath } from '../../src/cli/engine.ts';
 import { createEngine } from '../../src/engine/create.ts';
+import type { EngineName } from '../../src/engine/engine.ts';
 import { personas } from '../../src/persona/world.ts';
 import { renderPrompt } from '../../src/persona/prompt.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { parameterCount } from '../../src/policy/weights.ts';
+import { backendOf } from './contenders.ts';
 import type { Row } from './main.ts';
 import type { Python } from './python.ts';
 import { chats, manyTexts } from './texts.ts';
@@ -44,12 +46,24 @@ export async function* folderRows(peer: Python, name: string, folder: string): A
 export async function* answerRows(peer: Python, name: string, path: string, theirs: Readonly<Record<string, string>>): AsyncGenerator<Row> {
   const policy = await readPolicy(path);
   const prompts = promptsOf(policy);
-  const ours = await answersOf(policy, prompts);
-  const said = await peer.ask<Said[]>('logits', { ...theirs, prompts: prompts.map((ids) => [...ids]), greedy, ends: policy.config.eosIds });
-  const difference = Math.max(...ours.flatMap(({ logits }, i) => logits.map((value, id) => Math.abs(value - said[i]!.logits[id]!))));
-  yield { what: 'logits', of: `${name}, ${prompts.length} prompts`, difference, tolerance };
-  const others = ours.filter(({ tokens }, i) => tokens.join() !== said[i]!.tokens.join()).length;
-  yield { what: 'greedy tokens', of: `${name}, ${prompts.length} prompts, up to ${greedy}`, difference: others, tolerance: 0 };
+  const ours = await answersOf(policy, prompts, 'portable');
+  yield* answersCompared(name, ours, await askAnswers(peer, theirs, policy, prompts));
+}
+
+export function askAnswers(
+  peer: Python,
+  theirs: Readonly<Record<string, string>>,
+  { config }: Policy,
+  prompts: readonly Int32Array[],
+): Promise<Said[]> {
+  return peer.ask('logits', { ...theirs, prompts: prompts.map((ids) => [...ids]), greedy, ends: config.eosIds });
+}
+
+export function* answersCompared(name: string, ours: readonly Said[], theirs: readonly Said[]): Generator<Row> {
+  const difference = Math.max(...ours.flatMap(({ logits }, i) => logits.map((value, id) => Math.abs(value - theirs[i]!.logits[id]!))));
+  yield { what: 'logits', of: `${name}, ${ours.length} prompts`, difference, tolerance };
+  const others = ours.filter(({ tokens }, i) => tokens.join() !== theirs[i]!.tokens.join()).length;
+  yield { what: 'greedy tokens', of: `${name}, ${ours.length} prompts, up to ${greedy}`, difference: others, tolerance: 0 };
 }
 
 function promptsOf({ tokenizer, config }: Policy): Int32Array[] {
@@ -62,8 +76,8 @@ function promptsOf({ tokenizer, config }: Policy): Int32Array[] {
   return parameterCount(config) < 1e7 ? prompts : [prompts[0]!, prompts[4]!];
 }
 
-async function answersOf({ config, weights }: Policy, prompts: readonly Int32Array[]): Promise<Said[]> {
-  const engine = await createEngine({ config, weights, engine: 'portable', backend: 'wasm', wasmPath });
+export async function answersOf({ config, weights }: Policy, prompts: readonly Int32Array[], name: EngineName): Promise<Said[]> {
+  const engine = await createEngine({ config, weights, engine: name, backend: backendOf(name), wasmPath });
   try {
     const answers: Said[] = [];
     for (const prompt of prompts) {

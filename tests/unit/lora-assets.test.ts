@@ -9,7 +9,7 @@ import { untrained, type ObjectiveSpec } from '../../src/engine/engine.ts';
 import { adaptedMatrices } from '../../src/policy/adapters.ts';
 import { supervisedBatch } from '../../src/rl/batch.ts';
 import { recipes } from '../../src/rl/recipes.ts';
-import { adapterGradients } from '../helpers/lora-step.ts';
+import { gradientsOf } from '../helpers/gradients.ts';
 import { expectClose } from '../helpers/numbers.ts';
 import { sharedJson } from '../helpers/shared.ts';
 import { provideSoftwareWebGpu } from '../helpers/software-vulkan.ts';
@@ -66,7 +66,7 @@ it.skipIf(!reference)(
       const own = logprobs.subarray(row * batch.completionWidth, row * batch.completionWidth + completion.ids.length);
       expectClose(own, completion.logprobs, `log-probs of completion ${row}`, { relative: 1e-3, absolute: 1e-3 });
     });
-    const { metrics, gradients } = await adapterGradients(engine, batch, objective);
+    const { metrics, gradients } = await gradientsOf(engine, batch, objective);
     // The reference writes its loss as the weighted log-prob, whose gradient at ratio 1 is the clipped loss's.
     const weighted = completions.reduce((sum, { advantage, ids }, row) => {
       const own = logprobs.subarray(row * batch.completionWidth, row * batch.completionWidth + ids.length);

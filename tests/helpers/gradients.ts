@@ -1,4 +1,4 @@
-/** What one step makes of LoRA's adapters, to be held against peft's gradients. Nothing moves. */
+/** The gradients of one step, of all parameters or of LoRA's adapters, to be held against others'. Nothing moves. */
 import type { ObjectiveSpec, OptimSpec, PolicyEngine, StepMetrics, TrainBatch } from '../../src/engine/engine.ts';
 import type { Weights } from '../../src/policy/weights.ts';
 
@@ -13,8 +13,8 @@ const still: OptimSpec = {
   microBatchRows: 0,
 };
 
-/** @returns the step's metrics and d loss / d adapter, by peft's names */
-export async function adapterGradients(
+/** @returns the step's metrics and d loss / d each tensor that is trained, by its name */
+export async function gradientsOf(
   engine: PolicyEngine,
   batch: TrainBatch,
   objective: ObjectiveSpec,
