@@ -72,6 +72,45 @@ it.each([
   expect(again!.passes).toBeLessThan(0.8 * kept!.passes);
 });
 
+it.each([
+  ['all parameters', null],
+  ['adapters', lora],
+])('the plan is what is held, of a policy with the vocabulary of Gemma 3: %s', async (_, setup) => {
+  const wordy: PolicyConfig = { ...tinyConfig, vocabSize: 262_144, hiddenSize: 8, heads: 1, headDim: 8, intermediateSize: 8, tied: true };
+  const engine = await open(setup, undefined, wordy);
+  const [rows, prompt, maxNewTokens] = [10, 3, 8];
+  const shape = { rows, groups: 2, width: prompt + maxNewTokens, completionWidth: maxNewTokens, microBatchRows: 0, withReference: true };
+  const planned = engine.planMemory(shape);
+  await engine.setReference();
+  const rollouts = await engine.generate({
+    prompts: [Int32Array.of(1, 2, 3), Int32Array.of(9, 8, 262_143)],
+    repeats: rows / 2,
+    sampling: { ...sampling, maxNewTokens },
+  });
+  const { logprobs } = await engine.score(rollouts, { temperature: 1, policy: 'reference' });
+  expectClose(logprobs, rollouts.logprobs, 'sampled and scored', { absolute: 1e-4 });
+  const cells = rows * maxNewTokens;
+  const metrics = await engine.step(
+    {
+      ...rollouts,
+      mask: new Uint8Array(cells).fill(1),
+      advantages: Float32Array.from({ length: rows }, (_, row) => (row % 2 ? 1 : -1)),
+      rowWeights: new Float32Array(rows).fill(0.1),
+      oldLogprobs: rollouts.logprobs,
+      refLogprobs: logprobs,
+    },
+    forcedObjective,
+    optim,
+  );
+  expect(metrics.gradNorm).toBeGreaterThan(0);
+  const held = Object.values(engine.memory).reduce((sum, bytes) => sum + bytes, 0);
+  expect(held).toBeLessThanOrEqual(planned.total);
+  expect(held).toBeGreaterThan(0.9 * planned.total);
+  // 80 cells by the vocabulary are 80 MiB.
+  for (const { name, bytes } of planned.passes) expect(bytes, name).toBeLessThanOrEqual(64 * 2 ** 20);
+  engine.dispose();
+});
+
 const prompts = [Int32Array.of(1, 2, 3), Int32Array.of(4), Int32Array.of(9, 8, 7, 6, 5)];
 const sampling: Sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: 40, eosIds: [], seed: 1, step: 0, firstRow: 0 };
 

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe } from 'vitest';
 import { resolve } from 'node:path';
+import { headSuite } from '../helpers/head-suite.ts';
 import { kernelSuite } from '../helpers/kernel-suite.ts';
 
 describe('cpu', () => {
@@ -10,6 +11,7 @@ describe('cpu', () => {
     await tf.setBackend('cpu');
   });
   kernelSuite('cpu', { large: false });
+  headSuite('cpu');
 });
 
 describe('wasm', () => {
@@ -19,4 +21,5 @@ describe('wasm', () => {
     await tf.setBackend('wasm');
   });
   kernelSuite('wasm', { large: true });
+  headSuite('wasm');
 });

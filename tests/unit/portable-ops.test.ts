@@ -5,7 +5,7 @@ import { createEngine } from '../helpers/engine.ts';
 import { adamW, globalNorm, zeroMoments, type Moments } from '../../src/engine/portable/adamw.ts';
 import { attention } from '../../src/engine/portable/ops/attention.ts';
 import { gated } from '../../src/engine/portable/ops/gated.ts';
-import { linear, tiedHead } from '../../src/engine/portable/ops/linear.ts';
+import { linear } from '../../src/engine/portable/ops/linear.ts';
 import { rmsNorm } from '../../src/engine/portable/ops/rms-norm.ts';
 import { rope, ropeTable } from '../../src/engine/portable/ops/rope.ts';
 import { embed, gatherRows, placeRows } from '../../src/engine/portable/ops/rows.ts';
@@ -26,7 +26,6 @@ type Op = (...inputs: tf.Tensor[]) => tf.Tensor;
 const operations: Record<string, { shapes: number[][]; op: (config: typeof grouped) => Op }> = {
   'linear, wide output': { shapes: [[7, 3], [3, 5], [5]], op: () => (x, w, b) => linear(x as tf.Tensor2D, w as tf.Tensor2D, b as tf.Tensor1D) }, // prettier-ignore
   'linear, narrow output': { shapes: [[7, 5], [5, 3]], op: () => (x, w) => linear(x as tf.Tensor2D, w as tf.Tensor2D) }, // prettier-ignore
-  'tied head': { shapes: [[7, 3], [5, 3]], op: () => (x, e) => tiedHead(x as tf.Tensor2D, e as tf.Tensor2D, transpose(e as tf.Tensor2D)) }, // prettier-ignore
   'rms norm': { shapes: [[5, 7], [7]], op: () => (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-2, 0) }, // prettier-ignore
   'rms norm, weights from one': { shapes: [[5, 7], [7]], op: () => (x, w) => rmsNorm(x as tf.Tensor2D, w as tf.Tensor1D, 1e-2, 1) }, // prettier-ignore
   'silu, gated': { shapes: [[5, 6]], op: () => (x) => gated(x as tf.Tensor2D, 'silu') },

@@ -1,5 +1,5 @@
 /** What the wasm engine plans: what does not fit is refused beforehand, with a way that does fit; and its heap gives back what it is given. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createEngine } from '../helpers/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
@@ -84,6 +84,42 @@ describe('the plan', () => {
     expect(labErrorCode(await ask(1e8).catch((error: unknown) => error))).toBe('memory');
     expect((await ask(2)).rows).toBe(2);
   });
+});
+
+it.each([
+  ['all parameters', null],
+  ['adapters', { rank: 2, alpha: 4, seed: 1 }],
+])('the plan is what is taken, of a policy with the vocabulary of Gemma 3: %s', async (_, setup) => {
+  const config: PolicyConfig = { ...tinyConfig, vocabSize: 262_144, tied: true };
+  const engine = await createEngine({ config, weights: initialWeights(config, 1), engine: 'wasm', backend: 'wasm', lora: setup });
+  const { module, memory } = engine as unknown as { module: { heap: Heap }; memory: WasmMemory };
+  let planned = 0;
+  const hasRoom = memory.hasRoom.bind(memory);
+  vi.spyOn(memory, 'hasRoom').mockImplementation((scratch, trained, reference) => {
+    planned = Math.max(planned, memory.resting(trained, reference) + scratch);
+    return hasRoom(scratch, trained, reference);
+  });
+  await engine.setReference();
+  const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: 5, eosIds: [], seed: 1, step: 0, firstRow: 0 };
+  const rollouts = await engine.generate({ prompts: [Int32Array.of(5, 6, 7), Int32Array.of(8)], repeats: 12, sampling });
+  const { logprobs } = await engine.score(rollouts, { temperature: 1, policy: 'reference' });
+  const learnt = {
+    ...rollouts,
+    mask: new Uint8Array(24 * 5).fill(1),
+    advantages: Float32Array.from({ length: 24 }, (_, row) => (row % 2 ? 1 : -1)),
+    rowWeights: new Float32Array(24).fill(0.1),
+    oldLogprobs: rollouts.logprobs,
+    refLogprobs: logprobs,
+  };
+  const { gradNorm } = await engine.step(
+    learnt,
+    { term: 'clip', ratio: 'token', epsilonLow: 0.2, epsilonHigh: 0.2, beta: 0.1, kl: 'k3', entropyCoef: 0, temperature: 1 },
+    { learningRate: 1e-3, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, maxGradNorm: 1, microBatchRows: 0 },
+  );
+  expect(gradNorm).toBeGreaterThan(0);
+  const taken = module.heap.memory.buffer.byteLength;
+  expect(taken).toBeLessThanOrEqual(planned);
+  expect(taken).toBeGreaterThan(0.7 * planned);
 });
 
 it('the heap gives room back, and joins what lies side by side', () => {

@@ -17,7 +17,6 @@ import { parameterShapes, type ParameterShape, type PolicyConfig } from '../../p
 import type { PolicyTensors, Weights } from '../../policy/weights.ts';
 import type { OptimSpec, PolicyState } from '../engine.ts';
 import { part, type Work } from '../gpu/work.ts';
-import { rowColumns } from '../step-metrics.ts';
 import { keepBlocks } from './kernels/lora.ts';
 import { adamW, finishNorm, squaredSum, squaredSumParts } from './kernels/optimiser.ts';
 import { adapterLayout, frozenLayout, policyLayout, type ArenaLayout } from './layout.ts';
@@ -25,6 +24,7 @@ import type { AdapterViews, Gradients, PolicyViews } from './linear.ts';
 import { Arena, type Pool } from './memory.ts';
 import type { Layouts } from './memory-plan.ts';
 import { readNumbers, writeNumbers } from './transfer.ts';
+import { updateBuffers } from './update.ts';
 import { writeTensors } from './upload.ts';
 
 /** All of what is trained, by its layout. */
@@ -142,16 +142,14 @@ export class Learned {
       this.given = null;
     }
     const { parts } = subject.layout;
-    const state = memory.view('optimiser', 2);
-    const result = memory.view('result', 4);
-    const squares = memory.view('squares', parts.length * squaredSumParts);
+    const { state, result, squares, rowSums } = updateBuffers(memory, parts.length, rows);
     return [
       ...this.blockWorks(gradients),
       ...parts.map((_, i) => squaredSum({ g: gradients.part(i), partials: part(squares, i * squaredSumParts, squaredSumParts) })),
       finishNorm({
         partials: squares,
         count: parts.length * squaredSumParts,
-        rows: memory.view('step.rows', rows * rowColumns.length),
+        rows: rowSums,
         stepRows: rows,
         state,
         result,

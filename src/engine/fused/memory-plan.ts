@@ -15,6 +15,7 @@ import type { Gradients, PolicyViews } from './linear.ts';
 import { scorePass, trainPass } from './passes.ts';
 import { sizesOf } from './plans.ts';
 import { generationSizes, rolloutShape, type CacheFormat } from './rollouts.ts';
+import { updateBuffers } from './update.ts';
 
 /** Places of one pass, unless the limits ask for fewer. */
 export const maxPlaces = 8192;
@@ -84,6 +85,12 @@ function passSizes(machine: Machine, layouts: Layouts, shape: CellShape, kind: '
   return sizesOf(trainPass(machine, policy, gradients, shape, null, { objective, old: 'ratio', ref: true, stepTokens: 1, keep }));
 }
 
+/** A buffer that several use is there once, as large as the largest needs it. */
+function together(...all: readonly Sizes[]): Sizes {
+  const names = new Set(all.flatMap((sizes) => Object.keys(sizes)));
+  return Object.fromEntries([...names].map((name) => [name, Math.max(...all.map((sizes) => sizes[name] ?? 0))]));
+}
+
 const bytesOf = (sizes: Sizes) => Object.values(sizes).reduce((total, length) => total + align(length * 4), 0);
 const largestOf = (sizes: Sizes) => Object.entries(sizes).reduce((a, b) => (b[1] > a[1] ? b : a), ['nothing', 0] as const);
 const bytesIn = ({ parts }: ArenaLayout) => parts.reduce((total, { length }) => total + length * 4, 0);
@@ -96,9 +103,12 @@ function fixedBytes({ layout, adapters }: Layouts, reference: number) {
   return { frozen, trained, reference: adapters ? 0 : reference, total: frozen + 4 * trained + (adapters ? 0 : reference) };
 }
 
-/** Bytes for the buffers of a pass, and as many for those of a generation, which are other ones for the most part. */
-function share(layouts: Layouts, { budget }: Limits): number {
-  return Math.max(budget / 8, (budget - fixedBytes(layouts, bytesIn(layouts.layout)).total) / 2);
+/** Of the room for buffers, which are other ones for the most part. A pass that only scores keeps nothing of a layer. */
+const shares = { train: 0.45, generate: 0.45, score: 0.1 };
+
+/** Bytes for the buffers of a pass or of a generation. */
+function share(layouts: Layouts, { budget }: Limits, kind: keyof typeof shares): number {
+  return shares[kind] * Math.max(budget / 4, budget - fixedBytes(layouts, bytesIn(layouts.layout)).total);
 }
 
 /**
@@ -114,7 +124,7 @@ export function fitPass(
   kind: 'train' | 'score',
   limits: Limits,
 ): PassFit {
-  const room = share(layouts, limits);
+  const room = share(layouts, limits, kind);
   const most = (keep: PassFit['keep']): PassFit => {
     for (let fit = Math.max(1, Math.min(rows, Math.floor(maxPlaces / width))); ; fit = Math.ceil(fit / 2)) {
       const shape = { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) };
@@ -147,7 +157,7 @@ export function fitGeneration(
   },
   limits: Limits,
 ): GenerationFit {
-  const room = share(layouts, limits);
+  const room = share(layouts, limits, 'generate');
   const policy = imaginedPolicy(layouts);
   const { longest, shortest, repeats, sampling } = of;
   const most = (cache: CacheFormat): GenerationFit => {
@@ -179,7 +189,11 @@ export function planMemory(
   const fit = fitPass(machine, layouts, shape.rows, width, completionWidth, 'train', limits);
   const rows = shape.microBatchRows > 0 ? Math.min(shape.microBatchRows, fit.rows) : fit.rows;
   const keep = shape.recompute === undefined ? fit.keep : shape.recompute ? 'inputs' : 'all';
-  const pass = passSizes(machine, layouts, { rows, width, completionWidth, cells: cellBucket(rows * completionWidth) }, 'train', keep);
+  const scored = fitPass(machine, layouts, shape.rows, width, completionWidth, 'score', limits).rows;
+  const sizes = (rows: number, kind: 'train' | 'score') =>
+    passSizes(machine, layouts, { rows, width, completionWidth, cells: cellBucket(rows * completionWidth) }, kind, keep);
+  const update = sizesOf((memory) => updateBuffers(memory, (layouts.adapters ?? layouts.layout).parts.length, shape.rows));
+  const pass = together(sizes(rows, 'train'), sizes(scored, 'score'), update);
   const longest = Math.max(1, shape.width - shape.completionWidth);
   const sampling = { ...greedy, maxNewTokens: shape.completionWidth };
   const { groups = shape.rows } = shape;
@@ -191,9 +205,7 @@ export function planMemory(
   const passes = Object.entries(pass)
     .map(([name, length]) => ({ name, bytes: align(length * 4) }))
     .sort((a, b) => b.bytes - a.bytes);
-  // A buffer that both use is there once, as large as the larger needs it.
-  const more = ([name, length]: [string, number]) => Math.max(0, align(length * 4) - align((pass[name] ?? 0) * 4));
-  const drawing = Object.entries(decode).reduce((sum, entry) => sum + more(entry), 0);
+  const drawing = bytesOf(together(pass, decode)) - bytesOf(pass);
   const total = fixed.total + bytesOf(pass) + drawing;
   const plan: MemoryPlan = {
     weights: fixed.frozen + fixed.trained,

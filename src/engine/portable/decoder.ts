@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { PolicyConfig } from '../../policy/config.ts';
 import { attention } from './ops/attention.ts';
-import { linear, tiedHead } from './ops/linear.ts';
+import { linear } from './ops/linear.ts';
 import { rmsNorm } from './ops/rms-norm.ts';
 import { families } from '../../policy/families.ts';
 import { embeddingScale, isSliding, ropeOf } from '../../policy/layers.ts';
@@ -31,10 +31,10 @@ export class Decoder {
     this.offset = families[config.family].normOffset;
   }
 
-  /** Whole rows at once -> logits [M, V] of the places asked for, which are distinct. */
-  logits(parameters: Parameters, rows: PackedRows, places: Int32Array): tf.Tensor2D {
+  /** Whole rows at once -> what the head reads of the places asked for, which are distinct [M, D]. */
+  read(parameters: Parameters, rows: PackedRows, places: Int32Array): tf.Tensor2D {
     const x = this.hidden(parameters, rows, (qkv, layer) => attention(qkv, rows, this.config, layer));
-    return this.head(parameters, gatherRows(x, places));
+    return this.headInput(parameters, gatherRows(x, places));
   }
 
   /** Tokens -> the residual stream after the last layer [N, D] */
@@ -70,11 +70,9 @@ export class Decoder {
     return rmsNorm(x, w, this.config.rmsNormEps, this.offset);
   }
 
-  /** [N, D] -> [N, V] */
-  head(parameters: Parameters, x: tf.Tensor2D): tf.Tensor2D {
-    const normed = this.norm(x, parameters.norm);
-    if (parameters.head) return linear(normed, parameters.head);
-    return tiedHead(normed, parameters.embedding, parameters.turned!.get(parameters.embedding));
+  /** The residual stream [N, D] -> what the head reads of it [N, D] */
+  headInput(parameters: Parameters, x: tf.Tensor2D): tf.Tensor2D {
+    return this.norm(x, parameters.norm);
   }
 
   /** @param attend turns queries and keys, too */

@@ -32,7 +32,8 @@ import { breathe } from '../breathe.ts';
 import { Decoder } from './decoder.ts';
 import { generate } from './generate.ts';
 import { onHost } from './host.ts';
-import { clippedLoss, groupAdvantage, tokenLogprob } from './kernels/index.ts';
+import { headLogprobs, headOf } from './head.ts';
+import { clippedLoss, groupAdvantage } from './kernels/index.ts';
 import { TurnedEmbedding } from './ops/linear.ts';
 import { placeRows } from './ops/rows.ts';
 import { HostMemory } from './memory-plan.ts';
@@ -116,8 +117,8 @@ export class PortableEngine implements PolicyEngine {
         const { packed, places, targets, cells } = completionsOf(batch, first, last);
         if (cells.length === 0) continue;
         const both = tf.tidy(() => {
-          const logits = this.decoder.logits(parameters, packed, places);
-          const { logprob, entropy } = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), temperature);
+          const read = this.decoder.read(parameters, packed, places);
+          const { logprob, entropy } = headLogprobs(read, headOf(parameters, true), targets, temperature);
           return tf.concat([logprob, entropy]);
         });
         const values = await both.data();
@@ -193,8 +194,9 @@ export class PortableEngine implements PolicyEngine {
       tf.tensor2d(Float32Array.from(values).subarray(first * width, last * width), [count, width]);
     let sums: tf.Tensor2D | null = null;
     const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
-      const logits = this.decoder.logits(arrange(this.config, this.trained.policy(tensors), this.trained.turned), packed, places);
-      const scored = tokenLogprob(logits, tf.tensor1d(targets, 'int32'), objective.temperature);
+      const parameters = arrange(this.config, this.trained.policy(tensors), this.trained.turned);
+      const read = this.decoder.read(parameters, packed, places);
+      const scored = headLogprobs(read, headOf(parameters, this.trained.adapted), targets, objective.temperature);
       const onGrid = (x: tf.Tensor1D) => tf.reshape(placeRows(tf.reshape(x, [-1, 1]), cells, count * width), [count, width]) as tf.Tensor2D;
       const { loss, rows } = clippedLoss(
         {
@@ -236,7 +238,11 @@ export class PortableEngine implements PolicyEngine {
     checkBatch(batch, this.config);
     this.memory?.checkReading(tokens.length, 1);
     return this.inTurn(async () => {
-      const logits = tf.tidy(() => this.decoder.logits(this.current(), packRows([tokens]), Int32Array.of(tokens.length - 1)));
+      const logits = tf.tidy(() => {
+        const parameters = this.current();
+        const read = this.decoder.read(parameters, packRows([tokens]), Int32Array.of(tokens.length - 1));
+        return tf.matMul(read, headOf(parameters, true).columns);
+      });
       const values = (await logits.data()) as Float32Array;
       logits.dispose();
       return values;

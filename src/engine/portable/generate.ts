@@ -11,8 +11,8 @@ import type { GenerateProgress, GenerateRequest, Rollouts } from '../engine.ts';
 import { breathe } from '../breathe.ts';
 import { createCache, type KeyValueCache } from './cache.ts';
 import type { Decoder } from './decoder.ts';
+import { drawTokens, headOf } from './head.ts';
 import { onHost } from './host.ts';
-import { sampleTokens } from './kernels/index.ts';
 import { attention } from './ops/attention.ts';
 import { gatherRows } from './ops/rows.ts';
 import type { Parameters } from './parameters.ts';
@@ -51,21 +51,19 @@ export async function generate(
   );
   const longestPrompt = prompts.reduce((longest, prompt) => Math.max(longest, prompt.length), 0);
   const cache = createCache(config, Math.min(config.maxPositions, longestPrompt + sampling.maxNewTokens));
-  let logits: tf.Tensor2D | null = null;
+  const head = headOf(parameters, true);
+  let read: tf.Tensor2D | null = null;
   try {
-    let active = rows; // the rows of the current logits, in order; some may have ended
-    if (rows.length > 0 && sampling.maxNewTokens > 0) logits = await readPrompts(decoder, parameters, request, cache, maxPlaces);
-    for (let position = 0; logits; position++) {
+    let active = rows; // the rows of what was read, in order; some may have ended
+    if (rows.length > 0 && sampling.maxNewTokens > 0) read = await readPrompts(decoder, parameters, request, cache, maxPlaces);
+    for (let position = 0; read; position++) {
       if (signal?.aborted) throw new LabError('cancelled', 'Generation was stopped.', 'Nothing was lost.');
-      const packed = sampleTokens(
-        logits,
-        sampling,
-        position,
-        Int32Array.from(active, (row) => row.id),
-      );
+      const ids = Int32Array.from(active, (row) => row.id);
+      // The first token comes from the prompt, which the rows of a group share.
+      const packed = drawTokens(read, head, sampling, position, ids, position === 0 ? repeats : 1);
       const drawn = await packed.data();
-      tf.dispose([packed, logits]);
-      logits = null;
+      tf.dispose([packed, read]);
+      read = null;
 
       const tokens = new Int32Array(rows.length).fill(-1);
       active.forEach((row, i) => {
@@ -88,10 +86,10 @@ export async function generate(
         cache.keep(kept);
         active = kept.map((i) => active[i]!);
       }
-      logits = nextLogits(decoder, parameters, cache, active);
+      read = readNext(decoder, parameters, cache, active);
     }
   } finally {
-    logits?.dispose();
+    read?.dispose();
     cache.dispose();
   }
   return collect(rows, config);
@@ -101,7 +99,7 @@ function isRunning(row: Row, { sampling }: GenerateRequest, config: PolicyConfig
   return !row.ended && row.tokens.length < sampling.maxNewTokens && row.prompt.length + row.tokens.length < config.maxPositions;
 }
 
-/** Fills the cache and returns the logits after each prompt, one line per rollout: [R, V]. */
+/** Fills the cache -> what the head reads at the end of each prompt [P, D]. */
 async function readPrompts(
   decoder: Decoder,
   parameters: Parameters,
@@ -123,29 +121,25 @@ async function readPrompts(
             return attention(qkv, packed, decoder.config, layer);
           });
           const ends = Int32Array.from(packed.offsets, (offset, row) => offset + packed.lengths[row]! - 1);
-          return decoder.head(parameters, gatherRows(hidden, ends));
+          return decoder.headInput(parameters, gatherRows(hidden, ends));
         }),
       );
       await breathe();
     }
     cache.expand(repeats);
-    return tf.tidy(() => {
-      const all = parts.length > 1 ? tf.concat(parts, 0) : parts[0]!;
-      const groups = Int32Array.from({ length: prompts.length * repeats }, (_, row) => Math.floor(row / repeats));
-      return tf.gather(all, tf.tensor1d(groups, 'int32'));
-    });
+    return tf.concat(parts, 0);
   } finally {
     tf.dispose(parts);
   }
 }
 
-/** Reads the newest token of each row -> the logits of the one after it [A, V]. */
-function nextLogits(decoder: Decoder, parameters: Parameters, cache: KeyValueCache, active: readonly Row[]): tf.Tensor2D {
+/** Reads the newest token of each row -> what the head reads for the one after it [A, D]. */
+function readNext(decoder: Decoder, parameters: Parameters, cache: KeyValueCache, active: readonly Row[]): tf.Tensor2D {
   const tokens = Int32Array.from(active, (row) => row.tokens.at(-1)!);
   const positions = Int32Array.from(active, (row) => row.prompt.length + row.tokens.length - 1);
   return tf.tidy(() => {
     const hidden = decoder.hidden(parameters, { tokens, positions }, (qkv, layer) => cache.attend(layer, qkv, positions));
-    return decoder.head(parameters, hidden);
+    return decoder.headInput(parameters, hidden);
   });
 }
 

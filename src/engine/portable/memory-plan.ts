@@ -12,6 +12,7 @@ import { parameterShapes, type PolicyConfig } from '../../policy/config.ts';
 import { families } from '../../policy/families.ts';
 import type { TrainingShape } from '../engine.ts';
 import { freeMemory } from '../free-memory.ts';
+import { chunkRows } from './head.ts';
 import { wasmMemoryLimit } from './wasm.ts';
 
 export type HostBackend = 'wasm' | 'cpu';
@@ -127,16 +128,17 @@ export class HostMemory {
 
   /** Of prompts that share their keys and values, `rows` replies in all. */
   generating(prompts: number, longest: number, rows: number, width: number): Need {
-    const { vocabSize, kvHeads, headDim, layers } = this.config;
+    const { hiddenSize, kvHeads, headDim, layers } = this.config;
     const perPass = Math.max(1, Math.min(prompts, Math.floor(this.maxPlaces / (longest + 8))));
-    const logits = 4 * vocabSize * (2 * prompts + 2 * rows);
-    const tensors = this.policy() + Math.max(this.#reading({ places: perPass * longest, cells: perPass }), this.#reading({ places: rows, cells: rows }) + logits); // prettier-ignore
+    const asked = 4 * hiddenSize * Math.max(prompts, rows);
+    const pass = Math.max(this.#reading({ places: perPass * longest, cells: perPass }), this.#reading({ places: rows, cells: rows }));
+    const tensors = this.policy() + asked + pass;
     return { tensors, arrays: 4 * layers * 2 * kvHeads * headDim * (prompts * longest + rows * width) };
   }
 
   /** Of a whole run, at the worst moment of a step. */
   training(shape: TrainingShape): Need {
-    const { all, embedding, largest, linear, trained } = this.#sizes;
+    const { all, embedding, head, largest, linear, trained } = this.#sizes;
     const { layers, hiddenSize: D, intermediateSize: F, vocabSize, tied, qkvBias, qkNorm } = this.config;
     const wasm = this.backend === 'wasm';
     const asked = shape.microBatchRows > 0 ? shape.microBatchRows : shape.rows;
@@ -149,12 +151,14 @@ export class HostMemory {
     const saved = once * (wasm ? 8 * D + qkv + 2 * mixed + heads + 3 * F + more : 6 * D + qkv + mixed + heads + 3 * F + more);
     // tfjs lets go of no gradient of a layer's output before the backward pass is over.
     const left = once * (6 * D + 2 * qkv + mixed + 3 * F + more);
-    const logits = 4 * pass.cells * vocabSize;
+    const logits = 4 * Math.min(pass.cells, chunkRows(vocabSize)) * vocabSize;
+    // What logits multiply by, the other way round, and the gradient of it: the sum, and a chunk's share or the sum turned.
+    const ofHead = (wasm ? 2 : 1) * head + (this.loraRank > 0 ? 0 : 2 * embedding);
     // The matrices that adapters make are made anew on the tape, with what their gradients need.
     const adapted = this.loraRank > 0 ? (wasm ? 8 : 4) * linear : 0;
     const again = rows < shape.rows ? trained : 0;
-    const ends = trained + left + 2 * logits + (tied && this.loraRank === 0 ? 2 * embedding : largest);
-    const backward = saved + adapted + again + Math.max(7 * logits, ends);
+    const ends = trained + left + (tied && this.loraRank === 0 ? 2 * embedding : largest);
+    const backward = saved + adapted + again + Math.max(7 * logits + ofHead, ends);
     const resident = this.policy() + 2 * trained + (shape.withReference ? this.#reference() : 0) + (wasm && tied ? embedding : 0);
     const step = resident + Math.max(backward, trained + 4 * largest);
     const longest = shape.width - shape.completionWidth;
@@ -164,8 +168,10 @@ export class HostMemory {
     return { tensors, arrays: Math.max(replies.arrays, 2 * (all + 2 * trained)) };
   }
 
+  /** Of adapters it is the base itself, with what it is multiplied by. */
   #reference(): number {
-    return new HostMemory(this.backend, this.config, 0, this.maxPlaces, this.#limits).policy();
+    const whole = new HostMemory(this.backend, this.config, 0, this.maxPlaces, this.#limits).policy();
+    return this.loraRank > 0 ? whole - this.#sizes.all : whole;
   }
 
   /** Bytes of a pass without gradients: one layer at its widest, then the head with the probabilities and their like. */
@@ -173,7 +179,7 @@ export class HostMemory {
     const { hiddenSize: D, intermediateSize: F, vocabSize, qkvBias, qkNorm } = this.config;
     const { qkv, mixed, heads } = widths(this.config);
     const layer = 7 * D + (2 + (qkvBias ? 1 : 0) + (qkNorm ? 4 : 0)) * qkv + mixed + heads + 5 * F;
-    return 4 * Math.max(places * layer, places * D + cells * (2 * D + 5 * vocabSize));
+    return 4 * Math.max(places * layer, places * D + cells * 2 * D + 5 * Math.min(cells, chunkRows(vocabSize)) * vocabSize);
   }
 
   #fits({ tensors, arrays }: Need): boolean {

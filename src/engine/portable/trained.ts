@@ -55,6 +55,11 @@ export class Trained {
     return trained;
   }
 
+  /** Whether adapters are trained, and nothing else. */
+  get adapted(): boolean {
+    return this.lora !== null;
+  }
+
   /** The policy this was made with, and whether the caller has to free it. */
   async ownParameters(): Promise<{ readonly tensors: tf.Tensor[]; readonly copied: boolean }> {
     if (this.lora && !this.given) return { tensors: this.base, copied: false };

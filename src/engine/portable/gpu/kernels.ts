@@ -7,8 +7,9 @@ import advantageShader from '../../../../shaders/rl/group-advantage.wgsl';
 import lossShader from '../../../../shaders/rl/clipped-loss.wgsl';
 import logprobShader from '../../../../shaders/rl/token-logprob.wgsl';
 import samplerShader from '../../../../shaders/decode/sampler.wgsl';
-import type { AdvantageKind, Sampling } from '../../engine.ts';
+import type { AdvantageKind } from '../../engine.ts';
 import type { LossAttributes } from '../kernels/clipped-loss.ts';
+import type { SampleAttributes } from '../kernels/sampler.ts';
 import { advantageParams, lanes, logprobParams, lossParams, samplerParams } from '../../gpu/settings.ts';
 import { rowColumns } from '../../step-metrics.ts';
 import type { SharedBackend } from './backend.ts';
@@ -112,15 +113,16 @@ export function registerShaderKernels(): void {
   });
 
   register('SampleTokens', (backend, { logits, rowIds }, attributes) => {
-    const sampling = attributes as Sampling & { position: number };
-    const [rows, vocabulary] = logits!.shape as [number, number];
+    const sampling = attributes as SampleAttributes;
+    const vocabulary = logits!.shape[1]!;
+    const rows = rowIds!.shape[0]!;
     const state = tf.tensor1d([rows, sampling.position], 'int32');
     const sampled = backend.makeTensorInfo([rows, 3], 'float32');
     dispatch(backend, {
       shader: samplerShader,
       entry: 'sample',
       tensors: { logits: logits!, row_ids: rowIds!, state, sampled },
-      params: samplerParams({ vocabulary, sampling }),
+      params: samplerParams({ vocabulary, sampling, logitsRepeats: sampling.repeats }),
       groups: rows,
     });
     state.dispose();

@@ -2,4 +2,4 @@
 export { clippedLoss, type ClippedLossInputs } from './clipped-loss.ts';
 export { groupAdvantage } from './group-advantage.ts';
 export { sampleTokens } from './sampler.ts';
-export { tokenLogprob, type TokenLogprobs } from './token-logprob.ts';
+export { tokenLogprob, tokenLogprobForward, tokenLogprobGradient, type TokenLogprobs } from './token-logprob.ts';

@@ -21,14 +21,37 @@ export interface TokenLogprobs {
   readonly entropy: tf.Tensor1D;
 }
 
+/** [N, 2] (max x, L): all that the way back needs besides logits and entropy. */
+interface WithStats extends TokenLogprobs {
+  readonly stats: tf.Tensor2D;
+}
+
 /**
  * @param logits [N, V], finite  @param targets [N] int32, in [0, V)  @param temperature > 0
  * @returns both differentiable in the logits
  */
 export function tokenLogprob(logits: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): TokenLogprobs {
+  const { logprob, entropy } = tokenLogprobForward(logits, targets, temperature);
+  return { logprob, entropy };
+}
+
+/** The same with what `tokenLogprobGradient` wants, for whoever keeps its own tape. */
+export function tokenLogprobForward(logits: tf.Tensor2D, targets: tf.Tensor1D, temperature: number): WithStats {
   if (!(temperature > 0)) throw new Error(`token log-prob needs a temperature above 0, not ${temperature}`);
-  const [logprob, entropy] = runKernel('TokenLogprob', { logits, targets }, { temperature });
-  return { logprob: logprob as tf.Tensor1D, entropy: entropy as tf.Tensor1D };
+  const [logprob, entropy, stats] = runKernel('TokenLogprob', { logits, targets }, { temperature });
+  return { logprob: logprob as tf.Tensor1D, entropy: entropy as tf.Tensor1D, stats: stats as tf.Tensor2D };
+}
+
+/** dx [N, V] from the gradients of both outputs. */
+export function tokenLogprobGradient(
+  logits: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  { entropy, stats }: Omit<WithStats, 'logprob'>,
+  d: TokenLogprobs,
+  temperature: number,
+): tf.Tensor2D {
+  const inputs = { logits, targets, entropy, stats, dLogprob: d.logprob, dEntropy: d.entropy };
+  return runKernel('TokenLogprobGrad', inputs, { temperature })[0] as tf.Tensor2D;
 }
 
 /** [N, V]: (x - max x) / T, whose largest entry is exactly 0. */
@@ -37,7 +60,6 @@ function shifted(logits: tf.Tensor, max: tf.Tensor, temperature: number): tf.Ten
   return temperature === 1 ? z : z.mul(1 / temperature);
 }
 
-/** Third output: [N, 2] (max x, L), all that the backward needs besides the logits. */
 registerTwin('TokenLogprob', ({ logits, targets }, { temperature }) => {
   const [rows, vocabulary] = logits!.shape as [number, number];
   const max = logits!.max(1, true);
@@ -70,10 +92,9 @@ tf.registerGradient({
   inputsToSave: ['logits', 'targets'],
   outputsToSave: [false, true, true],
   gradFunc: (dy, saved, attributes) => {
-    const [dLogprob, dEntropy] = dy as tf.Tensor[] as [tf.Tensor, tf.Tensor];
-    const [logits, targets, entropy, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-    return {
-      logits: () => runKernel('TokenLogprobGrad', { logits, targets, entropy, stats, dLogprob, dEntropy }, attributes)[0]!,
-    };
+    const [logprob, dEntropy] = dy as tf.Tensor[] as [tf.Tensor1D, tf.Tensor1D];
+    const [logits, targets, entropy, stats] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D, tf.Tensor2D];
+    const { temperature } = attributes as { temperature: number };
+    return { logits: () => tokenLogprobGradient(logits, targets, { entropy, stats }, { logprob, entropy: dEntropy }, temperature) };
   },
 });

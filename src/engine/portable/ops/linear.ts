@@ -1,5 +1,5 @@
 /**
- * Linear layers and the tied head, with gradients whose matrix products all take tfjs-wasm's fast path
+ * Linear layers, with gradients whose matrix products all take tfjs-wasm's fast path
  * (un-batched, no transpose flags: 30 to 40 GFLOP/s a core against 3 on the other path).
  */
 import * as tf from '@tensorflow/tfjs';
@@ -27,7 +27,7 @@ const multiply = tf.customGrad((x, w, save) => {
 }) as (x: tf.Tensor2D, w: tf.Tensor2D) => tf.Tensor2D;
 
 /** xᵀ·dy [in, out]; the narrower of the two long matrices is the one that is transposed. */
-function weightGradient(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
+export function weightGradient(x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
   if (x.shape[1] <= dy.shape[1]) return tf.matMul(transpose(x), dy);
   return transpose(tf.matMul(transpose(dy), x));
 }
@@ -36,25 +36,6 @@ const addBias = tf.customGrad((x, b) => ({
   value: tf.add(x as tf.Tensor2D, b as tf.Tensor1D),
   gradFunc: (dy) => [dy as tf.Tensor2D, tf.tidy(() => tf.matMul(tf.ones([1, dy.shape[0]!]), dy as tf.Tensor2D).as1D())],
 })) as (x: tf.Tensor2D, b: tf.Tensor1D) => tf.Tensor2D;
-
-/**
- * The head that shares the embedding matrix: x [N, D] · embeddingᵀ -> [N, V]
- * @param embedding [V, D], whose gradient this is  @param turned [D, V] the same numbers, kept from call to call (`TurnedEmbedding`)
- */
-export function tiedHead(x: tf.Tensor2D, embedding: tf.Tensor2D, turned: tf.Tensor2D): tf.Tensor2D {
-  const op = tf.customGrad((x, _, save) => {
-    // The embedding outlives the tape (`multiply`).
-    (save as tf.GradSaveFunc)([x as tf.Tensor]);
-    return {
-      value: tf.matMul(x as tf.Tensor2D, turned),
-      gradFunc: (dy, saved) => [
-        tf.matMul(dy as tf.Tensor2D, embedding),
-        tf.tidy(() => transpose(weightGradient(saved[0] as tf.Tensor2D, dy as tf.Tensor2D))),
-      ],
-    };
-  });
-  return op(x, embedding) as tf.Tensor as tf.Tensor2D;
-}
 
 /**
  * The embedding as the head multiplies by it, for as long as it is the same tensor. To turn it, and to pack what was turned for the
