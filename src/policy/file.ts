@@ -57,3 +57,8 @@ export function blobFile(name: string, blob: Blob): PolicyFile {
     },
   };
 }
+
+/** Without the folders before it. */
+export const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+export const isWeights = (path: string): boolean => /\.(safetensors|gguf)$/i.test(path);
+export const isGguf = (path: string): boolean => /\.gguf$/i.test(path);

@@ -3,17 +3,12 @@
  * are read by range, so that a folder may be larger than memory. Which files of many they are is `given.ts`.
  */
 import { LabError } from '../errors.ts';
-import type { PolicyFile } from './file.ts';
+import { isGguf, type PolicyFile } from './file.ts';
 import { ggufSource } from './gguf.ts';
 import { maxTextBytes, type PolicySource } from './source.ts';
 
 /** By name, each opened when it is asked for. */
 export type FolderFiles = ReadonlyMap<string, () => Promise<PolicyFile>>;
-
-/** Without the folders before it. */
-export const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-export const isWeights = (path: string): boolean => /\.(safetensors|gguf)$/i.test(path);
-export const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
 
 /** A GGUF file is a policy by itself; everything else is a Hugging Face folder. @throws LabError `format` as `ggufSource` */
 export async function filesSource(id: string, files: FolderFiles): Promise<PolicySource> {

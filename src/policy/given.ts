@@ -3,8 +3,8 @@
  * is read here but the directory of an archive; what the files hold is looked at by whoever loads them.
  */
 import { LabError } from '../errors.ts';
-import { blobFile, type PolicyFile } from './file.ts';
-import { baseName, isGguf, type FolderFiles } from './folder.ts';
+import { baseName, blobFile, isGguf, type PolicyFile } from './file.ts';
+import type { FolderFiles } from './folder.ts';
 import { peftFileNames } from './peft.ts';
 
 /** A file, and where it lay: `smollm/config.json`; of one that was picked alone its name. */

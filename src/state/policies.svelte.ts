@@ -1,9 +1,9 @@
 /** The policies that can be chosen here, and the one that is coming in. The token of a hub lives here for as long as the page is open, and is stored nowhere. */
 import { errorSentence, labErrorCode } from '../errors.ts';
 import type { GivenFile } from '../policy/given.ts';
+import { isHubName } from '../policy/hub-name.ts';
 import { namesPolicy, readablePolicy } from '../storage/policies.ts';
 import type { TrainerApi } from '../worker/api.ts';
-import { onHub } from '../worker/base-of-adapters.ts';
 import type { AddedPolicy, BaseQuestion, PolicyInfo, PolicyList, PolicyProgress } from '../worker/policies-api.ts';
 
 export class OwnPolicies {
@@ -86,7 +86,7 @@ export class OwnPolicies {
     this.question = question;
     this.chosenBase = '';
     // So that it can be fetched at once.
-    if (question.named !== null && onHub(question.named)) this.name = question.named;
+    if (question.named !== null && isHubName(question.named)) this.name = question.named;
     return null;
   }
 

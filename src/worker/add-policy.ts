@@ -5,10 +5,11 @@
  */
 import { LabError, labErrorCode } from '../errors.ts';
 import { cardName } from '../policy/card.ts';
-import type { PolicyFile } from '../policy/file.ts';
-import { baseName, filesSource, isGguf, isWeights, type FolderFiles } from '../policy/folder.ts';
+import { baseName, isGguf, isWeights, type PolicyFile } from '../policy/file.ts';
+import { filesSource, type FolderFiles } from '../policy/folder.ts';
 import { givenFolder, type GivenFile } from '../policy/given.ts';
-import { Hub, hubTitle, readHubName } from '../policy/hub.ts';
+import { Hub } from '../policy/hub.ts';
+import { hubTitle, readHubName } from '../policy/hub-name.ts';
 import { areAdapters, peftBase } from '../policy/peft.ts';
 import type { Policy } from '../policy/policy.ts';
 import { growingSha256, sha256 } from '../policy/sha256.ts';

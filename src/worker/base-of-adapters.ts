@@ -1,5 +1,6 @@
 /** Which of the policies here adapters are of: as their file names it, or as the reader says. What they hold is looked at in `look-at-policy.ts`. */
 import { LabError } from '../errors.ts';
+import { isHubName } from '../policy/hub-name.ts';
 import { namesPolicy, type PolicyOrigin } from '../storage/policies.ts';
 
 /** A whole policy that is here. */
@@ -24,7 +25,6 @@ const lastPart = (named: string): string =>
     .split(/[/\\]/)
     .at(-1)!;
 const hashed = (named: string): boolean => /~[0-9a-f]{12}$/.test(named);
-export const onHub = (named: string): boolean => /^[\w.-]+\/[\w.-]+$/.test(named);
 
 /** @param adapters what they are called  @param named base_model_name_or_path; null: the file says nothing */
 export function baseNamed(
@@ -44,7 +44,7 @@ function names(named: string, { id, name, from }: PossibleBase): boolean {
   const last = lastPart(named);
   if (hashed(last)) return namesPolicy(last, { id, name });
   // Of somebody else's it may be another of the same name.
-  if (onHub(named) && from?.kind === 'hub') return from.name.toLowerCase() === named.toLowerCase();
+  if (isHubName(named) && from?.kind === 'hub') return from.name.toLowerCase() === named.toLowerCase();
   return last === name || last === id;
 }
 

@@ -1,7 +1,8 @@
 /** Policies on a hub, fetched from a real server on loopback that behaves well, badly, or not at all. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { LabError } from '../../src/errors.ts';
-import { Hub, readHubName, type HubOptions } from '../../src/policy/hub.ts';
+import { Hub, type HubOptions } from '../../src/policy/hub.ts';
+import { readHubName } from '../../src/policy/hub-name.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { initialWeights, weightsOf } from '../../src/policy/weights.ts';
 import { commit, cutOff, hubServer, type HubServer } from '../helpers/hub-server.ts';
