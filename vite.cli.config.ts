@@ -39,6 +39,9 @@ export default defineConfig({
     minify: false,
     chunkSizeWarningLimit: 5000,
     // Chunks beside the entry: what they find by import.meta.dirname is then the same folder.
-    rolldownOptions: { input: { permix: 'src/cli/main.ts' }, output: { chunkFileNames: '[name]-[hash].js' } },
+    rolldownOptions: {
+      input: { permix: 'src/cli/main.ts', 'engine-thread': 'src/cli/engine-thread.ts' },
+      output: { chunkFileNames: '[name]-[hash].js' },
+    },
   },
 });

@@ -4,6 +4,7 @@
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { backendNames, engineNames, type EngineRequest } from '../engine/engine.ts';
+import { mostShards } from '../engine/wasm/shards.ts';
 import { LabError } from '../errors.ts';
 import { readLayers } from '../policy/layer-list.ts';
 
@@ -28,6 +29,10 @@ export const commonOptions: Readonly<Record<string, OptionSpec>> = {
   engine: { value: engineNames.join('|'), help: 'how the policy is computed (chosen by default)' },
   backend: { value: backendNames.join('|'), help: 'where it is computed (chosen by default)' },
   'gpu-memory': { value: 'GIB', help: 'what the fused engine may take on the GPU (4)' },
+  threads: {
+    value: 'N',
+    help: 'that the wasm engine computes with, at most eight; the result does not depend on them (one for each core)',
+  },
   json: { help: 'JSON, and nothing else, on standard output' },
   help: { help: 'this text' },
 };
@@ -161,10 +166,12 @@ export class Arguments {
     const engine = this.choice('engine', engineNames);
     const backend = this.choice('backend', backendNames);
     const gibibytes = this.number('gpu-memory', 0.1, 1024);
+    const threads = this.integer('threads', 1, mostShards);
     return {
       ...(engine ? { engine } : {}),
       ...(backend ? { backend } : {}),
       ...(gibibytes === undefined ? {} : { gpuMemory: gibibytes * 2 ** 30 }),
+      ...(threads === undefined ? {} : { threads }),
     };
   }
 

@@ -6,6 +6,7 @@ import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { checkedFirst, checkEngine, instead } from '../engine/checked.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
+import { threadsFor } from '../engine/parallel/cores.ts';
 import { checkSentence } from '../engine/self-check.ts';
 import { LabError } from '../errors.ts';
 import { parseJson } from '../json.ts';
@@ -19,6 +20,7 @@ import type { Arguments } from './arguments.ts';
 import { checkSetup } from './checks.ts';
 import { bundledPolicy, policySource } from './folder.ts';
 import { notice } from './progress.ts';
+import { startThread } from './start-thread.ts';
 import { findAdapters } from './webgpu.ts';
 
 /** tfjs's wasm binaries lie beside the bundle; run from its sources, they are still in their package. */
@@ -36,6 +38,7 @@ export interface EngineSetup {
     readonly engine?: EngineName | undefined;
     readonly backend?: BackendName | undefined;
     readonly gpuMemory?: number | undefined;
+    readonly threads?: number | undefined;
   };
 }
 
@@ -43,7 +46,11 @@ export interface EngineSetup {
 export async function openEngine({ config, weights, lora = null, engineRequest }: EngineSetup): Promise<PolicyEngine> {
   const { engine, backend } = await chosenEngine(engineRequest);
   const { gpuMemory } = engineRequest;
-  return createEngine({ config, weights, lora, engine, backend, wasmPath, ...(gpuMemory === undefined ? {} : { gpuMemory }) });
+  return createEngine({
+    ...{ config, weights, lora, engine, backend, wasmPath },
+    ...(gpuMemory === undefined ? {} : { gpuMemory }),
+    ...(startThread ? { threads: threadsFor(engineRequest.threads), startThread, onLostThread: notice } : {}),
+  });
 }
 
 /**

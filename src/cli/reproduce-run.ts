@@ -133,14 +133,16 @@ function trainArguments(folder: string, { base, teacher, engineRequest }: RunPla
   const value = { value: 'X', help: '' };
   const spec = { name: 'train', summary: '', options: { out: value, config: value, model: value, teacher: value, resume: { help: '' } } };
   const out = join(folder, 'train');
-  const engine = ['--engine', engineRequest.engine!, '--backend', engineRequest.backend!];
+  // As many of them run side by side as there are cores.
+  const engine = ['--engine', engineRequest.engine!, '--backend', engineRequest.backend!, '--threads', '1'];
   if (!RunFolder.fresh(out)) return new Arguments(spec, ['--out', out, '--resume', ...engine]);
   const given = ['--config', join(folder, 'config.json'), '--model', base, ...(teacher === null ? [] : ['--teacher', teacher])];
   return new Arguments(spec, ['--out', out, ...given, ...engine]);
 }
 
 async function examine(folder: string, plan: RunPlan, policyFolder: string, signal: AbortSignal) {
-  const { examination, seed, baseRun, engineRequest } = plan;
+  const { examination, seed, baseRun } = plan;
+  const engineRequest = { ...plan.engineRequest, threads: 1 };
   const { task, samples, temperature, maxNewTokens } = analysis;
   const questions = generatedQuestions(taskById(task), examination.problems, { seed });
   let engine: EngineInfo | null = null;
@@ -225,7 +227,7 @@ async function candidate(
     eosIds: config.eosIds,
     maxPositions: config.maxPositions,
     async open() {
-      const engine = await openEngine({ config, weights, engineRequest });
+      const engine = await openEngine({ config, weights, engineRequest: { ...engineRequest, threads: 1 } });
       onOpen(engine.info);
       return engine;
     },

@@ -4,6 +4,7 @@
  */
 import { checkPlaces } from '../policy/adapters.ts';
 import type { EngineName, PolicyEngine } from './engine.ts';
+import type { StartThread } from './parallel/remote-thread.ts';
 import type { PortableOptions } from './portable/create.ts';
 import type { WasmPath } from './portable/wasm.ts';
 
@@ -11,6 +12,11 @@ export interface EngineOptions extends PortableOptions {
   readonly engine: EngineName;
   /** Bytes that the fused engine may take on the GPU. Default: 4 GiB. */
   readonly gpuMemory?: number;
+  /** Of the wasm engine, this one among them. Default: 1, as where no other can be started. */
+  readonly threads?: number;
+  readonly startThread?: StartThread;
+  /** Told, in a sentence, of a thread that computes no more. */
+  readonly onLostThread?: (sentence: string) => void;
 }
 
 export type { WasmPath };
@@ -30,6 +36,12 @@ export async function createEngine(options: EngineOptions): Promise<PolicyEngine
     }
   }
   if (options.engine === 'wasm') {
+    const { threads = 1, startThread, onLostThread } = options;
+    if (startThread && threads > 1) {
+      const { ParallelEngine } = await import('./parallel/engine.ts');
+      const lost = onLostThread ? { onLost: onLostThread } : {};
+      return ParallelEngine.create({ config, tensors: weights, lora, threads, startThread, ...lost });
+    }
     const { WasmEngine } = await import('./wasm/engine.ts');
     return WasmEngine.create(config, weights, lora);
   }

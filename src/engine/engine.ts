@@ -22,6 +22,8 @@ export interface EngineRequest {
   readonly backend?: BackendName;
   /** Bytes that the fused engine may take on the GPU. */
   readonly gpuMemory?: number;
+  /** Of the wasm engine; absent: one for each core, up to what a step can use. */
+  readonly threads?: number;
 }
 
 export interface EngineInfo {
@@ -34,6 +36,8 @@ export interface EngineInfo {
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   readonly precision: 'f32';
+  /** That compute, of the wasm engine; the bits do not depend on them. */
+  readonly threads?: number;
 }
 
 /** Rows of tokens on the host, and optionally the same rows still on the device. */

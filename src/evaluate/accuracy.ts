@@ -45,7 +45,7 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
   const { tokenizer, personas, task, maxNewTokens = 24, batchRows = 128 } = request;
   const room = new PromptRoom(tokenizer, personas, maxNewTokens);
   const { limit } = room;
-  const fits = ({ text }: Question) => room.tokens(text) <= limit;
+  const fits = ({ text }: Question) => room.fits(text);
   const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs, fits);
   let done = 0;
   const replies = await generateReplies({

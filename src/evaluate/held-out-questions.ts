@@ -51,9 +51,10 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
     rows.map(({ persona }) => persona),
     maxNewTokens,
   );
-  const questions = questionsOf(config, (question) => room.tokens(instructed(question, instruction).text) <= room.limit).map(
-    ({ question, task }) => ({ task, question: instructed(question, instruction) }),
-  );
+  const questions = questionsOf(config, (question) => room.fits(instructed(question, instruction).text)).map(({ question, task }) => ({
+    task,
+    question: instructed(question, instruction),
+  }));
   const style = new StyleScorer(request.voices);
   let done = 0;
   request.onProgress?.(done);

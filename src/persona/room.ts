@@ -31,6 +31,14 @@ export class PromptRoom {
     this.#texts = [...new Set(long.map(({ persona }) => persona?.text ?? null))];
   }
 
+  /** Whether there is room for the longest prompt with this question. */
+  fits(question: string): boolean {
+    // One of them tells of all, unless it is a matter of seams.
+    const [one] = this.#texts;
+    if (one !== undefined && this.#measure(one, question) <= this.limit - 2 * margin) return true;
+    return this.tokens(question) <= this.limit;
+  }
+
   /** Tokens of the longest prompt with this question. */
   tokens(question: string): number {
     return Math.max(...this.#texts.map((text) => this.#measure(text, question)));

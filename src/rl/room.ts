@@ -36,11 +36,13 @@ export function measureRoom(config: RunConfig, personas: readonly Persona[], tok
   const under = room.longest === null ? '' : ` under “${room.longest}”`;
   for (const { id, knobs } of tasks.filter(({ weight }) => weight > 0)) {
     const task = taskById(id);
-    const lengths = Array.from({ length: measured }, (_, n) =>
-      room.tokens(instructed(task.generate(new Stream(seed, Purpose.question, n), 'train', knobs), instruction).text),
+    const texts = Array.from(
+      { length: measured },
+      (_, n) => instructed(task.generate(new Stream(seed, Purpose.question, n), 'train', knobs), instruction).text,
     );
-    const fitting = lengths.filter((tokens) => tokens <= room.limit).length;
+    const fitting = texts.filter((text) => room.fits(text)).length;
     if (fitting === measured) continue;
+    const lengths = texts.map((text) => room.tokens(text));
     const most = Math.max(...lengths);
     const asked = `${measured - fitting} of ${measured} questions of the task ${id} are too long${under}`;
     const space = `they need up to ${most} tokens, and beside a reply of ${sampling.maxNewTokens} the policy has room for ${Math.max(0, room.limit)}`;
@@ -56,5 +58,5 @@ export function measureRoom(config: RunConfig, personas: readonly Persona[], tok
       );
     }
   }
-  return { notices, fits: (question) => room.tokens(question.text) <= room.limit };
+  return { notices, fits: (question) => room.fits(question.text) };
 }

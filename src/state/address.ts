@@ -1,5 +1,6 @@
 /** What the reader asked for in the page's address, and what the page was asked for that it cannot make sense of. */
 import { backendNames, engineNames } from '../engine/engine.ts';
+import { mostShards } from '../engine/wasm/shards.ts';
 import type { BootRequest } from '../worker/api.ts';
 
 export function readRequest(search: string): { request: BootRequest; complaints: string[] } {
@@ -14,7 +15,7 @@ export function readRequest(search: string): { request: BootRequest; complaints:
     return match;
   };
   const asked = { engine: one('engine', engineNames), backend: one('backend', backendNames) };
-  const request = { ...asked, ...gpuMemory(query.get('gpuMemory'), complaints) };
+  const request = { ...asked, ...gpuMemory(query.get('gpuMemory'), complaints), ...threads(query.get('threads'), complaints) };
   return { request: query.has('selftest') ? { ...request, selftest: true } : request, complaints };
 }
 
@@ -24,6 +25,14 @@ function gpuMemory(value: string | null, complaints: string[]): Pick<BootRequest
   const gibibytes = Number(value);
   if (gibibytes >= 0.1 && gibibytes <= 1024) return { gpuMemory: gibibytes * 2 ** 30 };
   complaints.push(`The address asks for gpuMemory "${value}", which is no number of GiB from 0.1 to 1024; it was left out.`);
+  return {};
+}
+
+function threads(value: string | null, complaints: string[]): Pick<BootRequest, 'threads'> {
+  if (value === null || value === '') return {};
+  const count = Number(value);
+  if (Number.isInteger(count) && count >= 1 && count <= mostShards) return { threads: count };
+  complaints.push(`The address asks for threads "${value}", which is no whole number from 1 to ${mostShards}; it was left out.`);
   return {};
 }
 

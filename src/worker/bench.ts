@@ -5,6 +5,8 @@
 import { chooseEngine, onHost, probeAdapters, type EngineChoice } from '../engine/choose.ts';
 import { checkedFirst, checkEngine, instead, processMemory, type CheckSetup } from '../engine/checked.ts';
 import { createEngine, type WasmPath } from '../engine/create.ts';
+import { threadsFor } from '../engine/parallel/cores.ts';
+import type { StartThread } from '../engine/parallel/remote-thread.ts';
 import { countedReads } from '../policy/counted-reads.ts';
 import { checkReport, checkSentence } from '../engine/self-check.ts';
 import { untrained, type EngineInfo, type PolicyEngine, type PolicyState } from '../engine/engine.ts';
@@ -24,6 +26,10 @@ export interface BenchSetup {
   readonly onLoading?: (loading: { readonly policyId: string; readonly fraction: number } | null) => void;
   /** Where the tfjs WebAssembly files are; absent in Node, which finds its own. */
   readonly wasmPath?: WasmPath;
+  /** Starts a thread that computes beside this one; absent: there is none. */
+  readonly startThread?: StartThread | null;
+  /** Told, in a sentence, of a thread that computes no more. */
+  readonly onLostThread?: (sentence: string) => void;
   /** Absent: results of self-checks are kept as long as this process. */
   readonly checks?: CheckSetup;
 }
@@ -54,15 +60,15 @@ export class Bench {
   #teacher: { readonly of: object; readonly engine: PolicyEngine } | null = null;
   #policyId: string | null = null;
   #lora: LoraSetup | null = null;
-  /** Bytes that the reader lets it take on the GPU; absent: the engine's own. */
-  #gpuMemory: number | undefined;
+  /** What the reader lets it take: bytes on the GPU, threads; absent: as it is usual. */
+  #limits: Pick<BootRequest, 'gpuMemory' | 'threads'> = {};
 
   /** @param beside another one, whose policies and choice of engine this one shares */
   constructor(setup: BenchSetup, beside?: Bench) {
     this.#setup = setup;
     this.#policies = beside ? beside.#policies : new Map<string, Promise<Policy>>();
     this.#choice = beside ? beside.#choice : null;
-    this.#gpuMemory = beside ? beside.#gpuMemory : undefined;
+    this.#limits = beside ? beside.#limits : {};
   }
 
   /** A second engine, for a run that trains in turn with the first. */
@@ -81,7 +87,7 @@ export class Bench {
    */
   async choose(request: BootRequest, policyId: string): Promise<Chosen> {
     this.#choice = chooseEngine(request, await probeAdapters());
-    this.#gpuMemory = request.gpuMemory;
+    this.#limits = request;
     this.#drop();
     const notices: string[] = [];
     const checks: CheckedEngine[] = [];
@@ -173,8 +179,14 @@ export class Bench {
     if (!this.#choice) throw new Error('an engine was asked for before Bench.choose');
     const { config, weights } = await this.policy(policyId);
     const { engine, backend } = this.#choice;
-    const { wasmPath } = this.#setup;
-    const more = { ...(wasmPath ? { wasmPath } : {}), ...(this.#gpuMemory === undefined ? {} : { gpuMemory: this.#gpuMemory }) };
+    const { wasmPath, startThread, onLostThread } = this.#setup;
+    const { gpuMemory, threads } = this.#limits;
+    const more = {
+      ...(wasmPath ? { wasmPath } : {}),
+      ...(gpuMemory === undefined ? {} : { gpuMemory }),
+      ...(startThread ? { threads: threadsFor(threads), startThread } : {}),
+      ...(onLostThread ? { onLostThread } : {}),
+    };
     return this.#loading(policyId, (tell) => {
       const told = countedReads(weights, tell);
       return createEngine({ config, weights: told.weights, engine, backend, lora, ...more }).finally(told.end);

@@ -87,13 +87,11 @@ export class Session implements SessionApi {
     this.#bench = new Bench({
       ...setup,
       loadPolicy: (id) => (id === bundledPolicy.id ? setup.loadPolicy(id) : this.#policies.load(id)),
-      onLoading: (loading) =>
-        this.#events.push({
-          type: 'loading',
-          runId: null,
-          policy: loading && readablePolicy(loading.policyId),
-          fraction: loading?.fraction ?? 1,
-        }),
+      onLostThread: (text) => this.#events.push({ type: 'notice', runId: null, level: 'warning', text }),
+      onLoading: (loading) => {
+        const policy = loading && readablePolicy(loading.policyId);
+        this.#events.push({ type: 'loading', runId: null, policy, fraction: loading?.fraction ?? 1 });
+      },
     });
     this.#policies = new Policies({
       ...setup,
@@ -112,7 +110,8 @@ export class Session implements SessionApi {
   }
 
   boot(request: BootRequest): Promise<Boot> {
-    const key = `${request.engine ?? ''}/${request.backend ?? ''}/${request.selftest ?? ''}`;
+    const { engine, backend, selftest, gpuMemory, threads } = request;
+    const key = [engine, backend, selftest, gpuMemory, threads].join('/');
     if (this.#boot?.request !== key) {
       const result = this.#commands.take(() => this.#bootOnce(request));
       this.#boot = { request: key, result };

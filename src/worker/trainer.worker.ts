@@ -14,6 +14,7 @@ import { PayloadFiles } from '../storage/payload-files.ts';
 import type { TrainerHost } from './host.ts';
 import { runLocks } from './locks.ts';
 import { Session } from './session.ts';
+import { startThread } from './start-thread.ts';
 
 /** Set by the page before anything else: a worker does not know the address of the page it belongs to. */
 let pageUrl = '';
@@ -50,6 +51,7 @@ const session = new Session({
   locks,
   openStorage: () => openStorage('permix-lab', large),
   openFolders: () => openOpfs(),
+  startThread,
   // A build's own script has a name of its own.
   checks: { program: `permix-lab ${version} ${self.location.pathname.split('/').at(-1)}`, memory: storedChecks },
   wasmPath: {

@@ -163,6 +163,20 @@ describe('permix train', () => {
     expect(reply['promptTokens']).not.toEqual([]);
   });
 
+  it('comes to the same bits on one thread and on three', async () => {
+    const made = [];
+    for (const threads of ['1', '3']) {
+      const out = join(scratch, `threads-${threads}`);
+      const { code, stderr } = await train(out, '--steps', '2', '--seed', '3', '--engine', 'wasm', '--threads', threads);
+      expect(code, stderr).toBe(0);
+      expect(stderr).not.toMatch(/A thread/);
+      const { engine } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { engine: { threads?: number } };
+      made.push({ threads: engine.threads ?? 1, policy: (await readFile(join(out, 'policy/model.safetensors'))).toString('base64') });
+    }
+    expect(made.map((one) => one.threads)).toEqual([1, 3]);
+    expect(made[1]!.policy).toBe(made[0]!.policy);
+  });
+
   it('asks held-out questions before, on the way and at the end, and none of them again', async () => {
     const out = join(scratch, 'measured');
     const asked = (stdout: string) => jsonLines(stdout).flatMap((line) => ('eval/none' in line ? [line] : []));

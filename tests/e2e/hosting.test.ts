@@ -93,6 +93,19 @@ describe('dist/', () => {
     expect(server.sent.filter(isTfjs)).toEqual([]);
   });
 
+  it('computes with as many threads as the address says, and trains', async () => {
+    [browser, server] = await Promise.all([launchChromium(false), serveFolder('dist', '/lab/')]);
+    const { page, complaints } = await visit(`${server.url}?engine=wasm&threads=3`, 'block');
+    expect(await engineReason(page)).toMatch(/Threads\s+3/);
+    // Two of the trainer's engine; the race's, which is measured before it is asked for, has its own.
+    expect(page.workers().filter((worker) => worker.url().includes('engine-thread')).length).toBeGreaterThanOrEqual(2);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Step', exact: true }).click();
+    const run = page.getByRole('region', { name: 'Run' });
+    await run.getByText(/step 1 of/).waitFor({ timeout: bootMilliseconds });
+    expect(complaints).toEqual([]);
+  });
+
   it('on the fused engine computes without tfjs, which is not even fetched', async () => {
     [browser, server] = await Promise.all([launchChromium(true), serveFolder('dist')]);
     const { page, complaints } = await visit(`${server.url}?engine=fused`, 'block');

@@ -58,6 +58,14 @@ describe('the room of a run', () => {
   });
 });
 
+it('a question fits where its longest prompt does, however it is found out', () => {
+  const room = new PromptRoom(tokenizer, [null, ...tinyPersonas, long], 8);
+  const texts = Array.from({ length: 90 }, (_, n) => 'What is it? '.repeat(9).slice(0, n));
+  const fitting = texts.map((text) => room.tokens(text) <= room.limit);
+  expect(texts.map((text) => room.fits(text))).toEqual(fitting);
+  expect(new Set(fitting).size).toBe(2);
+});
+
 it('the watch for ends speaks once, of a policy that never ends', () => {
   const silent = new EndWatch(['<eos>'], 9);
   expect([silent.step(32, 1), silent.step(32, 0.5), silent.step(640, 1)]).toEqual([null, null, null]);

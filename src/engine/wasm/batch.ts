@@ -117,7 +117,7 @@ function neededTokens({ promptLengths, lengths, completionWidth }: TokenBatch, r
   return needed;
 }
 
-function samePrompt({ promptLengths, tokens, width }: TokenBatch, one: number, other: number): boolean {
+export function samePrompt({ promptLengths, tokens, width }: TokenBatch, one: number, other: number): boolean {
   const length = promptLengths[one]!;
   if (length !== promptLengths[other]!) return false;
   for (let i = 0; i < length; i++) if (tokens[one * width + i] !== tokens[other * width + i]) return false;

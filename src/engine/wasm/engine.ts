@@ -41,8 +41,30 @@ import type { Gradients, Policy } from './linear.ts';
 import { lossGradient } from './loss.ts';
 import { maxPlaces, passBuffers, WasmMemory } from './memory-plan.ts';
 import { startModule, type Module } from './module.ts';
+import { rowsOf, shardsOf, tokensThatCount } from './shards.ts';
 
 type PassBuffers = ReturnType<typeof passBuffers>;
+
+/** What is left of a shard of a step. */
+export interface ShardGradient {
+  /** [R, K] sums of its rows, by `rowColumns`. */
+  readonly rows: Float32Array;
+  /** As `Learned` lays them; null: no token of it counts. */
+  readonly numbers: Float32Array | null;
+}
+
+/** Sums [R, K] of all rows of a step. */
+class RowSums {
+  readonly rows: Float32Array;
+
+  constructor({ rows }: TrainBatch) {
+    this.rows = new Float32Array(rows * rowColumns.length);
+  }
+
+  put(first: number, some: Float32Array): void {
+    this.rows.set(some, first * rowColumns.length);
+  }
+}
 
 export class WasmEngine implements PolicyEngine {
   readonly info: EngineInfo = {
@@ -71,9 +93,10 @@ export class WasmEngine implements PolicyEngine {
     this.machine = { config, kernels: module.kernels, table: (layer) => this.tables.get(tableName(config, layer))!.at };
   }
 
-  /** @param lora train low-rank adapters instead of all parameters  @throws LabError `wasm` without SIMD, `memory` for a policy that will not fit */
-  static async create(config: PolicyConfig, tensors: PolicyTensors, lora: LoraSetup | null): Promise<WasmEngine> {
+  /** @param lora train low-rank adapters instead of all parameters  @param threads engines that share the machine's memory  @throws LabError `wasm` without SIMD, `memory` for a policy that will not fit */
+  static async create(config: PolicyConfig, tensors: PolicyTensors, lora: LoraSetup | null, threads = 1): Promise<WasmEngine> {
     const memory = new WasmMemory(config, lora, frozenLayout(config, tensors).bytes);
+    memory.sharedBy(threads);
     memory.checkPolicy();
     const module = await startModule();
     const learned = await Learned.create(module, { config, tensors, lora });
@@ -140,27 +163,81 @@ export class WasmEngine implements PolicyEngine {
     return this.calls.inTurn(() => Promise.resolve(groupAdvantages(rewards, groupSize, kind)));
   }
 
-  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
+  async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec, onProgress?: (fraction: number) => void): Promise<StepMetrics> {
+    this.checkStep(batch, objective);
+    return this.calls.inTurn(async () => {
+      const sums = new RowSums(batch);
+      const tokens = tokensThatCount(batch);
+      let some = false;
+      for (const [first, last] of shardsOf(batch)) {
+        const shard = await this.shard(rowsOf(batch, first, last), objective, optim.microBatchRows, tokens);
+        sums.put(first, shard.rows);
+        if (shard.trained) this.learned.addShard(!some);
+        some ||= shard.trained;
+        onProgress?.(last / batch.rows);
+      }
+      return this.end(batch, sums, some, objective, optim);
+    });
+  }
+
+  /**
+   * A shard of a step that another engine ends (`parallel/engine.ts`).
+   * @param batch rows of one shard (`shards.ts`)  @param stepTokens tokens that count, of the whole step
+   */
+  async gradient(batch: TrainBatch, objective: ObjectiveSpec, microBatchRows: number, stepTokens: number): Promise<ShardGradient> {
+    this.checkStep(batch, objective);
+    return this.calls.inTurn(async () => {
+      const { rows, trained } = await this.shard(batch, objective, microBatchRows, stepTokens);
+      return { rows, numbers: trained ? this.learned.shard() : null };
+    });
+  }
+
+  /** Ends a step. @param shards of all its rows, in order, whoever computed them */
+  async finish(batch: TrainBatch, shards: readonly ShardGradient[], objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
+    return this.calls.inTurn(async () => {
+      const sums = new RowSums(batch);
+      let some = false;
+      let first = 0;
+      for (const { rows, numbers } of shards) {
+        sums.put(first, rows);
+        first += rows.length / rowColumns.length;
+        if (!numbers) continue;
+        // The lead may have computed none of them itself.
+        if (!some) await this.prepare();
+        this.learned.addShard(!some, numbers);
+        some = true;
+      }
+      return this.end(batch, sums, some, objective, optim);
+    });
+  }
+
+  private checkStep(batch: TrainBatch, objective: ObjectiveSpec): void {
     checkBatch(batch, this.config);
     if (objective.kl !== 'none' && objective.beta !== 0 && !batch.refLogprobs) {
       throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
     }
-    return this.calls.inTurn(async () => {
-      const { learned } = this;
-      const rows = new Float32Array(batch.rows * rowColumns.length);
-      const stepTokens = batch.mask.reduce((sum, m) => sum + m, 0);
-      let gradients: Gradients | null = null;
-      for (const pass of this.passes(batch, optim.microBatchRows, true, batch.mask)) {
-        gradients ??= await this.prepare();
-        await this.backward(gradients, pass, batch, objective, stepTokens, rows);
-      }
-      const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
-      const gradNorm = gradients ? learned.norm() : 0;
-      const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
-      if (skipped) learned.skippedSteps++;
-      else if (gradients) learned.update(gradNorm, optim);
-      return { ...metrics, gradNorm, skipped };
-    });
+  }
+
+  /** The gradients of a shard, left where the next one's will be, and sums [R, K] of its rows. */
+  private async shard(batch: TrainBatch, objective: ObjectiveSpec, microBatchRows: number, stepTokens: number) {
+    const rows = new Float32Array(batch.rows * rowColumns.length);
+    let gradients: Gradients | null = null;
+    for (const pass of this.passes(batch, microBatchRows, true, batch.mask)) {
+      gradients ??= await this.prepare();
+      await this.backward(gradients, pass, batch, objective, stepTokens, rows);
+    }
+    return { rows, trained: gradients !== null };
+  }
+
+  /** @param trained whether any shard had cells */
+  private end(batch: TrainBatch, { rows }: RowSums, trained: boolean, objective: ObjectiveSpec, optim: OptimSpec): StepMetrics {
+    const { learned } = this;
+    const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
+    const gradNorm = trained ? learned.norm() : 0;
+    const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
+    if (skipped) learned.skippedSteps++;
+    else if (trained) learned.update(gradNorm, optim);
+    return { ...metrics, gradNorm, skipped };
   }
 
   /** Forward and backward of the rows of a pass, whose gradients are added, and whose sums go to `rowSums` [R, K]. */
@@ -225,6 +302,11 @@ export class WasmEngine implements PolicyEngine {
     }
   }
 
+  /** @param threads engines that share the machine's memory from now on */
+  sharedBy(threads: number): void {
+    this.memory.sharedBy(threads);
+  }
+
   planMemory(shape: TrainingShape): null {
     // One that was set takes its room whether it is asked or not.
     this.memory.checkTraining({ ...shape, withReference: shape.withReference || this.learned.hasReference });
@@ -276,6 +358,18 @@ export class WasmEngine implements PolicyEngine {
     return this.calls.inTurn(() => {
       this.frame.dispose();
       return this.learned.importState(state);
+    });
+  }
+
+  /** What is trained, for engines of the same policy that compute beside this one. */
+  async trained(): Promise<Float32Array> {
+    return this.calls.inTurn(() => Promise.resolve(this.learned.trained()));
+  }
+
+  async takeTrained(numbers: Float32Array): Promise<void> {
+    return this.calls.inTurn(() => {
+      this.frame.dispose();
+      return Promise.resolve(this.learned.takeTrained(numbers));
     });
   }
 

@@ -23,7 +23,9 @@ import type { Gradients, Policy } from './linear.ts';
 import type { Module } from './module.ts';
 
 interface Training {
+  /** Of the shard that is being computed, and of those before it. */
   readonly gradients: Arena;
+  readonly sum: Arena;
   readonly first: Arena;
   readonly second: Arena;
 }
@@ -101,7 +103,7 @@ export class Learned {
     return { parameters: this.copy, adapters: null };
   }
 
-  /** Gradients, all zeros. They, float32 parameters and the moments are made when they are first needed: who only generates does not pay for them. */
+  /** Gradients of a shard, all zeros. They, float32 parameters and the moments are made when they are first needed: who only generates does not pay for them. */
   async prepare(): Promise<Gradients> {
     const { module, lora } = this;
     if (!lora && this.parameters.layout !== this.layouts.plain) {
@@ -113,7 +115,7 @@ export class Learned {
     } else {
       const { layout } = this.subject;
       const make = () => Arena.create(module, layout);
-      this.training = { gradients: make(), first: make(), second: make() };
+      this.training = { gradients: make(), sum: make(), first: make(), second: make() };
     }
     return { of: lora ? 'adapters' : 'parameters', arena: this.training.gradients };
   }
@@ -122,17 +124,32 @@ export class Learned {
     return this.training !== null;
   }
 
-  /** The global norm of the gradients, before clipping. After `prepare`. */
-  norm(): number {
-    const { gradients } = this.training!;
-    this.keepBlocks(gradients);
-    return Math.sqrt(this.module.kernels.sumOfSquares(gradients.layout.bytes / 4, gradients.at));
+  /** The gradients of a shard as they lie here, for another engine of the same policy. After `prepare`. */
+  shard(): Float32Array {
+    const { at, layout } = this.training!.gradients;
+    return this.module.heap.floats(at, layout.bytes / 4).slice();
   }
 
-  /** One step of AdamW on the gradients. */
+  /** Adds the gradients of a shard to those before it. @param first there are none before it  @param shard of another engine; absent: this one's */
+  addShard(first: boolean, shard?: Float32Array): void {
+    const { gradients, sum, ...moments } = this.training!;
+    const { at, layout } = gradients;
+    if (shard) this.module.heap.floats(at, layout.bytes / 4).set(shard);
+    if (first) this.training = { gradients: sum, sum: gradients, ...moments };
+    else this.module.kernels.add(layout.bytes / 4, sum.at, at);
+  }
+
+  /** The global norm of the sum of the shards, before clipping. */
+  norm(): number {
+    const { sum } = this.training!;
+    this.keepBlocks(sum);
+    return Math.sqrt(this.module.kernels.sumOfSquares(sum.layout.bytes / 4, sum.at));
+  }
+
+  /** One step of AdamW on that sum. */
   update(gradNorm: number, optim: OptimSpec): void {
     const { subject, training } = this;
-    const { gradients, first, second } = training!;
+    const { sum, first, second } = training!;
     const { bytes, decayed } = subject.layout;
     this.optimSteps++;
     if (!this.lora) {
@@ -145,12 +162,29 @@ export class Learned {
     const rate = (learningRate * correction) / (1 - beta1 ** this.optimSteps);
     const some = (from: number, to: number, shrink: number) => {
       const at = (arena: Arena) => arena.at + from;
-      const addresses = [at(subject), at(gradients), at(first), at(second)] as const;
+      const addresses = [at(subject), at(sum), at(first), at(second)] as const;
       const gains = [beta1, (1 - beta1) * clip, beta2, (1 - beta2) * clip * clip] as const;
       this.module.kernels.adamW((to - from) / 4, ...addresses, ...gains, rate, eps * correction, shrink);
     };
     some(0, decayed, 1 - learningRate * weightDecay);
     some(decayed, bytes, 1);
+  }
+
+  /** What is trained as it lies here, for another engine of the same policy. */
+  trained(): Float32Array {
+    const { at, layout } = this.subject;
+    return this.module.heap.floats(at, layout.bytes / 4).slice();
+  }
+
+  /** What another engine has trained meanwhile. */
+  takeTrained(numbers: Float32Array): void {
+    if (!this.lora) {
+      this.lieIn(this.layouts.plain);
+      this.given = null;
+      this.asGiven = false;
+    }
+    const { at, layout } = this.subject;
+    this.module.heap.floats(at, layout.bytes / 4).set(numbers);
   }
 
   exportState(): PolicyState {
@@ -225,7 +259,7 @@ export class Learned {
     this.lora = null;
     const { training } = this;
     this.training = null;
-    for (const arena of [training?.gradients, training?.first, training?.second]) arena?.dispose();
+    for (const arena of training ? Object.values(training) : []) (arena as Arena).dispose();
   }
 
   /** What of a block-diagonal gradient is not of the blocks that are trained is 0. */

@@ -44,6 +44,7 @@ export function passBuffers(take: Take, config: PolicyConfig, { places, segments
 export class WasmMemory {
   /** All parameters in float32. */
   private readonly plain: number;
+  private threads = 1;
 
   /** @param lora what is trained where there are adapters; null: all parameters  @param frozen bytes of parameters that nobody trains */
   constructor(
@@ -53,6 +54,11 @@ export class WasmMemory {
     private readonly limits: WasmLimits = { heap: heapLimit, free: freeMemory() },
   ) {
     this.plain = policyLayout(config).bytes;
+  }
+
+  /** Each of so many engines on this machine has its part of what is free, and 32-bit addresses of its own. */
+  sharedBy(threads: number): void {
+    this.threads = threads;
   }
 
   /** @throws LabError `memory` for a policy that cannot be held */
@@ -67,9 +73,9 @@ export class WasmMemory {
     const { plain, frozen, lora } = this;
     if (lora) {
       const adapters = adapterLayout(this.config, lora).bytes;
-      return frozen + (trained ? 4 : 1) * adapters + others;
+      return frozen + (trained ? 5 : 1) * adapters + others;
     }
-    return (trained ? 4 * plain : frozen) + (reference ? frozen : 0) + others;
+    return (trained ? 5 * plain : frozen) + (reference ? frozen : 0) + others;
   }
 
   /** Whether a block of scratch has room beside what is taken between calls. */
@@ -139,7 +145,7 @@ export class WasmMemory {
   }
 
   private fits(bytes: number): boolean {
-    return bytes <= this.limits.heap && bytes <= this.limits.free;
+    return bytes <= this.limits.heap && bytes * this.threads <= this.limits.free;
   }
 
   private refusal(what: string, needed: number, dials: readonly string[]): LabError {
