@@ -15,12 +15,16 @@ export interface AdaptedSource extends PolicySource {
 export async function adaptedSource(base: Policy, from: PolicySource): Promise<AdaptedSource> {
   const adapters = await readPeft(from, base.config);
   const tensors = answeringTensors(base.config, base.weights, { weights: null, adapters });
+  return { ...retold(base, from), adapters, tensors: () => Promise.resolve(tensors) };
+}
+
+/** The base, asked with the tokenizer and the template that lie beside its adapters: what can be known before a number of them is read. */
+export function retold(base: Policy, from: PolicySource): PolicySource {
   return {
     id: from.id,
-    adapters,
     local: from.local === true,
     read: async (path) =>
       (/^(tokenizer|special_tokens|chat_template)/.test(path) ? await from.read(path) : null) ?? base.texts.get(path) ?? null,
-    tensors: () => Promise.resolve(tensors),
+    tensors: () => Promise.resolve(base.weights),
   };
 }

@@ -1,6 +1,6 @@
 /** What a policy on a hub is called: as the reader types it, as files write it, and as it is told. Nothing is fetched here. */
 import { LabError } from '../errors.ts';
-import { isGguf } from './file.ts';
+import { baseName, isGguf } from './file.ts';
 
 export const usualHub = 'https://huggingface.co';
 
@@ -65,3 +65,7 @@ export const hubTitle = ({ name, revision, file }: HubPolicy): string =>
 
 /** As files name what lies on a hub: `owner/name`. */
 export const isHubName = (named: string): boolean => /^[\w.-]+\/[\w.-]+$/.test(named);
+
+/** What a policy at a hub is called here. */
+export const nameAtHub = ({ name, file }: HubPolicy): string =>
+  file === null ? name.slice(name.indexOf('/') + 1) : baseName(file).replace(/\.gguf$/i, '');

@@ -15,7 +15,7 @@ import {
   type Projection,
 } from './adapters.ts';
 import type { PolicyConfig } from './config.ts';
-import { heldFile, jsonFile, type WrittenFile } from './file.ts';
+import { heldFile, jsonFile, type PolicyFile, type WrittenFile } from './file.ts';
 import { readSafetensors, writeSafetensors } from './safetensors.ts';
 import { openFile, type PolicySource } from './source.ts';
 import type { Tensor } from './tensor.ts';
@@ -108,14 +108,7 @@ export async function readPeft(source: PolicySource, config: PolicyConfig): Prom
   if (!isCount(rank) || rank === 0) return refuse(`${said('r')}, not a positive whole number`, again);
   if (typeof alpha !== 'number' || !(alpha > 0)) return refuse(`${said('lora_alpha')}, not a positive number`, again);
 
-  const file = await openFile(source, peftFileNames.weights);
-  if (!file) {
-    throw new LabError(
-      'format',
-      `There is no ${peftFileNames.weights} in ${source.id}.`,
-      'Add it; adapter_model.bin is not read (save the adapters again with a current peft).',
-    );
-  }
+  const file = await peftWeights(source);
   const { tensors: found } = await readSafetensors(file);
   const tensors: Record<string, Float32Array> = {};
   const adapted: AdaptedMatrix[] = [];
@@ -141,6 +134,17 @@ export async function readPeft(source: PolicySource, config: PolicyConfig): Prom
   const { base_model_name_or_path: base } = json;
   const spec = plainPlaces({ rank, alpha, targets, layers }, config.layers);
   return { ...spec, tensors, base: typeof base === 'string' && base !== '' ? base : null };
+}
+
+/** @throws LabError 'format' where there are none */
+export async function peftWeights(source: PolicySource): Promise<PolicyFile> {
+  const file = await openFile(source, peftFileNames.weights);
+  if (file) return file;
+  throw new LabError(
+    'format',
+    `There is no ${peftFileNames.weights} in ${source.id}.`,
+    'Add it; adapter_model.bin is not read (save the adapters again with a current peft).',
+  );
 }
 
 const again = 'Save the adapters again, or fetch them again.';

@@ -6,6 +6,8 @@ import { namesPolicy, readablePolicy } from '../storage/policies.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { AddedPolicy, BaseQuestion, PolicyInfo, PolicyList, PolicyProgress } from '../worker/policies-api.ts';
 
+type Add = (onProgress: (progress: PolicyProgress) => void, base?: string) => Promise<AddedPolicy>;
+
 export class OwnPolicies {
   list = $state.raw<PolicyList | null>(null);
   progress = $state.raw<PolicyProgress | null>(null);
@@ -14,7 +16,7 @@ export class OwnPolicies {
   /** What became of the last one. */
   added = $state.raw<AddedPolicy | null>(null);
   /** Adapters that were given, and do not tell which of the policies here is their base. */
-  question = $state.raw<(BaseQuestion & { readonly files: readonly GivenFile[] }) | null>(null);
+  question = $state.raw<(BaseQuestion & { readonly add: Add }) | null>(null);
   /** Id of the base, as far as the reader has chosen it. */
   chosenBase = $state('');
   /** The dialog that adds one. */
@@ -69,17 +71,21 @@ export class OwnPolicies {
 
   async give(files: readonly GivenFile[]): Promise<void> {
     this.ask();
+    await this.#bring(files, (onProgress, base) => this.api().addPolicy(files, onProgress, base));
+  }
+
+  /** A policy, or adapters, whose base is asked for first where they do not tell it. */
+  async #bring(from: Parameters<TrainerApi['baseQuestion']>[0], add: Add): Promise<void> {
     await this.#add(async (onProgress) => {
-      const question = await this.api().baseQuestion(files);
-      if (question) return this.#wonder({ ...question, files });
-      return this.api().addPolicy(files, onProgress);
+      const question = await this.api().baseQuestion(from);
+      return question ? this.#wonder({ ...question, add }) : add(onProgress);
     });
   }
 
   /** The adapters that were asked about, on the base that was chosen. */
   async settle(): Promise<void> {
     const { question, chosenBase } = this;
-    if (question) await this.#add((onProgress) => this.api().addPolicy(question.files, onProgress, chosenBase));
+    if (question) await this.#add((onProgress) => question.add(onProgress, chosenBase));
   }
 
   #wonder(question: NonNullable<OwnPolicies['question']>): null {
@@ -92,7 +98,8 @@ export class OwnPolicies {
 
   async fetch(name = this.name, base = this.base): Promise<void> {
     const token = this.token.trim() || undefined;
-    await this.#add((onProgress) => this.api().fetchPolicy({ name, base, token }, onProgress));
+    const wanted = { name, base, token };
+    await this.#bring(wanted, (onProgress, base) => this.api().fetchPolicy(wanted, onProgress, base));
   }
 
   async pause(): Promise<void> {

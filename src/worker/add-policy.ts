@@ -6,12 +6,10 @@
 import { LabError, labErrorCode } from '../errors.ts';
 import { cardName } from '../policy/card.ts';
 import { baseName, isGguf, isWeights, type PolicyFile } from '../policy/file.ts';
-import { filesSource, type FolderFiles } from '../policy/folder.ts';
-import { givenFolder, type GivenFile } from '../policy/given.ts';
-import { Hub } from '../policy/hub.ts';
-import { hubTitle, readHubName } from '../policy/hub-name.ts';
-import { areAdapters, peftBase } from '../policy/peft.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { FolderFiles } from '../policy/folder.ts';
+import { givenFolder, type GivenFile, type GivenFolder } from '../policy/given.ts';
+import type { Hub } from '../policy/hub.ts';
+import { hubTitle, nameAtHub } from '../policy/hub-name.ts';
 import { growingSha256, sha256 } from '../policy/sha256.ts';
 import type { PolicySource } from '../policy/source.ts';
 import { finitePieces } from '../policy/weights.ts';
@@ -27,17 +25,11 @@ import {
 } from '../storage/policies.ts';
 import { estimate } from '../storage/quota.ts';
 import { newId } from '../storage/seal.ts';
-import { baseNamed, checkBaseHash, type PossibleBase } from './base-of-adapters.ts';
-import type { BaseQuestion, PolicyFetch, PolicyPhase, PolicyProgress } from './policies-api.ts';
-import { checkedPolicy, look, lookAtAdapters, lookAtHub, type Looked } from './look-at-policy.ts';
-import { recordedSource, size, storageFigures, type Shelf } from './shelf.ts';
+import { adaptersAmong, adaptersAtHub, baseOf, hubOf, type Base, type Bases } from './base-of-adapters.ts';
+import type { PolicyFetch, PolicyPhase, PolicyProgress } from './policies-api.ts';
+import { checkedPolicy, look, lookAtAdapters, lookAtHub, lookAtHubAdapters, type Looked } from './look-at-policy.ts';
+import { folderFiles, recordedSource, size, storageFigures, type Shelf } from './shelf.ts';
 import { nextTask } from './turns.ts';
-
-/** What adapters can be of. */
-export interface Bases {
-  readonly here: readonly PossibleBase[];
-  load(id: string): Promise<Policy>;
-}
 
 export interface AddTools {
   readonly bases: Bases;
@@ -62,33 +54,27 @@ export interface Added {
 /** Bytes copied at a time. */
 const pieceBytes = 2 ** 22;
 
-/** What is to be known first of adapters whose base their file does not tell; null: nothing. @throws LabError `format` as `givenFolder` */
-export async function baseQuestion(here: readonly PossibleBase[], given: readonly GivenFile[]): Promise<BaseQuestion | null> {
-  const { name, files } = await givenFolder(given);
-  if (!areAdapters(files)) return null;
-  const named = await peftBase(await filesSource(name, files));
-  const base = baseNamed(name, named, here);
-  return base.id === null ? { adapters: name, named, said: base.said } : null;
-}
-
 interface LookedAt extends Looked {
   readonly name: string;
   readonly adapters?: AdaptersRecord;
 }
 
 /** @param chosen id of the base; undefined: the one that the file names */
-async function lookAtGiven(
-  { bases }: AddTools,
-  { name, files }: { readonly name: string; readonly files: FolderFiles },
-  chosen?: string,
-): Promise<LookedAt> {
-  if (!areAdapters(files)) return { name, ...(await look(name, files)) };
-  const named = await peftBase(await filesSource(name, files));
-  const base = chosen === undefined ? baseNamed(name, named, bases.here) : bases.here.find(({ id }) => id === chosen);
-  if (!base) throw new LabError('config', 'The policy that was chosen as the base is not here.', 'Choose another, or add it first.');
-  if (base.id === null) throw new LabError('config', base.said, 'Choose their base, or add it first.');
-  checkBaseHash(name, named, base);
-  const { lora, ...looked } = await lookAtAdapters(name, files, await bases.load(base.id));
+async function lookAtGiven(tools: AddTools, given: GivenFolder, chosen?: string): Promise<LookedAt> {
+  const { name, files } = given;
+  const coming = await adaptersAmong(given);
+  if (!coming) return { name, ...(await look(name, files)) };
+  return adaptersOn(await baseOf(tools.bases, coming, chosen), name, files);
+}
+
+const draftOf = ({ name, facts, adapters }: LookedAt, kept: Pick<PolicyRecord, 'folder' | 'from' | 'files'>) => ({
+  ...{ name, ...kept, facts },
+  ...(adapters && { adapters }),
+});
+
+/** @throws LabError as `lookAtAdapters` */
+async function adaptersOn(base: Base, name: string, files: FolderFiles): Promise<LookedAt> {
+  const { lora, ...looked } = await lookAtAdapters(name, files, base.policy);
   return { name: `${name} on ${base.name}`, ...looked, adapters: { base: base.id, baseName: base.name, lora } };
 }
 
@@ -103,7 +89,7 @@ export async function addGiven(tools: AddTools, given: readonly GivenFile[], bas
   const folderGiven = await givenFolder(given);
   const { files } = folderGiven;
   const looked = await lookAtGiven(tools, folderGiven, base);
-  const { name, adapters } = looked;
+  const { name } = looked;
   told.total = looked.bytes;
   const folder = newId('policy');
   const from: PolicyOrigin = { kind: 'files', name: folderGiven.name };
@@ -127,8 +113,7 @@ export async function addGiven(tools: AddTools, given: readonly GivenFile[], bas
     }
     const shelf = keeping ? target! : visit;
     if (!keeping) visit.folders.lend(folder, wanted);
-    const draft = { name, folder, from, files: stored, facts: looked.facts, ...(adapters && { adapters }) };
-    const added = await record(tools, told, shelf, draft);
+    const added = await record(tools, told, shelf, draftOf(looked, { folder, from, files: stored }));
     done = !added.known;
     return {
       ...added,
@@ -143,33 +128,40 @@ export async function addGiven(tools: AddTools, given: readonly GivenFile[], bas
   }
 }
 
-/** Goes on where an earlier fetching of the same stopped. @throws LabError; what has arrived stays for the next time, but for what is no policy */
-export async function addFromHub(tools: AddTools, { name: typed, base, token }: PolicyFetch): Promise<Added> {
-  const { browser, visit, signal, patienceMs } = tools;
+/**
+ * Goes on where an earlier fetching of the same stopped.
+ * @param chosen id of the base of adapters, where the reader chose it
+ * @throws LabError; what has arrived stays for the next time, but for what is no policy
+ */
+export async function addFromHub(tools: AddTools, fetch: PolicyFetch, chosen?: string): Promise<Added> {
+  const { browser, visit } = tools;
   const told = new Progress(tools);
-  const wanted = readHubName(typed, base);
-  const hub = new Hub(wanted, { token, signal, patienceMs });
-  const name = wanted.file === null ? wanted.name.slice(wanted.name.indexOf('/') + 1) : baseName(wanted.file).replace(/\.gguf$/i, '');
+  const hub = hubOf(fetch, tools);
+  const wanted = hub.policy;
+  const name = nameAtHub(wanted);
   told.at('checking', hubTitle(wanted));
   const before = await begunBefore(tools, { kind: 'hub', ...wanted, commit: null });
   if (before) hub.pin(before.unfinished.from.commit);
-  const looked = await lookAtHub(name, hub);
-  told.total = looked.bytes;
+  const coming = await adaptersAtHub(hub);
+  const base = coming && (await baseOf(tools.bases, coming, chosen));
+  const whole = base ? null : await lookAtHub(name, hub);
+  const { sizes, bytes } = whole ?? (await lookAtHubAdapters(hub, base!.policy));
+  told.total = bytes;
   const from: HubOrigin = { kind: 'hub', ...wanted, commit: hub.commit };
   const folder = before?.unfinished.folder ?? newId('policy');
   let full: string | null = null;
-  let shelf: Shelf = before?.shelf ?? (browser && (full = await lacksRoom(looked.bytes)) === null ? browser : visit);
+  let shelf: Shelf = before?.shelf ?? (browser && (full = await lacksRoom(bytes)) === null ? browser : visit);
   const release = await tools.hold(folder);
   if (!release) throw new LabError('usage', `${hubTitle(wanted)} is being fetched in another tab.`, 'Wait for it there.');
   try {
-    let unfinished: UnfinishedPolicy = before?.unfinished ?? { folder, begun: Date.now(), from, bytes: looked.bytes, files: [] };
+    let unfinished: UnfinishedPolicy = before?.unfinished ?? { folder, begun: Date.now(), from, bytes, files: [] };
     const remember = async (path: string, size: number, tag: string | null): Promise<void> => {
       const others = unfinished.files.filter((one) => one.path !== path);
       unfinished = { ...unfinished, files: [...others, { path, size, tag }] };
       await shelf.records.saveUnfinishedPolicy(unfinished);
     };
     const stored: StoredFile[] = [];
-    for (const [path, size] of looked.sizes) {
+    for (const [path, size] of sizes) {
       const tag = unfinished.files.find((one) => one.path === baseName(path))?.tag ?? null;
       for (;;) {
         try {
@@ -178,14 +170,16 @@ export async function addFromHub(tools: AddTools, { name: typed, base, token }: 
         } catch (error) {
           if (!isFull(error) || shelf === visit) throw error;
           full = await storageFigures();
-          await moveToMemory(shelf, visit, folder, [...looked.sizes.keys()].map(baseName));
+          await moveToMemory(shelf, visit, folder, [...sizes.keys()].map(baseName));
           shelf = visit;
           await shelf.records.saveUnfinishedPolicy(unfinished);
         }
       }
     }
     try {
-      const added = await record(tools, told, shelf, { name, folder, from, files: stored, facts: looked.facts });
+      const paths = stored.map(({ path }) => path);
+      const looked = whole ? { name, ...whole } : await adaptersOn(base!, name, folderFiles(shelf, folder, hubTitle(wanted), paths));
+      const added = await record(tools, told, shelf, draftOf(looked, { folder, from, files: stored }));
       if (added.known) await drop(shelf, folder);
       return { ...added, said: shelf !== visit || added.known || !browser ? null : fullSentence(name, full, 'from memory') };
     } catch (error) {

@@ -4,12 +4,13 @@
  */
 import { LabError } from '../errors.ts';
 import { noPlace, ownPromptNote, personaPlace } from '../persona/place.ts';
-import { adaptedSource } from '../policy/adapted.ts';
+import { adaptedSource, retold } from '../policy/adapted.ts';
 import { specOf, type LoraSpec } from '../policy/adapters.ts';
 import { cardName, licenceOf } from '../policy/card.ts';
 import { baseName, isGguf, type PolicyFile } from '../policy/file.ts';
 import { filesSource, notingFiles, type FolderFiles } from '../policy/folder.ts';
 import type { Hub } from '../policy/hub.ts';
+import { peftFileNames, peftWeights } from '../policy/peft.ts';
 import { openPolicy, type Policy } from '../policy/policy.ts';
 import type { PolicySource } from '../policy/source.ts';
 import { parameterCount } from '../policy/weights.ts';
@@ -46,6 +47,16 @@ export async function lookAtAdapters(name: string, files: FolderFiles, base: Pol
   return { facts: { ...facts, format: `LoRA of rank ${lora.rank}` }, sizes: all, bytes, lora };
 }
 
+/** What adapters at a hub consist of, and that the base can be asked with what lies beside them; they are looked at once they are here. */
+export async function lookAtHubAdapters(hub: Hub, base: Policy): Promise<Pick<Looked, 'sizes' | 'bytes'>> {
+  const { source, sizes } = notingFiles(hub.source());
+  await source.read(peftFileNames.config);
+  await peftWeights(source);
+  await checkedPolicy(retold(base, source));
+  await source.read(cardName);
+  return { sizes, bytes: sum(sizes) };
+}
+
 async function cardAmong(files: FolderFiles): Promise<PolicyFile | null> {
   const beside = await files.get(cardName)?.();
   return beside && beside.size < 1e7 ? beside : null;
@@ -78,9 +89,11 @@ export async function checkedPolicy(source: PolicySource): Promise<Policy> {
 }
 
 function lookedAt(policy: Policy, sizes: ReadonlyMap<string, number>, licence: string | null): Looked {
-  const bytes = [...sizes.values()].reduce((sum, one) => sum + one, 0);
+  const bytes = sum(sizes);
   return { facts: factsOf(policy, bytes, licence), sizes, bytes };
 }
+
+const sum = (sizes: ReadonlyMap<string, number>): number => [...sizes.values()].reduce((total, one) => total + one, 0);
 
 export function factsOf(policy: Policy, bytes: number, licence: string | null): PolicyFacts {
   const { config, tokenizer, weights } = policy;

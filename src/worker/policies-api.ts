@@ -70,15 +70,15 @@ export interface BaseQuestion {
 
 export interface PoliciesApi {
   policies(): Promise<PolicyList>;
-  /** Null where `addPolicy` needs no `base`. */
-  baseQuestion(files: readonly GivenFile[]): Promise<BaseQuestion | null>;
+  /** Null where `addPolicy`, or `fetchPolicy`, needs no `base`. `pausePolicy` stops it, too. */
+  baseQuestion(from: readonly GivenFile[] | PolicyFetch): Promise<BaseQuestion | null>;
   /**
    * One that was picked or dropped, or PEFT's adapters of one. Nothing of it is left where it is refused, or `pausePolicy` was called.
    * @param base id of the policy that adapters are of; absent: the one that their file names
    */
   addPolicy(files: readonly GivenFile[], onProgress: (progress: PolicyProgress) => void, base?: string): Promise<AddedPolicy>;
-  /** From a hub; goes on where an earlier fetching of the same stopped. What has arrived stays when it stops. */
-  fetchPolicy(fetch: PolicyFetch, onProgress: (progress: PolicyProgress) => void): Promise<AddedPolicy>;
+  /** The same from a hub; goes on where an earlier fetching of the same stopped. What has arrived stays when it stops. */
+  fetchPolicy(fetch: PolicyFetch, onProgress: (progress: PolicyProgress) => void, base?: string): Promise<AddedPolicy>;
   /** Stops what is on its way. */
   pausePolicy(): Promise<void>;
   /** Deletes what has arrived of one. */

@@ -17,8 +17,8 @@ import { MemoryStorage } from '../storage/memory.ts';
 import { namesPolicy, readablePolicy, type AdaptersRecord, type PolicyFacts, type PolicyRecord } from '../storage/policies.ts';
 import { estimate } from '../storage/quota.ts';
 import type { LabStorage } from '../storage/storage.ts';
-import { addFromHub, addGiven, baseQuestion, drop, forget, type Added, type AddTools } from './add-policy.ts';
-import type { PossibleBase } from './base-of-adapters.ts';
+import { addFromHub, addGiven, drop, forget, type Added, type AddTools } from './add-policy.ts';
+import { baseQuestion, type PossibleBase } from './base-of-adapters.ts';
 import { bundledPolicy } from './bench.ts';
 import type { RunLocks } from './locks.ts';
 import { factsOf } from './look-at-policy.ts';
@@ -117,16 +117,18 @@ export class Policies {
     return { name: found.record.name, base, adapters };
   }
 
-  async baseQuestion(files: readonly GivenFile[]): Promise<BaseQuestion | null> {
-    return baseQuestion(await this.#whole(), files);
+  /** @param from files, or a policy at a hub */
+  baseQuestion(from: readonly GivenFile[] | PolicyFetch): Promise<BaseQuestion | null> {
+    const { patienceMs } = this.setup;
+    return this.#alone(async (signal) => baseQuestion(await this.#whole(), from, { signal, patienceMs }));
   }
 
   add(files: readonly GivenFile[], onProgress: (progress: PolicyProgress) => void, base?: string): Promise<AddedPolicy> {
     return this.#one(onProgress, (tools) => addGiven(tools, files, base));
   }
 
-  fetch(wanted: PolicyFetch, onProgress: (progress: PolicyProgress) => void): Promise<AddedPolicy> {
-    return this.#one(onProgress, (tools) => addFromHub(tools, wanted));
+  fetch(wanted: PolicyFetch, onProgress: (progress: PolicyProgress) => void, base?: string): Promise<AddedPolicy> {
+    return this.#one(onProgress, (tools) => addFromHub(tools, wanted, base));
   }
 
   pause(): void {
@@ -167,18 +169,24 @@ export class Policies {
     }
   }
 
-  async #one(onProgress: (progress: PolicyProgress) => void, add: (tools: AddTools) => Promise<Added>): Promise<AddedPolicy> {
-    if (this.#adding) throw new LabError('usage', 'A policy is being added already.', 'Wait for it, or pause it first.');
-    const abort = new AbortController();
-    this.#adding = abort;
-    try {
+  #one(onProgress: (progress: PolicyProgress) => void, add: (tools: AddTools) => Promise<Added>): Promise<AddedPolicy> {
+    return this.#alone(async (signal) => {
       const { browser } = await this.#opened();
       const { locks, patienceMs } = this.setup;
       const hold = (folder: string) => locks.hold(lockName(folder));
       const bases = { here: await this.#whole(), load: (id: string) => this.#any(id) };
-      const tools = { bases, browser, visit: this.#visit, signal: abort.signal, onProgress, patienceMs, hold };
-      const { record, shelf, known, said } = await add(tools);
+      const { record, shelf, known, said } = await add({ bases, browser, visit: this.#visit, signal, onProgress, patienceMs, hold });
       return { policy: infoOf(shelf, record), known, said };
+    });
+  }
+
+  /** @param work ends with the signal, which `pause` gives */
+  async #alone<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#adding) throw new LabError('usage', 'A policy is being added already.', 'Wait for it, or pause it first.');
+    const abort = new AbortController();
+    this.#adding = abort;
+    try {
+      return await work(abort.signal);
     } finally {
       this.#adding = null;
     }

@@ -18,6 +18,7 @@ import { baseNamed, type PossibleBase } from '../../src/worker/base-of-adapters.
 import type { SessionSetup } from '../../src/worker/session.ts';
 import { adapterFiles } from '../helpers/tiny-adapters.ts';
 import { DiskFolders } from '../helpers/disk-folders.ts';
+import { commit, cutOff, hubServer, type HubServer } from '../helpers/hub-server.ts';
 import { database, says, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 import { tinyPolicyFiles } from '../helpers/tiny-folder.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
@@ -285,5 +286,101 @@ describe('adapters', () => {
       name: 'whole',
       adapters: null,
     });
+  });
+});
+
+describe('adapters at a hub', () => {
+  let hub: HubServer | null = null;
+  afterEach(() => hub?.close());
+  const card = new TextEncoder().encode('---\nlicense: mit\n---\n');
+  const wanted = () => ({ name: 'some/adapters', base: hub!.url });
+
+  it('are fetched once, file by file, and are then what they are from a folder', async () => {
+    const files = await adapterFiles('permix-tiny');
+    hub = await hubServer({ ...files, 'README.md': card, 'optimizer.pt': new Uint8Array(9) });
+    const { session } = await open();
+    expect(await session.baseQuestion(wanted())).toBeNull();
+    const { policy } = await session.fetchPolicy(wanted(), silent);
+    expect(policy).toMatchObject({
+      name: 'adapters on PerMix tiny',
+      keeping: 'browser',
+      from: { kind: 'hub', name: 'some/adapters', revision: 'main', commit },
+      facts: { format: 'LoRA of rank 2', licence: 'mit' },
+      adapters: { base: 'permix-tiny', lora: { rank: 2, alpha: 4 } },
+    });
+    const weights = hub.asked.filter((asked) => asked.startsWith('adapter_model.safetensors'));
+    // Its length, then the file.
+    expect(weights).toHaveLength(2);
+    expect(hub.asked).not.toContain('model.safetensors');
+    expect(hub.asked).not.toContain('optimizer.pt');
+    expect(await session.addPolicy(given(files), silent)).toMatchObject({ known: true, policy: { id: policy.id } });
+    expect(await says(session, policy.id)).not.toBe(await says(session, 'permix-tiny'));
+  });
+
+  it('bring their own chat template, and go on where they stopped', async () => {
+    const files = await adapterFiles('permix-tiny');
+    const own = new TextEncoder().encode('{% for message in messages %}{{ message.content }}{% endfor %}');
+    hub = await hubServer({ ...files, 'chat_template.jinja': own });
+    const weights = files['adapter_model.safetensors']!;
+    let times = 0;
+    hub.behave(({ path }, response) => path === 'adapter_model.safetensors' && ++times === 2 && cutOff(weights, 2000, 'hang up')(response));
+    const { session } = await open();
+    expect(await failure(session.fetchPolicy(wanted(), silent))).toMatch(
+      /^adapter_model\.safetensors of some\/adapters could not be fetched/,
+    );
+    const { policy } = await session.fetchPolicy(wanted(), silent);
+    expect(hub.asked.find((asked) => / from [1-9]/.test(asked))).toMatch(/^adapter_model\.safetensors from \d+/);
+    expect(
+      (await storage.policies())
+        .find(({ id }) => id === policy.id)!
+        .files.map(({ path }) => path)
+        .sort(),
+    ).toEqual(['adapter_config.json', 'adapter_model.safetensors', 'chat_template.jinja']);
+  });
+
+  it('without their base ask for it; it can be fetched, and then they are on it', async () => {
+    const files = await adapterFiles('some/base');
+    hub = await hubServer({});
+    const base = tinyPolicyFiles(8);
+    const served = hub;
+    hub.behave(({ policy }) => {
+      served.files = policy === 'some/base' ? base : files;
+      return false;
+    });
+    const { session } = await open();
+    const said = 'The adapters in adapters are of "some/base", which is not here.';
+    expect(await session.baseQuestion(wanted())).toEqual({ adapters: 'adapters', named: 'some/base', said });
+    expect(await failure(session.fetchPolicy(wanted(), silent))).toBe(`${said} Choose their base, or add it first.`);
+    const chosen = await session.fetchPolicy(wanted(), silent, 'permix-tiny');
+    expect(chosen.policy.name).toBe('adapters on PerMix tiny');
+    await session.fetchPolicy({ ...wanted(), name: 'some/base' }, silent);
+    expect(await session.baseQuestion(wanted())).toBeNull();
+    const { policy } = await session.fetchPolicy(wanted(), silent);
+    expect(policy.name).toBe('adapters on base');
+    expect(await says(session, policy.id)).not.toBe(await says(session, chosen.policy.id));
+  });
+
+  const larger = { ...tinyConfig, hiddenSize: tinyConfig.hiddenSize * 2 };
+  it.each<[string, () => Promise<Files>, RegExp]>([
+    [
+      'of another base by its shapes',
+      () => adapterFiles('permix-tiny', { config: larger }),
+      /^adapter_model\.safetensors of some\/adapters: the tensor \S+ is \[2, 64\], rank and base ask for \[2, 32\]/,
+    ],
+    [
+      'whose weights are not safetensors',
+      async () => ({
+        'adapter_config.json': (await adapterFiles('permix-tiny'))['adapter_config.json']!,
+        'adapter_model.bin': new Uint8Array(9),
+      }),
+      /^There is no adapter_model\.safetensors in some\/adapters\. Add it; adapter_model\.bin is not read/,
+    ],
+    ['whose numbers are none', async () => noNumber(await adapterFiles('permix-tiny')), /number \d+ of the tensor \S+lora_\S+ is NaN/],
+  ])('%s are refused in a sentence, and leave nothing', async (_what, files, said) => {
+    hub = await hubServer(await files());
+    const { session } = await open();
+    expect(await failure(session.fetchPolicy(wanted(), silent))).toMatch(said);
+    expect(readdirSync(root)).toEqual([]);
+    expect([await storage.policies(), await storage.unfinishedPolicies()]).toEqual([[], []]);
   });
 });
