@@ -37,7 +37,8 @@ export class Draft {
 
   readonly #boot: Boot;
   readonly #api: () => TrainerApi;
-  readonly #teachers: () => readonly TeacherCandidate[];
+  /** All that could teach a run of a policy. */
+  readonly #teachers: (policy: string) => readonly TeacherCandidate[];
   #request = 0;
 
   /** Recipes of a policy that has its own. */
@@ -46,7 +47,7 @@ export class Draft {
   constructor(
     boot: Boot,
     api: () => TrainerApi,
-    teachers: () => readonly TeacherCandidate[] = () => [],
+    teachers: (policy: string) => readonly TeacherCandidate[] = () => [],
     suited: (policy: string) => Boot['recipes'] | null = () => null,
   ) {
     this.#boot = boot;
@@ -67,7 +68,7 @@ export class Draft {
 
   /** All that could teach this run. */
   get teachers(): readonly TeacherCandidate[] {
-    return this.#teachers().filter(({ run }) => run.config.policy === this.config.policy);
+    return this.#teachers(this.config.policy);
   }
 
   get teacher(): TeacherCandidate | null {

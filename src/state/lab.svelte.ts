@@ -237,7 +237,7 @@ export class Lab implements Stage {
     this.draft ??= new Draft(
       boot,
       this.#getApi,
-      () => candidates(this.kept, this.library.checkpoints),
+      (policy) => candidates(this.kept, this.library.checkpoints, this.policies.trained(policy)),
       (policy) => this.policies.recipesOf(policy),
     );
     this.connection = 'ready';

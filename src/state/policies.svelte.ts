@@ -46,6 +46,12 @@ export class OwnPolicies {
     return this.all.filter(({ adapters }) => adapters !== null && namesPolicy(adapters.base, base));
   }
 
+  /** What a run of it trains: itself, or the base of adapters, whatever that is called here. */
+  trained(id: string): string {
+    const base = this.find(id)?.adapters?.base;
+    return base === undefined ? id : (this.whole.find((whole) => namesPolicy(base, whole))?.id ?? base);
+  }
+
   find(id: string): PolicyInfo | null {
     return this.all.find((policy) => policy.id === id) ?? null;
   }

@@ -6,13 +6,17 @@ export interface TeacherCandidate {
   readonly checkpoint: CheckpointInfo;
 }
 
-/** Every checkpoint that was trained at all; runs newest first, as they come. */
+/**
+ * Every checkpoint that was trained at all, from this policy; runs newest first, as they come.
+ * @param policy that the learner trains too: with adapters their base, which runs that begin from adapters name as theirs
+ */
 export function candidates(
   runs: readonly RunRecord[],
   checkpoints: Readonly<Record<string, readonly CheckpointInfo[]>>,
+  policy: string,
 ): readonly TeacherCandidate[] {
   return runs
-    .filter(({ config }) => config.optim.learningRate > 0)
+    .filter(({ config }) => config.policy === policy && config.optim.learningRate > 0)
     .flatMap((run) => (checkpoints[run.id] ?? []).filter(({ step }) => step > 0).map((checkpoint) => ({ run, checkpoint })));
 }
 

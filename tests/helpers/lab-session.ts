@@ -1,6 +1,7 @@
 /** A real session in Node: the tiny random policy, a real engine, and whatever storage the test hands it. */
 import { LabError } from '../../src/errors.ts';
 import type { BackendName } from '../../src/engine/engine.ts';
+import { toHuggingFaceConfig } from '../../src/policy/config.ts';
 import { noFiles } from '../../src/policy/fingerprint.ts';
 import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
@@ -32,10 +33,11 @@ export async function database(name: string): Promise<IndexedStorage> {
 
 /** As the files of the policy would be. */
 const tinyTexts = new Map(
-  Object.entries({ 'tokenizer.json': tinyTokenizerFiles.json, 'tokenizer_config.json': tinyTokenizerFiles.config }).map(([name, json]) => [
-    name,
-    new TextEncoder().encode(JSON.stringify(json)),
-  ]),
+  Object.entries({
+    'config.json': toHuggingFaceConfig(tinyConfig),
+    'tokenizer.json': tinyTokenizerFiles.json,
+    'tokenizer_config.json': tinyTokenizerFiles.config,
+  }).map(([name, json]) => [name, new TextEncoder().encode(JSON.stringify(json))]),
 );
 
 export class SessionProbe {

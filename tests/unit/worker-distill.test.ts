@@ -4,9 +4,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
+import { OwnPolicies } from '../../src/state/policies.svelte.ts';
 import { bestTeacher, candidates } from '../../src/state/teachers.ts';
 import type { CheckpointInfo, RunRecord } from '../../src/storage/records.ts';
+import type { TrainerApi } from '../../src/worker/api.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
+import { adapterFiles } from '../helpers/tiny-adapters.ts';
 
 const failure = (promise: Promise<unknown>): Promise<Error> =>
   promise.then(
@@ -110,6 +113,29 @@ describe('distillation in a session', () => {
     later.storage.close();
   });
 
+  it('adapters that a run begins from learn from a checkpoint of their base, which the draft offers', async () => {
+    const { session, storage } = lab;
+    const files = Object.entries(await adapterFiles('permix-tiny')).map(([name, bytes]) => ({ path: name, file: new Blob([bytes]) }));
+    const { policy } = await session.addPolicy(files, () => undefined);
+    const policies = new OwnPolicies(
+      () => session as unknown as TrainerApi,
+      () => undefined,
+    );
+    await policies.refresh();
+    expect([policies.trained(policy.id), policies.trained('permix-tiny')]).toEqual(['permix-tiny', 'permix-tiny']);
+    const offered = candidates(await session.runs(), { [lessonsId]: await storage.checkpoints(lessonsId) }, policies.trained(policy.id));
+    expect(offered.map(({ checkpoint }) => checkpoint.id)).toContain(teacher.id);
+
+    const config = { ...distillation, policy: policy.id, lora: policy.adapters!.lora };
+    expect(await session.check(config, teacher.id)).toEqual([]);
+    const { run, steps, checkpoints } = await session.history(await distilled(config));
+    expect(run).toMatchObject({ status: 'finished', config: { policy: 'permix-tiny' }, teacher: { checkpoint: teacher.id } });
+    expect(steps.some(({ metrics }) => metrics['loss']! > 0)).toBe(true);
+    const [last, start] = await Promise.all([checkpoints[0]!, checkpoints.at(-1)!].map(({ id }) => storage.checkpoint(id)));
+    expect(last!.state.weights).toBeNull();
+    expect(last!.state.adapters!.tensors).not.toEqual(start!.state.adapters!.tensors);
+  });
+
   it('needs a teacher that fits, and says so', async () => {
     const { session, storage } = lab;
     expect(await session.check(distillation)).toEqual([
@@ -160,8 +186,13 @@ describe('the best teacher', () => {
   const at = (runId: string, step: number, reward: number | null): CheckpointInfo =>
     ({ id: `${runId}-${step}`, runId, step, reward }) as CheckpointInfo;
   const best = (runs: RunRecord[], checkpoints: CheckpointInfo[]) =>
-    bestTeacher(candidates(runs, Object.fromEntries(runs.map(({ id }) => [id, checkpoints.filter(({ runId }) => runId === id)]))))
-      ?.checkpoint.id;
+    bestTeacher(
+      candidates(
+        runs,
+        Object.fromEntries(runs.map(({ id }) => [id, checkpoints.filter(({ runId }) => runId === id)])),
+        recipes.permix.policy,
+      ),
+    )?.checkpoint.id;
 
   it('is of PerMix with the highest reward, else of other reinforcement learning, else of any run that learned', () => {
     const runs = [run('base', 'base'), run('sft', 'sft'), run('rlvr', 'rlvr'), run('permix', 'permix')];
