@@ -1,6 +1,6 @@
 /**
  * Build plugin: `import binary from './kernels/index.ts?kernels'` gives the AssemblyScript in src/engine/wasm/kernels/ as a WebAssembly module, in base64, so
- * that page, worker, command line and tests have it without a file beside them. It is compiled when its sources change, and kept by their hash.
+ * that page, worker, command line and tests have it without a file beside them; `?kernels-relaxed` the same with relaxed SIMD. It is compiled when its sources change, and kept by their hash.
  * What its functions are called with is read here too (`kernels-types.ts`).
  */
 import { createHash } from 'node:crypto';
@@ -14,6 +14,9 @@ export const kernels = join(root, 'src/engine/wasm/kernels');
 /** No runtime and no allocator: memory is the engine's. 112: kernels hand vectors to each other, never to the host. */
 const options = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--maximumMemory', '65536', '--enable', 'simd,bulk-memory'];
 const quiet = ['--disableWarning', '112'];
+/** Products and sums rounded once: kernels/product.ts. */
+const relaxed = ['--enable', 'relaxed-simd', '--use', 'FUSED=1'];
+const variants: Readonly<Record<string, readonly string[]>> = { kernels: options, 'kernels-relaxed': [...options, ...relaxed] };
 
 export const kernelFiles = () =>
   readdirSync(kernels)
@@ -21,7 +24,8 @@ export const kernelFiles = () =>
     .sort();
 
 /** @throws what the compiler says */
-export async function compileKernels(): Promise<Uint8Array> {
+export async function compileKernels(variant = 'kernels'): Promise<Uint8Array> {
+  const options = variants[variant]!;
   const { version } = JSON.parse(readFileSync(join(root, 'node_modules/assemblyscript/package.json'), 'utf8')) as { version: string };
   const hash = createHash('sha256').update([version, ...options].join('\n'));
   for (const name of kernelFiles()) hash.update(name).update(readFileSync(join(kernels, name)));
@@ -53,9 +57,10 @@ export function kernelModule(): Plugin {
     enforce: 'pre',
     async load(id) {
       const [path, query] = id.split('?');
-      if (query?.split('&')[0] !== 'kernels' || !path!.endsWith('kernels/index.ts')) return null;
+      const variant = query?.split('&')[0] ?? '';
+      if (!(variant in variants) || !path!.endsWith('kernels/index.ts')) return null;
       for (const name of kernelFiles()) this.addWatchFile(join(kernels, name));
-      const text = Buffer.from(await compileKernels()).toString('base64');
+      const text = Buffer.from(await compileKernels(variant)).toString('base64');
       return { code: `export default ${JSON.stringify(text)};`, map: null, moduleType: 'js' };
     },
   };

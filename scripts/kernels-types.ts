@@ -55,5 +55,10 @@ export function declarations(): string {
     '  export default binary;',
     '}',
     '',
+    "declare module '*/kernels/index.ts?kernels-relaxed' {",
+    '  const binary: string;',
+    '  export default binary;',
+    '}',
+    '',
   ].join('\n');
 }

@@ -41,6 +41,7 @@ import type { Gradients, Policy } from './linear.ts';
 import { lossGradient } from './loss.ts';
 import { maxPlaces, passBuffers, WasmMemory } from './memory-plan.ts';
 import { startModule, type Module } from './module.ts';
+import { hasRelaxedSimd } from './simd.ts';
 import { rowsOf, shardsOf, tokensThatCount } from './shards.ts';
 
 type PassBuffers = ReturnType<typeof passBuffers>;
@@ -72,7 +73,7 @@ export class WasmEngine implements PolicyEngine {
     backend: 'wasm',
     adapter: null,
     software: false,
-    features: [],
+    features: hasRelaxedSimd() ? ['relaxed-simd'] : [],
     limits: {},
     precision: 'f32',
   };

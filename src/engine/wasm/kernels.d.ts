@@ -228,3 +228,8 @@ declare module '*/kernels/index.ts?kernels' {
   const binary: string;
   export default binary;
 }
+
+declare module '*/kernels/index.ts?kernels-relaxed' {
+  const binary: string;
+  export default binary;
+}

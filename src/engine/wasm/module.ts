@@ -1,7 +1,8 @@
 /** The kernels (kernels/*.ts) as a WebAssembly module with a memory of its own, and whether this machine can run them. */
-import binary, { type Kernels } from './kernels/index.ts?kernels';
+import type { Kernels } from './kernels/index.ts?kernels';
 import { LabError } from '../../errors.ts';
 import { Heap } from './heap.ts';
+import { hasRelaxedSimd } from './simd.ts';
 
 export type { Kernels };
 
@@ -10,16 +11,26 @@ export interface Module {
   readonly heap: Heap;
 }
 
-let compiled: Promise<WebAssembly.Module> | null = null;
+/** By whether they are compiled with relaxed SIMD. */
+const compiled = new Map<boolean, Promise<WebAssembly.Module>>();
 
-/** @throws LabError `wasm` where vectors of 128 bits are not known */
-export async function startModule(): Promise<Module> {
-  compiled ??= WebAssembly.compile(Uint8Array.from(atob(binary), (character) => character.charCodeAt(0)));
+async function compile(relaxed: boolean): Promise<WebAssembly.Module> {
+  const { default: binary } = await (relaxed ? import('./kernels/index.ts?kernels-relaxed') : import('./kernels/index.ts?kernels'));
+  return WebAssembly.compile(Uint8Array.from(atob(binary), (character) => character.charCodeAt(0)));
+}
+
+/**
+ * @param relaxed products and sums are rounded once, where the processor does so: other bits, and faster
+ * @throws LabError `wasm` where vectors of 128 bits are not known
+ */
+export async function startModule(relaxed = hasRelaxedSimd()): Promise<Module> {
   let module: WebAssembly.Module;
   try {
-    module = await compiled;
+    const compiling = compiled.get(relaxed) ?? compile(relaxed);
+    compiled.set(relaxed, compiling);
+    module = await compiling;
   } catch (cause) {
-    compiled = null;
+    compiled.delete(relaxed);
     throw new LabError(
       'wasm',
       'The kernels of the wasm engine do not run here: they need WebAssembly with SIMD.',

@@ -12,6 +12,12 @@
  * Test: tests/unit/wasm-product.test.ts
  */
 
+/** c + a b: rounded once in the module that is compiled with FUSED (relaxed SIMD) where the processor does both in one go, else twice. */
+function madd(a: v128, b: v128, c: v128): v128 {
+  if (isDefined(FUSED)) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
+
 /** Of b: 16 KiB of a panel stay in the first cache. */
 const depth: i32 = 512;
 /** Rows of a that are multiplied by a whole b before the next: 256 KiB. */
@@ -127,17 +133,17 @@ function tileOfRows(k: i32, a: usize, aRow: usize, b: usize, bStep: usize, c: us
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let s = v128.load_splat<f32>(a);
-    c00 = f32x4.add(c00, f32x4.mul(s, b0));
-    c01 = f32x4.add(c01, f32x4.mul(s, b1));
+    c00 = madd(s, b0, c00);
+    c01 = madd(s, b1, c01);
     s = v128.load_splat<f32>(a1);
-    c10 = f32x4.add(c10, f32x4.mul(s, b0));
-    c11 = f32x4.add(c11, f32x4.mul(s, b1));
+    c10 = madd(s, b0, c10);
+    c11 = madd(s, b1, c11);
     s = v128.load_splat<f32>(a2);
-    c20 = f32x4.add(c20, f32x4.mul(s, b0));
-    c21 = f32x4.add(c21, f32x4.mul(s, b1));
+    c20 = madd(s, b0, c20);
+    c21 = madd(s, b1, c21);
     s = v128.load_splat<f32>(a3);
-    c30 = f32x4.add(c30, f32x4.mul(s, b0));
-    c31 = f32x4.add(c31, f32x4.mul(s, b1));
+    c30 = madd(s, b0, c30);
+    c31 = madd(s, b1, c31);
     a += 4;
     a1 += 4;
     a2 += 4;
@@ -201,14 +207,14 @@ function oneRow(
     let b3 = b2 + bPanel;
     for (let at = a; at < end; at += 4) {
       const s = v128.load_splat<f32>(at);
-      c0 = f32x4.add(c0, f32x4.mul(s, v128.load(b0)));
-      c1 = f32x4.add(c1, f32x4.mul(s, v128.load(b0, 16)));
-      c2 = f32x4.add(c2, f32x4.mul(s, v128.load(b1)));
-      c3 = f32x4.add(c3, f32x4.mul(s, v128.load(b1, 16)));
-      c4 = f32x4.add(c4, f32x4.mul(s, v128.load(b2)));
-      c5 = f32x4.add(c5, f32x4.mul(s, v128.load(b2, 16)));
-      c6 = f32x4.add(c6, f32x4.mul(s, v128.load(b3)));
-      c7 = f32x4.add(c7, f32x4.mul(s, v128.load(b3, 16)));
+      c0 = madd(s, v128.load(b0), c0);
+      c1 = madd(s, v128.load(b0, 16), c1);
+      c2 = madd(s, v128.load(b1), c2);
+      c3 = madd(s, v128.load(b1, 16), c3);
+      c4 = madd(s, v128.load(b2), c4);
+      c5 = madd(s, v128.load(b2, 16), c5);
+      c6 = madd(s, v128.load(b3), c6);
+      c7 = madd(s, v128.load(b3, 16), c7);
       b0 += bStep;
       b1 += bStep;
       b2 += bStep;
@@ -245,8 +251,8 @@ function oneRow(
     let b0 = b;
     for (let at = a; at < end; at += 4) {
       const s = v128.load_splat<f32>(at);
-      c0 = f32x4.add(c0, f32x4.mul(s, v128.load(b0)));
-      c1 = f32x4.add(c1, f32x4.mul(s, v128.load(b0, 16)));
+      c0 = madd(s, v128.load(b0), c0);
+      c1 = madd(s, v128.load(b0, 16), c1);
       b0 += bStep;
     }
     v128.store(into, c0);
@@ -329,17 +335,17 @@ function tileOfColumns(k: i32, a: usize, aStep: usize, b: usize, bStep: usize, c
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let s = v128.load_splat<f32>(a);
-    c00 = f32x4.add(c00, f32x4.mul(s, b0));
-    c01 = f32x4.add(c01, f32x4.mul(s, b1));
+    c00 = madd(s, b0, c00);
+    c01 = madd(s, b1, c01);
     s = v128.load_splat<f32>(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(s, b0));
-    c11 = f32x4.add(c11, f32x4.mul(s, b1));
+    c10 = madd(s, b0, c10);
+    c11 = madd(s, b1, c11);
     s = v128.load_splat<f32>(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(s, b0));
-    c21 = f32x4.add(c21, f32x4.mul(s, b1));
+    c20 = madd(s, b0, c20);
+    c21 = madd(s, b1, c21);
     s = v128.load_splat<f32>(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(s, b0));
-    c31 = f32x4.add(c31, f32x4.mul(s, b1));
+    c30 = madd(s, b0, c30);
+    c31 = madd(s, b1, c31);
     a += aStep;
     b += bStep;
   }
