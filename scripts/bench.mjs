@@ -1,10 +1,13 @@
-/** `npm run bench -- [OPTIONS]`: installs what is missing, puts Dawn where a browser has WebGPU, and runs tests/bench/main.ts from its sources. */
+/** `npm run bench -- [OPTIONS]`: installs what is missing, builds the command line, puts Dawn where a browser has WebGPU, and runs tests/bench/main.ts from its sources. */
+import { buildCli } from './build-cli.mjs';
 import { install, root } from './install.mjs';
 import { resolve } from 'node:path';
 
 /** @returns {Promise<number>} the exit code */
 async function main() {
   await install();
+  // Its threads are those of the command line.
+  await buildCli();
   const { createServer, runnerImport } = await import('vite');
   /** @type {{ module: typeof import('./wgsl-plugin.ts') }} */
   const { module: plugin } = await runnerImport(resolve(root, 'scripts/wgsl-plugin.ts'), { configFile: false });

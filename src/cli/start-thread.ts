@@ -5,22 +5,24 @@ import { Worker } from 'node:worker_threads';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { StartThread } from '../engine/parallel/remote-thread.ts';
 
-/** Beside the bundle; run from its sources there is none. */
-const script = join(import.meta.dirname, 'engine-thread.js');
+/** @param script the bundled `engine-thread.ts`  @returns null where it is not there */
+export function startsThreads(script: string): StartThread | null {
+  if (!existsSync(script)) return null;
+  return () => {
+    const worker = new Worker(script);
+    worker.unref();
+    const gone = new Promise<string>((resolve) => {
+      worker.once('error', (error) => resolve(error instanceof Error ? error.message : String(error)));
+      worker.once('exit', (code) => resolve(`exit code ${code}`));
+    });
+    return {
+      endpoint: nodeEndpoint(worker),
+      gone,
+      hold: (held) => (held ? worker.ref() : worker.unref()),
+      end: () => void worker.terminate(),
+    };
+  };
+}
 
-export const startThread: StartThread | null = existsSync(script)
-  ? () => {
-      const worker = new Worker(script);
-      worker.unref();
-      const gone = new Promise<string>((resolve) => {
-        worker.once('error', (error) => resolve(error instanceof Error ? error.message : String(error)));
-        worker.once('exit', (code) => resolve(`exit code ${code}`));
-      });
-      return {
-        endpoint: nodeEndpoint(worker),
-        gone,
-        hold: (held) => (held ? worker.ref() : worker.unref()),
-        end: () => void worker.terminate(),
-      };
-    }
-  : null;
+/** It lies beside the bundle; run from its sources there is none. */
+export const startThread = startsThreads(join(import.meta.dirname, 'engine-thread.js'));

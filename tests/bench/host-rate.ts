@@ -1,5 +1,4 @@
-/** What the wasm engine's products are worth, and how long an engine's calls take, for the rows that need no GPU. */
-import type { PolicyEngine } from '../../src/engine/engine.ts';
+/** What the wasm engine's products are worth. */
 import { upTo } from '../../src/engine/wasm/layout.ts';
 import { byColumns, byRows, outer } from '../../src/engine/wasm/linear.ts';
 import { startModule } from '../../src/engine/wasm/module.ts';
@@ -35,21 +34,4 @@ export async function productRates(): Promise<number[]> {
     }
     return flop / best / 1e6;
   });
-}
-
-/** Milliseconds that an engine's calls have taken so far. */
-export function engineTime(engine: PolicyEngine): () => number {
-  let total = 0;
-  for (const name of ['generate', 'score', 'step'] as const) {
-    const call = engine[name].bind(engine) as (...args: unknown[]) => Promise<unknown>;
-    Object.assign(engine, {
-      [name]: async (...args: unknown[]) => {
-        const start = performance.now();
-        const result = await call(...args);
-        total += performance.now() - start;
-        return result;
-      },
-    });
-  }
-  return () => total;
 }

@@ -20,6 +20,7 @@ const help = `Usage: npm run bench -- [OPTIONS]
   --quick      small shapes only: d 128, B·T ≤ 256
   --all        also what says nothing on a software adapter
   --profile    GPU time by kernel of one training step
+  --host       only what the wasm engine takes, on one thread and on all
   --policy P   only a policy of a real one's shape: ${realRuns.map(({ policy }) => policy).join(', ')}
 `;
 
@@ -36,7 +37,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     const flag = { type: 'boolean', default: false } as const;
     options = parseArgs({
       args: [...argv],
-      options: { json: { type: 'string' }, policy: { type: 'string' }, quick: flag, all: flag, profile: flag, help: flag },
+      options: { json: { type: 'string' }, policy: { type: 'string' }, quick: flag, all: flag, profile: flag, host: flag, help: flag },
     }).values;
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
@@ -60,6 +61,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
   };
   if (options.policy !== undefined)
     return onePolicy(options.policy, software, (rows) => save(makeReport({ adapter, software, date }, benchConfig(128), rows)));
+  if (options.host) return hostOnly((rows) => makeReport({ adapter, software, date }, benchConfig(128), rows), save);
   const large = options.quick ? false : !software || options.all;
 
   install();
@@ -76,6 +78,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
   await suite.heldOutShare();
   await suite.hostSteps();
   await suite.hostProducts();
+  if (!options.quick) await suite.hostPolicy();
   const small = benchConfig(128);
   const ours = ['portable', 'fused'] as const;
   await suite.open(small, ours);
@@ -130,6 +133,18 @@ export async function bench(argv: readonly string[]): Promise<number> {
   save(report);
   for (const failure of suite.failures) console.error(`\nFailed: ${failure}`);
   return suite.failures.length > 0 ? 1 : 0;
+}
+
+async function hostOnly(report: (rows: readonly Row[]) => Report, save: (report: Report) => void): Promise<number> {
+  const suite = new Suite({ repeats: 1, patience: 0, hurry: Infinity, compiled: Infinity }, console.log);
+  await suite.hostSteps();
+  await suite.hostProducts();
+  await suite.hostPolicy();
+  const rows = suite.rows.list((spec) => suite.left.get(spec.name as RowName) ?? '');
+  const found = report(rows.filter(({ median, reason }) => median !== null || reason !== ''));
+  console.log(`\n${table(found)}`);
+  save(found);
+  return 0;
 }
 
 /** In a process that has nothing else in memory. */

@@ -104,7 +104,7 @@ async function writePolicy(folder: string, config: PolicyConfig): Promise<void> 
 const blockBytes = 2 ** 21;
 
 /** Normal with deviation 0.02; norms 1, biases 0. */
-function randomTensors(config: PolicyConfig): Tensor[] {
+export function randomTensors(config: PolicyConfig): Tensor[] {
   const stream = new Stream(1, 0xbe7e, 0, 0);
   const normals = Float32Array.from({ length: blockBytes / 2 }, () => 0.02 * stream.normal());
   const block = bytesOfBf16(normals);

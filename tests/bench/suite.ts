@@ -3,14 +3,13 @@
  * what else the machine does meets all of them. A contender that fails or computes something else is out, with the reason.
  */
 import { createEngine } from '../helpers/engine.ts';
-import type { PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
+import type { TrainBatch } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { folderSource } from '../../src/cli/folder.ts';
 import { personas, voices } from '../../src/persona/world.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { initialTrainerState } from '../../src/rl/trainer.ts';
-import { train } from '../../src/rl/trainer.ts';
 import { HeldOutCost } from '../../src/run/cost.ts';
 import { runSteps } from '../../src/run/loop.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
@@ -22,7 +21,9 @@ import { initialWeights, type Weights } from '../../src/policy/weights.ts';
 import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
 import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
 import { profiled, type KernelTime } from './gpu-profile.ts';
-import { engineTime, productRates } from './host-rate.ts';
+import { measureHostPolicy } from './host-policy.ts';
+import { productRates } from './host-rate.ts';
+import { measureHostSteps, measureThreads } from './host-steps.ts';
 import { JaxContender } from './jax-contender.ts';
 import { matmulRates } from './matmul-rate.ts';
 import { mainThreadShares } from './page-share.ts';
@@ -106,31 +107,18 @@ export class Suite {
     this.rows.add('heldOut.share', 'portable', [100 * (cost.share ?? 0)]);
   }
 
-  /** Steps of a run of the bundled policy without a GPU: what the engine takes of each, several of them, in turn with the other. */
+  /** Steps of a run of the bundled policy without a GPU, and the same on one thread and on all. */
   async hostSteps(): Promise<void> {
-    const policy = await loadPolicy(await folderSource('public/models/permix-tiny'));
-    const runs = new Map<'portable' | 'wasm', () => Promise<number>>();
-    const made: PolicyEngine[] = [];
-    for (const name of ['portable', 'wasm'] as const) {
-      const engine = await createEngine({ config: policy.config, weights: policy.weights, engine: name, backend: 'wasm' });
-      made.push(engine);
-      await engine.setReference();
-      const given = { tokenizer: policy.tokenizer!, eosIds: policy.config.eosIds, personas, config: recipes.permix };
-      const meter = engineTime(engine);
-      const steps = train({ ...given, engine, state: initialTrainerState });
-      runs.set(name, async () => {
-        const before = meter();
-        await steps.next();
-        return meter() - before;
-      });
-    }
-    for (let round = 0; round < 6; round++) {
-      for (const [name, step] of runs) {
-        const milliseconds = await step();
-        if (round > 0) this.rows.add('host.step', name, [milliseconds]);
-      }
-    }
-    for (const engine of made) engine.dispose();
+    await measureHostSteps(this.rows);
+    if (!(await measureThreads(this.rows))) this.left.set('host.threads', 'There is one core.');
+  }
+
+  /** A policy of a real one's shape without a GPU. */
+  async hostPolicy(): Promise<void> {
+    const { decode, step } = await measureHostPolicy();
+    this.rows.add('host.decode1', 'wasm', [decode[0]]);
+    this.rows.add('host.decode32', 'wasm', [decode[1]]);
+    this.rows.add('host.loraStep', 'wasm', [step]);
   }
 
   /** The rate of products as a training step has them. */

@@ -56,6 +56,32 @@ describe('numbers of 16 bits', () => {
   });
 });
 
+it.each([
+  ['bf16', 1],
+  ['f16', 2],
+] as const)('a product of one row with %s is that with the same numbers unpacked, bit for bit', async (_, kind) => {
+  const bench = await Bench.start();
+  const { kernels } = bench;
+  for (const [n, k] of [
+    [8, 1],
+    [24, 7],
+    [64, 530],
+    [72, 33],
+  ] as const) {
+    const panels = bench.room(n * k);
+    kernels.packRows(n, k, bench.floats(normals(n * k, n)), 4 * k, panels, k, 0, 0, kind);
+    const plain = bench.room(n * k);
+    kernels.unpackHalves(n * k, panels, plain, kind);
+    const [x, init] = [bench.floats(normals(k, 7)), bench.floats(normals(n, 8))];
+    for (const start of [0, init]) {
+      const [one, other] = [bench.room(n), bench.room(n)];
+      kernels.multiplyRowHalves(n, k, x, panels, one, start, kind);
+      kernels.multiplyRows(1, n, k, x, 4 * k, plain, 32, 32 * k, other, 4 * n, 32, start, 4 * n, 32);
+      expect(bench.read(one, n), `${n} × ${k}`).toEqual(bench.read(other, n));
+    }
+  }
+});
+
 const config: PolicyConfig = { ...tinyConfig, vocabSize: 64, hiddenSize: 64, heads: 4, kvHeads: 2, intermediateSize: 96, tied: true };
 const tokens = Int32Array.from({ length: 11 }, (_, i) => (i * 7) % config.vocabSize);
 const lora: LoraSetup = { rank: 2, alpha: 8, seed: 5 };

@@ -100,6 +100,7 @@ declare module '*/kernels/index.ts?kernels' {
       cPanel: number,
       add: number,
     ): void;
+    multiplyRowHalves(n: number, k: number, a: number, b: number, c: number, init: number, kind: number): void;
     multiplyRows(
       m: number,
       n: number,

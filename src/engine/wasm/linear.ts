@@ -77,6 +77,7 @@ export function byRows(
   init = 0,
   initRow = 0,
 ): void {
+  if (rows === 1 && w.kind !== 0 && out % 8 === 0) return kernels.multiplyRowHalves(out, k, x, w.at, y, init, w.kind);
   const some = w.kind === 0 ? out : 8 * Math.max(1, Math.floor(unpacked / (8 * k)));
   for (let first = 0; first < out; first += some) {
     const columns = Math.min(some, out - first);

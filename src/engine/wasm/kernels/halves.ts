@@ -27,7 +27,7 @@ export function unpackHalves(n: i32, from: usize, to: usize, kind: i32): void {
 }
 
 /** Exponent and fraction move into place; the difference of the exponents' biases, and what is subnormal, is one multiplication. */
-function widen(x: v128): v128 {
+export function widen(x: v128): v128 {
   const magnitude = i32x4.shl(v128.and(x, i32x4.splat(0x7fff)), 13);
   const sign = i32x4.shl(v128.and(x, i32x4.splat(0x8000)), 16);
   return v128.or(f32x4.mul(magnitude, f32x4.splat(5.192296858534828e33)), sign);

@@ -1,5 +1,5 @@
 /** What the engine calls; src/engine/wasm/kernels.d.ts is made of it. Addresses and steps are bytes, lengths are numbers. */
-export { multiplyColumns, multiplyRows } from './product';
+export { multiplyColumns, multiplyRowHalves, multiplyRows } from './product';
 export { keepColumns, packColumns, packFours, packRows, turnPanels, unpackRows } from './pack';
 export { attend, attendBackward, attendNext, packKeys, packValues } from './attention';
 export { rmsNorm, rmsNormBackward } from './rms-norm';

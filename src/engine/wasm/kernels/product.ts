@@ -12,6 +12,8 @@
  * Test: tests/unit/wasm-product.test.ts
  */
 
+import { BF16, widen } from './halves';
+
 /** c + a b: rounded once in the module that is compiled with FUSED (relaxed SIMD) where the processor does both in one go, else twice. */
 function madd(a: v128, b: v128, c: v128): v128 {
   if (isDefined(FUSED)) return f32x4.relaxed_madd(a, b, c);
@@ -262,6 +264,75 @@ function oneRow(
     c += cPanel;
     if (init !== 0) init += initPanel;
   }
+}
+
+/**
+ * c [n] = init + a [k] b [k, n], b in panels of 16-bit numbers (`halves.ts`): what `multiplyRows` makes of them unpacked, bit for bit, without
+ * unpacking them on the way: one row reads a matrix once.
+ * @param n a multiple of 8  @param init 0: sums begin with 0
+ */
+export function multiplyRowHalves(n: i32, k: i32, a: usize, b: usize, c: usize, init: usize, kind: i32): void {
+  if (kind === BF16) rowHalves<i32>(n, k, a, b, c, init);
+  else rowHalves<f32>(n, k, a, b, c, init);
+}
+
+/** @typeParam Format i32: bfloat16, whose numbers are moved; f32: binary16, whose numbers are widened */
+function rowHalves<Format>(n: i32, k: i32, a: usize, b: usize, c: usize, init: usize): void {
+  const end = a + ((<usize>k) << 2);
+  const panel = (<usize>k) << 4;
+  let j = 0;
+  for (; j + 16 <= n; j += 16) {
+    let c0 = f32x4.splat(0);
+    let c1 = c0;
+    let c2 = c0;
+    let c3 = c0;
+    if (init !== 0) {
+      c0 = v128.load(init);
+      c1 = v128.load(init, 16);
+      c2 = v128.load(init, 32);
+      c3 = v128.load(init, 48);
+      init += 64;
+    }
+    let b0 = b;
+    let b1 = b + panel;
+    for (let at = a; at < end; at += 4) {
+      const s = v128.load_splat<f32>(at);
+      const x = v128.load(b0);
+      const y = v128.load(b1);
+      c0 = madd(s, wide<Format>(v128.extend_low<u16>(x)), c0);
+      c1 = madd(s, wide<Format>(v128.extend_high<u16>(x)), c1);
+      c2 = madd(s, wide<Format>(v128.extend_low<u16>(y)), c2);
+      c3 = madd(s, wide<Format>(v128.extend_high<u16>(y)), c3);
+      b0 += 16;
+      b1 += 16;
+    }
+    v128.store(c, c0);
+    v128.store(c, c1, 16);
+    v128.store(c, c2, 32);
+    v128.store(c, c3, 48);
+    c += 64;
+    b += 2 * panel;
+  }
+  if (j === n) return;
+  let c0 = f32x4.splat(0);
+  let c1 = c0;
+  if (init !== 0) {
+    c0 = v128.load(init);
+    c1 = v128.load(init, 16);
+  }
+  for (let at = a; at < end; at += 4) {
+    const s = v128.load_splat<f32>(at);
+    const x = v128.load(b);
+    c0 = madd(s, wide<Format>(v128.extend_low<u16>(x)), c0);
+    c1 = madd(s, wide<Format>(v128.extend_high<u16>(x)), c1);
+    b += 16;
+  }
+  v128.store(c, c0);
+  v128.store(c, c1, 16);
+}
+
+function wide<Format>(x: v128): v128 {
+  return isFloat<Format>() ? widen(x) : i32x4.shl(x, 16);
 }
 
 /** Columns of a that are multiplied by a whole b before the next. */
