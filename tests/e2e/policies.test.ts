@@ -206,6 +206,34 @@ it('adapters whose base is not here ask for it, refuse another, take the one tha
   await chooser.getByRole('alert').getByText('and their base, “tiny”, is not in this browser.').waitFor();
 });
 
+it('adapters are fetched from a hub as policies are, on the base that is fetched in answer to the question', async () => {
+  const [base, adapters] = [tinyPolicyFiles(), await adapterFiles('somebody/tiny')];
+  const served = (hub = await hubServer({}));
+  served.behave(({ policy }) => {
+    served.files = policy === 'somebody/tiny' ? base : adapters;
+    return false;
+  });
+  lab = await visitLab(browser, server.url);
+  const { page } = lab;
+  await ready(page);
+  await page.getByRole('button', { name: 'Add a policy' }).click();
+  const sheet = dialog(page);
+  const fetchIt = () => sheet.getByRole('button', { name: 'Fetch' }).click();
+  await sheet.getByText('Gated policies, other hubs').click();
+  await sheet.getByLabel('Address of the hub').fill(hub.url);
+  await sheet.getByLabel('From a hub').fill('some/adapters');
+  await fetchIt();
+  await sheet.getByText('The adapters in adapters are of "somebody/tiny", which is not here.').waitFor();
+  expect(await sheet.getByLabel('From a hub').inputValue()).toBe('somebody/tiny');
+  await fetchIt();
+  await sheet.getByText('is here, and chosen for the next run.').waitFor();
+  await sheet.getByRole('button', { name: 'Add them' }).click();
+  await sheet.getByText('adapters on tiny').waitFor();
+  await page.keyboard.press('Escape');
+  expect(await names(page)).toEqual(['PerMix tiny', 'adapters on tiny', 'tiny']);
+  await probe(page);
+});
+
 it('what is no policy is refused in a sentence, and a link to one that is not here says which to add', async () => {
   lab = await visitLab(browser, `${server.url}#/train?v=1&recipe=permix&policy=smollm~0123456789ab`);
   const { page } = lab;
