@@ -75,6 +75,13 @@ export const rowSpecs = [
     engines: ['portable', 'wasm'],
   },
   {
+    name: 'host.distinct',
+    what: 'places computed in an update of the bundled policy over those that are different, PerMix',
+    unit: '×',
+    target: '1.00',
+    engines: ['wasm'],
+  },
+  {
     name: 'host.threads',
     what: 'the same step on one thread of the wasm engine over that on one for each core (eight at most)',
     unit: '×',

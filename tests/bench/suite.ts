@@ -23,7 +23,7 @@ import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
 import { profiled, type KernelTime } from './gpu-profile.ts';
 import { measureHostPolicy } from './host-policy.ts';
 import { productRates } from './host-rate.ts';
-import { measureHostSteps, measureThreads } from './host-steps.ts';
+import { measureDistinct, measureHostSteps, measureThreads } from './host-steps.ts';
 import { JaxContender } from './jax-contender.ts';
 import { matmulRates } from './matmul-rate.ts';
 import { mainThreadShares } from './page-share.ts';
@@ -110,6 +110,7 @@ export class Suite {
   /** Steps of a run of the bundled policy without a GPU, and the same on one thread and on all. */
   async hostSteps(): Promise<void> {
     await measureHostSteps(this.rows);
+    await measureDistinct(this.rows);
     if (!(await measureThreads(this.rows))) this.left.set('host.threads', 'There is one core.');
   }
 
