@@ -77,7 +77,6 @@ export interface Foot {
 }
 
 /** No persona first, then the personas as they come. */
-/** No persona first. */
 export function rowsOf(personas: readonly Pick<Persona, 'id' | 'name' | 'voice' | 'heldOut'>[], voices: readonly Voice[]): PictureRow[] {
   return [
     { key: 'none', label: 'No persona', personaId: null, voice: null },

@@ -2,6 +2,7 @@
 import { LabError, labErrorCode, type Complaint } from '../errors.ts';
 import { askedOf, type AskedState } from './bench.ts';
 import type { RunConfig } from '../rl/config.ts';
+import { readablePolicy } from '../storage/policies.ts';
 import type { RunRecord, Teacher } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 
@@ -23,7 +24,11 @@ export async function appoint(storage: LabStorage, checkpoint: string, config: R
   const { runId, name, step, config: trained } = await storage.checkpoint(checkpoint);
   const run = await storage.run(runId);
   if (trained.policy !== config.policy) {
-    throw new LabError('config', `“${run.name}” trained another policy than ${config.policy}.`, 'Choose a teacher that began from it.');
+    throw new LabError(
+      'config',
+      `“${run.name}” trained another policy than ${readablePolicy(config.policy)}.`,
+      'Choose a teacher that began from it.',
+    );
   }
   await storage.renameCheckpoint(checkpoint, name);
   return { checkpoint, name: `${run.name}, step ${step}` };

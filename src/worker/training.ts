@@ -19,6 +19,7 @@ import type { StepReport, TrainerState } from '../rl/events.ts';
 import { changeOf } from '../run/identity.ts';
 import { HeldOutCost, type HeldOutExcess } from '../run/cost.ts';
 import { runSteps } from '../run/loop.ts';
+import { readablePolicy } from '../storage/policies.ts';
 import type { Checkpoint, CheckpointInfo, RunRecord, RunStatus } from '../storage/records.ts';
 import type { LabStorage, RunChange } from '../storage/storage.ts';
 import type { NoticeLevel, SessionPhase } from './api.ts';
@@ -243,7 +244,7 @@ export class Training {
     if (this.#unsaved) await this.#store(this.#unsaved);
     await this.#teacher();
     const { info } = await bench.engineFor(this.#record.config.policy, loraSetup(this.#record.config));
-    const own = ownPromptSentence(await this.#tokenizer(), this.#record.config.policy);
+    const own = ownPromptSentence(await this.#tokenizer(), readablePolicy(this.#record.config.policy));
     if (own !== null) this.#notice('info', own);
     const earlier = this.#record.origin?.takenOver.length ?? 0;
     for (const change of origin.takenOver.slice(earlier).filter(({ was }) => was !== null)) {
