@@ -7,13 +7,14 @@ import { arch, cpus, platform } from 'node:os';
 import { parseArgs } from 'node:util';
 import { batchRows } from './batch.ts';
 import { curveRows } from './curve.ts';
+import { engineRows } from './engines.ts';
 import { exportRows, realRows } from './exports.ts';
 import { gemmaRows } from './gemma.ts';
 import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
 import { Python } from './python.ts';
 
-const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'batch', 'curve'] as const;
+const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'curve'] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -85,6 +86,7 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
     exports: () => exportRows(peer),
     real: () => ofSmolLm2('real', (path) => realRows(peer, path)),
     lora: () => ofSmolLm2('lora', (path) => loraRows(peer, path)),
+    engines: () => ofSmolLm2('engines', engineRows),
     batch: () => batchRows(peer),
     curve: () => curveRows(peer, seeds),
   };
