@@ -5,11 +5,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gateUpMatmul, matmul, swigluBackwardMatmul, swigluForward, type MatmulOptions } from '../../src/engine/fused/kernels/matmul.ts';
 import { hardwareTiles, tuningFor, type MatmulKind, type MatmulTuning, type Tuning } from '../../src/engine/fused/kernels/tuning.ts';
+import type { ParameterViews } from '../../src/engine/fused/machine.ts';
+import { weightInput } from '../../src/engine/fused/weight.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import { part } from '../../src/engine/gpu/work.ts';
 import { WorkBench, untouched } from '../helpers/gpu-work.ts';
 import { activated } from '../helpers/reference-decoder.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
+import { swallowed } from '../helpers/swallowed.ts';
 
 let gpu: GpuContext;
 let bench: WorkBench;
@@ -360,3 +363,15 @@ function half(value: number): number {
   const exponent = Math.floor(Math.log2(size));
   return (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | Math.floor((size / 2 ** exponent - 1) * 1024);
 }
+
+it.each(forms)('the gradient of a large vocabulary loses nothing to a running sum, %s', async (_, tuning) => {
+  const [rows, out, inside] = [3, 40_000, 8];
+  const { dy, w, expected } = swallowed(rows, out, inside);
+  const slot = { name: 'embedding', shape: [out, inside], format: 'f32' };
+  const layout = { slots: new Map([['embedding', slot]]), shards: new Map() } as unknown as ParameterViews['layout'];
+  const b = bench.input(w);
+  const parameters: ParameterViews = { layout, view: () => b, part: () => b };
+  const dx = bench.output(rows * inside);
+  await bench.run(weightInput({ parameters, name: 'embedding', rows, out, in: inside }, { dy: bench.input(dy), dx }, tuning));
+  expectClose(await bench.read(dx), expected, 'dx', { relative: 4e-5, absolute: 0 });
+});

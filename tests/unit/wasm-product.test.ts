@@ -1,6 +1,8 @@
 /** src/engine/wasm/kernels/product.ts and pack.ts against loops in float64, on shapes that fit no tile. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { byColumns } from '../../src/engine/wasm/linear.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
+import { swallowed } from '../helpers/swallowed.ts';
 import { Bench } from '../helpers/wasm-kernels.ts';
 
 let bench: Bench;
@@ -149,4 +151,14 @@ it('parts of a matrix go where they are told, and come back', () => {
   for (let row = 0; row < 12; row++) {
     expect([...matrix.subarray((7 + row) * k, (8 + row) * k)]).toEqual([0, 0, 0, corner[2 * row], corner[2 * row + 1]]);
   }
+});
+
+it('the gradient of a large vocabulary loses nothing to a running sum', () => {
+  const [rows, out, inside] = [3, 40_000, 8];
+  const { dy, w, expected } = swallowed(rows, out, inside);
+  const scratch = { first: bench.room(4096), second: bench.room(4096), inner: 0, dInner: 0 };
+  const [x, panels] = [bench.floats(dy), { at: bench.panels(w, inside), kind: 0 }];
+  const [dx, partial] = [bench.room(rows * inside), bench.room(rows * inside)];
+  byColumns(bench.kernels, scratch, { rows, out, in: inside }, x, panels, dx, false, partial);
+  expectClose(bench.read(dx, rows * inside), expected, 'dx', { relative: 1e-5, absolute: 0 });
 });

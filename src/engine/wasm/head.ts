@@ -38,6 +38,8 @@ export interface HeadBuffers {
   readonly dEntropy: number;
   /** [M, D] */
   readonly dNormed: number;
+  /** [chunk, D] */
+  readonly partial: number;
 }
 
 /** @param backward whether there is a way back */
@@ -54,6 +56,7 @@ export function headBuffers(take: Take, { hiddenSize: d, vocabSize: v }: PolicyC
     dLogprob: backward ? take(cells) : 0,
     dEntropy: backward ? take(cells) : 0,
     dNormed: backward ? take(cells * d) : 0,
+    partial: backward ? take(chunkCells(cells, v) * d) : 0,
   };
 }
 
@@ -136,7 +139,7 @@ export async function headBackward(
     const of = [b.entropy + at, b.stats + 2 * at, b.dLogprob + at, b.dEntropy + at] as const;
     kernels.tokenLogprobBackward(count, v, b.logits, b.targets + at, 1 / temperature, ...of);
     const product = { rows: count, out: v, in: d };
-    byColumns(kernels, scratch, product, b.logits, weights, b.dNormed + at * d);
+    byColumns(kernels, scratch, product, b.logits, weights, b.dNormed + at * d, false, b.partial);
     // A head that is frozen has no gradient.
     if (trained) outer(kernels, scratch, product, b.logits, b.normed + at * d, gradients.arena.address(headName(config)));
     await breathe();

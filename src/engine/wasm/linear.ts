@@ -91,7 +91,11 @@ export function byRows(
   }
 }
 
-/** dx [rows, in] = dy [rows, out] W, added where `add`. W is turned, some rows of it at a time. */
+/**
+ * dx [rows, in] = dy [rows, out] W, added where `add`. W is turned, some rows of it at a time.
+ * @param partial [rows, in] of scratch, for a W of so many rows that one running sum would swallow what each of them adds: the sum over every
+ * some of them is made there first
+ */
 export function byColumns(
   kernels: Kernels,
   scratch: LinearScratch,
@@ -100,14 +104,17 @@ export function byColumns(
   w: Matrix,
   dx: number,
   add = false,
+  partial = 0,
 ): void {
   const bytes = w.kind === 0 ? 4 : 2;
   for (let first = 0; first < out; first += depth) {
     const some = Math.min(depth, out - first);
     const count = Math.ceil(some / 8);
     kernels.turnPanels(count, n, w.at + bytes * first * n, scratch.first, w.kind);
-    const init = add || first > 0 ? dx : 0;
-    kernels.multiplyRows(rows, n, some, dy + 4 * first, 4 * out, scratch.first, 32, 256 * count, dx, 4 * n, 32, init, 4 * n, 32);
+    const more = add || first > 0;
+    const [to, init] = more && partial !== 0 ? [partial, 0] : [dx, more ? dx : 0];
+    kernels.multiplyRows(rows, n, some, dy + 4 * first, 4 * out, scratch.first, 32, 256 * count, to, 4 * n, 32, init, 4 * n, 32);
+    if (to === partial) kernels.add(rows * n, dx, partial);
   }
 }
 
