@@ -1,6 +1,6 @@
 /**
  * Puts the committed study beside the built page, where its Reproduce view looks for it: docs/reproduction/results.json as runs/study.json,
- * the protocol, and the lottery of docs/real. There is one copy in the repository; a page that is built without one says so. What the page only parses (state/fetched.ts) is
+ * the protocol, and the lottery and the training of docs/real. There is one copy in the repository; a page that is built without one says so. What the page only parses (state/fetched.ts) is
  * checked here, the recorded run too: a build with a broken file fails.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import type { Plugin } from 'vite';
 import { readRecording } from '../src/exchange/read-recording.ts';
 import { parseRunConfig } from '../src/rl/check.ts';
 import { readLottery } from '../src/study/lottery.ts';
+import { readRealTraining } from '../src/study/real-training.ts';
 import { readStudy } from '../src/study/read-study.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -16,6 +17,7 @@ const files = {
   'reproduction/results.json': 'runs/study.json',
   'reproduction/protocol.md': 'runs/protocol.md',
   'real/results.json': 'runs/lottery.json',
+  'real/training.json': 'runs/real-training.json',
 };
 /** In public/, so that it is put beside the page anyway. */
 const recording = 'public/runs/rlvr-permix/recording.json';
@@ -40,6 +42,7 @@ export function study(): Plugin {
         if (source === null) continue;
         if (name === 'reproduction/results.json') readStudy(source);
         if (name === 'real/results.json') readLottery(source);
+        if (name === 'real/training.json') readRealTraining(source);
         this.emitFile({ type: 'asset', fileName, source });
       }
     },

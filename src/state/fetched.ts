@@ -10,6 +10,7 @@ import { resultsFormat, resultsVersion, type StudyResults } from '../study/resul
 export const studyAddress = './runs/study.json';
 export const protocolAddress = './runs/protocol.md';
 export const lotteryAddress = './runs/lottery.json';
+export const realTrainingAddress = './runs/real-training.json';
 export const recordingAddress = './runs/rlvr-permix/recording.json';
 
 interface Fetched {

@@ -46,3 +46,22 @@ it.each([1280, 360])('a cell opens what was said, at %d px', async (width) => {
   expect(complaints).toEqual([]);
   await context.close();
 });
+
+it('what training made of it is there before and after, down to what it said, of the task that nobody trained on too', async () => {
+  const { page, context, complaints } = await visitLab(browser, server.url, {});
+  await ready(page);
+  const section = page.getByRole('region', { name: 'And training helps it, too' });
+  await section.scrollIntoViewIfNeeded();
+  const sentence = await section.locator('p').first().innerText();
+  const [, before, after] = /takes the worst persona from (\d+) % to (\d+) %\. PerMix/.exec(sentence) ?? [];
+  expect(Number(after)).toBeGreaterThan(Number(before));
+  await section.getByRole('button', { name: /^Grandmother, PerMix/ }).press('Enter');
+  const replies = section.getByRole('region', { name: 'Grandmother, PerMix' }).last();
+  await replies.waitFor();
+  expect(await replies.locator('tbody tr').count()).toBe(24);
+  await section.getByRole('button', { name: /^One-step stories/ }).click();
+  await section.getByText(/24 one-step stories outside the training/).waitFor();
+  expect(await obstacles(page)).toEqual([]);
+  expect(complaints).toEqual([]);
+  await context.close();
+});
