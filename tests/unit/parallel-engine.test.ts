@@ -1,5 +1,5 @@
 /** Several threads compute what one does, bit for bit: rollouts, scores, steps, states; and one that is lost changes nothing but the time. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GenerateProgress, PolicyEngine, Sampling } from '../../src/engine/engine.ts';
 import { partsOf } from '../../src/engine/parallel/join.ts';
 import { evenly, mostShards, shardsOf } from '../../src/engine/wasm/shards.ts';
@@ -107,6 +107,27 @@ it('a thread that is lost, or never starts, costs time and a sentence', async ()
     'A thread of the wasm engine ended (the test ended it); it goes on with 2, to the same numbers.',
   ]);
 });
+
+it.runIf(process.platform === 'linux')(
+  'as many threads as there is memory for hold the policy; where a run fits beside none, one goes on alone',
+  async () => {
+    const free = vi.spyOn(process, 'availableMemory').mockReturnValue(20 * 2 ** 20);
+    const sentences: string[] = [];
+    try {
+      const engine = await start(8, null, testThreads(), (sentence) => sentences.push(sentence));
+      const { threads } = engine.info;
+      expect(threads).toBeGreaterThan(1);
+      expect(threads).toBeLessThan(8);
+      expect(sentences).toEqual([]);
+      const shape = { rows: 64, groups: 1, completionWidth: 20, microBatchRows: 0, withReference: true };
+      expect(engine.planMemory!({ ...shape, width: 30 })).toBeNull();
+      expect(engine.info.threads).toBe(1);
+      expect(sentences).toEqual([expect.stringContaining('no memory for more than one')]);
+    } finally {
+      free.mockRestore();
+    }
+  },
+);
 
 it('what is wrong with a call is said as one thread says it, and ends no thread', async () => {
   const engine = await start(2);

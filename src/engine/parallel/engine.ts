@@ -4,7 +4,6 @@
  * the step, and hands what was trained on. The bits do not depend on the number of threads (wasm/shards.ts), so that one that is lost costs time and
  * nothing else: the lead computes its part again.
  */
-import { LabError } from '../../errors.ts';
 import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { PolicyTensors } from '../../policy/weights.ts';
@@ -51,41 +50,40 @@ interface Job<T> {
 
 export class ParallelEngine implements PolicyEngine {
   private readonly calls = new Calls(() => {});
-  /** Beside the lead. */
-  private others: RemoteThread[] = [];
   /** Counts what the lead trained or was given; the others may be behind. */
   private trainedAt = 0;
 
   private constructor(
     private readonly setup: ParallelSetup,
     private readonly lead: WasmEngine,
+    /** Beside the lead. */
+    private others: RemoteThread[],
   ) {}
 
   /** @throws LabError as `WasmEngine.create`; threads that do not start, or have no memory, are done without */
   static async create(setup: ParallelSetup): Promise<ParallelEngine> {
-    const { config, tensors, lora } = setup;
-    for (let { threads } = setup; ; threads--) {
-      try {
-        // Where there is no memory for as many, it says so before it has taken any.
-        const engine = new ParallelEngine(setup, await WasmEngine.create(config, tensors, lora, threads));
-        await engine.start(threads - 1);
-        return engine;
-      } catch (error) {
-        if (!(error instanceof LabError && error.code === 'memory') || threads <= 1) throw error;
-      }
-    }
-  }
-
-  private async start(count: number): Promise<void> {
-    const { config, tensors, lora, startThread } = this.setup;
-    const threads = count + 1;
-    const started = await Promise.allSettled(
-      Array.from({ length: count }, () => RemoteThread.start(startThread, { config, lora, threads }, tensors)),
+    const { config, tensors, lora, startThread } = setup;
+    let { threads } = setup;
+    while (threads > 1 && !WasmEngine.hasRoom(config, tensors, lora, threads)) threads--;
+    const start = () => RemoteThread.start(startThread, { config, lora, threads }, tensors);
+    const starting = Promise.allSettled(Array.from({ length: threads - 1 }, start));
+    const [lead, others] = await Promise.all([WasmEngine.create(config, tensors, lora, threads), starting]).catch(
+      async (error: unknown) => {
+        for (const one of await starting) if (one.status === 'fulfilled') one.value.end();
+        throw error;
+      },
     );
-    this.others = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = started.find((one) => one.status === 'rejected');
-    if (failed) this.tell(failed.reason);
-    if (failed) await this.share();
+    const engine = new ParallelEngine(
+      setup,
+      lead,
+      others.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+    );
+    const failed = others.find((one) => one.status === 'rejected');
+    if (failed) {
+      engine.tell(failed.reason);
+      await engine.share();
+    }
+    return engine;
   }
 
   get info(): EngineInfo {

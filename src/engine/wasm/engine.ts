@@ -104,6 +104,13 @@ export class WasmEngine implements PolicyEngine {
     return new WasmEngine(config, module, learned, memory);
   }
 
+  /** Whether so many engines can hold the policy. */
+  static hasRoom(config: PolicyConfig, tensors: PolicyTensors, lora: LoraSetup | null, threads: number): boolean {
+    const memory = new WasmMemory(config, lora, frozenLayout(config, tensors).bytes);
+    memory.sharedBy(threads);
+    return memory.hasRoom(0, false, false);
+  }
+
   async generate(request: GenerateRequest, onProgress?: (progress: GenerateProgress) => void): Promise<Rollouts> {
     checkPrompts(request.prompts, this.config);
     return this.calls.inTurn(async () => {
