@@ -189,11 +189,12 @@ export function planMemory(
   const fit = fitPass(machine, layouts, shape.rows, width, completionWidth, 'train', limits);
   const rows = shape.microBatchRows > 0 ? Math.min(shape.microBatchRows, fit.rows) : fit.rows;
   const keep = shape.recompute === undefined ? fit.keep : shape.recompute ? 'inputs' : 'all';
-  const scored = fitPass(machine, layouts, shape.rows, width, completionWidth, 'score', limits).rows;
   const sizes = (rows: number, kind: 'train' | 'score') =>
     passSizes(machine, layouts, { rows, width, completionWidth, cells: cellBucket(rows * completionWidth) }, kind, keep);
   const update = sizesOf((memory) => updateBuffers(memory, (layouts.adapters ?? layouts.layout).parts.length, shape.rows));
-  const pass = together(sizes(rows, 'train'), sizes(scored, 'score'), update);
+  // What scores has buffers of its own, and is the reference's.
+  const scored = () => sizes(fitPass(machine, layouts, shape.rows, width, completionWidth, 'score', limits).rows, 'score');
+  const pass = together(sizes(rows, 'train'), shape.withReference ? scored() : {}, update);
   const longest = Math.max(1, shape.width - shape.completionWidth);
   const sampling = { ...greedy, maxNewTokens: shape.completionWidth };
   const { groups = shape.rows } = shape;
