@@ -121,7 +121,10 @@ export const commands: readonly Command[] = [
         value: 'NAME',
         help: `with --to hf ${formatsOf.hf.join(', ')} (the base’s own), with --to gguf ${formatsOf.gguf.join(', ')} (f16)`,
       },
-      base: { value: 'NAME', help: 'with --to peft: the policy the adapters are of, as on the hub (owner/name), or its folder' },
+      base: {
+        value: 'NAME',
+        help: 'with --to peft: the policy the adapters are of, as on the hub (owner/name), or its folder or GGUF file',
+      },
       model: { ...model, help: 'with --to: the policy that the run began with, where it lies elsewhere now' },
       format: {
         value: 'NAME',

@@ -56,7 +56,8 @@ export function parsePersonas(text: string, file: string): PersonaLibrary {
   }
   const { voices, personas: entries } = result.data;
   if (entries.length === 0) throw wrong(file, 'there is no persona in it');
-  const personas = entries.map((entry): Persona => ({ ...entry, name: entry.name ?? entry.id }));
+  // In one order, whatever was left out: a library is known by what it is written as.
+  const personas = entries.map(({ id, name = id, ...others }): Persona => ({ id, name, ...others }));
   for (const list of [voices, personas]) {
     const seen = new Set<string>();
     const twice = list.find(({ id }) => seen.size === seen.add(id).size);

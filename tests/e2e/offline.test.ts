@@ -108,7 +108,7 @@ it('without a service worker an open page has all its views when the network goe
   const { page, complaints } = visit;
   await ready(page);
   const { sent } = server;
-  await expect.poll(() => sent.filter((path) => path.startsWith('/runs/')).sort(), { timeout: bootMilliseconds }).toHaveLength(3);
+  await expect.poll(() => sent.filter((path) => path.startsWith('/runs/')).sort(), { timeout: bootMilliseconds }).toHaveLength(4);
   // Every import() of every script of the page has been fetched; the trainer's are its own.
   const late = JSON.parse(readFileSync('dist/ahead.json', 'utf8')) as string[];
   const first = [...readFileSync('dist/index.html', 'utf8').matchAll(/(assets\/[\w-]+\.js)/g)].map(([, file]) => file!);
@@ -116,7 +116,8 @@ it('without a service worker an open page has all its views when the network goe
     [...readFileSync(`dist/${file}`, 'utf8').matchAll(/\bimport\(\s*[`'"]\.\/([\w-]+\.js)/g)].map(([, target]) => `/assets/${target}`),
   );
   expect(imported.length).toBeGreaterThan(20);
-  expect([...new Set([...imported, ...late.map((file) => `/${file}`)])].filter((path) => !sent.includes(path))).toEqual([]);
+  const wanted = [...new Set([...imported, ...late.map((file) => `/${file}`)])];
+  await expect.poll(() => wanted.filter((path) => !sent.includes(path)), { timeout: bootMilliseconds }).toEqual([]);
   await context.setOffline(true);
   await page.getByRole('button', { name: /^Engine:/ }).click();
   await page.getByRole('dialog', { name: 'Engine' }).waitFor();

@@ -41,6 +41,11 @@ describe('a persona file', () => {
     ]);
   });
 
+  it('is written alike whatever it left out, because a run is known by what its personas are written as', () => {
+    const { personas } = parsePersonas(file([{ text: 'A', heldOut: true, id: 'a' }]), 'p');
+    expect(JSON.stringify(parsePersonas(JSON.stringify(personas), 'p').personas)).toBe(JSON.stringify(personas));
+  });
+
   it('can bring voices', () => {
     const library = parsePersonas(
       file({ voices: [{ id: 'v', name: 'V', openers: ['Oh'] }], personas: [{ id: 'a', name: 'A', text: 'A', voice: 'v' }] }),
