@@ -420,3 +420,20 @@ it('takes the engine and backend from the address', async () => {
   expect(new URL(page.url()).searchParams.get('backend')).toBe('wasm');
   expect(await page.getByRole('button', { name: /^Engine:/ }).innerText()).toMatch(/WebAssembly/);
 });
+
+it('trains under personas of the reader’s own, whose file says no more than it must', async () => {
+  const { page, context, complaints } = await visitLab(browser, server.url);
+  await ready(page);
+  await makeSmall(page, 1);
+  const personas = JSON.stringify([
+    { id: 'captain', text: 'You are a captain.' },
+    { id: 'grandma', text: 'You knit.', heldOut: true },
+  ]);
+  const file = { name: 'mine.json', mimeType: 'application/json', buffer: Buffer.from(personas) };
+  await page.locator('#setup').getByLabel('A file of personas').setInputFiles(file);
+  await page.locator('#setup').getByText('mine.json, 2 personas').waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: 'Train', exact: true }).click();
+  await untilState(page, 'Finished');
+  expect(complaints).toEqual([]);
+  await context.close();
+});
