@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { buildCli } from './build-cli.mjs';
 import { install, root, run } from './install.mjs';
 
 const requirements = resolve(root, 'scripts/peers/requirements.txt');
@@ -49,6 +50,8 @@ async function environment() {
 /** @returns {Promise<number>} the exit code */
 async function main() {
   await install();
+  // Its threads are those of the command line.
+  await buildCli();
   const { createServer, runnerImport } = await import('vite');
   /** @type {{ module: typeof import('./wgsl-plugin.ts') }} */
   const { module: plugin } = await runnerImport(resolve(root, 'scripts/wgsl-plugin.ts'), { configFile: false });

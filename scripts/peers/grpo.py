@@ -4,6 +4,7 @@ import tempfile
 
 import torch
 from datasets import Dataset
+from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
@@ -21,6 +22,7 @@ def trainer_of(job, questions, reward, out, steps):
     settings = job["settings"]
     # What is loaded from a name is loaded as this says; TRL refuses it beside a model.
     model, init = (adapted(job), {}) if "adapters" in job else (job["folder"], {"model_init_kwargs": {"dtype": "float32"}})
+    peft = {"peft_config": LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", **job["lora"])} if "lora" in job else {}
     args = GRPOConfig(
         output_dir=out,
         seed=job.get("seed", 0),
@@ -62,7 +64,7 @@ def trainer_of(job, questions, reward, out, steps):
     )
     rows = Dataset.from_list(questions)
     words = AutoTokenizer.from_pretrained(job["folder"], padding_side="left")
-    return GRPOTrainer(model=model, args=args, reward_funcs=reward, train_dataset=rows, processing_class=words)
+    return GRPOTrainer(model=model, args=args, reward_funcs=reward, train_dataset=rows, processing_class=words, **peft)
 
 
 def boxed(completions, answer, **_):
@@ -82,6 +84,21 @@ def curve(job):
         trainer = trainer_of(job, job["questions"], boxed, out, job["steps"])
         trainer.train()
         return [row["reward"] for row in trainer.state.log_history if "reward" in row]
+
+
+def last_number(completions, answer, **_):
+    """1 where the last number is the answer."""
+    said = [re.findall(r"-?\d+", completion[0]["content"]) for completion in completions]
+    return [1.0 if numbers and int(numbers[-1]) == int(right) else 0.0 for numbers, right in zip(said, answer)]
+
+
+def speed(job):
+    """Seconds of each step, as TRL counts them."""
+    torch.set_num_threads(job["threads"])
+    with tempfile.TemporaryDirectory() as out:
+        trainer = trainer_of(job, job["questions"], last_number if "lora" in job else boxed, out, job["steps"])
+        trainer.train()
+        return [row["step_time"] for row in trainer.state.log_history if "step_time" in row]
 
 
 def batch(job):

@@ -162,7 +162,7 @@ def main():
     else:
         import grpo
 
-        answer = {"batch": grpo.batch, "curve": grpo.curve}[job["kind"]](job)
+        answer = {"batch": grpo.batch, "curve": grpo.curve, "speed": grpo.speed}[job["kind"]](job)
     Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
 
 

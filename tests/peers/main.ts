@@ -13,8 +13,9 @@ import { gemmaRows } from './gemma.ts';
 import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
 import { Python } from './python.ts';
+import { speedRows } from './speed.ts';
 
-const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'curve'] as const;
+const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'curve', 'speed'] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -89,6 +90,7 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
     engines: () => ofSmolLm2('engines', engineRows),
     batch: () => batchRows(peer),
     curve: () => curveRows(peer, seeds),
+    speed: () => speedRows(peer, smollm2),
   };
   for (const kind of kinds.filter((name) => only.includes(name))) {
     for await (const row of work[kind]()) {
