@@ -1,27 +1,14 @@
 /** `npm run bench -- [OPTIONS]`: installs what is missing, builds the command line, puts Dawn where a browser has WebGPU, and runs tests/bench/main.ts from its sources. */
 import { buildCli } from './build-cli.mjs';
-import { install, root } from './install.mjs';
-import { resolve } from 'node:path';
+import { install } from './install.mjs';
+import { sources } from './sources.mjs';
 
 /** @returns {Promise<number>} the exit code */
 async function main() {
   await install();
   // Its threads are those of the command line.
   await buildCli();
-  const { createServer, runnerImport } = await import('vite');
-  /** @type {{ module: typeof import('./wgsl-plugin.ts') }} */
-  const { module: plugin } = await runnerImport(resolve(root, 'scripts/wgsl-plugin.ts'), { configFile: false });
-  /** @type {{ module: typeof import('./kernels-plugin.ts') }} */
-  const { module: kernels } = await runnerImport(resolve(root, 'scripts/kernels-plugin.ts'), { configFile: false });
-  const server = await createServer({
-    root,
-    configFile: false,
-    plugins: [plugin.wgsl(), kernels.kernelModule()],
-    appType: 'custom',
-    logLevel: 'warn',
-    server: { middlewareMode: true, watch: null, hmr: false, ws: false },
-    optimizeDeps: { noDiscovery: true, include: [] },
-  });
+  const server = await sources();
   try {
     // Tensor libraries look for WebGPU when they are loaded, so this comes first.
     const { provideWebGpu } = await server.ssrLoadModule('/src/cli/webgpu.ts');

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { buildCli } from './build-cli.mjs';
 import { install, root, run } from './install.mjs';
+import { sources } from './sources.mjs';
 
 const requirements = resolve(root, 'scripts/peers/requirements.txt');
 const windows = process.platform === 'win32';
@@ -52,20 +53,7 @@ async function main() {
   await install();
   // Its threads are those of the command line.
   await buildCli();
-  const { createServer, runnerImport } = await import('vite');
-  /** @type {{ module: typeof import('./wgsl-plugin.ts') }} */
-  const { module: plugin } = await runnerImport(resolve(root, 'scripts/wgsl-plugin.ts'), { configFile: false });
-  /** @type {{ module: typeof import('./kernels-plugin.ts') }} */
-  const { module: kernels } = await runnerImport(resolve(root, 'scripts/kernels-plugin.ts'), { configFile: false });
-  const server = await createServer({
-    root,
-    configFile: false,
-    plugins: [plugin.wgsl(), kernels.kernelModule()],
-    appType: 'custom',
-    logLevel: 'warn',
-    server: { middlewareMode: true, watch: null, hmr: false, ws: false },
-    optimizeDeps: { noDiscovery: true, include: [] },
-  });
+  const server = await sources();
   try {
     const { peers } = await server.ssrLoadModule('/tests/peers/main.ts');
     return await peers(process.argv.slice(2), environment);

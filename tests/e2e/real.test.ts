@@ -55,7 +55,11 @@ it('what training made of it is there before and after, down to what it said, of
   const sentence = await section.locator('p').first().innerText();
   const [, before, after] = /takes the worst persona from (\d+) % to (\d+) %\. PerMix/.exec(sentence) ?? [];
   expect(Number(after)).toBeGreaterThan(Number(before));
+  // Another picture's cell stays open above.
+  await page.getByRole('button', { name: /^Grandmother, One-digit sums/ }).press('Enter');
   await section.getByRole('button', { name: /^Grandmother, PerMix/ }).press('Enter');
+  const heading = section.getByRole('heading', { name: 'Grandmother, PerMix' });
+  await expect.poll(() => heading.evaluate((title) => title === document.activeElement)).toBe(true);
   const replies = section.getByRole('region', { name: 'Grandmother, PerMix' }).last();
   await replies.waitFor();
   expect(await replies.locator('tbody tr').count()).toBe(24);

@@ -133,9 +133,9 @@ it('on a projector the race is its picture: below the buttons, as wide as the pa
   expect(await bottom(picture.locator('tfoot'))).toBeLessThanOrEqual(1080);
   // Escape closes what is open, and then the mode.
   await picture.getByRole('button', { name: /^Clueless chef, Base/ }).click();
-  await page.locator('#cell-replies').waitFor();
+  await page.locator('[data-cell-replies]').waitFor();
   await page.keyboard.press('Escape');
-  await page.locator('#cell-replies').waitFor({ state: 'detached' });
+  await page.locator('[data-cell-replies]').waitFor({ state: 'detached' });
   expect(await width()).toBeGreaterThan(0.9);
   await page.keyboard.press('Escape');
   await expect.poll(width).toBeLessThan(0.6);

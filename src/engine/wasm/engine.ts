@@ -54,18 +54,8 @@ export interface ShardGradient {
   readonly numbers: Float32Array | null;
 }
 
-/** Sums [R, K] of all rows of a step. */
-class RowSums {
-  readonly rows: Float32Array;
-
-  constructor({ rows }: TrainBatch) {
-    this.rows = new Float32Array(rows * rowColumns.length);
-  }
-
-  put(first: number, some: Float32Array): void {
-    this.rows.set(some, first * rowColumns.length);
-  }
-}
+/** Room for sums [R, K] of all rows of a step. */
+const sumsOf = ({ rows }: TrainBatch) => new Float32Array(rows * rowColumns.length);
 
 export class WasmEngine implements PolicyEngine {
   readonly info: EngineInfo = {
@@ -174,12 +164,12 @@ export class WasmEngine implements PolicyEngine {
   async step(batch: TrainBatch, objective: ObjectiveSpec, optim: OptimSpec, onProgress?: (fraction: number) => void): Promise<StepMetrics> {
     this.checkStep(batch, objective);
     return this.calls.inTurn(async () => {
-      const sums = new RowSums(batch);
+      const sums = sumsOf(batch);
       const tokens = tokensThatCount(batch);
       let some = false;
       for (const [first, last] of shardsOf(batch)) {
         const shard = await this.shard(rowsOf(batch, first, last), objective, optim.microBatchRows, tokens);
-        sums.put(first, shard.rows);
+        sums.set(shard.rows, first * rowColumns.length);
         if (shard.trained) this.learned.addShard(!some);
         some ||= shard.trained;
         onProgress?.(last / batch.rows);
@@ -203,12 +193,12 @@ export class WasmEngine implements PolicyEngine {
   /** Ends a step. @param shards of all its rows, in order, whoever computed them */
   async finish(batch: TrainBatch, shards: readonly ShardGradient[], objective: ObjectiveSpec, optim: OptimSpec): Promise<StepMetrics> {
     return this.calls.inTurn(async () => {
-      const sums = new RowSums(batch);
+      const sums = sumsOf(batch);
       let some = false;
       let first = 0;
       for (const { rows, numbers } of shards) {
-        sums.put(first, rows);
-        first += rows.length / rowColumns.length;
+        sums.set(rows, first);
+        first += rows.length;
         if (!numbers) continue;
         // The lead may have computed none of them itself.
         if (!some) await this.prepare();
@@ -228,7 +218,7 @@ export class WasmEngine implements PolicyEngine {
 
   /** The gradients of a shard, left where the next one's will be, and sums [R, K] of its rows. */
   private async shard(batch: TrainBatch, objective: ObjectiveSpec, microBatchRows: number, stepTokens: number) {
-    const rows = new Float32Array(batch.rows * rowColumns.length);
+    const rows = sumsOf(batch);
     let gradients: Gradients | null = null;
     for (const pass of this.passes(batch, microBatchRows, true, batch.mask)) {
       gradients ??= await this.prepare();
@@ -238,7 +228,7 @@ export class WasmEngine implements PolicyEngine {
   }
 
   /** @param trained whether any shard had cells */
-  private end(batch: TrainBatch, { rows }: RowSums, trained: boolean, objective: ObjectiveSpec, optim: OptimSpec): StepMetrics {
+  private end(batch: TrainBatch, rows: Float32Array, trained: boolean, objective: ObjectiveSpec, optim: OptimSpec): StepMetrics {
     const { learned } = this;
     const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
     const gradNorm = trained ? learned.norm() : 0;

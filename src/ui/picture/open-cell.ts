@@ -8,6 +8,6 @@ export async function openCell(map: HTMLElement | undefined, place: Place | null
   const pressed = map?.querySelector<HTMLElement>('[data-at][aria-expanded="true"]');
   select();
   await tick();
-  if (place) reveal(document.getElementById('cell-replies'));
+  if (place) reveal(map?.querySelector<HTMLElement>('[data-cell-replies]') ?? null);
   else pressed?.focus();
 }
