@@ -55,7 +55,7 @@ export async function holdFolder(folder: string, { waitMs = 0, otherwise }: Lock
   };
   const draft = join(folder, `${first}.${token}.new`);
   const deadline = Date.now() + waitMs;
-  const made = await writeDraft(draft, JSON.stringify(mine));
+  let made = await writeDraft(draft, JSON.stringify(mine));
   try {
     for (;;) {
       const { names, last } = await chain(folder);
@@ -65,7 +65,10 @@ export async function holdFolder(folder: string, { waitMs = 0, otherwise }: Lock
         continue;
       }
       const place = last ? `${first}.${last.token}` : first;
-      if (!(await claim(draft, join(folder, place)))) continue;
+      const claimed = await claim(draft, join(folder, place));
+      // Whoever let go took this draft for a dead one's, or the folder for one made for nothing.
+      if (claimed === 'no draft') made = (await writeDraft(draft, JSON.stringify(mine))) || made;
+      if (claimed !== true) continue;
       // The chain may have been let go between the look and the claim: then this file hangs on nothing.
       if ((await chain(folder)).last?.token === token) return { release: () => release(folder, [...names, place], token, made) };
       await rm(join(folder, place), { force: true });
@@ -92,12 +95,20 @@ async function release(folder: string, names: readonly string[], token: string, 
   for (const name of names) await rm(join(folder, name), { force: true });
   // Drafts of processes that died while they asked.
   for (const name of await readdir(folder)) {
-    const [, asked] = /^lock\.([0-9a-f]{16})\.new$/.exec(name) ?? [];
-    const holder = asked === undefined ? null : await read(join(folder, name)).catch(() => null);
-    if (holder && !mayLive(holder)) await rm(join(folder, name), { force: true });
+    if (/^lock\.[0-9a-f]{16}\.new$/.test(name) && !(await maybeLiving(join(folder, name)))) await rm(join(folder, name), { force: true });
   }
   // A folder that was made for nothing.
   if (made) await rmdir(folder).catch(() => {});
+}
+
+/** Of a draft. One that says nothing after a second was left by a process that died as it wrote it; a live one would write it again. */
+async function maybeLiving(draft: string): Promise<boolean> {
+  try {
+    const holder = await read(draft);
+    return holder !== null && mayLive(holder);
+  } catch (error) {
+    return labErrorCode(error) !== 'format';
+  }
 }
 
 async function chain(folder: string): Promise<{ readonly names: string[]; readonly last: Holder | null }> {
@@ -128,14 +139,14 @@ async function read(file: string): Promise<Holder | null> {
 }
 
 /** One process makes the file, whole; all others are told false. */
-async function claim(draft: string, place: string): Promise<boolean> {
+async function claim(draft: string, place: string): Promise<boolean | 'no draft'> {
   try {
     await link(draft, place);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
-    if (code === 'ENOENT') throw error;
+    if (code === 'ENOENT') return 'no draft';
   }
   // No hard links here, as on exFAT.
   try {

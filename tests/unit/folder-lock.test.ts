@@ -70,6 +70,30 @@ describe('the lock of a folder', () => {
     }
   });
 
+  it('takes away what killed processes left of their asking, written or not, and nothing of a live one', async () => {
+    const folder = join(scratch, 'drafts');
+    const lock = await hold(folder);
+    const draft = (digit: string) => `lock.${digit.repeat(16)}.new`;
+    await writeFile(join(folder, draft('a')), lockOf(999_999_999));
+    await writeFile(join(folder, draft('b')), '');
+    await writeFile(join(folder, draft('c')), '{"pid":');
+    await writeFile(join(folder, draft('d')), lockOf(1, { host: 'not-this-one' }));
+    await lock.release();
+    expect(await readdir(folder)).toEqual([draft('d')]);
+  });
+
+  it('is had by one who lost the draft of its asking too', async () => {
+    const folder = join(scratch, 'lost');
+    const lock = await hold(folder);
+    const asked = hold(folder, 10_000);
+    const drafts = async () => (await readdir(folder)).filter((name) => name.endsWith('.new'));
+    while ((await drafts()).length === 0) await new Promise((done) => setTimeout(done, 10));
+    for (const name of await drafts()) await rm(join(folder, name));
+    await lock.release();
+    await (await asked).release();
+    expect(await readdir(scratch)).not.toContain('lost');
+  });
+
   it('waits for a holder that ends, where it may', async () => {
     const folder = join(scratch, 'waits');
     const lock = await hold(folder);
