@@ -8,6 +8,7 @@ import { Arguments, commonOptions, optionLines } from './arguments.ts';
 import { commands } from './commands.ts';
 import { Output } from './output.ts';
 import { notice } from './progress.ts';
+import { allowRelaxedSimd } from './relaxed-simd.ts';
 import { provideWebGpu } from './webgpu.ts';
 
 function help(): string {
@@ -17,6 +18,7 @@ function help(): string {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  allowRelaxedSimd();
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     (name === undefined ? process.stderr : process.stdout).write(help());

@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { allowRelaxedSimd } from '../../src/cli/relaxed-simd.ts';
 import { enableProdMode } from '@tensorflow/tfjs';
 import { describeAdapter } from '../../src/engine/gpu/adapter.ts';
 import { install } from './gpu-meter.ts';
@@ -32,6 +33,7 @@ const quick = { hurry: 75_000, compiled: 130_000, together: 150_000 };
 
 /** @returns the exit code: 0 done, 1 a contender failed or computed something else, 2 wrong usage */
 export async function bench(argv: readonly string[]): Promise<number> {
+  allowRelaxedSimd();
   let options;
   try {
     const flag = { type: 'boolean', default: false } as const;

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 import { parseArgs } from 'node:util';
+import { allowRelaxedSimd } from '../../src/cli/relaxed-simd.ts';
 import { batchRows } from './batch.ts';
 import { curveRows } from './curve.ts';
 import { engineRows } from './engines.ts';
@@ -45,6 +46,7 @@ export interface Skipped {
 
 /** @param python makes the environment  @returns the exit code: 0 all agree, 1 something differs, 2 wrong usage */
 export async function peers(argv: readonly string[], python: () => Promise<string>): Promise<number> {
+  allowRelaxedSimd();
   let options;
   try {
     const text = { type: 'string' } as const;

@@ -9,7 +9,7 @@
  * Segments are five i32 each: first place, places, number of the prefix or -1, first column (a multiple of 8), the place of its position 0.
  * Rows of q|k|v are (H + 2K) hd wide, turned (`turn.ts`). `columns` is that of all segments. Test: tests/unit/wasm-attention.test.ts
  */
-import { exp4, log1, max4, sum4 } from './math';
+import { exp4, log1, max4, storeSome, sum4 } from './math';
 import { multiplyColumns, multiplyRows } from './product';
 import { packRows } from './pack';
 
@@ -224,10 +224,13 @@ function softmax(n: i32, x: usize, scale: f32, lse: usize): f32 {
 }
 
 function scaleRow(n: i32, x: usize, factor: f32): void {
-  for (let i = 0; i < n; i++) {
-    store<f32>(x, load<f32>(x) * factor);
-    x += 4;
+  const f = f32x4.splat(factor);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    v128.store(x, f32x4.mul(v128.load(x), f));
+    x += 16;
   }
+  if (i < n) storeSome(x, f32x4.mul(v128.load(x), f), n - i);
 }
 
 /**

@@ -1,24 +1,35 @@
 /**
- * exp and log for kernels, which WebAssembly has not, and sums over lanes.
+ * exp and log for kernels, which WebAssembly has not, products that are added, and sums over lanes.
  * exp: Cephes' expf (Moshier 1989), 2^n times a polynomial of the rest: within 2 of the last place over what float32 holds; 0 below e^-87.3.
  * log: in float64, the series of 2 artanh((m - 1) / (m + 1)) for a mantissa m between sqrt(1/2) and sqrt(2). Test: tests/unit/wasm-kernels.test.ts
  */
 
+/** c + a b: rounded once in the module that is compiled with FUSED (relaxed SIMD) where the processor does both in one go, else twice. */
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (isDefined(FUSED)) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
+
+/** 1.5 2^23: what is added to it is rounded to a whole number, which then stands in its lowest bits. */
+const whole: f32 = 12582912;
+
 export function exp4(x: v128): v128 {
   const smallest = f32x4.splat(-87.33654);
   const there = f32x4.ge(x, smallest);
-  x = f32x4.max(f32x4.min(x, f32x4.splat(88.37626)), smallest);
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
+  // The pseudo minimum and maximum are one instruction each; what is not a number is masked.
+  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(88.37626)), smallest);
+  const t = f32x4.add(f32x4.mul(x, f32x4.splat(1.44269504)), f32x4.splat(whole));
+  const n = f32x4.sub(t, f32x4.splat(whole));
   let r = f32x4.sub(x, f32x4.mul(n, f32x4.splat(0.693359375)));
-  r = f32x4.add(r, f32x4.mul(n, f32x4.splat(2.1219444e-4)));
+  r = madd(n, f32x4.splat(2.1219444e-4), r);
   let y = f32x4.splat(1.98756915e-4);
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.3981999507e-3));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(8.3334519073e-3));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(4.1665795894e-2));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.6666665459e-1));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(5.0000001201e-1));
-  y = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(y, r), r), r), f32x4.splat(1));
-  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  y = madd(y, r, f32x4.splat(1.3981999507e-3));
+  y = madd(y, r, f32x4.splat(8.3334519073e-3));
+  y = madd(y, r, f32x4.splat(4.1665795894e-2));
+  y = madd(y, r, f32x4.splat(1.6666665459e-1));
+  y = madd(y, r, f32x4.splat(5.0000001201e-1));
+  y = f32x4.add(madd(f32x4.mul(y, r), r, r), f32x4.splat(1));
+  const scale = i32x4.shl(i32x4.add(t, i32x4.splat(127)), 23);
   return v128.and(f32x4.mul(y, scale), there);
 }
 

@@ -13,12 +13,7 @@
  */
 
 import { BF16, widen } from './halves';
-
-/** c + a b: rounded once in the module that is compiled with FUSED (relaxed SIMD) where the processor does both in one go, else twice. */
-function madd(a: v128, b: v128, c: v128): v128 {
-  if (isDefined(FUSED)) return f32x4.relaxed_madd(a, b, c);
-  return f32x4.add(c, f32x4.mul(a, b));
-}
+import { madd } from './math';
 
 /** Of b: 16 KiB of a panel stay in the first cache. */
 const depth: i32 = 512;

@@ -9,6 +9,9 @@ import { exp4, log1 } from './math';
 /** Sums run over so many consecutive chunks of the vocabulary, then over the chunks. */
 const lanes: i32 = 64;
 
+/** Of the chunks, as they were last summed. */
+const sums: usize = memory.data(64 * 4, 16);
+
 /**
  * @param weights @param keys scratch [V], readable and writable up to three numbers beyond  @param greedy 1: the likeliest, the lowest of equals
  * @param inverse 1 / temperature, rounded to float32  @param outside 1 - top-p, rounded after either step; 0: off
@@ -43,20 +46,16 @@ export function sample(
     v128.store(weights + (i << 2), exp4(f32x4.mul(f32x4.sub(v128.load(logits + (i << 2)), m), t)));
 
   const chunk = (v + lanes - 1) / lanes;
-  let total: f32 = 0;
   let weighted: f32 = 0;
   for (let start = 0; start < v; start += chunk) {
     const end = min(start + chunk, v);
-    let sum: f32 = 0;
     let zs: f32 = 0;
     for (let i = start; i < end; i++) {
-      const w = load<f32>(weights + ((<usize>i) << 2));
-      sum += w;
-      zs += w * ((load<f32>(logits + ((<usize>i) << 2)) - most) * inverse);
+      zs += load<f32>(weights + ((<usize>i) << 2)) * ((load<f32>(logits + ((<usize>i) << 2)) - most) * inverse);
     }
-    total += sum;
     weighted += zs;
   }
+  let total = chunkedSum(v, chunk, weights);
   const logSum = <f32>log1(<f64>total);
   store<f32>(logprob, logSum - weighted / total, 4);
 
@@ -79,24 +78,19 @@ export function sample(
       if (load<f32>(at) < minP && i !== argmax) store<f32>(at, 0);
     }
   }
-  const token = greedy === 1 ? argmax : draw(v, chunk, weights, uniform);
+  if (byK || outside > 0 || minP > 0) total = chunkedSum(v, chunk, weights);
+  const token = greedy === 1 ? argmax : draw(v, chunk, weights, uniform * total);
   store<f32>(logprob, (load<f32>(logits + ((<usize>token) << 2)) - most) * inverse - logSum);
   return token;
 }
 
-/** The token whose stretch of the cumulative distribution holds `uniform`, in [0, 1). Tokens of weight 0 are never drawn. */
-function draw(v: i32, chunk: i32, weights: usize, uniform: f32): i32 {
-  const target = uniform * chunkedSum(v, chunk, weights);
+/** The token whose stretch of the cumulative distribution holds `target`. Tokens of weight 0 are never drawn. Reads the chunks' sums. */
+function draw(v: i32, chunk: i32, weights: usize, target: f32): i32 {
   let before: f32 = 0;
-  let last = 0;
+  let at = sums;
   for (let start = 0; start < v; start += chunk) {
     const end = min(start + chunk, v);
-    let sum: f32 = 0;
-    for (let i = start; i < end; i++) {
-      const w = load<f32>(weights + ((<usize>i) << 2));
-      sum += w;
-      if (w > 0) last = i;
-    }
+    const sum = load<f32>(at);
     if (before + sum > target) {
       let reached = before;
       for (let i = start; i < end; i++) {
@@ -104,18 +98,54 @@ function draw(v: i32, chunk: i32, weights: usize, uniform: f32): i32 {
         reached += w;
         if (w > 0 && reached > target) return i;
       }
-      return last;
+      return lastWithWeight(end, weights);
     }
     before += sum;
+    at += 4;
   }
-  return last; // rounding put the target on the very end
+  return lastWithWeight(v, weights); // rounding put the target on the very end
 }
 
+function lastWithWeight(end: i32, weights: usize): i32 {
+  let i = end - 1;
+  while (i > 0 && !(load<f32>(weights + ((<usize>i) << 2)) > 0)) i--;
+  return i;
+}
+
+/** Keeps the chunks' sums too. Four chunks at a time: one alone would wait for its own sum. */
 function chunkedSum(v: i32, chunk: i32, weights: usize): f32 {
   let total: f32 = 0;
-  for (let start = 0; start < v; start += chunk) {
+  let at = sums;
+  const step = (<usize>chunk) << 2;
+  let start = 0;
+  for (; start + 4 * chunk <= v; start += 4 * chunk) {
+    let s0: f32 = 0;
+    let s1: f32 = 0;
+    let s2: f32 = 0;
+    let s3: f32 = 0;
+    let w = weights + ((<usize>start) << 2);
+    const end = w + step;
+    for (; w < end; w += 4) {
+      s0 += load<f32>(w);
+      s1 += load<f32>(w + step);
+      s2 += load<f32>(w + 2 * step);
+      s3 += load<f32>(w + 3 * step);
+    }
+    store<f32>(at, s0);
+    store<f32>(at, s1, 4);
+    store<f32>(at, s2, 8);
+    store<f32>(at, s3, 12);
+    at += 16;
+    total += s0;
+    total += s1;
+    total += s2;
+    total += s3;
+  }
+  for (; start < v; start += chunk) {
     let sum: f32 = 0;
     for (let i = start; i < min(start + chunk, v); i++) sum += load<f32>(weights + ((<usize>i) << 2));
+    store<f32>(at, sum);
+    at += 4;
     total += sum;
   }
   return total;
