@@ -6,7 +6,7 @@ const ranks = [
   ['main.ts', 'ui'],
   ['state'],
   ['worker', 'cli'],
-  ['run', 'study'],
+  ['run', 'study', 'benchmark'],
   ['exchange'],
   ['storage'],
   ['evaluate', 'rl', 'pretrain'],
@@ -26,7 +26,7 @@ const arrows = ranks.flatMap((names, rank) =>
     .map((name) => ({
       name: `from-${name.replace('.ts', '')}`,
       comment:
-        'Imports go to the right only: ui > state > worker, cli > run, study > exchange > storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json > random, errors, shaders.',
+        'Imports go to the right only: ui > state > worker, cli > run, study, benchmark > exchange > storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json > random, errors, shaders.',
       severity: 'error',
       from: { path: room(name) },
       to: {

@@ -7,9 +7,9 @@ import { startsThreads } from '../../src/cli/start-thread.ts';
 import { createEngine } from '../../src/engine/create.ts';
 import type { GenerateRequest, PolicyEngine, Rollouts, TrainBatch } from '../../src/engine/engine.ts';
 import { threadsFor } from '../../src/engine/parallel/cores.ts';
-import { realPolicies } from '../helpers/real-policies.ts';
+import { realPolicies } from '../../src/benchmark/real-policies.ts';
 import { randomTensors } from './real-policy.ts';
-import { objective, optim, request } from './workload.ts';
+import { objective, optim, request } from '../../src/benchmark/workload.ts';
 
 export const startThread = startsThreads(resolve(import.meta.dirname, '../../dist-cli/engine-thread.js'));
 

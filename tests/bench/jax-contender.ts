@@ -7,7 +7,7 @@ import { getWebGPUDevice, init, defaultDevice, jit, nn, numpy as np, random, tre
 import type { GenerateRequest, ObjectiveSpec, OptimSpec, TrainBatch } from '../../src/engine/engine.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import type { Weights } from '../../src/policy/weights.ts';
-import type { Contender, DrawnTokens, StepResult } from './contender.ts';
+import type { Contender, DrawnTokens, StepResult } from '../../src/benchmark/contender.ts';
 import { arrange, causal, download, hidden, linear, rmsNorm, ropeTable, upload, type JaxArray } from './jax-policy.ts';
 
 /** One row of the batch's arrays, all on the device. */

@@ -1,19 +1,31 @@
 /**
  * `npm run bench`: the engines against each other and against jax-js, in Node through Dawn, on one adapter in one run.
- * Here are the options and the order of the rows; suite.ts measures, report.ts says it. Figures that were kept are in docs/benchmarks.md.
+ * Here are the options and the order of the rows; suite.ts measures, src/benchmark/report.ts says it. Figures that were kept are in docs/benchmarks.md.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { allowRelaxedSimd } from '../../src/cli/relaxed-simd.ts';
 import { enableProdMode } from '@tensorflow/tfjs';
 import { describeAdapter } from '../../src/engine/gpu/adapter.ts';
-import { install } from './gpu-meter.ts';
-import type { KernelTime } from './gpu-profile.ts';
+import { version } from '../../package.json';
+import { install } from '../../src/benchmark/gpu-meter.ts';
+import type { KernelTime } from '../../src/benchmark/gpu-profile.ts';
+import { planPolicies } from '../../src/benchmark/planned.ts';
+import {
+  makeReport,
+  realRuns,
+  table,
+  type EngineLabel,
+  type Occasion,
+  type Report,
+  type Row,
+  type RowName,
+  type RowSpec,
+} from '../../src/benchmark/report.ts';
+import { benchConfig } from '../../src/benchmark/workload.ts';
 import { startJax } from './jax-contender.ts';
-import { measurePolicy, measurePolicyAlone, planPolicies } from './policies.ts';
-import { makeReport, realRuns, table, type EngineLabel, type Report, type Row, type RowName, type RowSpec } from './report.ts';
-import { Suite } from './suite.ts';
-import { benchConfig } from './workload.ts';
+import { measurePolicy, measurePolicyAlone } from './policies.ts';
+import { CommandSuite } from './suite.ts';
 
 const help = `Usage: npm run bench -- [OPTIONS]
 
@@ -56,21 +68,27 @@ export async function bench(argv: readonly string[]): Promise<number> {
     return 1;
   }
   const { adapter, software } = describeAdapter(gpu);
-  const date = new Date().toISOString();
+  const occasion: Occasion = {
+    adapter,
+    software,
+    runtime: `Node ${process.version.slice(1)} on ${process.platform} ${process.arch}`,
+    version,
+    date: new Date().toISOString(),
+  };
   console.log(`Adapter  ${adapter}${software ? ' (software: only ratios within this run are results, its times are not)' : ''}`);
   const save = (report: Report) => {
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   };
   if (options.policy !== undefined)
-    return onePolicy(options.policy, software, (rows) => save(makeReport({ adapter, software, date }, benchConfig(128), rows)));
-  if (options.host) return hostOnly((rows) => makeReport({ adapter, software, date }, benchConfig(128), rows), save);
+    return onePolicy(options.policy, software, (rows) => save(makeReport(occasion, benchConfig(128), rows)));
+  if (options.host) return hostOnly((rows) => makeReport(occasion, benchConfig(128), rows), save);
   const large = options.quick ? false : !software || options.all;
 
   install();
   const now = performance.now();
-  const limits = options.quick ? { compiled: now + quick.compiled, hurry: now + quick.hurry } : { compiled: Infinity, hurry: Infinity };
-  const effort = { ...(software ? { repeats: 5, patience: 15_000 } : { repeats: 20, patience: 30_000 }), ...limits };
-  const suite = new Suite(effort, console.log);
+  const hurry = options.quick ? now + quick.hurry : Infinity;
+  const effort = { ...(software ? { repeats: 5, patience: 15_000 } : { repeats: 20, patience: 30_000 }), hurry };
+  const suite = new CommandSuite(effort, console.log, options.quick ? now + quick.compiled : Infinity);
   try {
     await startJax();
   } catch (error) {
@@ -128,17 +146,17 @@ export async function bench(argv: readonly string[]): Promise<number> {
     if (options.quick) return 'Left out by --quick.';
     return spec.hardware && software ? 'Needs a hardware adapter; --all measures it all the same.' : 'Not measured in this run.';
   });
-  const report = makeReport({ adapter, software, date }, small, rows);
+  const report = makeReport(occasion, small, rows, profile ?? undefined);
   console.log(`\n${table(report)}`);
-  for (const [engine, times] of profile ?? []) console.log(`\n${profileTable(engine, times, software)}`);
-  if (options.profile && !profile?.size) console.log('\nNo profile: the adapter has no timestamps.');
+  for (const [engine, times] of Object.entries(profile ?? {})) console.log(`\n${profileTable(engine as EngineLabel, times, software)}`);
+  if (options.profile && !profile) console.log('\nNo profile: the adapter has no timestamps.');
   save(report);
   for (const failure of suite.failures) console.error(`\nFailed: ${failure}`);
   return suite.failures.length > 0 ? 1 : 0;
 }
 
 async function hostOnly(report: (rows: readonly Row[]) => Report, save: (report: Report) => void): Promise<number> {
-  const suite = new Suite({ repeats: 1, patience: 0, hurry: Infinity, compiled: Infinity }, console.log);
+  const suite = new CommandSuite({ repeats: 1, patience: 0, hurry: Infinity }, console.log, Infinity);
   await suite.hostSteps();
   await suite.hostProducts();
   await suite.hostPolicy();
@@ -156,7 +174,7 @@ async function onePolicy(name: string, software: boolean, save: (rows: readonly 
     console.error(`There is no policy ${name} to measure.\n\n${help}`);
     return 2;
   }
-  const suite = new Suite({ repeats: 1, patience: 0, hurry: Infinity, compiled: Infinity }, console.log);
+  const suite = new CommandSuite({ repeats: 1, patience: 0, hurry: Infinity }, console.log, Infinity);
   await measurePolicy(suite, run.policy, software && run.hardware === true);
   for (const why of new Set(suite.left.values())) console.log(`${name}: ${why}`);
   for (const failure of suite.failures) console.error(`Failed: ${failure}`);

@@ -1,6 +1,5 @@
 /**
- * The rows about policies that people have: what is planned for them, and, of those that are run (`real-policy.ts`), what they take on the host
- * and how long their submits are. One is run in a process of its own: what was measured before it has left garbage in this one.
+ * The rows about policies that people have and that are run (`real-policy.ts`): what they take on the host and how long their submits are. One is run in a process of its own: what was measured before it has left garbage in this one.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,9 +7,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { labErrorCode } from '../../src/errors.ts';
-import { planned, realPolicies, type RealPolicy } from '../helpers/real-policies.ts';
+import type { RealPolicy } from '../../src/benchmark/real-policies.ts';
+import type { Report, RowName, Rows } from '../../src/benchmark/report.ts';
 import { lacks, runReal } from './real-policy.ts';
-import type { Report, RowName, Rows } from './report.ts';
 
 /** As `Suite` has it. */
 interface Book {
@@ -19,10 +18,6 @@ interface Book {
   readonly left: Map<RowName, string>;
   readonly failures: string[];
   say(line: string): void;
-}
-
-export function planPolicies(rows: Rows): void {
-  for (const policy of Object.keys(realPolicies) as RealPolicy[]) rows.add(`planned.${policy}`, 'fused', [planned(policy).total / 1e9]);
 }
 
 /** From its file to a checkpoint. */

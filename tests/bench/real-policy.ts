@@ -21,9 +21,9 @@ import { recipes } from '../../src/rl/recipes.ts';
 import { initialTrainerState } from '../../src/rl/trainer.ts';
 import { growingFingerprint } from '../../src/storage/hash.ts';
 import { packedCheckpoint } from '../../src/storage/pack.ts';
-import { realPolicies, type RealPolicy } from '../helpers/real-policies.ts';
+import { realPolicies, type RealPolicy } from '../../src/benchmark/real-policies.ts';
 import { HostMeter, type HostPeak } from './host-meter.ts';
-import { objective, optim, request, trainBatch } from './workload.ts';
+import { objective, optim, request, trainBatch } from '../../src/benchmark/workload.ts';
 
 const lora = { rank: 16, alpha: 32, seed: 1 };
 

@@ -1,99 +1,56 @@
 /**
- * The measurements: who computes the same, and then how fast and with what. Contenders take turns within one run, so that
- * what else the machine does meets all of them. A contender that fails or computes something else is out, with the reason.
+ * The measurements of `npm run bench`: those that the page makes too (src/benchmark/suite.ts), and those with peers, with the parts of this project that
+ * only Node has, and of the page from outside.
  */
-import { createEngine } from '../helpers/engine.ts';
-import type { TrainBatch } from '../../src/engine/engine.ts';
-import { labErrorCode } from '../../src/errors.ts';
+import { createEngine } from '../../src/engine/create.ts';
 import { folderSource } from '../../src/cli/folder.ts';
+import { EngineContender, type Contender } from '../../src/benchmark/contender.ts';
+import { productRates } from '../../src/benchmark/host-rate.ts';
+import { measureDistinct, measureHostSteps, measureThreads, type HostMachine } from '../../src/benchmark/host-steps.ts';
+import type { EngineLabel, GpuEngine } from '../../src/benchmark/report.ts';
+import { LeftOut, Suite, type Effort } from '../../src/benchmark/suite.ts';
+import { objective, optim } from '../../src/benchmark/workload.ts';
 import { personas, voices } from '../../src/persona/world.ts';
+import type { PolicyConfig } from '../../src/policy/config.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
+import type { Weights } from '../../src/policy/weights.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { initialTrainerState } from '../../src/rl/trainer.ts';
 import { HeldOutCost } from '../../src/run/cost.ts';
 import { runSteps } from '../../src/run/loop.ts';
-import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
-import { policyLayout } from '../../src/engine/fused/layout.ts';
-import { planMemory } from '../../src/engine/fused/memory-plan.ts';
-import { checkSentence, selfCheck } from '../../src/engine/self-check.ts';
-import type { PolicyConfig } from '../../src/policy/config.ts';
-import { initialWeights, type Weights } from '../../src/policy/weights.ts';
-import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
-import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
-import { profiled, type KernelTime } from './gpu-profile.ts';
-import { measureHostPolicy } from './host-policy.ts';
-import { productRates } from './host-rate.ts';
-import { measureDistinct, measureHostSteps, measureThreads } from './host-steps.ts';
+import { measureHostPolicy, startThread } from './host-policy.ts';
+import { jaxChain } from './jax-chain.ts';
 import { JaxContender } from './jax-contender.ts';
-import { matmulRates } from './matmul-rate.ts';
 import { mainThreadShares } from './page-share.ts';
-import {
-  gpuEngines,
-  growthAboveSaturation,
-  growthSizes,
-  median,
-  relativeDistance,
-  Rows,
-  type EngineLabel,
-  type RowName,
-} from './report.ts';
-import { activationBytes, benchConfig, learnedBytes, objective, optim, request, trainBatch, trainStepFlops } from './workload.ts';
 
-/** Largest relative difference from the portable engine that is rounding: of losses, of parameters, of log-probs in nats. */
-const tolerance = 1e-4;
+const bundled = async () => loadPolicy(await folderSource('public/models/permix-tiny'));
 
-const warmSteps = 10;
-const encodedSteps = 20;
-
-/** How much is measured, after what compiles. */
-export interface Effort {
-  readonly repeats: number;
-  /** Milliseconds after which a row has enough at three repeats. */
-  readonly patience: number;
-  /** From then on (`performance.now()`) one repeat is enough. */
-  hurry: number;
-  /** By then the peer must have compiled. */
-  readonly compiled: number;
-}
-
-interface TwoSteps {
-  /** loss, norm, loss, norm */
-  readonly numbers: readonly number[];
-  readonly weights: Weights;
-}
-
-export class Suite {
-  readonly rows = new Rows();
-  /** Why an engine is not measured. */
-  readonly out = new Map<EngineLabel, string>();
-  /** Why a row is not measured. */
-  readonly left = new Map<RowName, string>();
-  /** Failures of what should have worked. */
-  readonly failures: string[] = [];
-  private contenders = new Map<EngineLabel, Contender>();
-  /** What the portable engine's two first steps gave. */
-  private expected: TwoSteps | null = null;
-
-  /** @param say one line of progress or finding */
+export class CommandSuite extends Suite {
+  /** @param compiled of `performance.now()`: by then the peer must have compiled */
   constructor(
-    private readonly effort: Effort,
-    readonly say: (line: string) => void,
-  ) {}
+    effort: Effort,
+    say: (line: string) => void,
+    private readonly compiled: number,
+  ) {
+    super(effort, say);
+  }
 
-  /** The check that comes before an engine is used; before anything else has compiled its shaders. */
-  async selfCheck(adapter: string): Promise<void> {
-    for (const engine of ['fused', 'portable'] as const) {
-      const backend = 'webgpu';
-      const check = await selfCheck({ engine, backend, adapter }, (config, weights) => createEngine({ config, weights, engine, backend }));
-      this.say(checkSentence(check));
-      if (check.passed) this.rows.add('selfCheck', engine, [check.milliseconds]);
-      else this.failures.push(checkSentence(check));
-    }
+  protected override make(name: GpuEngine, config: PolicyConfig, weights: Weights): Promise<Contender> | Contender {
+    if (name === 'jax-js') return new JaxContender(config, weights, objective, optim);
+    return EngineContender.create(name, config, weights, objective, optim);
+  }
+
+  protected override firstSteps<T>(name: EngineLabel, steps: () => Promise<T>): Promise<T> {
+    return name === 'jax-js' ? before(this.compiled, steps) : steps();
+  }
+
+  protected override get peerChains(): Suite['peerChains'] {
+    return this.out.has('jax-js') ? {} : { 'jax-js': jaxChain };
   }
 
   /** What the usual held-out questions cost a run that every machine can make: ten steps of it, and the evaluations before and after. */
   async heldOutShare(): Promise<void> {
-    const policy = await loadPolicy(await folderSource('public/models/permix-tiny'));
+    const policy = await bundled();
     const engine = await createEngine({ config: policy.config, weights: policy.weights, engine: 'portable', backend: 'wasm' });
     await engine.setReference();
     const cost = new HeldOutCost(recipes.permix);
@@ -109,9 +66,13 @@ export class Suite {
 
   /** Steps of a run of the bundled policy without a GPU, and the same on one thread and on all. */
   async hostSteps(): Promise<void> {
-    await measureHostSteps(this.rows);
-    await measureDistinct(this.rows);
-    if (!(await measureThreads(this.rows))) this.left.set('host.threads', 'There is one core.');
+    const machine: HostMachine = { policy: await bundled(), ...(startThread ? { startThread } : {}) };
+    const effort = { ...this.effort };
+    Object.assign(this.effort, { repeats: hostRounds, patience: Infinity, hurry: Infinity });
+    await measureHostSteps(this, machine);
+    await measureDistinct(this, machine);
+    await measureThreads(this, machine);
+    Object.assign(this.effort, effort);
   }
 
   /** A policy of a real one's shape without a GPU. */
@@ -135,312 +96,15 @@ export class Suite {
       this.failures.push(`The page was not measured: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-
-  /** Makes contenders with the same weights. */
-  async open(config: PolicyConfig, names: readonly Exclude<EngineLabel, 'wasm'>[] = gpuEngines): Promise<void> {
-    const weights = initialWeights(config, 1);
-    for (const name of names) {
-      await this.attempt(name, async () => {
-        this.contenders.set(
-          name,
-          name === 'jax-js'
-            ? new JaxContender(config, weights, objective, optim)
-            : await EngineContender.create(name, config, weights, objective, optim),
-        );
-      });
-    }
-  }
-
-  close(): void {
-    for (const contender of this.contenders.values()) contender.dispose();
-    this.contenders.clear();
-  }
-
-  /** Two steps on one batch of those who have not taken any, compared with the portable engine's: losses, norms, parameters. */
-  async compareSteps(config: PolicyConfig, rows: number, width: number, names: readonly EngineLabel[]): Promise<void> {
-    const batch = trainBatch(config, rows, width);
-    for (const name of names) {
-      await this.attempt(name, async (contender) => {
-        const start = performance.now();
-        const steps = () => twoSteps(contender, batch);
-        const found = name === 'jax-js' ? await before(this.effort.compiled, steps) : await steps();
-        const took = `${((performance.now() - start) / 1000).toFixed(1)} s with compiling`;
-        if (name === 'portable') {
-          this.expected = found;
-          this.say(`${name}: two steps, loss ${found.numbers[0]!.toFixed(6)} then ${found.numbers[2]!.toFixed(6)} (${took})`);
-          return;
-        }
-        if (!this.expected) throw new Error('there is no portable engine to compare it with');
-        const numbers = Math.max(...this.expected.numbers.map((value, i) => Math.abs(found.numbers[i]! - value) / Math.abs(value)));
-        const parameters = relativeDistance(found.weights, this.expected.weights);
-        this.say(
-          `${name}: losses and norms within ${numbers.toExponential(1)} of portable's, parameters within ${parameters.toExponential(1)} (${took})`,
-        );
-        if (!(numbers <= tolerance && parameters <= tolerance))
-          throw new Error(`two steps differ from portable's by more than ${tolerance}`);
-      });
-    }
-  }
-
-  async trainStep(name: RowName, config: PolicyConfig, rows: number, width: number, details: boolean): Promise<Map<EngineLabel, number>> {
-    const batch = trainBatch(config, rows, width);
-    const runs = await this.inTurn((contender) => contender.step(batch), !details);
-    const medians = new Map<EngineLabel, number>();
-    for (const [engine, samples] of runs) {
-      const times = samples.map(({ ms }) => ms);
-      medians.set(engine, median(times));
-      this.rows.add(name, engine, times);
-      if (!details) continue;
-      this.rows.add(
-        'trainStep.dispatches',
-        engine,
-        samples.map(({ usage }) => usage.dispatches),
-      );
-      this.rows.add(
-        'trainStep.javascript',
-        engine,
-        samples.map(({ usage }) => usage.javaScriptMs),
-      );
-    }
-    return medians;
-  }
-
-  /**
-   * Encoding alone, as the fused engine counts it. The number of dispatches does not depend on the batch, so it is a small
-   * one: a software rasteriser shares the CPU with the JavaScript that is measured.
-   */
-  async encoding(config: PolicyConfig): Promise<void> {
-    const batch = trainBatch(config, 1, 16);
-    await this.attempt('fused', async (contender) => {
-      const samples: number[] = [];
-      // V8 compiles what runs often.
-      for (let i = -warmSteps; i < encodedSteps; i++) {
-        const { encodeMs } = await contender.step(batch);
-        if (i >= 0 && encodeMs !== null) samples.push(encodeMs);
-      }
-      if (samples.length > 0) this.rows.add('trainStep.encode', 'fused', samples);
-    });
-  }
-
-  async rollouts(
-    name: RowName,
-    config: PolicyConfig,
-    rows: number,
-    promptWidth: number,
-    length: number,
-    names: readonly EngineLabel[] = gpuEngines,
-  ) {
-    const ask = request(config, rows, promptWidth, length);
-    const short = request(config, rows, promptWidth, length / 4);
-    const shortDispatches = new Map<EngineLabel, number>();
-    for (const engine of names) {
-      await this.attempt(engine, async (contender) => {
-        const drawn = await contender.rollouts(ask);
-        await this.compareLogprobs(contender, drawn, ask.prompts, ask.repeats);
-        shortDispatches.set(engine, (await metered(() => contender.rollouts(short))).usage.dispatches);
-      });
-    }
-    const runs = await this.inTurn((contender) => contender.rollouts(ask), false, names);
-    for (const [engine, samples] of runs) {
-      this.rows.add(
-        name,
-        engine,
-        samples.map(({ ms }) => (rows * length) / (ms / 1000)),
-      );
-      this.rows.add(
-        'decodeToken.dispatches',
-        engine,
-        samples.map(({ usage }) => (usage.dispatches - shortDispatches.get(engine)!) / (length - length / 4)),
-      );
-    }
-  }
-
-  /** What a contender says its tokens' log-probs were, against the portable engine's teacher-forced ones. */
-  private async compareLogprobs(contender: Contender, drawn: DrawnTokens, prompts: readonly Int32Array[], repeats: number): Promise<void> {
-    const judge = (this.contenders.get('portable') as EngineContender | undefined)?.engine;
-    if (!judge) return;
-    const promptWidth = prompts[0]!.length;
-    const { rows, completionWidth } = drawn;
-    const width = promptWidth + completionWidth;
-    const tokens = new Int32Array(rows * width);
-    for (let row = 0; row < rows; row++) {
-      tokens.set(prompts[Math.floor(row / repeats)]!, row * width);
-      tokens.set(drawn.tokens.subarray(row * completionWidth, (row + 1) * completionWidth), row * width + promptWidth);
-    }
-    // They have taken different numbers of steps.
-    const own = await judge.exportState();
-    await judge.importState({ weights: await contender.weights(), adapters: null, moments: null, optimSteps: 0, skippedSteps: 0 });
-    const { logprobs } = await judge.score(
-      {
-        rows,
-        width,
-        completionWidth,
-        tokens,
-        promptLengths: new Int32Array(rows).fill(promptWidth),
-        lengths: new Int32Array(rows).fill(width),
-      },
-      { temperature: 1, policy: 'current' },
-    );
-    await judge.importState(own);
-    const worst = drawn.logprobs.reduce((most, value, i) => Math.max(most, Math.abs(value - logprobs[i]!)), 0);
-    this.say(`${contender.name}: log-probs of its rollouts within ${worst.toExponential(1)} nats of portable's`);
-    if (!(worst <= tolerance)) throw new Error(`log-probs of its rollouts differ from portable's by ${worst} nats`);
-  }
-
-  /** The training step's products per second, as a share of the best rate any implementation reaches on a large product. */
-  async matmulShare(medians: ReadonlyMap<EngineLabel, number>, config: PolicyConfig, rows: number, width: number, size: number) {
-    const rates = await matmulRates(size, !this.out.has('jax-js'));
-    const list = Object.entries(rates).map(([name, rate]) => `${name} ${(rate / 1e9).toPrecision(3)}`);
-    this.say(`matrix products of ${size}: ${list.join(', ')} GFLOP/s`);
-    const best = Math.max(...Object.values(rates));
-    const flops = trainStepFlops(config, trainBatch(config, rows, width));
-    for (const [engine, ms] of medians) this.rows.add('trainStep.d512.matmulShare', engine, [(100 * flops) / (ms / 1000) / best]);
-  }
-
-  /** What the fused engine says it will take, which needs no step. */
-  plannedMemory(): void {
-    const config = benchConfig(512, 32768);
-    const [rows, width] = [32, 256];
-    const machine = { config, software: false, tuning: tuningFor({ adapter: '', software: false }) };
-    const shape = { rows, width, completionWidth: width / 2, microBatchRows: 0, withReference: false };
-    const limits = { bindable: Infinity, budget: Infinity };
-    const { total, generation } = planMemory(machine, { layout: policyLayout(config, Infinity), adapters: null }, shape, limits);
-    this.rows.add('trainStep.memory.planned', 'fused', [
-      (total - generation - learnedBytes(config) - activationBytes(config, rows * width)) / 2 ** 20,
-    ]);
-  }
-
-  /** Buffers that live during two steps of the fused engine, beyond weights, gradients, moments and activations. */
-  async memory(): Promise<void> {
-    const config = benchConfig(512, 32768);
-    const [rows, width] = [32, 256];
-    const before = liveBufferBytes();
-    await this.alone('fused', config, async (contender, made) => {
-      const batch = trainBatch(config, rows, width);
-      await contender.step(batch);
-      const { usage } = await metered(() => contender.step(batch));
-      const most = Math.max(usage.peakBytes, made.peakBytes) - before;
-      const planned = learnedBytes(config) + activationBytes(config, rows * width);
-      this.say(`memory: ${mebibytes(most)} MiB in buffers, ${mebibytes(planned)} MiB of them 4 × weights and activations`);
-      this.rows.add('trainStep.memory', 'fused', [(most - planned) / 2 ** 20]);
-    });
-  }
-
-  async costPerToken(): Promise<void> {
-    const config = benchConfig(512);
-    const width = 256;
-    await this.alone('fused', config, async (contender) => {
-      const costs: number[] = [];
-      for (const size of growthSizes) {
-        const batch = trainBatch(config, size / width, width);
-        await contender.step(batch);
-        const samples = await this.repeat(async () => (await timed(() => contender.step(batch))).ms);
-        const perToken = samples.map((ms) => (1000 * ms) / size);
-        costs.push(median(perToken));
-        this.rows.add(`costPerToken.${size}`, 'fused', perToken);
-      }
-      this.rows.add('costPerToken.growth', 'fused', [growthAboveSaturation(costs)]);
-    });
-  }
-
-  /** GPU time by kernel of a training step, of our engines: jax-js gives its kernels no names. */
-  async profile(config: PolicyConfig, rows: number, width: number): Promise<Map<EngineLabel, KernelTime[]>> {
-    const batch = trainBatch(config, rows, width);
-    const found = new Map<EngineLabel, KernelTime[]>();
-    for (const name of ['fused', 'portable'] as const) {
-      await this.attempt(name, async (contender) => {
-        const times = await profiled(() => contender.step(batch));
-        if (times.length > 0) found.set(name, times);
-      });
-    }
-    return found;
-  }
-
-  /** A contender of its own, for what the others cannot or need not do. */
-  private async alone(name: 'fused', config: PolicyConfig, work: (contender: Contender, made: Usage) => Promise<void>): Promise<void> {
-    if (this.out.has(name)) return;
-    const { result: contender, usage } = await metered(() =>
-      EngineContender.create(name, config, initialWeights(config, 1), objective, optim),
-    );
-    try {
-      await work(contender, usage);
-    } catch (error) {
-      this.drop(name, error);
-    } finally {
-      contender.dispose();
-    }
-  }
-
-  private async inTurn<T>(
-    work: (contender: Contender) => Promise<T>,
-    compiles: boolean,
-    asked: readonly EngineLabel[] = gpuEngines,
-  ): Promise<Map<EngineLabel, Sample<T>[]>> {
-    const samples = new Map<EngineLabel, Sample<T>[]>();
-    const names = asked.filter((name) => this.contenders.has(name));
-    if (compiles) for (const name of names) await this.attempt(name, work);
-    await this.repeat(async () => {
-      for (const name of names) {
-        await this.attempt(name, async (contender) => {
-          const sample = await timed(() => work(contender));
-          samples.set(name, [...(samples.get(name) ?? []), sample]);
-        });
-      }
-    });
-    for (const name of samples.keys()) if (this.out.has(name)) samples.delete(name);
-    return samples;
-  }
-
-  private async repeat<T>(run: () => Promise<T>): Promise<T[]> {
-    const found: T[] = [];
-    const start = performance.now();
-    const enough = () => {
-      const { repeats, patience, hurry } = this.effort;
-      const now = performance.now();
-      return found.length >= repeats || (found.length >= 3 && now - start > patience) || (found.length >= 1 && now > hurry);
-    };
-    while (!enough()) found.push(await run());
-    return found;
-  }
-
-  /** Does something with a contender that is still in; whatever goes wrong puts it out. */
-  private async attempt(name: EngineLabel, work: (contender: Contender) => Promise<unknown>): Promise<void> {
-    if (this.out.has(name)) return;
-    try {
-      await work(this.contenders.get(name)!);
-    } catch (error) {
-      this.drop(name, error);
-    }
-  }
-
-  private drop(name: EngineLabel, error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
-    this.out.set(name, why);
-    const contender = this.contenders.get(name);
-    this.contenders.delete(name);
-    if (error instanceof TooSlow) this.say(`${name}: ${why}`);
-    // An engine that this version does not have is no failure of the benchmark.
-    else if (labErrorCode(error) === 'usage' && !contender) this.say(`${name}: ${why}`);
-    else {
-      this.failures.push(`${name}: ${error instanceof Error ? (error.stack ?? why) : why}`);
-      contender?.dispose();
-    }
-  }
 }
 
-async function twoSteps(contender: Contender, batch: TrainBatch): Promise<TwoSteps> {
-  const first = await contender.step(batch);
-  const second = await contender.step(batch);
-  return { numbers: [first.loss, first.gradNorm, second.loss, second.gradNorm], weights: await contender.weights() };
-}
-
-/** Still compiling; it cannot be interrupted and is left alone. */
-class TooSlow extends Error {}
+const hostRounds = 5;
 
 /** @param deadline of `performance.now()` */
 async function before<T>(deadline: number, work: () => Promise<T>): Promise<T> {
   if (deadline === Infinity) return work();
-  const tooSlow = new TooSlow('It had not compiled when the time of --quick for that was over.');
+  // Still compiling; it cannot be interrupted and is left alone.
+  const tooSlow = new LeftOut('It had not compiled when the time of --quick for that was over.');
   const left = deadline - performance.now();
   if (left <= 0) throw tooSlow;
   let timer: NodeJS.Timeout | undefined;
@@ -448,20 +112,4 @@ async function before<T>(deadline: number, work: () => Promise<T>): Promise<T> {
     timer = setTimeout(() => reject(tooSlow), left);
   });
   return Promise.race([work(), late]).finally(() => clearTimeout(timer));
-}
-
-interface Sample<T> {
-  readonly result: T;
-  readonly ms: number;
-  readonly usage: Usage;
-}
-
-async function timed<T>(work: () => Promise<T>): Promise<Sample<T>> {
-  const start = performance.now();
-  const measured = await metered(work);
-  return { ...measured, ms: performance.now() - start };
-}
-
-function mebibytes(bytes: number): number {
-  return Math.round(bytes / 2 ** 20);
 }

@@ -1,9 +1,18 @@
 /** The benchmark's own arithmetic: medians, ratios, what is not measured, the shape of its JSON, and the size of its workload. */
 import { describe, expect, test } from 'vitest';
 import { parameterCount } from '../../src/policy/weights.ts';
-import { growthAboveSaturation, makeReport, median, ratiosOf, relativeDistance, Rows, rowSpecs, table } from '../bench/report.ts';
-import { Suite } from '../bench/suite.ts';
-import { activationBytes, benchConfig, learnedBytes, trainBatch, trainStepFlops } from '../bench/workload.ts';
+import {
+  growthAboveSaturation,
+  makeReport,
+  median,
+  ratiosOf,
+  relativeDistance,
+  Rows,
+  rowSpecs,
+  table,
+} from '../../src/benchmark/report.ts';
+import { Suite } from '../../src/benchmark/suite.ts';
+import { activationBytes, benchConfig, learnedBytes, trainBatch, trainStepFlops } from '../../src/benchmark/workload.ts';
 
 const config = benchConfig(128);
 
@@ -19,7 +28,8 @@ function measured() {
 }
 
 function report(software: boolean) {
-  return makeReport({ adapter: 'an adapter', software, date: '2026-01-01T00:00:00.000Z' }, config, measured());
+  const occasion = { adapter: 'an adapter', software, runtime: 'a runtime', version: '1.0.0', date: '2026-01-01T00:00:00.000Z' };
+  return makeReport(occasion, config, measured());
 }
 
 describe('medians and distances', () => {
@@ -47,7 +57,7 @@ describe('medians and distances', () => {
 
 describe('memory', () => {
   test('the plan of a step of 8192 places and 32768 tokens is within 128 MiB of weights, gradients, moments and activations', () => {
-    const suite = new Suite({ repeats: 1, patience: 0, hurry: 0, compiled: 0 }, () => {});
+    const suite = new Suite({ repeats: 1, patience: 0, hurry: 0 }, () => {});
     suite.plannedMemory();
     const row = suite.rows.list(() => 'not measured').find(({ name }) => name === 'trainStep.memory.planned');
     expect(row!.median).toBeGreaterThan(0);
@@ -76,7 +86,8 @@ describe('rows and ratios', () => {
 describe('report', () => {
   test('JSON has the adapter, the model, rows, ratios and the fused engine’s own figures', () => {
     const json = JSON.parse(JSON.stringify(report(false))) as Record<string, unknown>;
-    expect(Object.keys(json).sort()).toEqual(['adapter', 'date', 'dispatches', 'encodeMs', 'model', 'ratios', 'rows', 'software'].sort());
+    const keys = ['adapter', 'date', 'dispatches', 'encodeMs', 'model', 'ratios', 'rows', 'runtime', 'software', 'version'];
+    expect(Object.keys(json).sort()).toEqual(keys);
     expect(json['dispatches']).toEqual({ trainStep: 120, decodeToken: null });
     expect(json['encodeMs']).toBeCloseTo(0.6, 12);
     expect(json['model']).toEqual({ layers: 4, hiddenSize: 128, intermediateSize: 352, vocabSize: 512, heads: 4, kvHeads: 2 });

@@ -7,7 +7,8 @@ import { planMemory, type Limits } from '../../src/engine/fused/memory-plan.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { parameterCount } from '../../src/policy/weights.ts';
-import { planned, realPolicies, type RealPolicy } from '../helpers/real-policies.ts';
+import { planned } from '../../src/benchmark/planned.ts';
+import { realPolicies, type RealPolicy } from '../../src/benchmark/real-policies.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
 
 const machine = (config: PolicyConfig) => ({ config, software: false, tuning: tuningFor({ adapter: '', software: false }) });

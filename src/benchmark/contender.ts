@@ -2,11 +2,11 @@
  * Who is measured: an engine of this project behind its own contract, or a peer that does the same. The benchmark asks all
  * of them the same things and does not know how they compute.
  */
-import type { EngineName, GenerateRequest, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../../src/engine/engine.ts';
-import { createEngine } from '../helpers/engine.ts';
-import type { FusedEngine } from '../../src/engine/fused/engine.ts';
-import type { PolicyConfig } from '../../src/policy/config.ts';
-import type { Weights } from '../../src/policy/weights.ts';
+import type { EngineName, GenerateRequest, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../engine/engine.ts';
+import { createEngine } from '../engine/create.ts';
+import type { FusedEngine } from '../engine/fused/engine.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import { tensorsOf, type Weights } from '../policy/weights.ts';
 
 export interface StepResult {
   readonly loss: number;
@@ -44,7 +44,7 @@ export class EngineContender implements Contender {
 
   /** @throws LabError when there is no such engine */
   static async create(name: EngineName, config: PolicyConfig, weights: Weights, objective: ObjectiveSpec, optim: OptimSpec) {
-    const engine = await createEngine({ config, weights, engine: name, backend: 'webgpu' });
+    const engine = await createEngine({ config, weights: tensorsOf(config, weights), engine: name, backend: 'webgpu' });
     return new EngineContender(name, engine, objective, optim);
   }
 

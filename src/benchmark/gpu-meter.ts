@@ -24,7 +24,8 @@ let waitingSince = 0;
 let waited = 0;
 let started = 0;
 let javaScriptMs = 0;
-let installed = false;
+/** Puts the methods back. */
+let installed: (() => void)[] | null = null;
 
 /** What `work` asked of the GPU. One at a time. */
 export async function metered<T>(work: () => Promise<T>): Promise<{ result: T; usage: Usage }> {
@@ -50,22 +51,27 @@ function wrap(
   after: (result: unknown, self: object) => void = () => {},
 ) {
   const original = Reflect.get(prototype, method) as (...args: unknown[]) => unknown;
-  Object.defineProperty(prototype, method, {
-    configurable: true,
-    writable: true,
-    value(this: object, ...args: unknown[]) {
-      before(this);
-      const result = original.apply(this, args);
-      after(result, this);
-      return result;
-    },
+  const put = (value: unknown) => Object.defineProperty(prototype, method, { configurable: true, writable: true, value });
+  put(function (this: object, ...args: unknown[]) {
+    before(this);
+    const result = original.apply(this, args);
+    after(result, this);
+    return result;
   });
+  installed!.push(() => put(original));
+}
+
+/** The API is as it was; buffers that are made from now on do not count. */
+export function uninstall(): void {
+  for (const putBack of installed ?? []) putBack();
+  installed = null;
 }
 
 /** Before the first contender is made. */
 export function install(): void {
   if (installed) return;
-  installed = true;
+  installed = [];
+  liveBytes = 0;
   const count = () => {
     dispatches++;
   };

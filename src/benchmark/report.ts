@@ -2,14 +2,16 @@
  * What the benchmark says: rows of medians, the ratios between engines, the table and the JSON. Nothing is measured here.
  * Times of a software adapter are those of a rasteriser on the CPU: they go into ratios within one run and are not shown as results.
  */
-import type { PolicyConfig } from '../../src/policy/config.ts';
-import type { Weights } from '../../src/policy/weights.ts';
-import { realPolicies, type RealPolicy } from '../helpers/real-policies.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import type { Weights } from '../policy/weights.ts';
+import type { KernelTime } from './gpu-profile.ts';
+import { realPolicies, type RealPolicy } from './real-policies.ts';
 
 export const engines = ['fused', 'portable', 'wasm', 'jax-js'] as const;
 export type EngineLabel = (typeof engines)[number];
 /** Those that have a GPU, of which a row is where it says nothing else. */
 export const gpuEngines = ['fused', 'portable', 'jax-js'] as const satisfies readonly EngineLabel[];
+export type GpuEngine = (typeof gpuEngines)[number];
 /** Speed of the first over speed of the second. */
 const pairs = [
   ['fused', 'portable'],
@@ -214,11 +216,19 @@ export interface Row {
 
 export type Ratios = Readonly<Partial<Record<RowName, Readonly<Record<string, number | null>>>>>;
 
-export interface Report {
-  /** The adapter's own words. */
-  readonly adapter: string;
+/** What was measured, where and when. */
+export interface Occasion {
+  /** The adapter's own words; null: no WebGPU was measured. */
+  readonly adapter: string | null;
   readonly software: boolean;
+  /** What ran it, "Node 20.20.2 on linux x64", or a browser's own words. */
+  readonly runtime: string;
+  /** Of this project. */
+  readonly version: string;
   readonly date: string;
+}
+
+export interface Report extends Occasion {
   readonly model: Readonly<Record<string, number>>;
   readonly rows: readonly Row[];
   /** By row: 'a/b', how many times as fast as b a is. */
@@ -227,7 +237,12 @@ export interface Report {
   readonly dispatches: { readonly trainStep: number | null; readonly decodeToken: number | null };
   /** Of the fused engine. */
   readonly encodeMs: number | null;
+  /** GPU time by kernel of training steps, where it was asked for and the adapter has timestamps. */
+  readonly profile?: Profile;
 }
+
+/** The dearest kernel first. */
+export type Profile = Readonly<Partial<Record<EngineLabel, readonly KernelTime[]>>>;
 
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('no median of nothing');
@@ -283,16 +298,17 @@ export function ratiosOf(rows: readonly Row[]): Ratios {
   return ratios;
 }
 
-export function makeReport(setup: Pick<Report, 'adapter' | 'software' | 'date'>, config: PolicyConfig, rows: readonly Row[]): Report {
+export function makeReport(occasion: Occasion, config: PolicyConfig, rows: readonly Row[], profile?: Profile): Report {
   const { layers, hiddenSize, intermediateSize, vocabSize, heads, kvHeads } = config;
   const fused = (name: RowName) => rows.find((row) => row.name === name && row.engine === 'fused')?.median ?? null;
   return {
-    ...setup,
+    ...occasion,
     model: { layers, hiddenSize, intermediateSize, vocabSize, heads, kvHeads },
     rows,
     ratios: ratiosOf(rows),
     dispatches: { trainStep: fused('trainStep.dispatches'), decodeToken: fused('decodeToken.dispatches') },
     encodeMs: fused('trainStep.encode'),
+    ...(profile ? { profile } : {}),
   };
 }
 
@@ -302,7 +318,7 @@ export function table({ rows, software, ratios }: Report): string {
     const row = rows.find((candidate) => candidate.name === name && candidate.engine === engine);
     if (!row) return '';
     if (row.median === null) return 'not measured';
-    if (!software || !timed[row.unit]) return `${short(row.median)}${row.unit === 'dispatches' ? '' : ` ${row.unit}`}`;
+    if (!software || !timed[row.unit]) return figureOf(row.median, row.unit);
     if (engine === 'portable') return '1×';
     const ratio = ratios[name]?.[`${engine}/portable`];
     return ratio == null ? 'no ratio' : `${short(ratio)}×`;
@@ -324,7 +340,14 @@ export function table({ rows, software, ratios }: Report): string {
   return [...text, '', ...(why.length > 0 ? ['Not measured:', ...why.map((line) => `  ${line}`)] : [])].join('\n');
 }
 
-function short(value: number): string {
+/** Units in which a software adapter has only ratios to say. */
+export const onlyRatios = (unit: Unit): boolean => timed[unit] !== undefined;
+
+/** As the tables write it. */
+export const figureOf = (value: number, unit: Unit): string =>
+  `${short(value)}${unit === 'dispatches' ? '' : unit === '×' ? '×' : ` ${unit}`}`;
+
+export function short(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }
 

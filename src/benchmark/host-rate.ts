@@ -1,7 +1,7 @@
 /** What the wasm engine's products are worth. */
-import { upTo } from '../../src/engine/wasm/layout.ts';
-import { byColumns, byRows, outer } from '../../src/engine/wasm/linear.ts';
-import { startModule } from '../../src/engine/wasm/module.ts';
+import { upTo } from '../engine/wasm/layout.ts';
+import { byColumns, byRows, outer } from '../engine/wasm/linear.ts';
+import { startModule } from '../engine/wasm/module.ts';
 
 /** As in the bundled policy's MLP. */
 const product = { rows: 1024, in: 96, out: 448 };

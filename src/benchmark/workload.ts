@@ -2,9 +2,9 @@
  * What is computed in the benchmark: policies, batches and requests, made from seeds. Rows of a batch are full and of one
  * length, so that no contender gains by skipping padding another has to compute.
  */
-import type { GenerateRequest, ObjectiveSpec, OptimSpec, TrainBatch } from '../../src/engine/engine.ts';
-import { parameterShapes, type PolicyConfig } from '../../src/policy/config.ts';
-import { Stream } from '../../src/random/counter.ts';
+import type { GenerateRequest, ObjectiveSpec, OptimSpec, TrainBatch } from '../engine/engine.ts';
+import { parameterShapes, type PolicyConfig } from '../policy/config.ts';
+import { Stream } from '../random/counter.ts';
 
 /** 4 layers, 4 query and 2 key/value heads, F = 8/3 d rounded up to 32, tied head. */
 export function benchConfig(hiddenSize: number, vocabSize = 512): PolicyConfig {
