@@ -80,6 +80,8 @@ export interface GenerateRequest {
   /** Rollouts per prompt; row r belongs to prompt floor(r / repeats). */
   readonly repeats: number;
   readonly sampling: Sampling;
+  /** A step will be taken on these rows: an engine may keep what it computed of them until then, to the same bits. */
+  readonly forStep?: boolean;
   readonly signal?: AbortSignal;
 }
 

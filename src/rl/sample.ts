@@ -81,6 +81,8 @@ async function sampleGroups(
         prompts: prompts.flat().map(({ tokens }) => tokens),
         repeats,
         sampling: { ...sampling, eosIds, seed, step, firstRow },
+        // Cross-entropy is taken on lessons, not on these.
+        forStep: config.optim.learningRate !== 0 && objective.name !== 'sft',
         ...(signal ? { signal } : {}),
       },
       (token) => progress(written(token)),

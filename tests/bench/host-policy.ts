@@ -41,7 +41,7 @@ export async function measureHostPolicy(): Promise<HostPolicy> {
   const threads = startThread ? threadsFor() : 1;
   const engine = await create(threads);
   const start = performance.now();
-  const rollouts = await engine.generate(many);
+  const rollouts = await engine.generate({ ...many, forStep: true });
   await engine.step(drawnRewards(rollouts), objective, { ...optim, microBatchRows: 0 });
   const step = (performance.now() - start) / 1000;
   engine.dispose();

@@ -153,7 +153,7 @@ it('one place after the other gives the bits of all at once', () => {
       return x.slice(place * width, (place + 1) * width);
     });
     const to = bench.room(running.length * heads * hd);
-    kernels.attendNext(bench.integers(table), running.length, columns, room, heads, kvHeads, hd, window, scale, bench.floats(next), keys, values, own, ownValues, scores, to); // prettier-ignore
+    kernels.attendNext(bench.integers(table), running.length, columns, room, heads, kvHeads, hd, window, scale, bench.floats(next), keys, values, own, ownValues, scores, to, 0); // prettier-ignore
     running.forEach((row, r) => {
       const place = segments[2 * row + 1]!.start + i;
       const mixed = heads * hd;

@@ -6,15 +6,19 @@ import { evenly } from '../wasm/shards.ts';
  * Parts of a request whose rows, one part after the other, are the request's, drawn alike: some of the prompts, or, of one prompt, some of its
  * replies.
  */
-export function partsOf({ prompts, repeats, sampling }: GenerateRequest, count: number): Omit<GenerateRequest, 'signal'>[] {
+export function partsOf(
+  { prompts, repeats, sampling, forStep = false }: GenerateRequest,
+  count: number,
+): Omit<GenerateRequest, 'signal'>[] {
   const from = (row: number) => ({ ...sampling, firstRow: sampling.firstRow + row });
   if (prompts.length === 1) {
-    return evenly(repeats, count).map(([first, last]) => ({ prompts, repeats: last - first, sampling: from(first) }));
+    return evenly(repeats, count).map(([first, last]) => ({ prompts, repeats: last - first, sampling: from(first), forStep }));
   }
   return evenly(prompts.length, count).map(([first, last]) => ({
     prompts: prompts.slice(first, last),
     repeats,
     sampling: from(first * repeats),
+    forStep,
   }));
 }
 

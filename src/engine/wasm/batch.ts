@@ -36,6 +36,8 @@ export interface CellPass extends Pass {
   readonly targets: Int32Array;
   /** [M] where it lies in the grid [R, C] of the whole batch, rising. */
   readonly grid: Int32Array;
+  /** [segments] the row of the batch that each is of; a prompt's first. */
+  readonly segmentRows: Int32Array;
 }
 
 /** Segments as they are added. */
@@ -89,6 +91,7 @@ export function passOfTexts(texts: readonly Int32Array[]): Pass {
 export function passOfRows(batch: TokenBatch, first: number, last: number, wanted?: Uint8Array): CellPass {
   const builder = new Builder();
   const [cellPlaces, targets, grid]: [number[], number[], number[]] = [[], [], []];
+  const segmentRows: number[] = [];
   let prompt: { readonly row: number; readonly segment: number; readonly first: number } | null = null;
   for (let row = first; row < last; row++) {
     const needed = neededTokens(batch, row, wanted);
@@ -97,8 +100,10 @@ export function passOfRows(batch: TokenBatch, first: number, last: number, wante
     const at = row * batch.width;
     if (!prompt || !samePrompt(batch, prompt.row, row)) {
       prompt = { row, segment: builder.count, first: builder.add(batch.tokens.subarray(at, at + length), -1) };
+      segmentRows.push(row);
     }
     const own = needed > 1 ? builder.add(batch.tokens.subarray(at + length, at + length + needed - 1), prompt.segment) : 0;
+    if (needed > 1) segmentRows.push(row);
     for (let t = 0; t < needed; t++) {
       const cell = row * batch.completionWidth + t;
       if (wanted && wanted[cell] === 0) continue;
@@ -107,7 +112,13 @@ export function passOfRows(batch: TokenBatch, first: number, last: number, wante
       grid.push(cell);
     }
   }
-  return { ...builder.build(), cellPlaces: Int32Array.from(cellPlaces), targets: Int32Array.from(targets), grid: Int32Array.from(grid) };
+  return {
+    ...builder.build(),
+    cellPlaces: Int32Array.from(cellPlaces),
+    targets: Int32Array.from(targets),
+    grid: Int32Array.from(grid),
+    segmentRows: Int32Array.from(segmentRows),
+  };
 }
 
 /** Tokens of a completion up to the last that is wanted. */

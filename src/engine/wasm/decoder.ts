@@ -23,7 +23,7 @@ export const widths = (config: PolicyConfig) => ({
 const everything = 2 ** 30;
 
 /** What a layer leaves behind; addresses. */
-interface LayerBuffers {
+export interface LayerBuffers {
   /** [N, D] the residual stream */
   readonly x: number;
   /** [N, Q] before the turn; the same as `turned` where the turn alone can be undone */
@@ -53,32 +53,55 @@ export interface ForwardBuffers {
   readonly linear: LinearScratch;
 }
 
-/** @param kept whether every layer leaves behind what the backward pass needs  @param rank the largest stack of adapters */
-export function forwardBuffers(take: Take, config: PolicyConfig, n: number, kept: boolean, rank: number): ForwardBuffers {
+/** Numbers of a place in each of a layer's buffers; 0: there is none of its own. */
+export function layerWidths(config: PolicyConfig, lse: boolean): Readonly<Record<keyof LayerBuffers, number>> {
   const { d, q, mixed, f } = widths(config);
   const { norms } = families[config.family];
-  const layer = (x: number): LayerBuffers => {
-    const turned = take(n * q);
-    return {
-      x,
-      raw: config.qkNorm ? take(n * q) : turned,
-      turned,
-      mixed: take(n * mixed),
-      lse: kept ? take(n * config.heads) : 0,
-      attentionSaid: norms.attention.after === null ? 0 : take(n * d),
-      h: take(n * d),
-      gateUp: take(n * 2 * f),
-      mlpSaid: norms.mlp.after === null ? 0 : take(n * d),
-    };
+  return {
+    x: d,
+    raw: config.qkNorm ? q : 0,
+    turned: q,
+    mixed,
+    lse: lse ? config.heads : 0,
+    attentionSaid: norms.attention.after === null ? 0 : d,
+    h: d,
+    gateUp: 2 * f,
+    mlpSaid: norms.mlp.after === null ? 0 : d,
   };
-  const x = take(n * d);
-  const shared = kept ? null : layer(x);
-  const layers = Array.from({ length: config.layers }, (_, i) => shared ?? layer(i === 0 ? x : take(n * d)));
+}
+
+/** @param at where the buffer of so many numbers a place is; never asked for one of none */
+export function layerBuffers(of: ReturnType<typeof layerWidths>, at: (width: number, name: keyof LayerBuffers) => number): LayerBuffers {
+  const there = (name: keyof LayerBuffers) => (of[name] === 0 ? 0 : at(of[name], name));
+  const turned = there('turned');
+  return {
+    x: there('x'),
+    raw: of.raw === 0 ? turned : there('raw'),
+    turned,
+    mixed: there('mixed'),
+    lse: there('lse'),
+    attentionSaid: there('attentionSaid'),
+    h: there('h'),
+    gateUp: there('gateUp'),
+    mlpSaid: there('mlpSaid'),
+  };
+}
+
+/** Which layers leave behind what the backward pass needs: all; one at a time, which is put there for it; or none. */
+export type Left = 'all' | 'one' | 'none';
+
+/** @param rank the largest stack of adapters */
+export function forwardBuffers(take: Take, config: PolicyConfig, n: number, left: Left, rank: number): ForwardBuffers {
+  const { d, mixed, f } = widths(config);
+  const of = layerWidths(config, left !== 'none');
+  const layer = () => layerBuffers(of, (width) => take(n * width));
+  const shared = left === 'all' ? null : layer();
+  const layers = Array.from({ length: config.layers }, () => shared ?? layer());
   return {
     tokens: take(n),
     positions: take(n),
     layers,
-    last: kept ? take(n * d) : x,
+    last: left === 'none' ? layers[0]!.x : take(n * d),
     normed: take(n * Math.max(d, mixed)),
     act: take(n * f),
     linear: linearBuffers(take, config, n, rank),
@@ -236,7 +259,7 @@ export function backwardBuffers(take: Take, config: PolicyConfig, n: number, { c
 
 /**
  * d loss / d residual stream, in `dx` [N, D], -> the gradients of what is learned, added to `gradients`. After `decoderForward` with buffers
- * that keep every layer.
+ * that keep every layer, or @param restore puts there what a layer left behind
  */
 export async function decoderBackward(
   machine: Machine,
@@ -246,9 +269,11 @@ export async function decoderBackward(
   b: ForwardBuffers & { readonly attention: AttentionBuffers; readonly backward: BackwardBuffers },
   n: number,
   breathe: () => Promise<void>,
+  restore: (layer: number) => void = () => {},
 ): Promise<void> {
   const { config, kernels } = machine;
   for (let layer = config.layers - 1; layer >= 0; layer--) {
+    restore(layer);
     layerBackward(machine, policy, gradients, segments, b, n, layer);
     await breathe();
   }

@@ -3,7 +3,7 @@
  * JavaScript. Here is what happens in which order and what crosses between host and module; what a pass consists of is in `decoder.ts`, `head.ts`
  * and `generate.ts`.
  */
-import { LabError } from '../../errors.ts';
+import { LabError, labErrorCode } from '../../errors.ts';
 import type { LoraSetup } from '../../policy/adapters.ts';
 import type { PolicyConfig } from '../../policy/config.ts';
 import { ropeOf } from '../../policy/layers.ts';
@@ -32,9 +32,10 @@ import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { groupAdvantages } from './advantages.ts';
 import { passOfRows, passOfTexts, ranges, type CellPass } from './batch.ts';
 import { Frame, measure } from './buffers.ts';
-import { attendSegments, decoderBackward, decoderForward, tableName, type Machine } from './decoder.ts';
+import { attendSegments, decoderBackward, decoderForward, tableName, type Left, type Machine } from './decoder.ts';
 import { collect, generateGroups, longestReply, type Row } from './generate.ts';
 import { headBackward, headForward, headInput, headLogits } from './head.ts';
+import { Kept, keptBytes, mostKept } from './kept.ts';
 import { frozenLayout } from './layout.ts';
 import { Learned } from './learned.ts';
 import type { Gradients, Policy } from './linear.ts';
@@ -45,6 +46,11 @@ import { hasRelaxedSimd } from './simd.ts';
 import { rowsOf, shardsOf, tokensThatCount } from './shards.ts';
 
 type PassBuffers = ReturnType<typeof passBuffers>;
+
+/** A pass, and where its places lie among those that were kept; null: they are computed. */
+type KnownPass = CellPass & { readonly sources: Int32Array | null };
+
+const leftBy = (backward: boolean, sources: Int32Array | null): Left => (!backward ? 'none' : sources ? 'one' : 'all');
 
 /** What is left of a shard of a step. */
 export interface ShardGradient {
@@ -71,6 +77,8 @@ export class WasmEngine implements PolicyEngine {
   /** Given back before anything else is taken, so that it is the last block and can grow where it lies. */
   private readonly frame: Frame;
   private readonly machine: Machine;
+  /** What was computed of the newest rollouts that a step will be taken on, while the policy is the one that wrote them. */
+  private kept: Kept | null = null;
   /** By whether the layer slides: address and positions. */
   private readonly tables = new Map<string, { readonly at: number; readonly positions: number }>();
 
@@ -108,7 +116,9 @@ export class WasmEngine implements PolicyEngine {
       const { machine, frame, learned } = this;
       const rows: Row[] = [];
       this.turnTo(prompts.reduce((most, prompt) => Math.max(most, prompt.length), 0) + longestReply(this.config, prompts, sampling));
-      const context = { machine, heap: this.module.heap, frame, policy: learned.policy, rank: learned.rank, maxPlaces };
+      this.keep(request);
+      const { kept } = this;
+      const context = { machine, heap: this.module.heap, frame, policy: learned.policy, rank: learned.rank, maxPlaces, kept };
       for (let first = 0; first < prompts.length;) {
         const last = first + this.promptsAtOnce(request, first);
         const some = { ...sampling, firstRow: sampling.firstRow + first * repeats };
@@ -118,6 +128,37 @@ export class WasmEngine implements PolicyEngine {
       }
       return checkRollouts(collect(rows, this.config));
     });
+  }
+
+  /** Makes room for what is computed of these rollouts, where a step will be taken on them and memory is plenty. What was kept of others goes. */
+  private keep({ prompts, repeats, sampling, forStep }: GenerateRequest): void {
+    this.drop();
+    if (!forStep || this.learned.moves) return;
+    const { config, memory, learned, module } = this;
+    const replies = prompts.length * repeats * Math.max(0, longestReply(config, prompts, sampling) - 1);
+    const places = prompts.reduce((sum, { length }) => sum + length, 0) + replies;
+    const bytes = keptBytes(config, places);
+    // The passes of reference and update come between and after; they are cut to what is left, and should not be cut small.
+    const segments = { count: 2, table: new Int32Array(0), columns: maxPlaces, longest: maxPlaces, widest: 2 * maxPlaces };
+    const pass = measure((take) => passBuffers(take, config, { places: maxPlaces, cells: maxPlaces, segments }, 'one', learned.rank));
+    const scratch = Math.max(pass, memory.generation(prompts, repeats, sampling));
+    if (bytes > mostKept || !memory.hasRoom(bytes + scratch, true, learned.hasReference)) return;
+    this.frame.dispose();
+    try {
+      this.kept = new Kept(module, config, places);
+      memory.held = bytes;
+    } catch (error) {
+      // A plan does not know what a browser gives: without it a step takes longer, and nothing else.
+      if (labErrorCode(error) !== 'memory') throw error;
+    }
+  }
+
+  private drop(): void {
+    if (!this.kept) return;
+    this.frame.dispose();
+    this.kept.dispose();
+    this.kept = null;
+    this.memory.held = 0;
   }
 
   /** As many prompts from `first` on as there is room for. @throws LabError `memory` where there is none for one */
@@ -231,6 +272,7 @@ export class WasmEngine implements PolicyEngine {
   private end(batch: TrainBatch, rows: Float32Array, trained: boolean, objective: ObjectiveSpec, optim: OptimSpec): StepMetrics {
     const { learned } = this;
     const metrics = stepMetricsFromRows(rows, objective, { old: batch.oldLogprobs !== null, ref: batch.refLogprobs !== null });
+    this.drop();
     const gradNorm = trained ? learned.norm() : 0;
     const skipped = !Number.isFinite(metrics.loss) || !Number.isFinite(gradNorm);
     if (skipped) learned.skippedSteps++;
@@ -241,34 +283,43 @@ export class WasmEngine implements PolicyEngine {
   /** Forward and backward of the rows of a pass, whose gradients are added, and whose sums go to `rowSums` [R, K]. */
   private async backward(
     gradients: Gradients,
-    pass: CellPass,
+    pass: KnownPass,
     batch: TrainBatch,
     objective: ObjectiveSpec,
     stepTokens: number,
     rowSums: Float32Array,
   ): Promise<void> {
-    const { machine, learned, module } = this;
+    const { machine, learned, module, kept } = this;
     const { policy } = learned;
     const { temperature } = objective;
     const b = await this.forward(policy, pass, true, temperature);
     const backward = b.backward!;
     const gradient = lossGradient({ grid: pass.grid, ...this.cells(pass, b) }, batch, objective, stepTokens, rowSums);
     await headBackward(machine, module.heap, policy, gradients, b.head, b.linear, pass, gradient, temperature, backward.dx, breathe);
-    await decoderBackward(machine, policy, gradients, pass.segments, { ...b, backward }, pass.places, breathe);
+    const restore = (layer: number) => {
+      if (kept && pass.sources) kept.restore(pass.places, b.sources, layer, b.layers[layer]!);
+    };
+    await decoderBackward(machine, policy, gradients, pass.segments, { ...b, backward }, pass.places, breathe, restore);
   }
 
-  /** Log-probs and entropies of a pass's cells, in its buffers. */
-  private async forward(policy: Policy, pass: CellPass, backward: boolean, temperature: number): Promise<PassBuffers> {
-    const { config, machine, module, learned } = this;
+  /** Log-probs and entropies of a pass's cells, in its buffers. What was kept of it is not computed again. */
+  private async forward(policy: Policy, pass: KnownPass, backward: boolean, temperature: number): Promise<PassBuffers> {
+    const { config, machine, module, learned, kept } = this;
     const { heap } = module;
-    const { places, tokens, positions, segments, targets } = pass;
+    const { places, tokens, positions, segments, targets, sources } = pass;
     this.turnTo(positions.reduce((most, position) => Math.max(most, position + 1), 0));
-    const b = this.frame.lay((take) => passBuffers(take, config, { places, segments, cells: targets.length }, backward, learned.rank));
+    const shape = { places, segments, cells: targets.length };
+    const b = this.frame.lay((take) => passBuffers(take, config, shape, leftBy(backward, sources), learned.rank));
     heap.integers(b.tokens, places).set(tokens);
     heap.integers(b.positions, places).set(positions);
     heap.integers(b.attention.segments, segments.table.length).set(segments.table);
-    const attend = attendSegments(machine, segments, () => b.attention);
-    await decoderForward(machine, policy, b, places, attend, breathe);
+    if (kept && sources) {
+      heap.integers(b.sources, places).set(sources);
+      kept.restoreLast(places, b.sources, b.last);
+    } else {
+      const attend = attendSegments(machine, segments, () => b.attention);
+      await decoderForward(machine, policy, b, places, attend, breathe);
+    }
     await headForward(machine, heap, policy, b.head, b.linear, pass, b.last, temperature, breathe);
     return b;
   }
@@ -280,7 +331,7 @@ export class WasmEngine implements PolicyEngine {
   }
 
   /** The rows of a batch that have cells, some at a time: as many as there is room for. @throws LabError `memory` where there is none for one */
-  private *passes(batch: TokenBatch, microBatchRows: number, backward: boolean, wanted?: Uint8Array): Generator<CellPass> {
+  private *passes(batch: TokenBatch, microBatchRows: number, backward: boolean, wanted?: Uint8Array): Generator<KnownPass> {
     const left = ranges(batch, microBatchRows, maxPlaces).reverse();
     for (let range = left.pop(); range; range = left.pop()) {
       const [first, last] = range;
@@ -289,11 +340,16 @@ export class WasmEngine implements PolicyEngine {
       const { hasReference, isPrepared, rank } = this.learned;
       const trained = backward || isPrepared;
       const shape = { ...pass, cells: pass.targets.length };
-      const bytes = measure((take) => passBuffers(take, this.config, shape, backward, rank));
-      if (last - first === 1) this.memory.checkPass(bytes, pass.places, trained, hasReference);
+      const sources = backward && this.kept ? this.kept.sources(pass, batch) : null;
+      const leaves = leftBy(backward, sources);
+      const bytes = measure((take) => passBuffers(take, this.config, shape, leaves, rank));
       if (this.memory.hasRoom(bytes, trained, hasReference)) {
-        yield pass;
+        yield { ...pass, sources };
+      } else if (this.kept) {
+        this.drop();
+        left.push(range);
       } else {
+        if (last - first === 1) this.memory.checkPass(bytes, pass.places, trained, hasReference);
         const middle = (first + last) >> 1;
         left.push([middle, last], [first, middle]);
       }
@@ -319,7 +375,8 @@ export class WasmEngine implements PolicyEngine {
       const { heap } = module;
       const pass = passOfTexts([tokens]);
       const { places, segments } = pass;
-      const lay = (take: Parameters<typeof passBuffers>[0]) => passBuffers(take, config, { ...pass, cells: 1 }, false, learned.rank);
+      const lay = (take: Parameters<typeof passBuffers>[0]) => passBuffers(take, config, { ...pass, cells: 1 }, 'none', learned.rank);
+      if (!this.memory.hasRoom(measure(lay), learned.isPrepared, learned.hasReference)) this.drop();
       this.memory.checkPass(measure(lay), places, learned.isPrepared, learned.hasReference);
       this.turnTo(places);
       const b = this.frame.lay(lay);
@@ -343,6 +400,7 @@ export class WasmEngine implements PolicyEngine {
 
   async setReference(): Promise<void> {
     return this.calls.inTurn(() => {
+      this.drop();
       this.frame.dispose();
       return this.learned.setReference();
     });
@@ -354,6 +412,7 @@ export class WasmEngine implements PolicyEngine {
 
   async importState(state: PolicyState): Promise<void> {
     return this.calls.inTurn(() => {
+      this.drop();
       this.frame.dispose();
       return this.learned.importState(state);
     });
@@ -366,6 +425,7 @@ export class WasmEngine implements PolicyEngine {
 
   async takeTrained(numbers: Float32Array): Promise<void> {
     return this.calls.inTurn(() => {
+      this.drop();
       this.frame.dispose();
       return Promise.resolve(this.learned.takeTrained(numbers));
     });

@@ -22,6 +22,7 @@ import {
 } from './decoder.ts';
 import { chunkCells, headBuffers, headInput, headLogits } from './head.ts';
 import type { Heap } from './heap.ts';
+import type { Kept } from './kept.ts';
 import { upTo } from './layout.ts';
 import type { Policy } from './linear.ts';
 
@@ -35,6 +36,8 @@ export interface Row {
   readonly tokens: number[];
   readonly logprobs: number[];
   readonly entropies: number[];
+  /** Of its own tokens that were read, where they are kept. */
+  readonly places: number[];
   ended: boolean;
 }
 
@@ -46,6 +49,8 @@ export interface GenerateContext {
   readonly rank: number;
   /** Tokens of one pass over prompts. */
   readonly maxPlaces: number;
+  /** Where all that is computed stays for a step; null: nowhere. */
+  readonly kept: Kept | null;
 }
 
 /** Tokens that a row may get at most. */
@@ -73,7 +78,7 @@ export function generationBuffers(
   const each = (numbers: number) => Array.from({ length: layers }, () => take(numbers));
   const wide = upTo(headDim, 8);
   return {
-    forward: forwardBuffers(take, config, Math.max(n, rows), false, rank),
+    forward: forwardBuffers(take, config, Math.max(n, rows), 'none', rank),
     attention: attentionBuffers(take, config, { count: prompts, table: new Int32Array(0), columns: 0, longest: 0, widest }, true),
     head: headBuffers(take, config, Math.max(rows, prompts), false),
     keys: each(kvHeads * columns * headDim),
@@ -130,7 +135,7 @@ export async function generateGroups(
   const rows: Row[] = prompts.flatMap((prompt, group) => {
     const column = columns;
     columns += upTo(prompt.length, 8);
-    const empty = () => ({ tokens: [], logprobs: [], entropies: [], ended: false });
+    const empty = () => ({ tokens: [], logprobs: [], entropies: [], places: [], ended: false });
     return Array.from({ length: repeats }, (_, i): Row => ({ id: group * repeats + i, prompt, column, ...empty() }));
   });
   if (rows.length === 0 || sampling.maxNewTokens <= 0) return rows;
@@ -138,12 +143,13 @@ export async function generateGroups(
   const b = frame.lay((take) => generationBuffers(take, config, shape));
   const draw = drawer(context, b, sampling);
   let active = rows;
+  let promptPlaces: readonly number[] = [];
   for (let position = 0; active.length > 0; position++) {
     stopIfAsked(request);
     if (position === 0) {
       const begin = (group: number, logits: number) =>
         rows.slice(group * repeats, (group + 1) * repeats).forEach((row) => draw(row, logits));
-      await readPrompts(context, b, request, shape.columns, begin);
+      promptPlaces = await readPrompts(context, b, request, shape.columns, begin);
     } else {
       await readNext(context, b, shape, active, draw);
     }
@@ -153,6 +159,9 @@ export async function generateGroups(
     onProgress?.({ position, active: active.length, tokens });
     await breathe();
   }
+  rows.forEach(({ prompt, tokens, places: own }, row) => {
+    context.kept?.add([...prompt, ...tokens], { prompt: promptPlaces[Math.floor(row / repeats)]!, own });
+  });
   return rows;
 }
 
@@ -183,17 +192,18 @@ function drawer({ machine, heap }: GenerateContext, b: Buffers, sampling: Sampli
   };
 }
 
-/** Fills the cache, and hands the logits after each prompt on. */
+/** Fills the cache, and hands the logits after each prompt on. @returns the first place of each prompt, where they are kept */
 async function readPrompts(
   context: GenerateContext,
   b: Buffers,
   request: GenerateRequest,
   columns: number,
   use: (group: number, logits: number) => void,
-): Promise<void> {
+): Promise<number[]> {
   const { machine, heap, policy, maxPlaces } = context;
   const { prompts } = request;
   let column = 0;
+  const promptPlaces: number[] = [];
   for (let first = 0; first < prompts.length;) {
     stopIfAsked(request);
     let last = first;
@@ -208,26 +218,32 @@ async function readPrompts(
     heap.integers(b.attention.segments, table.length).set(table);
     const attention = (layer: number): AttentionBuffers => ({ ...b.attention, keys: b.keys[layer]!, values: b.values[layer]! });
     const attend = attendSegments(machine, { ...segments, columns }, attention);
-    await forward(context, b, pass, attend);
+    const { place, last: stream } = await forward(context, b, pass, attend);
+    for (let i = 0; i < segments.count; i++) promptPlaces.push(place + segments.table[5 * i]!);
     const ends = Int32Array.from({ length: segments.count }, (_, i) => segments.table[5 * i]! + segments.table[5 * i + 1]! - 1);
     heap.integers(b.head.places, ends.length).set(ends);
-    headInput(machine, policy, b.head, ends.length, b.forward.last);
+    headInput(machine, policy, b.head, ends.length, stream);
     const start = first;
     await logitsOf(context, b, ends.length, (i, logits) => use(start + i, logits));
     column += segments.columns;
     first = last;
   }
+  return promptPlaces;
 }
 
+/** @returns the first of its places, where they are kept, and where the stream [N, D] after the last layer is */
 async function forward(
-  { machine, heap, policy }: GenerateContext,
+  { machine, heap, policy, kept }: GenerateContext,
   b: Buffers,
   { places, tokens, positions }: Omit<Pass, 'segments'>,
   attend: Attend,
-) {
+): Promise<{ readonly place: number; readonly last: number }> {
   heap.integers(b.forward.tokens, places).set(tokens);
   heap.integers(b.forward.positions, places).set(positions);
-  await decoderForward(machine, policy, b.forward, places, attend, breathe);
+  const stays = kept?.take(places);
+  const buffers = { ...b.forward, ...stays?.buffers };
+  await decoderForward(machine, policy, buffers, places, attend, breathe);
+  return { place: stays?.first ?? 0, last: buffers.last };
 }
 
 /** Logits of the head's first `count` inputs, one row after the other. */
@@ -261,16 +277,32 @@ async function readNext(
   const count = active.length;
   const table = active.flatMap(({ id, prompt, tokens, column }) => [id, column, prompt.length, tokens.length - 1, 0]);
   heap.integers(b.table, 5 * count).set(table);
-  const attend: Attend = (layer, turned, mixed) => {
+  const attend: Attend = (layer, turned, mixed, lse) => {
     const cache = [b.keys[layer]!, b.values[layer]!, b.ownKeys[layer]!, b.ownValues[layer]!] as const;
     const [window, scale] = [windowNumber(config, layer), attentionScale(config)];
-    kernels.attendNext(b.table, count, columns, room, heads, kvHeads, headDim, window, scale, turned, ...cache, b.attention.scores, mixed);
+    kernels.attendNext(
+      b.table,
+      count,
+      columns,
+      room,
+      heads,
+      kvHeads,
+      headDim,
+      window,
+      scale,
+      turned,
+      ...cache,
+      b.attention.scores,
+      mixed,
+      lse,
+    );
   };
   const tokens = Int32Array.from(active, (row) => row.tokens.at(-1)!);
   const positions = Int32Array.from(active, (row) => row.prompt.length + row.tokens.length - 1);
-  await forward(context, b, { places: count, tokens, positions }, attend);
+  const { place, last } = await forward(context, b, { places: count, tokens, positions }, attend);
+  active.forEach((row, i) => row.places.push(place + i));
   heap.integers(b.head.places, count).set(active.map((_, i) => i));
-  headInput(machine, policy, b.head, count, b.forward.last);
+  headInput(machine, policy, b.head, count, last);
   await logitsOf(context, b, count, (i, logits) => draw(active[i]!, logits));
 }
 

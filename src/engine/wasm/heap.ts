@@ -46,8 +46,9 @@ export class Heap {
     }
     // What ends at the top is the beginning of the block.
     const last = this.holes.at(-1);
-    const at = last && last.at + last.bytes === this.top ? this.holes.pop()!.at : this.top;
+    const at = last && last.at + last.bytes === this.top ? last.at : this.top;
     this.grow(at + size);
+    if (at < this.top) this.holes.pop();
     this.top = at + size;
     this.sizes.set(at, size);
     return at;

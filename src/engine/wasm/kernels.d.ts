@@ -76,6 +76,7 @@ declare module '*/kernels/index.ts?kernels' {
       ownValues: number,
       scores: number,
       out: number,
+      lse: number,
     ): void;
     embed(places: number, d: number, tokens: number, panels: number, x: number, scale: number, kind: number): void;
     embedBackward(places: number, d: number, tokens: number, dPanels: number, dx: number, scale: number): void;

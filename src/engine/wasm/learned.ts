@@ -106,7 +106,7 @@ export class Learned {
   /** Gradients of a shard, all zeros. They, float32 parameters and the moments are made when they are first needed: who only generates does not pay for them. */
   async prepare(): Promise<Gradients> {
     const { module, lora } = this;
-    if (!lora && this.parameters.layout !== this.layouts.plain) {
+    if (this.moves) {
       this.lieIn(this.layouts.plain);
       await this.parameters.writeTensors(this.own.tensors);
     }
@@ -118,6 +118,11 @@ export class Learned {
       this.training = { gradients: make(), sum: make(), first: make(), second: make() };
     }
     return { of: lora ? 'adapters' : 'parameters', arena: this.training.gradients };
+  }
+
+  /** Whether what computes will lie in float32 before it is trained: numbers that were quantised are others then. */
+  get moves(): boolean {
+    return !this.lora && this.parameters.layout !== this.layouts.plain;
   }
 
   get isPrepared(): boolean {

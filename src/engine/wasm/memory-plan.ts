@@ -10,7 +10,7 @@ import { freeMemory } from '../free-memory.ts';
 import { transferBytes } from './arena.ts';
 import type { CellPass, SegmentTable } from './batch.ts';
 import { measure, type Take } from './buffers.ts';
-import { attentionBuffers, backwardBuffers, forwardBuffers } from './decoder.ts';
+import { attentionBuffers, backwardBuffers, forwardBuffers, type Left } from './decoder.ts';
 import { generationBuffers, generationShape } from './generate.ts';
 import { headBuffers } from './head.ts';
 import { heapLimit } from './heap.ts';
@@ -31,13 +31,16 @@ const others = 2 * transferBytes + 2 ** 22;
 
 type Shape = Pick<CellPass, 'places'> & { readonly segments: SegmentTable; readonly cells: number };
 
-/** Everything a pass with log-probs takes. */
-export function passBuffers(take: Take, config: PolicyConfig, { places, segments, cells }: Shape, backward: boolean, rank: number) {
+/** Everything a pass with log-probs takes. @param left what its layers leave behind for the way back; none: there is no way back */
+export function passBuffers(take: Take, config: PolicyConfig, { places, segments, cells }: Shape, left: Left, rank: number) {
+  const back = left !== 'none';
   return {
-    ...forwardBuffers(take, config, places, backward, rank),
+    ...forwardBuffers(take, config, places, left, rank),
     attention: attentionBuffers(take, config, segments),
-    head: headBuffers(take, config, cells, backward),
-    ...(backward ? { backward: backwardBuffers(take, config, places, segments) } : {}),
+    head: headBuffers(take, config, cells, back),
+    ...(back ? { backward: backwardBuffers(take, config, places, segments) } : {}),
+    // Where its places lie among those that were kept.
+    sources: left === 'one' ? take(places) : 0,
   };
 }
 
@@ -45,6 +48,8 @@ export class WasmMemory {
   /** All parameters in float32. */
   private readonly plain: number;
   private threads = 1;
+  /** Bytes that are taken beside all this, and can be given up. */
+  held = 0;
 
   /** @param lora what is trained where there are adapters; null: all parameters  @param frozen bytes of parameters that nobody trains */
   constructor(
@@ -130,7 +135,7 @@ export class WasmMemory {
   private oneRow(width: number, completionWidth: number, rank: number): number {
     const columns = upTo(width, 8) + 8;
     const segments = { count: 2, table: new Int32Array(0), columns, longest: width, widest: columns };
-    return measure((take) => passBuffers(take, this.config, { places: width, segments, cells: completionWidth }, true, rank));
+    return measure((take) => passBuffers(take, this.config, { places: width, segments, cells: completionWidth }, 'all', rank));
   }
 
   private get rank(): number {
@@ -145,7 +150,8 @@ export class WasmMemory {
   }
 
   private fits(bytes: number): boolean {
-    return bytes <= this.limits.heap && bytes * this.threads <= this.limits.free;
+    const all = bytes + this.held;
+    return all <= this.limits.heap && all * this.threads <= this.limits.free;
   }
 
   private refusal(what: string, needed: number, dials: readonly string[]): LabError {

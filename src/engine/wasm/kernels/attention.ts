@@ -237,6 +237,7 @@ function scaleRow(n: i32, x: usize, factor: f32): void {
  * One more place of rows that are written: its key and value go into the row's own, and it looks at them and at the prompt's.
  * @param rows five i32 each: the slot of its own keys, first column of the prompt, places of the prompt, own places before this one, not used
  * @param keys @param values of the prompts, `columns` wide  @param ownKeys [slots][K][room / 8][hd][8]  @param ownValues [slots][K][room][wide]
+ * @param lse [N, H]; 0: not asked for
  */
 export function attendNext(
   rows: usize,
@@ -255,6 +256,7 @@ export function attendNext(
   ownValues: usize,
   scores: usize,
   out: usize,
+  lse: usize,
 ): void {
   const head = (<usize>hd) << 2;
   const wide = (<usize>up8(hd)) << 2;
@@ -294,14 +296,15 @@ export function attendNext(
           scores,
           to,
           head,
-          0,
-          0,
+          lse === 0 ? 0 : lse + ((<usize>h) << 2),
+          4,
         );
       }
     }
     rows += segmentBytes;
     x += <usize>(heads + 2 * kvHeads) * head;
     out += <usize>heads * head;
+    if (lse !== 0) lse += (<usize>heads) << 2;
   }
 }
 
