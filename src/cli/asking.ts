@@ -1,5 +1,5 @@
 /** How a policy is asked, from the options of a command and from the policy's own defaults (`rl/policy-defaults.ts`). */
-import { basename } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { maxPersonaFileBytes } from '../persona/file.ts';
 import type { Library } from '../persona/library-names.ts';
 import { ownLibrary } from '../persona/libraries.ts';
@@ -7,18 +7,19 @@ import { libraryNames } from '../persona/library-names.ts';
 import { parsePolicyConfig } from '../policy/config.ts';
 import { parseJsonBytes } from '../json.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
-import type { AskingSettings } from '../rl/asking.ts';
+import { askingIn, type AskingSettings } from '../rl/asking.ts';
 import { policyDefaults, type PolicyDefaults } from '../rl/policy-defaults.ts';
 import { answerForms } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import { readText } from './candidate.ts';
 import { templateArguments } from './engine.ts';
 import { policySource } from './folder.ts';
+import { files, StoredRun } from './stored-run.ts';
 
 /** What is given; nothing of what is not. @throws LabError 'usage', or 'format' for a persona file that is broken */
 export async function givenAsking(args: Arguments): Promise<AskingSettings> {
   const given = {
-    library: await givenLibrary(args),
+    library: await namedLibrary(args, 'personas'),
     noPersona: args.choice('no-persona', noSystemKinds),
     noSystemRole: args.choice('no-system-role', systemPlaces),
     instruction: args.text('instruction'),
@@ -28,12 +29,23 @@ export async function givenAsking(args: Arguments): Promise<AskingSettings> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as AskingSettings;
 }
 
-/** `--personas`: one of the lab's libraries by name, or a file. */
-async function givenLibrary(args: Arguments): Promise<Library | undefined> {
-  const given = args.text('personas');
+/**
+ * How the run asked whose policy lies in `model`, the folder policy/ of a run; null where it is of none, or of one that cannot be read, which
+ * is for whoever reads the run to say.
+ */
+export async function askingOfRun(model: string): Promise<AskingSettings | null> {
+  const path = resolve(model);
+  if (basename(path) !== files.policy) return null;
+  const run = await new StoredRun(dirname(path)).readRun('').catch(() => null);
+  return run && askingIn(run.config);
+}
+
+/** What an option says of whose personas: one of the lab's libraries by name, or a file. */
+export async function namedLibrary(args: Arguments, option: string): Promise<Library | undefined> {
+  const given = args.text(option);
   if (given === undefined) return undefined;
   const named = libraryNames.find((name) => name === given);
-  return named ?? ownLibrary(await readText(args, 'personas', given, maxPersonaFileBytes), basename(given));
+  return named ?? ownLibrary(await readText(args, option, given, maxPersonaFileBytes), basename(given));
 }
 
 /**

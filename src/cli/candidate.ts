@@ -19,12 +19,12 @@ export async function readText(args: Arguments, option: string, file: string, li
   }
 }
 
-/** @param taken the other candidate's name  @param told arguments of its template where none are given */
+/** @param taken the other candidate's name  @param told what its template is told where the options say nothing */
 export async function candidate(
   args: Arguments,
   folder: string,
   taken: string | null,
-  told?: TemplateSettings['arguments'],
+  told: Partial<TemplateSettings> = {},
 ): Promise<{ candidate: Candidate; policy: Policy }> {
   const policy = await readPolicy(folder, askedTemplate(args, told));
   const { id, config, weights, tokenizer } = policy;

@@ -239,7 +239,11 @@ export const commands: readonly Command[] = [
       ...asking,
       question: { value: 'TEXT', help: 'what is asked' },
       turn: { value: 'TEXT', many: true, help: 'what is said next, after the reply; once for every further turn of the conversation' },
-      personas: { value: 'a,b,none', help: 'persona ids, none for no persona, all for every one (none and four of them)' },
+      library: {
+        value: `${libraryNames.join('|')}|FILE.json`,
+        help: 'whose personas (those of the run, where --model is its folder policy/; else the policy’s, or world)',
+      },
+      personas: { value: 'a,b,none', help: 'ids of that library, none for no persona, all for every one (none and four of them)' },
       'max-new': { value: 'N', help: 'tokens of a reply at most (48)' },
       temperature: { value: 'T', help: '0 is greedy (0)' },
       seed,

@@ -88,13 +88,13 @@ export async function readPolicy(folder: string, told: Partial<TemplateSettings>
 
 /**
  * What the options say of prompts: arguments of the template, what "no persona" is, where a persona goes without a system role.
- * @param usual arguments where none are given
+ * @param usual where they say nothing
  */
-export function askedTemplate(args: Arguments, usual?: TemplateSettings['arguments']): Partial<TemplateSettings> {
-  const told = templateArguments(args) ?? usual;
+export function askedTemplate(args: Arguments, usual: Partial<TemplateSettings> = {}): Partial<TemplateSettings> {
+  const told = templateArguments(args);
   const noSystem = args.choice('no-persona', noSystemKinds);
   const systemPlace = args.choice('no-system-role', systemPlaces);
-  return { ...(told ? { arguments: told } : {}), ...(noSystem ? { noSystem } : {}), ...(systemPlace ? { systemPlace } : {}) };
+  return { ...usual, ...(told ? { arguments: told } : {}), ...(noSystem ? { noSystem } : {}), ...(systemPlace ? { systemPlace } : {}) };
 }
 
 /** `--template-args`. @throws LabError 'usage' for anything but a JSON object */
@@ -110,8 +110,9 @@ export function templateArguments(args: Arguments): TemplateSettings['arguments'
   throw args.wrong(`--template-args takes a JSON object such as '{"enable_thinking": false}', not ${text.slice(0, 80)}.`);
 }
 
-export async function openPolicy(args: Arguments): Promise<{ policy: Policy; engine: PolicyEngine }> {
-  const policy = await readPolicy(modelFolder(args), askedTemplate(args));
+/** @param told what its chat template is told; by itself what the options say */
+export async function openPolicy(args: Arguments, told = askedTemplate(args)): Promise<{ policy: Policy; engine: PolicyEngine }> {
+  const policy = await readPolicy(modelFolder(args), told);
   return { policy, engine: await openEngine({ config: policy.config, weights: policy.weights, engineRequest: args.engineRequest }) };
 }
 

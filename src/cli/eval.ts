@@ -15,7 +15,8 @@ import { taskById, tasks } from '../tasks/index.ts';
 import { findTooLittle, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import { accepted } from './accept.ts';
-import { defaultsOf, givenAsking } from './asking.ts';
+import { askingOf, templateSettings } from '../rl/asking.ts';
+import { askingOfRun, defaultsOf, givenAsking } from './asking.ts';
 import { candidate, readText } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
@@ -84,13 +85,17 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
   const baseFolder = args.text('base');
   const brought = await defaultsOf(model);
   const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? (data === undefined ? (brought ? 2 * brought.maxNewTokens : 48) : 512);
-  const asked = { ...(brought && data === undefined ? brought : {}), ...(await givenAsking(args)) };
+  const asRun = await askingOfRun(model);
+  const asked = {
+    ...(data === undefined ? { ...brought, ...(asRun && askingOf(asRun)) } : {}),
+    ...(await givenAsking(args)),
+  };
   const { instruction, answers } = asked;
   const how = { ...(instruction === undefined ? {} : { instruction }), ...(answers ? { answers } : {}) };
 
   const set = await questions(args, data, { task: task ?? brought?.tasks[0]?.id ?? 'addition', problems, seed, ...how });
-  const library = someOf(libraryOf(asked.library ?? brought?.library), args, seed);
-  const told = brought?.templateArguments;
+  const library = someOf(libraryOf(asked.library ?? (asRun ?? brought)?.library), args, seed);
+  const told = templateSettings(asRun ?? { templateArguments: brought?.templateArguments ?? {} });
   const policy = await candidate(args, model, null, told);
   const base = baseFolder === undefined ? null : await candidate(args, resolve(baseFolder), policy.candidate.name, told);
   const settings = { problems, samples, temperature, seed, maxNewTokens, fidelityReplies };

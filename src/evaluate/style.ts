@@ -24,6 +24,16 @@ export class StyleScorer {
       .filter(({ patterns }) => patterns.length > 0);
   }
 
+  /** Whether there is anything to hear at all. */
+  get hears(): boolean {
+    return this.#voices.length > 0;
+  }
+
+  /** The voices whose markers a reply carries, as they are written. */
+  heard(reply: string): readonly string[] {
+    return this.#voices.filter(({ patterns }) => patterns.some((pattern) => pattern.test(reply))).map(({ id }) => id);
+  }
+
   /** Null where the voice is unknown or has no markers: then there is nothing to adhere to. */
   score(reply: string, voice: string | null): StyleVerdict | null {
     const own = this.#voices.find(({ id }) => id === voice);

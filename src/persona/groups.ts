@@ -41,6 +41,12 @@ export function somePersonas(personas: readonly Persona[], count: number | undef
   return personas.filter((persona) => drawn.has(persona));
 }
 
+/** A few from all over a list, its first and its last among them. */
+export function spreadOver<T>(list: readonly T[], count: number): readonly T[] {
+  if (count >= list.length) return list;
+  return Array.from({ length: count }, (_, n) => list[Math.round((n * (list.length - 1)) / (count - 1))]!);
+}
+
 export function askedPersonas(personas: readonly Persona[], { personas: group, personaCount, seed }: PersonaChoice): readonly Persona[] {
   return somePersonas(personaGroup(personas, group), personaCount, seed);
 }

@@ -23,6 +23,13 @@ export interface AskingSettings {
   readonly templateArguments?: TemplateSettings['arguments'];
 }
 
+/** What of it decides a prompt, beside the words of persona and question. */
+export type TemplateAsking = Pick<AskingSettings, 'noPersona' | 'noSystemRole' | 'templateArguments'>;
+
+/** Nothing but that. */
+export const templateAsking = ({ noPersona, noSystemRole, templateArguments }: AskingSettings): TemplateAsking =>
+  withoutUsual({ noPersona, noSystemRole, templateArguments } as AskingSettings);
+
 /** What is left out. */
 export const usualAsking = {
   library: 'world',
@@ -62,6 +69,10 @@ export function withoutUsual<T extends AskingSettings>(config: T): T {
   return Object.fromEntries(said) as T;
 }
 
+/** How a run is asked, without the rest of its configuration. */
+export const askingIn = ({ library, noPersona, noSystemRole, instruction, answers, templateArguments }: AskingSettings): AskingSettings =>
+  withoutUsual({ library, noPersona, noSystemRole, instruction, answers, templateArguments } as AskingSettings);
+
 /** As reports name it. */
 export function askedOf(config: AskingSettings): Asking {
   const { instruction, answers } = askingOf(config);
@@ -69,7 +80,7 @@ export function askedOf(config: AskingSettings): Asking {
 }
 
 /** What the run tells its policy's chat template. */
-export function templateSettings(config: AskingSettings): Partial<TemplateSettings> {
+export function templateSettings(config: TemplateAsking): Partial<TemplateSettings> {
   const { noPersona, noSystemRole, templateArguments } = askingOf(config);
   return { arguments: templateArguments, noSystem: noPersona, systemPlace: noSystemRole };
 }

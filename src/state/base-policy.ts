@@ -2,11 +2,13 @@
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
 import type { Suited } from './evaluation.svelte.ts';
 import type { BaseChoice } from './examination.svelte.ts';
+import type { AskingSettings } from '../rl/asking.ts';
 import type { OwnPolicies } from './policies.svelte.ts';
 
 interface Known {
   /** Of the next run. */
   readonly policy: string;
+  readonly draft: { readonly config: AskingSettings } | null;
   readonly boot: { readonly policy: { readonly id: string } } | null;
   readonly session: { readonly runId: string | null };
   readonly library: { readonly all: readonly CheckpointInfo[]; run(id: string | null): RunRecord | null };
@@ -21,6 +23,11 @@ export function basePolicy(known: Known, checkpoints: readonly (string | null)[]
 export function suitedTo(known: Known & { readonly policies: Pick<OwnPolicies, 'recipesOf'> }, checkpoints: readonly string[]): Suited {
   const own = known.policies.recipesOf(basePolicy(known, checkpoints));
   return { config: firstRun(known, checkpoints)?.config ?? own?.['permix'] ?? null, own: own !== null };
+}
+
+/** How they are probed where the reader says nothing: a checkpoint as its run was asked, and a policy as the next run will ask it. */
+export function probedAs(known: Known, checkpoints: readonly (string | null)[]): AskingSettings {
+  return firstRun(known, checkpoints)?.config ?? known.draft?.config ?? {};
 }
 
 function firstRun({ session, library }: Known, checkpoints: readonly (string | null)[]): RunRecord | null {

@@ -51,7 +51,7 @@ export class Lab implements Stage {
   readonly rollouts = new RolloutsState(this.#getApi, () => this.personas);
   readonly heldOut = new HeldOut();
   readonly library = new Library(this.#getApi);
-  readonly probe = new Probe(this.#getApi);
+  readonly probe = new Probe(this.#getApi, () => this.boot);
   readonly evaluation = new Evaluation(this.#getApi, this.#base, () => this.boot);
   readonly judging = new Judging(this.#getApi, this.#base);
   readonly policies = new OwnPolicies(this.#getApi, (id) => this.draft?.choosePolicy(id));
@@ -241,7 +241,7 @@ export class Lab implements Stage {
       (policy) => this.policies.recipesOf(policy),
     );
     this.connection = 'ready';
-    if (!again) this.#first(boot);
+    if (!again) this.#first();
     const known = (id: string | null) => boot.runs.find((run) => run.id === id);
     // Nothing is trained here yet: what runs does so in another tab.
     const running = boot.runs.find(({ status }) => status === 'running');
@@ -252,11 +252,7 @@ export class Lab implements Stage {
     void this.policies.refresh();
   }
 
-  #first({ personas }: Boot): void {
-    for (const id of ['brilliant-professor', 'usual-pirate', 'clueless-child']) {
-      const persona = personas.find((candidate) => candidate.id === id);
-      if (persona) this.probe.add(persona);
-    }
+  #first(): void {
     setInterval(() => this.#lookAround(), lookAroundMs);
     new HiddenTime(this);
   }

@@ -1,5 +1,6 @@
 /** Marks a probe's reply where the question holds one sum to work out; any other question gets no mark. */
 import { parseExpression, wholeValue } from '../tasks/expression.ts';
+import type { AnswerForm } from '../verify/answer-forms.ts';
 import { verifyGold } from '../verify/verify.ts';
 
 /** The value of the only expression in a question, null where there is none or it is no whole number. */
@@ -16,8 +17,13 @@ export function expectedAnswer(question: string): string | null {
   return expression ? (wholeValue(expression)?.toString() ?? null) : null;
 }
 
-/** Null: cannot be said. */
-export async function isRight(question: string, reply: string, thinking: string | null = null): Promise<boolean | null> {
+/** Null: cannot be said. @param answers how the reply may say its answer */
+export async function isRight(
+  question: string,
+  reply: string,
+  thinking: string | null = null,
+  answers?: readonly AnswerForm[],
+): Promise<boolean | null> {
   const expected = expectedAnswer(question);
-  return expected === null ? null : ((await verifyGold(reply, expected, thinking))?.correct ?? null);
+  return expected === null ? null : ((await verifyGold(reply, expected, thinking, answers))?.correct ?? null);
 }

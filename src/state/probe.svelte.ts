@@ -1,8 +1,12 @@
 /** The probe: one question, put to several personas and checkpoints at once. */
 import { errorSentence } from '../errors.ts';
+import type { PersonaLibrary } from '../persona/file.ts';
+import { spreadOver } from '../persona/groups.ts';
 import type { Persona } from '../persona/persona.ts';
 import { checkPersonaText } from '../persona/text.ts';
-import type { ProbeChunk, TrainerApi } from '../worker/api.ts';
+import { askingIn, templateAsking, withoutUsual, type AskingSettings } from '../rl/asking.ts';
+import type { Boot, ProbeChunk, TrainerApi } from '../worker/api.ts';
+import { libraryIn } from './persona-library.ts';
 
 export interface ProbePersona {
   readonly key: string;
@@ -14,6 +18,9 @@ export interface ProbePersona {
 
 /** Null is the base policy, `current` the weights of the run that is open. */
 export type ProbeCheckpoint = string | null;
+
+/** Whom of the world a first look is at; of another library it is a few from all over it. */
+const firstOfWorld = ['brilliant-professor', 'usual-pirate', 'clueless-child'];
 
 const cellKey = (checkpoint: ProbeCheckpoint, persona: string): string => `${checkpoint ?? ''}|${persona}`;
 
@@ -32,11 +39,54 @@ export class Probe {
   /** What the cells answer to, which may no longer be what the fields say. */
   asked = $state.raw<{ question: string; checkpoints: readonly ProbeCheckpoint[]; step: number } | null>(null);
 
-  #own = 0;
-  readonly #api: () => TrainerApi;
+  /** Whose personas are offered, and how a prompt is made of them and a reply is read; as far as it is not as usual. */
+  asking = $state.raw<AskingSettings>({});
 
-  constructor(api: () => TrainerApi) {
+  #own = 0;
+  #offered = false;
+  /** What was brought last. */
+  #suited: string | null = null;
+  readonly #api: () => TrainerApi;
+  readonly #boot: () => Pick<Boot, 'personas' | 'voices' | 'general'> | null;
+
+  constructor(api: () => TrainerApi, boot: () => Pick<Boot, 'personas' | 'voices' | 'general'> | null) {
     this.#api = api;
+    this.#boot = boot;
+  }
+
+  get library(): PersonaLibrary {
+    return libraryIn(this.#boot(), this.asking.library);
+  }
+
+  /** Takes over how whoever is asked is asked, where that is another way than before; else what the reader has chosen here stays. */
+  suit(asking: AskingSettings): void {
+    const now = $state.snapshot(askingIn(asking)) as AskingSettings;
+    const said = JSON.stringify(now);
+    if (said === this.#suited) return;
+    this.#suited = said;
+    this.#take(now);
+  }
+
+  chooseLibrary(library: AskingSettings['library']): void {
+    this.#take(withoutUsual({ ...this.asking, ...(library === undefined ? {} : { library }) }));
+  }
+
+  /** Personas of another library take the place of those that the reader has not touched. */
+  #take(asking: AskingSettings): void {
+    const before = this.library.personas;
+    const same = JSON.stringify(asking.library) === JSON.stringify(this.asking.library);
+    this.asking = asking;
+    if (same && this.#offered) return;
+    this.#offered = true;
+    const theirs = ({ key, text }: ProbePersona) => key !== 'none' && before.some((persona) => persona.id === key && persona.text === text);
+    // A voice of another library is none of this one's.
+    const kept = this.personas.filter((persona) => !theirs(persona)).map((persona) => ({ ...persona, voice: null }));
+    this.personas = kept.filter(({ key }) => key === 'none');
+    const { personas } = this.library;
+    const first = asking.library === undefined ? personas.filter(({ id }) => firstOfWorld.includes(id)) : spreadOver(personas, 3);
+    for (const persona of first) this.add(persona);
+    this.personas.push(...kept.filter(({ key }) => !this.has(key)));
+    if (!this.running) [this.cells, this.asked] = [{}, null];
   }
 
   cell(checkpoint: ProbeCheckpoint, persona: string): ProbeChunk | null {
@@ -107,6 +157,7 @@ export class Probe {
     this.problem = null;
     this.cells = {};
     const request = {
+      ...templateAsking(this.asking),
       policy,
       question: this.question.trim(),
       personas: this.personas.map(({ key, text }) => ({ key, text })),

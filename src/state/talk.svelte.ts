@@ -5,6 +5,7 @@
 import { errorSentence, LabError } from '../errors.ts';
 import { checkPersonaText } from '../persona/text.ts';
 import type { Message } from '../policy/chat-template.ts';
+import type { TemplateAsking } from '../rl/asking.ts';
 import type { ChatChunk, ChatRequest, TrainerApi } from '../worker/api.ts';
 import type { ProbeCheckpoint, ProbePersona } from './probe.svelte.ts';
 
@@ -15,6 +16,8 @@ export interface Partner {
   readonly persona: ProbePersona;
   /** One column each. */
   readonly checkpoints: readonly ProbeCheckpoint[];
+  /** What the chat template is told; absent: as usual. */
+  readonly asking?: TemplateAsking;
 }
 
 export type TalkSettings = Pick<ChatRequest, 'temperature' | 'maxNewTokens' | 'seed'>;
@@ -66,7 +69,8 @@ export function messagesOf(turns: readonly TalkTurn[], place: number, at: number
 }
 
 export function samePartner(one: Partner, other: Partner): boolean {
-  const said = ({ policy, persona, checkpoints }: Partner) => JSON.stringify([policy, persona.text?.trim() ?? '', checkpoints]);
+  const said = ({ policy, persona, checkpoints, asking }: Partner) =>
+    JSON.stringify([policy, persona.text?.trim() ?? '', checkpoints, asking ?? {}]);
   return said(one) === said(other);
 }
 
@@ -245,7 +249,7 @@ export class Talk {
 
   /** One after the other, as the engine answers them. */
   async #ask(settings: TalkSettings, going: () => boolean): Promise<void> {
-    const { policy, persona, checkpoints } = this.partner!;
+    const { policy, persona, checkpoints, asking } = this.partner!;
     const at = this.turns.length - 1;
     const missing = checkpoints.flatMap((checkpoint, place) =>
       this.turns[at]!.replies[place]!.state === 'done' ? [] : [{ checkpoint, place }],
@@ -254,7 +258,7 @@ export class Talk {
     for (const { checkpoint, place } of missing) {
       if (!going()) return;
       this.#set(at, place, { state: 'writing', step: this.home.session.step });
-      const request = { policy, checkpoint, persona: persona.text, messages: messagesOf(this.turns, place, at), ...settings };
+      const request = { ...asking, policy, checkpoint, persona: persona.text, messages: messagesOf(this.turns, place, at), ...settings };
       try {
         const whole = await this.home.api.chat(request, (chunk) => {
           // What is told on the way may come after the whole.

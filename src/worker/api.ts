@@ -10,6 +10,7 @@ import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
 import type { PolicyForm } from '../exchange/policy-forms.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { Message } from '../policy/chat-template.ts';
+import type { TemplateAsking } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { PersonaAccuracy, RolloutRecord, StepRow } from '../rl/events.ts';
 import type { MetricName } from '../rl/metric-names.ts';
@@ -126,7 +127,7 @@ export interface RunHistory {
   readonly heldOut: readonly HeldOutEvaluation[];
 }
 
-export interface ProbeRequest {
+export interface ProbeRequest extends TemplateAsking {
   /** Id of the base. */
   readonly policy: string;
   readonly question: string;
@@ -159,7 +160,7 @@ export interface ProbeChunk extends ReplyChunk {
 }
 
 /** The next reply of a conversation with one policy. */
-export interface ChatRequest {
+export interface ChatRequest extends TemplateAsking {
   /** Id of the base. */
   readonly policy: string;
   /** As in a `ProbeRequest`. */
@@ -275,7 +276,9 @@ export interface TrainerApi extends PoliciesApi {
   renameCheckpoint(id: string, name: string): Promise<void>;
   deleteCheckpoint(id: string): Promise<void>;
   /** How the prompt will look to the policy, chat template applied. */
-  renderPrompt(policy: string, personaText: string | null, question: string): Promise<string>;
+  renderPrompt(policy: string, personaText: string | null, question: string, asking?: TemplateAsking): Promise<string>;
+  /** What the policy's chat template says by itself where there is no persona; null: nothing. */
+  ownPrompt(policy: string, asking: TemplateAsking): Promise<string | null>;
   /** Streams; resolves when every cell is done or `cancelProbe` was called. */
   probe(request: ProbeRequest, onChunk: (chunks: readonly ProbeChunk[]) => void): Promise<void>;
   cancelProbe(): Promise<void>;

@@ -14,6 +14,7 @@ import { labErrorCode, LabError } from '../errors.ts';
 import { sameAdapters, type LoraSetup } from '../policy/adapters.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
+import { templateSettings, type TemplateAsking } from '../rl/asking.ts';
 import type { CheckedEngine, BootRequest } from './api.ts';
 
 /** The policy that comes with the page; its corpus (`pretrain/corpus.ts`) has one question and one reply a dialogue. */
@@ -145,11 +146,12 @@ export class Bench {
     if (this.#policyId === id) this.#drop();
   }
 
-  async tokenizer(id: string): Promise<Tokenizer> {
+  /** @param asking what its chat template is told; absent: as usual */
+  async tokenizer(id: string, asking?: TemplateAsking): Promise<Tokenizer> {
     const { tokenizer } = await this.policy(id);
     if (!tokenizer)
       throw new LabError('config', `The policy ${id} has no tokenizer.`, 'Choose a policy whose folder has a tokenizer.json.');
-    return tokenizer;
+    return asking ? tokenizer.withTemplate(templateSettings(asking)) : tokenizer;
   }
 
   /** The engine, holding some weights of this policy. @param lora what it trains; undefined where it is not to train */

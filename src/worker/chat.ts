@@ -16,7 +16,7 @@ export class Chats {
     this.#abort?.abort();
     const { signal } = (this.#abort = new AbortController());
     let whole: ChatChunk | null = null;
-    await this.probes.ask(request.checkpoint, request.policy, signal, (asked) =>
+    await this.probes.ask(request.checkpoint, request, signal, (asked) =>
       reply(asked, request, signal, (chunk) => {
         if (chunk.done) whole = chunk;
         else onChunk(chunk);

@@ -15,7 +15,7 @@ import { askedPersonas } from '../persona/groups.ts';
 import { libraryOf, mostOwnPersonas } from '../persona/libraries.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import { templateSettings, withoutUsual } from '../rl/asking.ts';
+import { withoutUsual } from '../rl/asking.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { fingerprint } from '../storage/hash.ts';
 import type { EvaluationRecord, EvaluationSettings } from '../storage/records.ts';
@@ -204,7 +204,7 @@ export class Evaluations extends Job<'evaluation'> {
     const { settings, policies } = record;
     const base = settings.policy ?? bundledPolicy.id;
     const policy = await bench.policy(base);
-    const tokenizer = (await bench.tokenizer(base)).withTemplate(templateSettings(settings));
+    const tokenizer = await bench.tokenizer(base, settings);
     const { task, problems, seed, instruction, answers } = settings;
     const how = { ...(instruction === undefined ? {} : { instruction }), ...(answers ? { answers } : {}) };
     const set = generatedQuestions(taskById(task), problems, { seed, ...how });

@@ -4,6 +4,9 @@
  */
 import { untrained, type PolicyEngine } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
+import { personaPlace } from '../persona/place.ts';
+import { renderPrompt } from '../persona/prompt.ts';
+import type { TemplateAsking } from '../rl/asking.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { ProbeChunk, ProbeRequest } from './api.ts';
 import { askedOf, type Bench } from './bench.ts';
@@ -30,24 +33,42 @@ export class Probes {
     this.#abort = abort;
     const { signal } = abort;
     for (const checkpoint of request.checkpoints) {
-      await this.ask(checkpoint, request.policy, signal, (asked) => probeCheckpoint(asked, checkpoint, request, signal, onChunk));
+      await this.ask(checkpoint, request, signal, (asked) => probeCheckpoint(asked, checkpoint, request, signal, onChunk));
     }
+  }
+
+  /** As `TrainerApi.renderPrompt`. */
+  async prompt(policy: string, personaText: string | null, question: string, asking?: TemplateAsking): Promise<string> {
+    return renderPrompt(await this.tools.bench.tokenizer(policy, asking), personaText, question).text;
+  }
+
+  /** As `TrainerApi.ownPrompt`. */
+  async ownPrompt(policy: string, asking: TemplateAsking): Promise<string | null> {
+    return personaPlace(await this.tools.bench.tokenizer(policy, asking)).ownPrompt;
   }
 
   cancel(): void {
     this.#abort?.abort();
   }
 
-  /** Lends somebody's weights for one reply or many, in a turn of its own. Resolves early where the signal is aborted. */
-  async ask(checkpoint: string | null, base: string, signal: AbortSignal, work: (asked: AskedPolicy) => Promise<void>): Promise<void> {
+  /**
+   * Lends somebody's weights for one reply or many, in a turn of its own. Resolves early where the signal is aborted.
+   * @param base and what its chat template is told
+   */
+  async ask(
+    checkpoint: string | null,
+    base: Pick<ProbeRequest, 'policy' | keyof TemplateAsking>,
+    signal: AbortSignal,
+    work: (asked: AskedPolicy) => Promise<void>,
+  ): Promise<void> {
     if (signal.aborted) return;
     const { bench, turns, open } = this.tools;
-    const subject = await this.subject(checkpoint, base);
+    const subject = await this.subject(checkpoint, base.policy);
     const { policyId } = subject;
     const turn = () =>
       turns.take(async () => {
         if (signal.aborted) return;
-        const tokenizer = await bench.tokenizer(policyId);
+        const tokenizer = await bench.tokenizer(policyId, base);
         const { eosIds } = (await bench.policy(policyId)).config;
         await this.lend(subject, (engine) => work({ engine, tokenizer, eosIds }));
       });

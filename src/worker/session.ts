@@ -9,7 +9,6 @@ import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { FormOptions } from '../exchange/policy-files.ts';
 import type { PolicyForm } from '../exchange/policy-forms.ts';
 import { packRun, type SavedRun } from '../exchange/run-file.ts';
-import { renderPrompt } from '../persona/prompt.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
 import { changesOf, type Changes } from '../run/identity.ts';
@@ -352,9 +351,8 @@ export class Session implements SessionApi {
     return this.#commands.take(async () => {
       const { storage } = await this.#opened();
       // It may have become readable: what is to go is what cannot be read.
-      if ((await storage.unreadable()).some((one) => one.kind === kind && one.key === key)) {
-        await deleteRecord(storage, kind, key);
-      }
+      const unreadable = (await storage.unreadable()).some((one) => one.kind === kind && one.key === key);
+      if (unreadable) await deleteRecord(storage, kind, key);
       return storage.unreadable();
     });
   }
@@ -383,8 +381,12 @@ export class Session implements SessionApi {
     throw new LabError('usage', `“${this.#runs.open.record.name}” is learning from this checkpoint.`, 'Stop it first.');
   }
 
-  async renderPrompt(policy: string, personaText: string | null, question: string): Promise<string> {
-    return renderPrompt(await this.#bench.tokenizer(policy), personaText, question).text;
+  renderPrompt(...asked: Parameters<SessionApi['renderPrompt']>): Promise<string> {
+    return this.#probes.prompt(...asked);
+  }
+
+  ownPrompt(...asked: Parameters<SessionApi['ownPrompt']>): Promise<string | null> {
+    return this.#probes.ownPrompt(...asked);
   }
 
   probe(...asked: Parameters<SessionApi['probe']>): Promise<void> {

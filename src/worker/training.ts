@@ -13,7 +13,6 @@ import { evaluationDue } from '../evaluate/held-out.ts';
 import { ownPromptSentence } from '../persona/place.ts';
 import { libraryOf } from '../persona/libraries.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
-import { templateSettings } from '../rl/asking.ts';
 import { loraSetup } from '../rl/config.ts';
 import type { StepReport, TrainerState } from '../rl/events.ts';
 import { changeOf } from '../run/identity.ts';
@@ -328,7 +327,7 @@ export class Training {
   /** With what the run tells its chat template. */
   async #tokenizer(): Promise<Tokenizer> {
     const { config } = this.#record;
-    return (await this.#tools.bench.tokenizer(config.policy)).withTemplate(templateSettings(config));
+    return this.#tools.bench.tokenizer(config.policy, config);
   }
 
   /** Sequence distillation only. */

@@ -5,7 +5,6 @@
 import { labErrorCode } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import { libraryOf } from '../persona/libraries.ts';
-import { templateSettings } from '../rl/asking.ts';
 import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { runSteps } from '../run/loop.ts';
@@ -31,7 +30,7 @@ export async function trial(
       await made.setReference();
       return made;
     });
-    const tokenizer = (await own.tokenizer(config.policy)).withTemplate(templateSettings(config));
+    const tokenizer = await own.tokenizer(config.policy, config);
     const { eosIds } = (await own.policy(config.policy)).config;
     const state = initialTrainerState;
     // Asked for once, at the beginning.

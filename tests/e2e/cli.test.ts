@@ -106,6 +106,23 @@ describe('permix probe', () => {
     expect(replies[1]!.prompt).toContain(personas[0]!.text);
   });
 
+  it('asks under the personas of a library that is named: one of the lab’s, or the reader’s', async () => {
+    const file = join(scratch, 'mine.json');
+    await writeFile(file, JSON.stringify([{ id: 'lighthouse', text: 'You keep a lighthouse.' }]));
+    const asked = ['--question', 'What is 2 + 3?', '--max-new', '2', '--backend', 'wasm'];
+    type Replies = readonly { readonly persona: string | null; readonly prompt: string; readonly voice: string | null }[];
+    const mine = (await one('probe', '--model', whole, ...asked, '--library', file))['replies'] as Replies;
+    expect(mine.map(({ persona, voice }) => [persona, voice])).toEqual([
+      [null, null],
+      ['lighthouse', null],
+    ]);
+    expect(mine[1]!.prompt).toContain('You keep a lighthouse.');
+    const general = (await one('probe', '--model', whole, ...asked, '--library', 'general', '--personas', 'mathematician'))['replies'];
+    expect((general as Replies)[0]!.prompt).toContain('number theory');
+    const wrong = await permix(['probe', '--model', whole, ...asked, '--personas', 'general']);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--library general')]);
+  });
+
   it('keeps a conversation with each persona: its own replies come back to it, and the first are those without more turns', async () => {
     const { id, text } = personas[0]!;
     const asked = ['--question', 'What is 2 + 3?', '--personas', `none,${id}`, '--max-new', '3', '--backend', 'wasm'];

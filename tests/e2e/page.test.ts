@@ -206,6 +206,19 @@ it('asks several personas at several checkpoints, and the replies stream in', as
   await probe.getByText('All replies are there.').waitFor({ timeout: 60_000, state: 'attached' });
   expect(await probe.locator('[aria-busy="true"]').count()).toBe(0);
   expect(await cells.filter({ hasText: /right|wrong/ }).count()).toBe(10);
+  expect(await probe.getByText('no system prompt', { exact: true }).count()).toBe(1);
+
+  // Another library's personas take the place of the world's; what the visitor wrote stays.
+  await probe.getByLabel('Personas of').selectOption({ label: 'the general personas' });
+  const rows = probe.locator('tbody tr');
+  await expect.poll(() => rows.filter({ hasText: 'Mathematician' }).count()).toBe(1);
+  expect(await rows.filter({ hasText: /Brilliant professor|Clueless child/ }).count()).toBe(0);
+  expect(await rows.filter({ hasText: 'You are a lighthouse keeper.' }).count()).toBe(1);
+  await probe.getByRole('button', { name: 'Ask', exact: true }).click();
+  await probe.getByText('All replies are there.').waitFor({ timeout: 60_000, state: 'attached' });
+  expect(await rows.filter({ hasText: 'plain voice' }).count()).toBe(0);
+  await probe.getByRole('button', { name: 'Conversation' }).click();
+  await probe.getByLabel('Persona', { exact: true }).selectOption({ label: 'Mathematician' });
   expect(complaints).toEqual([]);
 });
 

@@ -1,12 +1,13 @@
 /** In whose voice a reply speaks, in words. */
-import { plainVoice, voiceOf } from '../../persona/world.ts';
-import type { Voice } from '../../persona/persona.ts';
+import { StyleScorer } from '../../evaluate/style.ts';
+import type { PersonaLibrary } from '../../persona/file.ts';
 import { voiceName } from '../../state/voices.ts';
 
-/** Null for a reply without words. */
-export function spokenVoice(voices: readonly Voice[], reply: string): string | null {
+/** Null for a reply without words, and where there is nothing to say: a plain reply is worth a word only where every persona has a voice. */
+export function spokenVoice({ voices, personas }: PersonaLibrary, reply: string): string | null {
   if (!reply) return null;
-  const voice = voiceOf(reply);
-  if (voice === null) return 'several voices';
-  return voice === plainVoice ? 'plain voice' : `${voiceName(voices, voice)}’s voice`;
+  const heard = new StyleScorer(voices).heard(reply);
+  if (heard.length > 1) return 'several voices';
+  if (heard.length === 1) return `${voiceName(voices, heard[0]!)}’s voice`;
+  return voices.length > 0 && personas.every(({ voice }) => voice !== null) ? 'plain voice' : null;
 }
