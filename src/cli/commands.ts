@@ -43,6 +43,7 @@ const trained: Readonly<Record<string, OptionSpec>> = {
   personas: { value: `${libraryNames.join('|')}|FILE.json`, help: 'whose personas are mixed in and asked under (the policy’s, or world)' },
   instruction: { value: 'TEXT', help: "put under every question; '' for none (the policy’s, or none)" },
   answers: { value: 'FORMS', help: `${formsOfAnswer} (the policy’s, or boxed)` },
+  'max-new': { value: 'N', help: 'tokens of a reply at most (the policy’s, or the recipe’s)' },
 };
 const seed: OptionSpec = { value: 'S', help: 'seed of the sampling (0)' };
 
@@ -59,7 +60,10 @@ export const commands: readonly Command[] = [
     options: {
       out: { value: 'DIR', help: 'where the run is written; must be new or empty, unless --resume' },
       recipe: { value: 'NAME', help: 'base, sft, distill, rlvr or permix (permix)' },
-      config: { value: 'FILE', help: 'JSON with settings that differ from the recipe, as under "config" in run.json' },
+      config: {
+        value: 'FILE',
+        help: 'JSON with settings that differ from the recipe, as under "config" in run.json; permix settings lists them',
+      },
       steps: { value: 'N', help: 'steps of the whole run (the recipe’s)' },
       seed: { value: 'S', help: 'seed of the run (the recipe’s)' },
       task: { value: 'ID', help: 'the task to train on (the recipe’s)' },
@@ -87,11 +91,20 @@ export const commands: readonly Command[] = [
     run: async (args, out) => (await import('./train.ts')).trainCommand(args, out),
   },
   {
+    name: 'settings',
+    summary: 'lists the settings of a run, which a --config file may hold: what they mean, may be, and are by themselves',
+    options: {
+      recipe: { value: 'NAME', help: 'what they are in this recipe: base, sft, distill, rlvr or permix (permix)' },
+      model: { ...model, help: 'what they are for this policy: Hugging Face folder or GGUF file (default: the bundled policy)' },
+    },
+    run: async (args, out) => (await import('./settings.ts')).settingsCommand(args, out),
+  },
+  {
     name: 'race',
     summary: 'RLVR and PerMix side by side from one seed, the same held-out questions asked of both',
     options: {
       out: { value: 'DIR', help: 'where the two runs are written, DIR/rlvr and DIR/permix; must be new or empty, unless --resume' },
-      config: { value: 'FILE', help: 'JSON with settings that differ from the recipes, for both' },
+      config: { value: 'FILE', help: 'JSON with settings that differ from the recipes, for both; permix settings lists them' },
       steps: { value: 'N', help: 'steps of each run (100)' },
       seed: { value: 'S', help: 'seed of both (1)' },
       task: { value: 'ID', help: 'the task to train on (addition)' },

@@ -17,6 +17,26 @@ function clearLine(): void {
   openLine = false;
 }
 
+/** A part of long work, in words: how much of it is done and how long it takes still. */
+export class Part {
+  #start = 0;
+
+  constructor(
+    private readonly label: string,
+    private readonly clock: () => number = () => performance.now(),
+  ) {}
+
+  /** `held-out questions 43 %, 12 s to go`. @param share done, in [0, 1]; 0 begins anew */
+  at(share: number): string {
+    if (share <= 0) {
+      this.#start = this.clock();
+      return this.label;
+    }
+    const seconds = (this.clock() - this.#start) / 1000;
+    return `${this.label} ${Math.floor(100 * share)} %, ${duration((seconds * (1 - share)) / share)} to go`;
+  }
+}
+
 /** One piece of long work: a bar on a terminal, now and then a line in a log file. */
 export class Progress {
   readonly #label: string;
@@ -43,7 +63,8 @@ export class Progress {
     this.#shown = now;
     const share = Math.min(1, done / this.#total);
     const elapsed = (now - this.#start) / 1000;
-    const left = done > this.#from ? (elapsed / (done - this.#from)) * (this.#total - done) : null;
+    // What comes after the last unit is told by its note.
+    const left = done > this.#from && done < this.#total ? (elapsed / (done - this.#from)) * (this.#total - done) : null;
     const text = `${this.#label} ${Math.floor(done)}/${this.#total}${note ? ` · ${note}` : ''}${left === null ? '' : ` · ${duration(left)} left`}`;
     if (!terminal) return notice(text);
     const filled = Math.round(share * barWidth);

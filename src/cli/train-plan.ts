@@ -9,7 +9,7 @@ import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
 import { plainPlaces, projections, specOf } from '../policy/adapters.ts';
 import { readPeft } from '../policy/peft.ts';
 import { loadPolicy } from '../policy/policy.ts';
-import { changedSettings, parseRunConfig } from '../rl/check.ts';
+import { changedSettings, mergeSettings, parseRunConfig } from '../rl/check.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
 import { begun, continued, takenOverNotes, type Identity, type Origin, type Part } from '../run/identity.ts';
@@ -60,7 +60,8 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
   const teacher = args.text('teacher');
   const adapters = saved === undefined ? null : await savedAdapters(args, saved, model);
   try {
-    const given = { ...settings, ...(await givenSettings(args)), ...(adapters ? { lora: specOf(adapters) } : {}), ...decided };
+    const said = mergeSettings(settings, { ...(await givenSettings(args)) });
+    const given = { ...said, ...(adapters ? { lora: specOf(adapters) } : {}), ...decided };
     const recipe = 'recipe' in given ? { recipe: given.recipe } : {};
     const config = parseRunConfig(
       changedSettings(suited(parseRunConfig({ ...usual, ...recipe }), await defaultsOf(model)), {
@@ -159,7 +160,7 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
   const { step } = start.trainer;
   const file = args.text('config');
   const given = await givenSettings(args);
-  const settings = { ...(await settingsFile(args)), ...given };
+  const settings = mergeSettings(await settingsFile(args), { ...given });
   const recipe = settings['recipe'] as RecipeName | undefined;
   let config: RunConfig;
   try {
@@ -271,7 +272,10 @@ function checkTeacher(args: Arguments, config: RunConfig, teacher: string | unde
 
 type Given = Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lora'>> & AskingSettings;
 
-async function givenSettings(args: Arguments): Promise<Given & { heldOut?: Partial<RunConfig['heldOut']> }> {
+/** Sections of which a part is given. */
+type GivenParts = { readonly [K in 'heldOut' | 'sampling']?: Partial<RunConfig[K]> };
+
+async function givenSettings(args: Arguments): Promise<Given & GivenParts> {
   const recipe = args.choice('recipe', namedRecipes);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
@@ -286,12 +290,14 @@ async function givenSettings(args: Arguments): Promise<Given & { heldOut?: Parti
   for (const name of ['lora-alpha', 'lora-targets', 'lora-layers'])
     if (args.text(name) !== undefined && !rank) throw args.wrong(`--${name} needs --lora-rank.`);
   const places = { ...(targets ? { targets } : {}), ...(layers ? { layers } : {}) };
+  const maxNewTokens = args.integer('max-new', 1, 4096);
   const questions = args.integer('held-out', 0, 1000);
   const every = args.integer('held-out-every', 1, 1_000_000);
   return {
     ...(questions !== undefined || every !== undefined
       ? { heldOut: { ...(questions !== undefined ? { questions } : {}), ...(every !== undefined ? { every } : {}) } }
       : {}),
+    ...(maxNewTokens === undefined ? {} : { sampling: { maxNewTokens } }),
     ...(await givenAsking(args)),
     ...(recipe !== undefined ? { recipe } : {}),
     ...(seed !== undefined ? { seed } : {}),

@@ -23,7 +23,7 @@ import type { CheckpointContent } from '../storage/records.ts';
 import type { Question } from '../tasks/question.ts';
 import { openEngine } from './engine.ts';
 import { policySource, writePolicyFolder } from './folder.ts';
-import { notice } from './progress.ts';
+import { notice, Part } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { HeldOutLine, MetricsLine } from './step-log.ts';
 import type { TrainPlan } from './train-plan.ts';
@@ -60,6 +60,7 @@ export class TrainingRun {
       policy.config.eosIds.map((id) => tokenizer.tokenOf(id) ?? String(id)),
       config.sampling.maxNewTokens,
     );
+    const asking = new Part('held-out questions');
     this.#events = runSteps({
       engine,
       ...(teacher ? { teacher } : {}),
@@ -71,7 +72,7 @@ export class TrainingRun {
       evaluated: folder.evaluated,
       signal,
       onProgress: (phase, fraction) => onProgress?.(this.step + within(phase, fraction), phase),
-      onEvaluation: (step) => onProgress?.(step, 'held-out questions'),
+      onEvaluation: (step, fraction) => onProgress?.(step, asking.at(fraction)),
     });
   }
 

@@ -34,7 +34,8 @@ const ownLibrary = z.strictObject({
   personas: z.array(z.record(z.string(), z.json())).check(z.minLength(1)),
 });
 
-const runConfig = z.strictObject({
+/** Exported for who lists its fields (`settings.ts`). */
+export const runConfig = z.strictObject({
   recipe: z.enum(recipeNames),
   seed: count(0, 0xffffffff),
   steps: count(1, 1_000_000),
@@ -221,7 +222,7 @@ export function changedSettings(base: RunConfig, changes: Readonly<Record<string
 }
 
 /** `changes` over `base`, section by section. Weights are a whole, and so is a library: half of another mix is no mix. */
-function mergeSettings(base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function mergeSettings(base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const merged = { ...base };
   for (const [key, value] of Object.entries(changes)) {
     const old = merged[key];
