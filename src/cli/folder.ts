@@ -12,15 +12,17 @@ import type { PolicySource } from '../policy/source.ts';
 import { checkFinite } from '../policy/weights.ts';
 import { diskFile, unreadable } from './disk-file.ts';
 import { readWhole, writePieces } from './files.ts';
+import { refuseRun } from './mistaken.ts';
 
 /** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
 export const bundledPolicy = resolve(import.meta.dirname, '../public/models/permix-tiny');
 
 /**
  * A policy by its path: a folder, a GGUF file, or a folder of PEFT's adapters, whose base is looked for.
- * @throws LabError 'config' where there is neither, 'format' for another file or a broken one
+ * @throws LabError 'config' where there is neither, 'usage' for a run, 'format' for another file or a broken one
  */
 export async function policySource(path: string): Promise<PolicySource> {
+  refuseRun(path);
   const found = await stat(path).catch(() => null);
   if (found && isAdapters(path))
     return adaptedSource(await loadPolicy(await policySource(await baseOfAdapters(path))), await folderSource(path));

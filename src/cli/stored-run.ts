@@ -12,7 +12,7 @@
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { parseRunConfig } from '../rl/check.ts';
@@ -66,7 +66,11 @@ export class StoredRun {
   /** @param otherwise what to do where there is none  @throws LabError 'usage' there, 'format' for one that is damaged or of another version */
   async readRun(otherwise: string): Promise<RunFile> {
     const file = this.in(files.run);
-    if (!existsSync(file)) throw new LabError('usage', `There is no run in ${this.path}: it has no run.json.`, otherwise);
+    if (!existsSync(file)) {
+      const above = dirname(this.path);
+      const next = existsSync(join(above, files.run)) ? `It is a part of the run in ${above}: give that folder.` : otherwise;
+      throw new LabError('usage', `There is no run in ${this.path}: it has no run.json.`, next);
+    }
     const text = (await readWhole(file)).toString('utf8');
     const run = (await openSealedJson(text)) as RunFile | null;
     if (!run) throw this.#unsealed(text);

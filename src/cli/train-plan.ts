@@ -24,6 +24,7 @@ import { findPolicy } from './base.ts';
 import { modelFolder } from './engine.ts';
 import { readJson } from './files.ts';
 import { baseOfAdapters, folderSource, policySource } from './folder.ts';
+import { refuseNoAdapters } from './mistaken.ts';
 import { notice } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import { fileOfRun, isFile, runFileOf } from './saved-run.ts';
@@ -56,6 +57,7 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
   const file = args.text('config');
   const settings = await settingsFile(args);
   const saved = args.text('adapters');
+  if (saved !== undefined) await refuseNoAdapters(saved);
   const model = resolve(saved !== undefined && args.text('model') === undefined ? await baseOfAdapters(saved) : modelFolder(args));
   const teacher = args.text('teacher');
   const adapters = saved === undefined ? null : await savedAdapters(args, saved, model);
