@@ -26,8 +26,10 @@ export function parseJson(
 ): unknown {
   const plain = text.startsWith('\ufeff') ? text.slice(1) : text;
   const fault = jsonFault(plain, anyNumber);
-  if (fault) throw new LabError('format', `${file}, line ${line - 1 + lineAt(plain, fault.at)}: ${fault.what}.`, next);
-  return JSON.parse(plain) as unknown;
+  if (!fault) return JSON.parse(plain) as unknown;
+  const [at, before] = [fault.at, fault.before ?? fault.at].map((place) => line - 1 + lineAt(plain, place));
+  const where = before === at ? '' : `, before in line ${before}`;
+  throw new LabError('format', `${file}, line ${at}: ${fault.what}${where}.`, next);
 }
 
 /** Of a text that was read strictly when the page was built: ten times as fast. @throws LabError 'format' where it did not come whole */
@@ -61,6 +63,8 @@ export function lineAt(text: string, position: number): number {
 interface Fault {
   readonly at: number;
   readonly what: string;
+  /** Where the same stood before. */
+  readonly before?: number;
 }
 
 const scalar = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -70,8 +74,8 @@ const escapable: ReadonlySet<number> = new Set([...'"\\/bfnrt'].map((character) 
 /** The first thing that is wrong with a text as JSON; null where nothing is. Linear in its length. */
 function jsonFault(text: string, anyNumber: boolean): Fault | null {
   const invalid = (at: number): Fault => ({ at, what: 'this is not valid JSON' });
-  /** The keys of every open object, null for every open list. */
-  const open: (Set<string> | null)[] = [];
+  /** The keys of every open object and where they stand, null for every open list. */
+  const open: (Map<string, number> | null)[] = [];
   /** What may stand here. `first`: the bracket has just been opened, so that it may be closed again. */
   let state: 'value' | 'first value' | 'key' | 'first key' | 'colon' | 'after' = 'value';
   let at = 0;
@@ -101,13 +105,14 @@ function jsonFault(text: string, anyNumber: boolean): Fault | null {
       const key = end < 0 ? null : unescaped(text.slice(at, end));
       if (key === null) return invalid(at);
       const keys = open.at(-1)!;
-      if (keys.has(key)) return { at, what: `the key ${shortened(key)} is there twice` };
-      keys.add(key);
+      const before = keys.get(key);
+      if (before !== undefined) return { at, what: `the key ${shortened(key)} is there twice`, before };
+      keys.set(key, at);
       state = 'colon';
       at = end;
     } else if (character === '{' || character === '[') {
       if (open.length === maxJsonDepth) return { at, what: `lists and objects are nested more than ${maxJsonDepth} deep` };
-      open.push(character === '{' ? new Set() : null);
+      open.push(character === '{' ? new Map() : null);
       state = character === '{' ? 'first key' : 'first value';
       at++;
     } else if (character === '"') {

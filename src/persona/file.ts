@@ -58,19 +58,20 @@ export function parsePersonas(text: string, file: string): PersonaLibrary {
   if (entries.length === 0) throw wrong(file, 'there is no persona in it');
   // In one order, whatever was left out: a library is known by what it is written as.
   const personas = entries.map(({ id, name = id, ...others }): Persona => ({ id, name, ...others }));
-  for (const list of [voices, personas]) {
+  for (const [name, list] of [['voices', voices] as const, ['personas', personas] as const]) {
     const seen = new Set<string>();
     const twice = list.find(({ id }) => seen.size === seen.add(id).size);
-    if (twice) throw wrong(file, `the id "${twice.id}" is there twice${lineOf(twice.id, text, true)}`);
+    if (twice) throw wrong(file, `the id "${twice.id}" is there twice${bothLines(linesOf(twice.id, name, text))}`);
   }
   const known = new Set(voices.map(({ id }) => id));
   for (const { id, voice, text: prompt } of personas) {
-    if (id === 'none') throw wrong(file, `"none" is no persona and cannot be the id of one${lineOf(id, text)}`);
+    const line = () => lineOf(id, 'personas', text);
+    if (id === 'none') throw wrong(file, `"none" is no persona and cannot be the id of one${line()}`);
     if (voice !== null && !known.has(voice)) {
-      throw wrong(file, `the persona "${id}"${lineOf(id, text)} has the voice "${voice}", which is not among its voices`);
+      throw wrong(file, `the persona "${id}"${line()} has the voice "${voice}", which is not among its voices`);
     }
     const complaint = checkPersonaText(prompt);
-    if (complaint) throw wrong(file, `the persona "${id}"${lineOf(id, text)}: ${complaint.replace(/\.$/, '')}`);
+    if (complaint) throw wrong(file, `the persona "${id}"${line()}: ${complaint.replace(/\.$/, '')}`);
   }
   return { voices, personas };
 }
@@ -78,22 +79,48 @@ export function parsePersonas(text: string, file: string): PersonaLibrary {
 /** `personas[3].kind ("someone", line 12)` */
 function where(path: readonly PropertyKey[], json: unknown, text: string): string {
   let name = '';
-  let id: unknown;
+  let named = '';
   let at: unknown = Array.isArray(json) ? { personas: json } : json;
   for (const key of path) {
     name += typeof key === 'number' ? `[${key + 1}]` : `${name ? '.' : ''}${String(key)}`;
+    const list = at;
     at = (at as Record<PropertyKey, unknown> | null | undefined)?.[key];
-    const own: unknown = typeof at === 'object' && at !== null && 'id' in at ? at.id : undefined;
-    if (typeof own === 'string') id = own;
+    const id = idOf(at);
+    if (id === null) continue;
+    // Others of the same id may stand before it.
+    const before = Array.isArray(list) ? list.slice(0, Number(key)).filter((other) => idOf(other) === id).length : 0;
+    named = ` ("${id}"${lineOf(id, path[0] === 'voices' ? 'voices' : 'personas', text, before)})`;
   }
-  return `${name || 'it'}${typeof id === 'string' ? ` ("${id}"${lineOf(id, text)})` : ''}`;
+  return `${name || 'it'}${named}`;
 }
 
-/** Where an id is written, as far as it can be found. */
-function lineOf(id: string, text: string, last = false): string {
-  const written = JSON.stringify(id);
-  const position = last ? text.lastIndexOf(written) : text.indexOf(written);
-  return position < 0 ? '' : `, line ${lineAt(text, position)}`;
+function idOf(entry: unknown): string | null {
+  const id: unknown = typeof entry === 'object' && entry !== null && 'id' in entry ? entry.id : null;
+  return typeof id === 'string' ? id : null;
+}
+
+/** Where an id is written, as far as it can be found. @param nth of those that are alike */
+function lineOf(id: string, list: 'voices' | 'personas', text: string, nth = 0): string {
+  const line = linesOf(id, list, text)[nth];
+  return line === undefined ? '' : `, line ${line}`;
+}
+
+/** ` in lines 3 and 7`, with a comma before it. */
+function bothLines([one, other]: readonly number[]): string {
+  if (one === undefined || other === undefined) return '';
+  return one === other ? `, both in line ${one}` : `, in lines ${one} and ${other}`;
+}
+
+/** Lines of the entries of a list that have an id: a voice may be called as a persona is, and either as a text says. */
+function linesOf(id: string, list: 'voices' | 'personas', text: string): readonly number[] {
+  const written = JSON.stringify(id)
+    .slice(1, -1)
+    .replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  const [own, other] = [list, list === 'voices' ? 'personas' : 'voices'].map((name) => text.search(new RegExp(`"${name}"\\s*:`)));
+  const [from, to] = [Math.max(0, own!), other! > own! ? other! : text.length];
+  return [...text.matchAll(new RegExp(`"id"\\s*:\\s*"\\s*${written}\\s*"`, 'g'))].flatMap(({ index }) =>
+    index >= from && index < to ? [lineAt(text, index)] : [],
+  );
 }
 
 function wrong(file: string, what: string): LabError {

@@ -86,7 +86,18 @@ describe('a persona file', () => {
           'm',
         ),
       ),
-    ).toMatch(/"a" is there twice, line 7/);
+    ).toMatch(/"a" is there twice, in lines 3 and 7/);
+    // A voice or a text of the same name is another thing, and what is on one line is said to be.
+    const spoken = { voices: [{ id: 'b', name: 'b' }], personas: ['b', 'c', 'b'].map((id) => ({ id, text: 'b', voice: 'b' })) };
+    expect(complaint(() => parsePersonas(file(spoken), 'm'))).toMatch(/"b" is there twice, in lines 10 and 20/);
+    expect(complaint(() => parsePersonas(JSON.stringify(spoken), 'm'))).toMatch(/"b" is there twice, both in line 1/);
+    const second = {
+      personas: [
+        { id: 'a', text: 'A' },
+        { id: 'a', text: 'A', tone: 'x' },
+      ],
+    };
+    expect(complaint(() => parsePersonas(file(second), 'm'))).toMatch(/personas\[2\] \("a", line 8\)/);
     expect(complaint(() => parsePersonas(file([{ id: 'a', text: 'A', voice: 'v' }]), 'm'))).toMatch(/voice "v", which is not among/);
     expect(complaint(() => parsePersonas(file([{ id: 'none', text: 'A' }]), 'm'))).toMatch(/"none" is no persona/);
     expect(complaint(() => parsePersonas(file([{ id: 'a', text: 'x'.repeat(5000) }]), 'm'))).toMatch(

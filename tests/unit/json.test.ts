@@ -70,7 +70,7 @@ describe('JSON', () => {
   });
 
   it.each([
-    ['{"a": 1,\n "b": {"a": 2,\n "a": 3}}', 'a.json, line 3: the key "a" is there twice'],
+    ['{"a": 1,\n "b": {"a": 2,\n "a": 3}}', 'a.json, line 3: the key "a" is there twice, before in line 2'],
     ['{"a": 1, "\\u0061": 2}', 'the key "a" is there twice'],
     ['[1,\n1e999]', 'line 2: this number is too large'],
     ['{}\n\n{}', 'line 3: this is not valid JSON'],
