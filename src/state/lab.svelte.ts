@@ -8,7 +8,6 @@ import { LabError, labErrorCode, errorSentence } from '../errors.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { RecipeName, RunConfig } from '../rl/config.ts';
 import type { StepPhase } from '../rl/phases.ts';
-import type { Changes } from '../run/identity.ts';
 import type { RunRecord } from '../storage/records.ts';
 import type { Boot, BootRequest, NoticeLevel, TrainerApi, TrainerEvent } from '../worker/api.ts';
 import { connect, type WorkerConnection } from '../worker/client.ts';
@@ -19,6 +18,7 @@ import { Draft } from './draft.svelte.ts';
 import { Evaluation } from './evaluation.svelte.ts';
 import { Following } from './following.svelte.ts';
 import { Judging } from './judge.svelte.ts';
+import { allowed, goOn, type ChangedRun } from './go-on.ts';
 import type { Remedy } from './health.ts';
 import { HeldOut } from './held-out.svelte.ts';
 import { HiddenTime } from './hidden.ts';
@@ -82,7 +82,7 @@ export class Lab implements Stage {
   /** A GPU compiles its programs in its first step, which then takes much longer than all others. */
   warm = $state(false);
   /** A run that would go on with something else than it began with, and what the reader has to allow for it. */
-  changed = $state.raw<(Changes & { readonly runId: string; readonly go: (accept: readonly string[]) => Promise<unknown> }) | null>(null);
+  changed = $state.raw<ChangedRun | null>(null);
   /** The resume card was waved away. */
   resumeDismissed = $state(false);
 
@@ -319,7 +319,8 @@ export class Lab implements Stage {
   /** One step of the paused run, or of a new one. */
   async stepOnce(): Promise<void> {
     if (this.session.phase === 'paused') {
-      await this.attempt('step', () => this.api.step());
+      const { runId } = this.session;
+      if (runId) await allowed(this, runId, 'step', (accept) => this.api.step(undefined, undefined, undefined, accept));
       return;
     }
     const config = await this.#checked();
@@ -336,7 +337,7 @@ export class Lab implements Stage {
 
   /** Goes on with a run, or from one of its checkpoints as a new run. */
   async resume(runId: string, checkpoint?: string): Promise<void> {
-    await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint, undefined, undefined, accept));
+    await goOn(this, runId, (accept) => this.api.resume(runId, checkpoint, undefined, undefined, accept));
   }
 
   /** Trains on from a checkpoint with the settings of the set-up, as a new run: how one that diverged is saved. */
@@ -347,14 +348,14 @@ export class Lab implements Stage {
       return;
     }
     const teacher = this.#teacher;
-    await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint, config, teacher, accept));
+    await goOn(this, runId, (accept) => this.api.resume(runId, checkpoint, config, teacher, accept));
   }
 
   /** A run once more with settings that take less (`rl/smaller.ts`): from its newest checkpoint, or from its beginning. */
   async trainSmaller(run: RunRecord, config: RunConfig): Promise<void> {
     const teacher = run.teacher?.checkpoint;
     const [newest] = run.step > 0 ? ((await this.attempt('resume', () => this.api.history(run.id)))?.checkpoints ?? []) : [];
-    if (newest) await this.#goOn(run.id, (accept) => this.api.resume(run.id, newest.id, config, teacher, accept));
+    if (newest) await goOn(this, run.id, (accept) => this.api.resume(run.id, newest.id, config, teacher, accept));
     else if (run.step === 0) await this.attempt('train', async () => this.#watch(await this.api.start(config, undefined, teacher)));
   }
 
@@ -368,21 +369,7 @@ export class Lab implements Stage {
     }
     if (this.active) await this.pause();
     const checkpoint = this.library.checkpoints[runId]?.find((one) => one.step === step);
-    if (checkpoint) await this.#goOn(runId, (accept) => this.api.resume(runId, checkpoint.id, config, undefined, accept));
-  }
-
-  /** Where something differs from what the run began with, the reader is asked first. */
-  async #goOn(runId: string, resume: (accept: readonly string[]) => Promise<string>): Promise<void> {
-    const go = (accept: readonly string[]) =>
-      this.attempt('resume', async () => {
-        this.changed = null;
-        const id = await resume(accept);
-        if (id !== this.viewed) await this.view(id);
-      });
-    this.changed = null;
-    const changes = await this.attempt('resume', async () => ({ found: await this.api.changes('run', runId) }));
-    if (changes?.found) this.changed = { ...changes.found, runId, go };
-    else if (changes) await go([]);
+    if (checkpoint) await goOn(this, runId, (accept) => this.api.resume(runId, checkpoint.id, config, undefined, accept));
   }
 
   /** Everything that this page has stored in this browser, settings included; then it begins anew. */

@@ -246,7 +246,7 @@ export interface TrainerApi extends PoliciesApi {
   /** After the current step; resolves when its checkpoint is written. */
   pause(): Promise<void>;
   /** Exactly one step of the open run; with `config` of a new one, with `runId` of a stored one. Resolves when it is paused again. */
-  step(config?: RunConfig, runId?: string, teacher?: string): Promise<string>;
+  step(config?: RunConfig, runId?: string, teacher?: string, accept?: readonly string[]): Promise<string>;
   /** Within the current step, whose work is thrown away; the last whole step is saved. The session is `idle` then; the run can be resumed. */
   stop(): Promise<void>;
   runs(): Promise<readonly RunRecord[]>;

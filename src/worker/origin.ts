@@ -8,7 +8,17 @@ import { absent } from '../policy/fingerprint.ts';
 import { sha256 } from '../policy/sha256.ts';
 import { templateSettings } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
-import { continued, named, runIdentity, runMayDiffer, type Comparison, type Identity, type Origin } from '../run/identity.ts';
+import {
+  changesOf,
+  continued,
+  named,
+  runIdentity,
+  runMayDiffer,
+  type Changes,
+  type Comparison,
+  type Identity,
+  type Origin,
+} from '../run/identity.ts';
 import type { CheckpointInfo, EvaluatedPolicy, RunRecord, Teacher } from '../storage/records.ts';
 import type { LabStorage } from '../storage/storage.ts';
 import type { Bench } from './bench.ts';
@@ -40,6 +50,17 @@ export async function compareRun(tools: Tools, { config, teacher, origin }: RunR
   return { origin, now: { ...now, ...Object.fromEntries(taught) }, mayDiffer: runMayDiffer };
 }
 
+/** What stands in the way of going on with a run, or with the one that it races: both go on together. Null: nothing. */
+export async function changesOfRun(tools: Tools, record: RunRecord): Promise<Changes | null> {
+  const rival = record.race === undefined ? undefined : (await tools.storage.runs()).find(({ id }) => id === record.race);
+  const compared = await Promise.all([record, ...(rival ? [rival] : [])].map((run) => compareRun(tools, run)));
+  const found = compared.flatMap((comparison) => changesOf(comparison) ?? []);
+  const [first] = found;
+  if (!first) return null;
+  const lost = found.find(({ accept }) => accept.length === 0);
+  return lost ?? { ...first, accept: [...new Set(found.flatMap(({ accept }) => accept))] };
+}
+
 /** @throws LabError 'usage' that names what differs from what the run began with, but for what is accepted */
 export async function continuedRun(tools: Tools, record: RunRecord, accept: readonly string[]): Promise<Origin> {
   return continued({
@@ -55,7 +76,7 @@ export async function continuedRun(tools: Tools, record: RunRecord, accept: read
 export const howToGoOn =
   (otherwise: string) =>
   (accept: readonly string[]): string =>
-    accept.length === 0 ? otherwise : 'Continue anyway takes over what is there now, and notes it.';
+    accept.length === 0 ? otherwise : '“Continue” asks whether to take over what is there now; where that is allowed, it is noted.';
 
 /**
  * The part that the compared policies are, beside the base.

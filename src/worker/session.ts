@@ -37,7 +37,7 @@ import type { Job } from './job.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { checkedName } from './names.ts';
 import { createRun, forkRun } from './new-run.ts';
-import { compareRun } from './origin.ts';
+import { changesOfRun } from './origin.ts';
 import { Policies } from './policies.ts';
 import { Probes } from './probes.ts';
 import { OpenRuns } from './open-runs.ts';
@@ -183,7 +183,7 @@ export class Session implements SessionApi {
   async changes(kind: ResumableKind, id: string): Promise<Changes | null> {
     if (kind !== 'run') return changesOf(await (await this.#job(kind)).compare(id));
     const { storage } = await this.#opened();
-    return changesOf(await compareRun({ storage, bench: this.#bench }, await storage.run(id)));
+    return changesOfRun({ storage, bench: this.#bench }, await storage.run(id));
   }
 
   resume(runId: string, checkpoint?: string, config?: RunConfig, teacher?: string, accept: readonly string[] = []): Promise<string> {
@@ -199,12 +199,12 @@ export class Session implements SessionApi {
     await this.#commands.take(async () => Promise.all(this.#runs.held.map((run) => run.pause())));
   }
 
-  step(config?: RunConfig, runId?: string, teacher?: string): Promise<string> {
+  step(config?: RunConfig, runId?: string, teacher?: string, accept?: readonly string[]): Promise<string> {
     return this.#commands.take(async () => {
       this.#runs.refuseActive();
       const run = config ? await this.#create(config, undefined, teacher) : runId ? await this.#reopen(runId) : this.#runs.open;
       if (!run) throw new LabError('usage', 'No run is open.', 'Start one, or resume one from the list.');
-      await this.#begin(run, 'step');
+      await this.#begin(run, 'step', accept);
       await run.rest;
       return run.id;
     });

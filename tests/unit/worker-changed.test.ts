@@ -7,6 +7,7 @@ import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
 import { noFiles } from '../../src/policy/fingerprint.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
+import { allowed, type ChangedRun } from '../../src/state/go-on.ts';
 import type { IndexedStorage } from '../../src/storage/indexed.ts';
 import type { EvaluationSettings } from '../../src/storage/records.ts';
 import { judgeServer, type JudgeServer } from '../helpers/judge-server.ts';
@@ -116,6 +117,46 @@ describe('a run', () => {
     await goOn(probe, id, ['engine', 'backend']);
   });
 
+  it('of a race names what its rival would go on with too, as both go on together', async () => {
+    const storage = await fresh();
+    const first = await visit(storage);
+    const { rlvr, permix } = await first.session.race({ ...run, steps: 500 });
+    await first.next((event) => event.type === 'session' && event.step >= 1);
+    await first.session.stop();
+    for (const id of [rlvr, permix]) await storage.updateRun(id, { status: 'paused' });
+    const { origin } = await storage.run(rlvr);
+    await storage.updateRun(rlvr, { origin: { ...origin!, identity: { ...origin!.identity, backend: 'wasm' } } });
+    const { session } = await visit(storage, otherWeights);
+    const { accept } = (await session.changes('run', permix))!;
+    expect([...accept].sort()).toEqual(['backend', 'weights']);
+    await session.resume(permix, undefined, undefined, undefined, accept);
+    await session.stop();
+  });
+
+  it('that is refused in the page is asked about, where it can be allowed', async () => {
+    const { storage, id } = await begun();
+    const probe = await visit(storage, otherWeights);
+    const said: string[] = [];
+    const home = {
+      api: probe.session,
+      viewed: id,
+      changed: null as ChangedRun | null,
+      attempt: async <T>(_: string | null, command: () => Promise<T>) =>
+        command().catch((error: unknown) => {
+          said.push((error as Error).message);
+          return null;
+        }),
+      view: async () => {},
+    };
+    const step = (accept: readonly string[]) => probe.session.step(undefined, id, undefined, accept);
+    expect(await allowed(home, id, 'step', step)).toBeNull();
+    expect([said, home.changed?.accept]).toEqual([[], ['weights']]);
+    expect(await home.changed!.go(['weights'])).toBe(id);
+    expect([said, home.changed]).toEqual([[], null]);
+    expect(await allowed(home, id, 'step', () => probe.session.step(undefined, 'no such run'))).toBeNull();
+    expect(said).toHaveLength(1);
+  });
+
   it('is not begun again from a checkpoint with something else either', async () => {
     const { storage, id } = await begun();
     const [checkpoint] = await storage.checkpoints(id);
@@ -190,7 +231,9 @@ describe('an evaluation', () => {
     const { identity } = record.origin!;
     await storage.saveEvaluation({ ...record, origin: { identity: { ...identity, backend: 'wasm' }, takenOver: [] } });
     const { session } = await visit(storage);
-    expect(await failure(session.examine('evaluation', { id }, () => {}))).toMatch(/the backend was wasm, now cpu\. Continue anyway/);
+    expect(await failure(session.examine('evaluation', { id }, () => {}))).toMatch(
+      /the backend was wasm, now cpu\. “Continue” asks whether/,
+    );
     const { reports } = await session.examine('evaluation', { id, accept: ['backend'] }, () => {});
     expect(reports[0]!.notes.join('\n')).toMatch(/the backend was wasm, now cpu/);
   });
