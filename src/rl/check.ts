@@ -222,7 +222,10 @@ export function changedSettings(base: RunConfig, changes: Readonly<Record<string
 }
 
 /** `changes` over `base`, section by section. Weights are a whole, and so is a library: half of another mix is no mix. */
-export function mergeSettings(base: Readonly<Record<string, unknown>>, changes: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function mergeSettings(
+  base: Readonly<Record<string, unknown>>,
+  changes: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const merged = { ...base };
   for (const [key, value] of Object.entries(changes)) {
     const old = merged[key];
