@@ -148,7 +148,7 @@ async function courseOf({ policy, startThread, wasmPath }: HostMachine, name: 'p
 }
 
 /** Milliseconds that an engine's calls have taken so far. */
-function engineTime(engine: PolicyEngine): () => number {
+export function engineTime(engine: PolicyEngine): () => number {
   let total = 0;
   for (const name of ['generate', 'score', 'step'] as const) {
     const call = engine[name].bind(engine) as (...args: unknown[]) => Promise<unknown>;

@@ -19,6 +19,7 @@ import { initialTrainerState } from '../../src/rl/trainer.ts';
 import { HeldOutCost } from '../../src/run/cost.ts';
 import { runSteps } from '../../src/run/loop.ts';
 import { measureHostPolicy, startThread } from './host-policy.ts';
+import { hostShare } from './host-share.ts';
 import { jaxChain } from './jax-chain.ts';
 import { JaxContender } from './jax-contender.ts';
 import { mainThreadShares } from './page-share.ts';
@@ -83,9 +84,12 @@ export class CommandSuite extends Suite {
     this.rows.add('host.loraStep', 'wasm', [step]);
   }
 
-  /** The rate of products as a training step has them. */
+  /** The rate of products as a training step has them, and of those in one. */
   async hostProducts(): Promise<void> {
     this.rows.add('host.products', 'wasm', await productRates());
+    const { products, steps } = await hostShare(await bundled(), hostRounds);
+    this.rows.add('host.productShare', 'wasm', products);
+    this.rows.add('host.stepShare', 'wasm', steps);
   }
 
   /** What the built page takes of its main thread while it trains: three stretches of one run. */

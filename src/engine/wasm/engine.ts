@@ -92,12 +92,18 @@ export class WasmEngine implements PolicyEngine {
     this.machine = { config, kernels: module.kernels, table: (layer) => this.tables.get(tableName(config, layer))!.at };
   }
 
-  /** @param lora train low-rank adapters instead of all parameters  @param threads engines that share the machine's memory  @throws LabError `wasm` without SIMD, `memory` for a policy that will not fit */
-  static async create(config: PolicyConfig, tensors: PolicyTensors, lora: LoraSetup | null, threads = 1): Promise<WasmEngine> {
+  /** @param lora train low-rank adapters instead of all parameters  @param threads engines that share the machine's memory  @param given what computes; absent: a new one  @throws LabError `wasm` without SIMD, `memory` for a policy that will not fit */
+  static async create(
+    config: PolicyConfig,
+    tensors: PolicyTensors,
+    lora: LoraSetup | null,
+    threads = 1,
+    given?: Module,
+  ): Promise<WasmEngine> {
     const memory = new WasmMemory(config, lora, frozenLayout(config, tensors).bytes);
     memory.sharedBy(threads);
     memory.checkPolicy();
-    const module = await startModule();
+    const module = given ?? (await startModule());
     const learned = await Learned.create(module, { config, tensors, lora });
     return new WasmEngine(config, module, learned, memory);
   }
