@@ -2,7 +2,7 @@
  * Who is measured: an engine of this project behind its own contract, or a peer that does the same. The benchmark asks all
  * of them the same things and does not know how they compute.
  */
-import type { EngineName, GenerateRequest, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../engine/engine.ts';
+import type { BackendName, EngineName, GenerateRequest, ObjectiveSpec, OptimSpec, PolicyEngine, TrainBatch } from '../engine/engine.ts';
 import { createEngine } from '../engine/create.ts';
 import type { FusedEngine } from '../engine/fused/engine.ts';
 import type { PolicyConfig } from '../policy/config.ts';
@@ -43,8 +43,15 @@ export class EngineContender implements Contender {
   ) {}
 
   /** @throws LabError when there is no such engine */
-  static async create(name: EngineName, config: PolicyConfig, weights: Weights, objective: ObjectiveSpec, optim: OptimSpec) {
-    const engine = await createEngine({ config, weights: tensorsOf(config, weights), engine: name, backend: 'webgpu' });
+  static async create(
+    name: EngineName,
+    config: PolicyConfig,
+    weights: Weights,
+    objective: ObjectiveSpec,
+    optim: OptimSpec,
+    backend: BackendName = 'webgpu',
+  ) {
+    const engine = await createEngine({ config, weights: tensorsOf(config, weights), engine: name, backend });
     return new EngineContender(name, engine, objective, optim);
   }
 

@@ -159,6 +159,7 @@ async function hostOnly(report: (rows: readonly Row[]) => Report, save: (report:
   const suite = new CommandSuite({ repeats: 1, patience: 0, hurry: Infinity }, console.log, Infinity);
   await suite.hostSteps();
   await suite.hostProducts();
+  await suite.hostPeers();
   await suite.hostPolicy();
   const rows = suite.rows.list((spec) => suite.left.get(spec.name as RowName) ?? '');
   const found = report(rows.filter(({ median, reason }) => median !== null || reason !== ''));

@@ -19,6 +19,7 @@ import { initialTrainerState } from '../../src/rl/trainer.ts';
 import { HeldOutCost } from '../../src/run/cost.ts';
 import { runSteps } from '../../src/run/loop.ts';
 import { measureHostPolicy, startThread } from './host-policy.ts';
+import { measureHostPeers } from './host-peers.ts';
 import { hostShare } from './host-share.ts';
 import { jaxChain } from './jax-chain.ts';
 import { JaxContender } from './jax-contender.ts';
@@ -82,6 +83,11 @@ export class CommandSuite extends Suite {
     this.rows.add('host.decode1', 'wasm', [decode[0]]);
     this.rows.add('host.decode32', 'wasm', [decode[1]]);
     this.rows.add('host.loraStep', 'wasm', [step]);
+  }
+
+  /** The same training here and in another library, without a GPU. */
+  async hostPeers(): Promise<void> {
+    await measureHostPeers(this, this.say);
   }
 
   /** The rate of products as a training step has them, and of those in one. */
