@@ -139,7 +139,7 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
   const text = await readText(args, 'data', data);
   // gsm8k/test.jsonl says more than test.jsonl.
   const name = `${basename(dirname(resolve(data)))}/${basename(data)}`;
-  const content = importedQuestions(text, name, asked);
+  const content = await importedQuestions(text, name, asked);
   for (const note of leftOutNotes(content, content.leftOut)) notice(note);
   return content;
 }

@@ -41,8 +41,12 @@ export function formWords(form: AnswerForm): string {
   switch (form) {
     case 'boxed':
       return '\\boxed{…}';
+    case 'answer-tag':
+      return '<answer>…</answer>';
     case 'hashes':
       return '#### …';
+    case 'choice':
+      return 'the letter of a choice';
     case 'answer-is':
       return 'what follows “answer is”';
     case 'last-number':

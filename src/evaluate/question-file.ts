@@ -24,20 +24,20 @@ export interface QuestionFile {
  * @param file its name, for the reader
  * @throws LabError 'format' naming file and line where a line is none of that, or where no row is left
  */
-export function parseQuestions(text: string, file: string): QuestionFile {
+export async function parseQuestions(text: string, file: string): Promise<QuestionFile> {
   const leftOut: Record<string, number[]> = {};
   const rows = new Map<string, QuestionRow>();
-  text
+  for (const [index, line] of text
     .replace(/^\ufeff/, '')
     .split('\n')
-    .forEach((line, index) => {
-      if (line.trim() === '') return;
-      const { asked, gold } = parseLine(line, file, index + 1);
-      const why =
-        gold === null ? 'no answer' : rows.has(asked) ? 'asked twice' : isCheckable(gold) ? null : 'gold answer cannot be checked exactly';
-      if (why !== null) (leftOut[why] ??= []).push(index + 1);
-      else if (gold !== null) rows.set(asked, { asked, gold });
-    });
+    .entries()) {
+    if (line.trim() === '') continue;
+    const { asked, gold } = parseLine(line, file, index + 1);
+    const why =
+      gold === null ? 'no answer' : rows.has(asked) ? 'asked twice' : (await isCheckable(gold)) ? null : 'gold answer cannot be checked';
+    if (why !== null) (leftOut[why] ??= []).push(index + 1);
+    else if (gold !== null) rows.set(asked, { asked, gold });
+  }
   if (rows.size === 0) {
     const why = Object.entries(leftOut).map(([reason, lines]) => `${lines.length}: ${reason}, ${linesOf(lines)}`);
     throw new LabError(

@@ -72,13 +72,13 @@ export interface ImportOptions {
 }
 
 /**
- * A data set as JSON lines (`question-file.ts`). Questions whose gold answer cannot be checked exactly are left out, and named.
+ * A data set as JSON lines (`question-file.ts`). Questions whose gold answer cannot be compared are left out, and named.
  * @param file its name, for the reader
  * @throws LabError 'format' naming file and line
  */
-export function importedQuestions(text: string, file: string, options: ImportOptions): QuestionSet {
+export async function importedQuestions(text: string, file: string, options: ImportOptions): Promise<QuestionSet> {
   const { instruction = boxedInstruction, answers = usualImportedAnswers, seed } = options;
-  const { rows, leftOut } = parseQuestions(text, file);
+  const { rows, leftOut } = await parseQuestions(text, file);
   const questions = rows.map(({ asked, gold }): Question => {
     const id = questionId('import', asked);
     return instructed({ id, task: file, text: asked, answer: gold }, instruction);

@@ -1,10 +1,11 @@
 /** The ways in which a reply can say its answer, by name, and those that go without saying. How they are found is `extract.ts`. */
 
 /**
- * The ways in which a reply can say its answer. `boxed`: `\boxed{42}` · `hashes`: GSM8K's `#### 42` · `answer-is`: `the answer is 42`,
- * `Answer: 42` · `last-number`: the last number it has, wherever it stands.
+ * The ways in which a reply can say its answer. `boxed`: `\boxed{42}` · `answer-tag`: `<answer>42</answer>` · `hashes`: GSM8K's `#### 42` ·
+ * `answer-is`: `the answer is 42`, `Answer: 42` · `choice`: the letter of a choice, `(C)` or a line that is `C` · `last-number`: the last number it
+ * has, wherever it stands.
  */
-export const answerForms = ['boxed', 'hashes', 'answer-is', 'last-number'] as const;
+export const answerForms = ['boxed', 'answer-tag', 'hashes', 'answer-is', 'choice', 'last-number'] as const;
 export type AnswerForm = (typeof answerForms)[number];
 
 /** Whether replies to a task are more than what these forms find of them. @param task of which it is known whether every answer is one whole number */

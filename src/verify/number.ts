@@ -5,6 +5,7 @@
  *   answer = [ "the answer is" ] { name "=" } amount [ "." ]
  */
 import { parseAmount, type Amount } from './amount.ts';
+import { roundsTo, type Rational } from './rational.ts';
 import { isSign, tokensOf, type Token } from './tokens.ts';
 
 /** Longer answers, blanks aside, are not numbers anybody meant to write. */
@@ -22,6 +23,29 @@ export function sameAmount(a: Amount, b: Amount): boolean {
   return units && a.percent === b.percent && a.numerator * b.denominator === b.numerator * a.denominator;
 }
 
+/**
+ * Whether an answer is the number of its gold, as the rules in docs/verifier.md have it: a percentage is a hundredth, and a decimal of six places or
+ * more stands for what it is rounded from.
+ * @param decimals of the longer one, as written
+ */
+export function sameNumber(gold: Amount, answer: Amount, decimals: number): { readonly equal: boolean; readonly why: string } {
+  if (gold.unit && answer.unit && gold.unit !== answer.unit) return { equal: false, why: `${answer.unit} is not ${gold.unit}` };
+  const [right, found] = [plainNumber(gold), plainNumber(answer)];
+  if (right.numerator * found.denominator === found.numerator * right.denominator) return { equal: true, why: 'the same number' };
+  if (roundsTo(right, found, decimals)) return { equal: true, why: 'the same number when rounded to six decimals' };
+  return { equal: false, why: 'another number' };
+}
+
+function plainNumber({ numerator, denominator, percent }: Amount): Rational {
+  return { numerator, denominator: percent ? denominator * 100n : denominator };
+}
+
+/** Decimals behind the last point of a text; 0 where it has none. */
+export function decimalsOf(text: string): number {
+  const point = text.lastIndexOf('.');
+  return point < 0 ? 0 : (/^\d*/.exec(text.slice(point + 1))?.[0].length ?? 0);
+}
+
 function readTokens(tokens: readonly Token[]): Amount | null {
   const said = withoutPhrase(tidied(tokens));
   const equals = said.findLastIndex((token) => isSign(token, '='));
@@ -33,7 +57,7 @@ function readTokens(tokens: readonly Token[]): Amount | null {
 const parts = ({ kind }: Token) => kind === 'blank' || kind === 'gap' || kind === 'mark';
 
 /** Without what surrounds an answer: blanks, one full stop or comma, emphasis. */
-function tidied(all: readonly Token[]): readonly Token[] {
+export function tidied(all: readonly Token[]): readonly Token[] {
   const tokens = [...all];
   const trim = () => {
     while (tokens.length > 0 && parts(tokens.at(-1)!)) tokens.pop();
@@ -51,7 +75,7 @@ function tidied(all: readonly Token[]): readonly Token[] {
 const announcement = /^(?:(?:so|thus|hence|therefore) )?(?:the |my |our )?(?:final |correct )?(?:answer|result|solution)(?: is| equals)?\b/;
 
 /** Without `The final answer is: ` or `Answer: ` in front. */
-function withoutPhrase(tokens: readonly Token[]): readonly Token[] {
+export function withoutPhrase(tokens: readonly Token[]): readonly Token[] {
   const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === 'word') words.push(token.text.toLowerCase());

@@ -41,3 +41,19 @@ export function timesTen({ numerator, denominator }: Rational, power: number): R
   const factor = 10n ** BigInt(Math.abs(power));
   return power < 0 ? { numerator, denominator: denominator * factor } : { numerator: numerator * factor, denominator };
 }
+
+export const magnitude = (value: bigint): bigint => (value < 0n ? -value : value);
+
+/** Decimals from which on a decimal number stands for the number that it is rounded from. */
+export const roundingPlaces = 6;
+
+/**
+ * The stated rounding: a decimal of six places or more is right where it agrees with the gold to six. A whole gold is exact, and what is close
+ * to zero needs five digits that are right, not places.
+ */
+export function roundsTo(gold: Rational, answer: Rational, places: number): boolean {
+  if (places < roundingPlaces || gold.numerator % gold.denominator === 0n) return false;
+  const apart = magnitude(gold.numerator * answer.denominator - answer.numerator * gold.denominator);
+  const [scale, own] = [gold.denominator * answer.denominator, magnitude(gold.numerator) * answer.denominator];
+  return apart * 2_000_000n <= scale && apart * 100_000n <= own;
+}

@@ -14,7 +14,7 @@ export type TokenKind =
   | 'vulgar'
   /** `²`, `⁻³`, as `2`, `-3`. */
   | 'raised'
-  /** Blanks of one line; `gap` is a wider one that always parts: a new line, `\quad`. */
+  /** Blanks of one line; `gap` is a wider one that always parts: a new line, `\quad`, and `\\`, which alone keeps its text. */
   | 'blank'
   | 'gap'
   /** Dollar signs, quotation marks, Markdown's bold, LaTeX's `\(`: they carry no value but part what they stand between. */
@@ -101,7 +101,7 @@ export function tokensOf(answer: string): Token[] {
       if (!braces.pop()?.wraps) add('sign', '}');
     } else if (isBlank(text)) {
       if (pending === null) add('blank', ' ');
-    } else if (gaps.has(text) || /^\s/.test(text)) add('gap', '\n');
+    } else if (gaps.has(text) || /^\s/.test(text)) add('gap', text === '\\\\' ? text : '\n');
     else if (text.startsWith('\\')) {
       const name = text.slice(1);
       if (name === 'color' || name === 'textcolor') pending = 'skip';

@@ -23,6 +23,19 @@ function complaint(run: () => unknown): string {
   throw new Error('nothing was refused');
 }
 
+/** The same of what is read in steps. */
+async function refusal(run: () => Promise<unknown>): Promise<string> {
+  let outcome = (): unknown => undefined;
+  try {
+    await run();
+  } catch (error) {
+    outcome = () => {
+      throw error;
+    };
+  }
+  return complaint(outcome);
+}
+
 describe('a persona file', () => {
   const file = (json: unknown) => JSON.stringify(json, null, 1);
 
@@ -143,19 +156,19 @@ describe('a question file', () => {
   const read = (text: string, instruction = '') => importedQuestions(text, 'q.jsonl', { seed: 1, instruction });
 
   it('is read as GSM8K and MATH write theirs', async () => {
-    const set = read(
+    const set = await read(
       [
         '{"question": "Eggs?", "answer": "16 - 7 = <<9>>9, times 2 is 18\\n#### 18"}',
         '{"problem": "Half?", "answer": "\\\\frac{1}{2}", "solution": "so it is \\\\boxed{\\\\frac{1}{2}}"}',
         '',
         '{"problem": "Boxed?", "solution": "so it is \\\\boxed{7}."}',
         '{"question": "Number?", "answer": 1200}',
-        '{"question": "Open?", "answer": "\\\\left( 3, \\\\frac{\\\\pi}{2} \\\\right)"}',
+        '{"question": "Open?", "answer": "1 2"}',
         '{"question": "Eggs?", "answer": "18"}',
       ].join('\r\n'),
     );
     expect(set.questions.map(({ text }) => text).sort()).toEqual(['Boxed?', 'Eggs?', 'Half?', 'Number?']);
-    expect(set.leftOut).toEqual({ 'gold answer cannot be checked exactly': 1, 'asked twice': 1 });
+    expect(set.leftOut).toEqual({ 'gold answer cannot be checked': 1, 'asked twice': 1 });
     const judge = async (asked: string, completion: string) =>
       (
         await set.judge(
@@ -171,34 +184,34 @@ describe('a question file', () => {
     expect(await judge('Number?', '\\boxed{1,200}')).toBe(true);
   });
 
-  it('asks for a boxed answer, unless told otherwise, and always in the same order', () => {
+  it('asks for a boxed answer, unless told otherwise, and always in the same order', async () => {
     const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ question: `Number ${i}?`, answer: String(i) })).join('\n');
-    const set = importedQuestions(lines, 'q.jsonl', { seed: 1 });
+    const set = await importedQuestions(lines, 'q.jsonl', { seed: 1 });
     for (const { text } of set.questions) expect(text).toMatch(/^Number \d+\?\n.*\\boxed\{\}/);
-    expect(importedQuestions(lines, 'q.jsonl', { seed: 1 }).questions).toEqual(set.questions);
-    const other = importedQuestions(lines, 'q.jsonl', { seed: 2 }).questions.map(({ id }) => id);
+    expect((await importedQuestions(lines, 'q.jsonl', { seed: 1 })).questions).toEqual(set.questions);
+    const other = (await importedQuestions(lines, 'q.jsonl', { seed: 2 })).questions.map(({ id }) => id);
     expect(other).not.toEqual(set.questions.map(({ id }) => id));
     expect(other.toSorted()).toEqual(set.questions.map(({ id }) => id).toSorted());
   });
 
-  it('is refused with file and line', () => {
+  it('is refused with file and line', async () => {
     const good = '{"question": "a", "answer": "1"}\n';
-    expect(complaint(() => read(`${good}{"question": "b"`))).toMatch(/q\.jsonl, line 2: this is not valid JSON/);
-    expect(complaint(() => read(`${good}\n[1]`))).toMatch(/line 3: this is not a JSON object/);
-    expect(complaint(() => read(`${good}{"input": "b", "answer": "1"}`))).toMatch(/line 2: there is neither "question" nor "problem"/);
-    expect(complaint(() => read('{"question": "", "answer": "1"}'))).toMatch(/line 1: "question" is not a text/);
-    expect(complaint(() => read('{"question": "b", "answer": null}'))).toMatch(/\(1: no answer, line 1\)/);
-    expect(complaint(() => read(''))).toMatch(/no question with an answer that can be checked/);
-    expect(complaint(() => read('{"question": "b", "answer": "x+1"}'))).toMatch(/1: gold answer cannot be checked/);
+    expect(await refusal(() => read(`${good}{"question": "b"`))).toMatch(/q\.jsonl, line 2: this is not valid JSON/);
+    expect(await refusal(() => read(`${good}\n[1]`))).toMatch(/line 3: this is not a JSON object/);
+    expect(await refusal(() => read(`${good}{"input": "b", "answer": "1"}`))).toMatch(/line 2: there is neither "question" nor "problem"/);
+    expect(await refusal(() => read('{"question": "", "answer": "1"}'))).toMatch(/line 1: "question" is not a text/);
+    expect(await refusal(() => read('{"question": "b", "answer": null}'))).toMatch(/\(1: no answer, line 1\)/);
+    expect(await refusal(() => read(''))).toMatch(/no question with an answer that can be checked/);
+    expect(await refusal(() => read('{"question": "b", "answer": "x+"}'))).toMatch(/1: gold answer cannot be checked/);
   });
 
-  it('leaves out what cannot be judged, and says which lines', () => {
+  it('leaves out what cannot be judged, and says which lines', async () => {
     const rows: [answer: unknown, solution?: unknown][] = [
       ['so it is\n#### 7'],
       ['Two of four.\n#### 2/4'],
-      ['#### 10:30'],
-      ['#### 3, 5'],
-      ['#### 2,5'],
+      ['#### 1 2'],
+      ['#### 1.2.3'],
+      ['#### forty two'],
       [null, 'hence \\boxed{7}'],
       ['', 'hence \\boxed{7}'],
       [null],
@@ -206,29 +219,29 @@ describe('a question file', () => {
       [true, null],
       [null, 'hence seven'],
     ];
-    const set = read(rows.map(([answer, solution], i) => JSON.stringify({ question: `${i}?`, answer, solution })).join('\n'));
+    const set = await read(rows.map(([answer, solution], i) => JSON.stringify({ question: `${i}?`, answer, solution })).join('\n'));
     expect(set.questions.map(({ text }) => text).sort()).toEqual(['0?', '1?', '5?', '6?']);
-    expect(set.leftOut).toEqual({ 'gold answer cannot be checked exactly': 4, 'no answer': 3 });
+    expect(set.leftOut).toEqual({ 'gold answer cannot be checked': 4, 'no answer': 3 });
     expect(leftOutNotes(set, { ...set.leftOut, 'longer than the policy can read': 2 })).toEqual([
-      '4 of the questions left out: gold answer cannot be checked exactly (q.jsonl, lines 3, 4, 5 and 11).',
+      '4 of the questions left out: gold answer cannot be checked (q.jsonl, lines 3, 4, 5 and 11).',
       '3 of the questions left out: no answer (q.jsonl, lines 8, 9 and 10).',
       '2 of the questions left out: longer than the policy can read.',
     ]);
-    const many = read(['{"question": "a", "answer": 1}', ...Array.from({ length: 30 }, (_, i) => `{"question": "${i}"}`)].join('\n'));
+    const many = await read(['{"question": "a", "answer": 1}', ...Array.from({ length: 30 }, (_, i) => `{"question": "${i}"}`)].join('\n'));
     expect(many.leftOutLines['no answer']).toMatch(/^lines 2, 3, .*, 21 and 10 more$/);
   });
 
-  it('refuses a row with two answers, and one nested too deep', () => {
+  it('refuses a row with two answers, and one nested too deep', async () => {
     const good = '{"question": "a", "answer": 1}\n';
-    expect(complaint(() => read(`${good}{"question": "d", "answer": 5, "answer": 6}`))).toMatch(
+    expect(await refusal(() => read(`${good}{"question": "d", "answer": 5, "answer": 6}`))).toMatch(
       /q\.jsonl, line 2: the key "answer" is there twice/,
     );
     const deep = `${'['.repeat(200)}${']'.repeat(200)}`;
-    expect(complaint(() => read(`${good}{"question": "d", "answer": 5, "x": ${deep}}`))).toMatch(/q\.jsonl, line 2: .* nested/);
+    expect(await refusal(() => read(`${good}{"question": "d", "answer": 5, "x": ${deep}}`))).toMatch(/q\.jsonl, line 2: .* nested/);
   });
 
   it('keeps every digit of a number', async () => {
-    const set = read(
+    const set = await read(
       [
         '{"question": "a", "answer": 9007199254740993}',
         '{"question": "b", "meta": {"answer": 1, "x": ["]", 2]}, "note": "\\"answer\\": 3", "answer": -0.10000000000000000001 , "z": 4}',
@@ -261,11 +274,11 @@ describe('a question file', () => {
 
   for (const [folder, total, left] of [
     ['gsm8k', 1319, 0],
-    ['math500', 500, 250],
+    ['math500', 500, 0],
   ] as const) {
     const path = resolve(root, `../shared/assets/datasets/${folder}/test.jsonl`);
     it.skipIf(!existsSync(path))(`reads ${folder} (needs ../shared)`, async () => {
-      const set = read(readFileSync(path, 'utf8'));
+      const set = await read(readFileSync(path, 'utf8'));
       const leftOut = Object.values(set.leftOut).reduce((a, b) => a + b, 0);
       expect(set.questions.length + leftOut).toBe(total);
       expect(leftOut).toBeLessThanOrEqual(left);
@@ -289,7 +302,7 @@ describe('generated questions', () => {
     expect((await set.judge({ text: `\\boxed{${first.answer}}` }, first)).correct).toBe(true);
   });
 
-  it('are fewer where a task has no more', () => {
+  it('are fewer where a task has no more', async () => {
     const { questions } = generatedQuestions(taskById('comparing'), 2000, { seed: 1, others: 5, knobs: { max: 9 } });
     expect(questions.length).toBeLessThan(200);
     expect(new Set(questions.map(({ id }) => id)).size).toBe(questions.length);

@@ -278,12 +278,14 @@ describe('an evaluation of imported questions', () => {
   it('asks them, learns the voices from those that are left, and names what it left out', async () => {
     const long = JSON.stringify({ question: `What is 1 + 1? ${'and so on '.repeat(100)}`, answer: '2' });
     const report = await evaluate(
-      request({ questions: imported(`${lines(20)}\n${long}`), problems: 18, samples: 1, fidelityReplies: 2, temperature: 0 }),
+      request({ questions: await imported(`${lines(20)}\n${long}`), problems: 18, samples: 1, fidelityReplies: 2, temperature: 0 }),
     );
     expect(report.data.problemIds).toHaveLength(18);
     expect(report.policy.none.accuracy).toBeGreaterThan(0.5);
     expect(report.policy.fidelity!.task.identification).not.toBeNull();
-    const all = await evaluate(request({ questions: imported(`${lines(4)}\n${long}`), problems: 10, samples: 1, fidelityReplies: 2 }));
+    const all = await evaluate(
+      request({ questions: await imported(`${lines(4)}\n${long}`), problems: 10, samples: 1, fidelityReplies: 2 }),
+    );
     expect(all.data).toMatchObject({ leftOut: { 'longer than the policy can read': 1 } });
     expect(all.data.problemIds).toHaveLength(4);
     // No other question is left to learn from.
@@ -295,7 +297,7 @@ describe('an evaluation of imported questions', () => {
 
   it('says so when nothing can be asked', async () => {
     const long = JSON.stringify({ question: 'and so on '.repeat(200), answer: '2' });
-    await expect(evaluate(request({ questions: imported(long) }))).rejects.toThrow(/prompt has .* tokens/);
+    await expect(evaluate(request({ questions: await imported(long) }))).rejects.toThrow(/prompt has .* tokens/);
     await expect(evaluate(request({ maxNewTokens: 128 }))).rejects.toThrow(/leaves no room for replies of 128/);
   });
 });

@@ -45,7 +45,7 @@ it(`${times} mutated files are read or refused in a sentence`, async () => {
       const read = new TextDecoder().decode(bytes);
       if (name === 'personas.json') parsePersonas(read, name);
       else if (name === 'benchmark.json') parseBenchmark(read, name);
-      else if (name === 'questions.jsonl') importedQuestions(read, name, { seed: 1 });
+      else if (name === 'questions.jsonl') await importedQuestions(read, name, { seed: 1 });
       else {
         const { tokenizer } = await loadPolicy({
           id: 'mutated',

@@ -10,7 +10,7 @@ import { numberAsWritten } from '../../src/evaluate/json-digits.ts';
 import { openedThinking } from '../../src/policy/thinking.ts';
 import { taskById, tasks } from '../../src/tasks/index.ts';
 import { answerForms } from '../../src/verify/answer-forms.ts';
-import { verify, verifyGold } from '../../src/verify/verify.ts';
+import { isCheckable, verify, verifyGold } from '../../src/verify/verify.ts';
 
 const size = 20_000;
 const raw = String.raw;
@@ -106,7 +106,8 @@ async function timed(work: () => unknown): Promise<number> {
 async function readEverything(text: string): Promise<void> {
   for (const opened of [null, '</think>']) await verifyGold(text, '5', opened);
   for (const form of answerForms) await verifyGold(text, '5', null, [form]);
-  await verifyGold('', text);
+  await isCheckable(text);
+  await verifyGold(`\\boxed{${text}}`, raw`\sqrt{2}`);
   await verifyGold(`\\boxed{${text}} \\boxed{${text}x}`, '5');
   openedThinking(text, text.slice(0, 10));
 }

@@ -36,7 +36,9 @@ export const answerOrders: readonly (readonly AnswerForm[])[] = [
 
 const words: Readonly<Record<AnswerForm, string>> = {
   boxed: '\\boxed{…}',
+  'answer-tag': '<answer>…</answer>',
   hashes: '#### …',
+  choice: 'a choice’s letter',
   'answer-is': '“answer is …”',
   'last-number': 'the last number',
 };
