@@ -5,6 +5,7 @@ import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
 import { formatsOf, policyForms } from '../exchange/policy-forms.ts';
 import { projections } from '../policy/adapters.ts';
 import { answerForms } from '../verify/answer-forms.ts';
+import { extractNames } from './extract-names.ts';
 import type { Output } from './output.ts';
 
 export interface Command extends CommandSpec {
@@ -191,6 +192,20 @@ export const commands: readonly Command[] = [
       const [{ evalCommand }, { holdingOut }] = await Promise.all([import('./eval.ts'), import('./folder-lock.ts')]);
       return holdingOut(args.text('out'), () => evalCommand(args, out));
     },
+  },
+  {
+    name: 'verify',
+    summary: 'says whether answers are equal to their gold answers, with the steps of each verdict (docs/verifier.md)',
+    options: {
+      cases: { value: 'FILE.jsonl', help: 'lines with "gold", and "completion", whose answer is looked for, or "pred", the answer itself' },
+      gold: { value: 'G', help: 'instead of a file: the gold answer' },
+      pred: { value: 'P', help: 'instead of a file: the answer' },
+      extract: {
+        value: 'FORMS',
+        help: `how a completion says its answer, in the order looked for: of ${Object.keys(extractNames).join(',')} (boxed,tag,final,hash,last)`,
+      },
+    },
+    run: async (args, out) => (await import('./verify.ts')).verifyCommand(args, out),
   },
   {
     name: 'judge',

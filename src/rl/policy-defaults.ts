@@ -6,7 +6,7 @@
 import type { PolicyConfig } from '../policy/config.ts';
 import { parameterCount } from '../policy/weights.ts';
 import { boxedInstruction } from '../tasks/instruction.ts';
-import { answerForms } from '../verify/answer-forms.ts';
+import { anyAnswer } from '../verify/answer-forms.ts';
 import type { AskingSettings } from './asking.ts';
 import type { RecipeName, RunConfig } from './config.ts';
 
@@ -37,7 +37,7 @@ const smallest = 20e6;
 const lora = { rank: 16, alpha: 32 };
 const batch = { promptsPerStep: 4, groupSize: 8, lora, beta: 0 };
 /** Of a policy that follows an instruction most of the time; what else it says is read as well. */
-const instructed = { library: 'general', instruction: boxedInstruction, answers: answerForms } as const;
+const instructed = { library: 'general', instruction: boxedInstruction, answers: anyAnswer } as const;
 const stories = [{ id: 'word-problem', weight: 1 }];
 
 const table: readonly Row[] = [

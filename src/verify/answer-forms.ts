@@ -15,3 +15,5 @@ export const findTooLittle = ({ whole }: { readonly whole: boolean }, forms: rea
 /** Of the lab's own tasks, and of imported questions, where nothing else is asked for. */
 export const usualAnswers: readonly AnswerForm[] = ['boxed'];
 export const usualImportedAnswers: readonly AnswerForm[] = ['boxed', 'hashes'];
+/** Wherever a policy says it that was never asked for a form. */
+export const anyAnswer: readonly AnswerForm[] = ['boxed', 'hashes', 'answer-is', 'last-number'];

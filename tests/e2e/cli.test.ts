@@ -71,6 +71,54 @@ describe('permix logits', () => {
   });
 });
 
+describe('permix verify', () => {
+  const cases = [
+    { gold: String.raw`3\sqrt{13}`, completion: String.raw`<think>\boxed{1}</think> It is \boxed{\sqrt{117}}.` },
+    { gold: 'x = 5', completion: 'The final answer is $x = 5$.' },
+    { gold: '#### 42', pred: '17+25', note: 'left standing' },
+    { gold: 9007199254740993, pred: '9007199254740992' },
+    { gold: '1 2', completion: String.raw`\boxed{12}` },
+    { gold: '7', completion: 'seven' },
+  ];
+
+  it('judges every case of a file, in order, with a trace', async () => {
+    const file = join(scratch, 'cases.jsonl');
+    await writeFile(
+      file,
+      `\ufeff${cases.map((each) => JSON.stringify(each).replace('9007199254740992,', '9007199254740993,')).join('\r\n')}\n\n`,
+    );
+    const { code, stdout, stderr } = await permix(['verify', '--cases', file, '--json']);
+    expect(code, stderr).toBe(0);
+    const lines = jsonLines(stdout);
+    expect(lines.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(lines.map(({ equal }) => equal)).toEqual([true, true, false, false, null, false]);
+    expect(lines.map(({ extracted }) => extracted)).toEqual([String.raw`\sqrt{117}`, 'x = 5', '17+25', '9007199254740992', '12', null]);
+    for (const { trace } of lines) expect((trace as string[]).length).toBeGreaterThan(0);
+    const boxes = await permix(['verify', '--cases', file, '--extract', 'boxed,hash', '--json']);
+    expect(jsonLines(boxes.stdout).map(({ equal }) => equal)).toEqual([true, false, false, false, null, false]);
+    expect((await permix(['verify', '--cases', file])).stdout).toMatch(/\n6 cases: 2 equal, 3 not, 1 whose gold cannot be compared\n$/);
+  });
+
+  it('judges one answer', async () => {
+    expect(await one('verify', '--gold', '1/2', '--pred', '50%')).toMatchObject({ equal: true, extracted: '50%' });
+    expect(await one('verify', '--gold', '-1', '--pred=-1.0')).toMatchObject({ equal: true });
+    expect((await permix(['verify', '--gold', '42', '--pred', '41'])).stdout).toMatch(/different: another number\n$/);
+  });
+
+  it.each<[string, string]>([
+    ['{"gold": "1"}', 'line 2: neither "pred" nor "completion" is a text'],
+    ['{"pred": "1"}', 'line 2: "gold" is not a text'],
+    ['[1]', 'line 2: this is not a JSON object'],
+    ['{"gold": ', 'line 2: this is not valid JSON'],
+  ])('names the line that is no case: %s', async (line, said) => {
+    const file = join(scratch, 'wrong.jsonl');
+    await writeFile(file, `{"gold": "1", "pred": "1"}\n${line}\n`);
+    const { code, stdout, stderr } = await permix(['verify', '--cases', file, '--json']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(said);
+  });
+});
+
 describe('permix generate', () => {
   it('continues token ids greedily, as logits says', async () => {
     const tokens = [1, 2, 3];

@@ -2,7 +2,7 @@
 import { libraryTitle } from '../../persona/library-names.ts';
 import type { NoSystem, SystemPlace } from '../../policy/template-settings.ts';
 import { withoutUsual, type AskingSettings } from '../../rl/asking.ts';
-import { answerForms, usualAnswers, usualImportedAnswers, type AnswerForm } from '../../verify/answer-forms.ts';
+import { anyAnswer, usualAnswers, usualImportedAnswers, type AnswerForm } from '../../verify/answer-forms.ts';
 
 export const askingLabels: Readonly<Record<keyof AskingSettings, string>> = {
   library: 'Personas of',
@@ -30,7 +30,7 @@ export const answerOrders: readonly (readonly AnswerForm[])[] = [
   usualImportedAnswers,
   ['hashes'],
   ['answer-is', 'last-number'],
-  answerForms,
+  anyAnswer,
   ['last-number'],
 ];
 
