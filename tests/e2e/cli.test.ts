@@ -76,17 +76,14 @@ describe('permix verify', () => {
     { gold: String.raw`3\sqrt{13}`, completion: String.raw`<think>\boxed{1}</think> It is \boxed{\sqrt{117}}.` },
     { gold: 'x = 5', completion: 'The final answer is $x = 5$.' },
     { gold: '#### 42', pred: '17+25', note: 'left standing' },
-    { gold: 9007199254740993, pred: '9007199254740992' },
+    { gold: 'a number', pred: '9007199254740992' },
     { gold: '1 2', completion: String.raw`\boxed{12}` },
     { gold: '7', completion: 'seven' },
   ];
 
   it('judges every case of a file, in order, with a trace', async () => {
     const file = join(scratch, 'cases.jsonl');
-    await writeFile(
-      file,
-      `\ufeff${cases.map((each) => JSON.stringify(each).replace('9007199254740992,', '9007199254740993,')).join('\r\n')}\n\n`,
-    );
+    await writeFile(file, `\ufeff${cases.map((each) => JSON.stringify(each).replace('"a number"', '9007199254740993')).join('\r\n')}\n\n`);
     const { code, stdout, stderr } = await permix(['verify', '--cases', file, '--json']);
     expect(code, stderr).toBe(0);
     const lines = jsonLines(stdout);
