@@ -166,7 +166,7 @@ function isHeading(said: string, final: boolean): boolean {
   const amount = readAmount(said);
   // `#### 5 apples`, but not `#### 2 Setup` over a paragraph.
   if (amount) return !final && amount.unit === '' && /^\P{L}*\p{Lu}/u.test(said);
-  return /^[^\p{L}\d]*(?:\p{L}|\d+(?:[.):]\s+[^\p{L}\d]*\p{L}|\s+\p{Lu}))/u.test(said.slice(0, 100));
+  return /^[^\p{L}\d]*(?:\p{L}|\d+(?:[.):]\s[^\p{L}\d]*\p{L}|\s+\p{Lu}))/u.test(said.slice(0, 100));
 }
 
 /** `The answer is`, `the final answer to 3 + 5 is:`, `**Answer:**`; what follows is the answer. */

@@ -6,7 +6,7 @@ import { isWord, TokenReader } from './token-reader.ts';
 import { isSign } from './tokens.ts';
 import { unitOf } from './units.ts';
 
-const maxUnitWords = 6;
+const maxUnitWords = 4;
 
 export class NumberReader extends TokenReader {
   /** How many tokens from here are a unit; it ends the answer, or what a comma, a bracket or a relation ends. */

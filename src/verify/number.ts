@@ -5,7 +5,7 @@
  *   answer = [ "the answer is" ] { name "=" } amount [ "." ]
  */
 import { parseAmount, type Amount } from './amount.ts';
-import { roundsTo, type Rational } from './rational.ts';
+import { roundsTo, whole, type Rational } from './rational.ts';
 import { isSign, tokensOf, type Token } from './tokens.ts';
 
 /** Longer answers, blanks aside, are not numbers anybody meant to write. */
@@ -13,6 +13,8 @@ const maxLength = 200;
 
 /** Linear time on any text. */
 export function readAmount(text: string): Amount | null {
+  // Most answers are digits and nothing else.
+  if (/^-?\d{1,30}$/.test(text)) return { ...whole(text), percent: false, unit: null };
   const short = text.trim().replace(/[^\S\n\r]+/g, ' ');
   return short.length > maxLength ? null : readTokens(tokensOf(short));
 }

@@ -23,6 +23,7 @@ import {
   type RowSpec,
 } from '../../src/benchmark/report.ts';
 import { benchConfig } from '../../src/benchmark/workload.ts';
+import { verifierLines, verifierRows } from './verifier.ts';
 import { startJax } from './jax-contender.ts';
 import { measurePolicy, measurePolicyAlone } from './policies.ts';
 import { CommandSuite } from './suite.ts';
@@ -33,6 +34,7 @@ const help = `Usage: npm run bench -- [OPTIONS]
   --quick      small shapes only: d 128, B·T ≤ 256
   --all        also what says nothing on a software adapter
   --profile    GPU time by kernel of one training step
+  --verifier   only what verdicts cost, on one core
   --host       only what the wasm engine takes, on one thread and on all
   --policy P   only a policy of a real one's shape: ${realRuns.map(({ policy }) => policy).join(', ')}
 `;
@@ -51,7 +53,16 @@ export async function bench(argv: readonly string[]): Promise<number> {
     const flag = { type: 'boolean', default: false } as const;
     options = parseArgs({
       args: [...argv],
-      options: { json: { type: 'string' }, policy: { type: 'string' }, quick: flag, all: flag, profile: flag, host: flag, help: flag },
+      options: {
+        json: { type: 'string' },
+        policy: { type: 'string' },
+        quick: flag,
+        all: flag,
+        profile: flag,
+        host: flag,
+        verifier: flag,
+        help: flag,
+      },
     }).values;
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
@@ -59,6 +70,12 @@ export async function bench(argv: readonly string[]): Promise<number> {
   }
   if (options.help) {
     console.log(help);
+    return 0;
+  }
+  if (options.verifier) {
+    const rows = await verifierRows();
+    console.log(verifierLines(rows).join('\n'));
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ verifier: rows }, null, 2)}\n`);
     return 0;
   }
   enableProdMode();
@@ -148,6 +165,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
   });
   const report = makeReport(occasion, small, rows, profile ?? undefined);
   console.log(`\n${table(report)}`);
+  console.log(`\nVerdicts, on one core\n${verifierLines(await verifierRows()).join('\n')}`);
   for (const [engine, times] of Object.entries(profile ?? {})) console.log(`\n${profileTable(engine as EngineLabel, times, software)}`);
   if (options.profile && !profile) console.log('\nNo profile: the adapter has no timestamps.');
   save(report);

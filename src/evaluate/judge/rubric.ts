@@ -127,11 +127,11 @@ export function parseVerdict(reply: string): number | null {
     .replace(/<(think|thinking|reasoning)>[\s\S]*?(<\/\1>|$)/gi, ' ')
     .replace(/[*_`#]/g, '')
     .replace(/\s+/g, ' ');
-  const alone = /^\s*"?([1-5])(?:\s*(?:\/|out of)\s*5)?"?\s*\.?\s*$/i.exec(said);
+  const alone = /^\s*"?([1-5])(?:\s*(?:\/|out of)\s*5)?"?\s*(?:\.\s*)?$/i.exec(said);
   if (alone) return Number(alone[1]);
   const last = [
     ...said.matchAll(
-      /\bscore"?\s*(?:is|of|[:=])\s*(?:[:=]\s*)?["'([<]?\s*(-?\d+(?:[.,]\d+)?)(\s*[-–]\s*\d)?(?:\s*(?:\/|out of)\s*(\d+))?/gi,
+      /\bscore"?\s*(?:is|of|[:=])\s*(?:[:=]\s*)?(?:["'([<]\s*)?(-?\d+(?:[.,]\d+)?)(\s*[-–]\s*\d)?(?:\s*(?:\/|out of)\s*(\d+))?/gi,
     ),
   ].at(-1);
   if (!last) return null;
