@@ -145,7 +145,7 @@ export const commands: readonly Command[] = [
         help: 'run, a .permix-run file (default); csv of metrics; rollouts as unipo, trackio or trl; html, a page of one step',
       },
       step: { value: 'N', help: 'the rollouts of this step only (html: the newest); with --to the checkpoint of this step (the newest)' },
-      out: { value: 'FILE|DIR', help: 'where it is written (csv, unipo, trackio, trl, html: standard output)' },
+      out: { value: 'FILE|DIR', help: 'where it is written; must be new or empty (csv, unipo, trackio, trl, html: standard output)' },
     },
     run: async (args, out) => (await import('./export.ts')).exportCommand(args, out),
   },

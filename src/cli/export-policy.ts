@@ -17,7 +17,7 @@ import { findPolicy } from './base.ts';
 import { writePieces } from './files.ts';
 import { policySource } from './folder.ts';
 import type { Output } from './output.ts';
-import { tryFile } from './output-files.ts';
+import { tryNewFile } from './output-files.ts';
 import { notice, Progress } from './progress.ts';
 import { fileOfRun, isFile, runFileOf } from './saved-run.ts';
 import { files as runFiles, StoredRun, type RunFile } from './stored-run.ts';
@@ -28,7 +28,8 @@ export async function exportPolicy(args: Arguments, out: Output, form: PolicyFor
   if (target === undefined) throw args.wrong(`--out is missing: ${form === 'gguf' ? 'the file' : 'the folder'} that is written.`);
   const format = args.choice('dtype', formatsOf[form]);
   if (args.text('base') !== undefined && form !== 'peft') throw args.wrong('--base names the base of adapters, for --to peft.');
-  if (form === 'gguf') await tryFile('out', target);
+  if (form === 'gguf') await tryNewFile(args, 'out', target);
+  else if (await isFile(target)) throw args.wrong(`${target} is a file, and --to ${form} writes a folder. Choose another --out.`);
   else if (existsSync(target) && (await readdir(target)).length > 0) throw args.wrong(`${target} is not empty. Choose another --out.`);
   const policy = await policyOf(args, path);
   const made = policyFiles(form, policy, { format, base: args.text('base') });

@@ -9,7 +9,7 @@ import { libraryOf } from '../persona/libraries.ts';
 import { policyForms } from '../exchange/policy-forms.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
-import { tryFile } from './output-files.ts';
+import { tryNewFile } from './output-files.ts';
 import { notice } from './progress.ts';
 import { savedRun } from './saved-run.ts';
 
@@ -30,7 +30,7 @@ export async function exportCommand(args: Arguments, out: Output): Promise<void>
   const step = args.integer('step', 0, 1_000_000);
   if (step !== undefined && (format === 'run' || format === 'csv'))
     throw args.wrong(`--step takes rollouts, and --format ${format} is of the whole run.`);
-  if (file !== undefined) await tryFile('out', file);
+  if (file !== undefined) await tryNewFile(args, 'out', file);
   const content = await contentOf(args, path, format, step);
   if (file === undefined) {
     process.stdout.write(content as string);

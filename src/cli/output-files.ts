@@ -55,6 +55,16 @@ export async function tryFile(option: string, file: string): Promise<void> {
   }
 }
 
+/**
+ * The same of a file that is to hold something new, as a folder is: what is in another file is not written over.
+ * @throws LabError 'usage' also where something is in it
+ */
+export async function tryNewFile(args: Arguments, option: string, file: string): Promise<void> {
+  const found = await stat(file).catch(() => null);
+  if (found?.isFile() && found.size > 0) throw args.wrong(`${file} is not empty. Choose another --${option}.`);
+  await tryFile(option, file);
+}
+
 /** Makes the folder where it is missing. @throws LabError 'usage' where nothing could be written into it */
 export async function tryFolder(option: string, folder: string): Promise<void> {
   try {

@@ -139,11 +139,11 @@ export function readLottery(text: string): Lottery {
   throw new LabError('format', 'docs/real/results.json is not whole.', 'Make it again: npm run real.');
 }
 
-/** No persona first, then the personas from the one that is right most often in the first task. */
+/** No persona first, then the personas from the one that is right least often in the first task: the worst is seen without scrolling. */
 export function lotteryPicture({ personas, tasks }: Lottery): Picture {
   const right = (task: LotteryTask, place: number) => task.replies[place]!.filter(({ correct }) => correct).length;
   const [, ...places] = personas.keys();
-  const order = [0, ...places.sort((a, b) => right(tasks[0]!, b) - right(tasks[0]!, a))];
+  const order = [0, ...places.sort((a, b) => right(tasks[0]!, a) - right(tasks[0]!, b))];
   return {
     rows: order.map((place) => {
       const { id, name } = personas[place]!;

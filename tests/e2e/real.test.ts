@@ -25,6 +25,27 @@ it.each([1280, 360])('a cell opens what was said, at %d px', async (width) => {
   const sentence = await section.locator('p').first().innerText();
   const [, worst, share] = /right in (\d+) % of them as “([^”]+)”/.exec(sentence) ?? [];
   expect([worst, share]).not.toContain(undefined);
+  // The worst persona comes first, so that no scrolling is needed to see it; its name, as all of them, is not broken within a word.
+  expect(await section.locator('tbody tr').nth(1).locator('th').innerText()).toBe(share);
+  const names = page.locator('.real tbody th');
+  expect(await names.count()).toBe(50);
+  expect(
+    await names.evaluateAll((cells) =>
+      cells.flatMap((cell) => {
+        const text = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+        const broken: string[] = [];
+        while (text.nextNode()) {
+          for (const { 0: word, index } of (text.currentNode.nodeValue ?? '').matchAll(/[^\s-]+/g)) {
+            const range = document.createRange();
+            range.setStart(text.currentNode, index);
+            range.setEnd(text.currentNode, index + word.length);
+            if (range.getClientRects().length > 1) broken.push(word);
+          }
+        }
+        return broken;
+      }),
+    ),
+  ).toEqual([]);
   await section.getByRole('button', { name: new RegExp(`^${share}, One-digit sums`) }).press('Enter');
   const replies = section.getByRole('region', { name: new RegExp(`^${share}`) }).last();
   await replies.waitFor();
@@ -35,7 +56,8 @@ it.each([1280, 360])('a cell opens what was said, at %d px', async (width) => {
   await page.keyboard.press('Escape');
   await expect.poll(() => rows.count()).toBe(0);
 
-  // It can be brought here; nothing is fetched for it before the reader says so.
+  // It can be brought here; nothing is fetched for it before the reader says so, who is told that it is another file than the one asked.
+  await section.getByText(/another file of it, in four bits.*Q4_1/).waitFor();
   const asked: string[] = [];
   page.on('request', (request) => asked.push(request.url()));
   await section.getByRole('button', { name: /^Bring it here/ }).click();

@@ -132,6 +132,16 @@ describe('permix export --to', () => {
 
   it('says what there is not', async () => {
     const to = (...argv: string[]) => refusal(run('export', ...argv));
+    // What is there is not written over, whatever is to be written; an empty file is no more than its name.
+    const kept = inside('kept.txt');
+    for (const argv of [[], ['--format', 'csv'], ['--to', 'gguf'], ['--to', 'hf']]) {
+      await writeFile(kept, 'mine');
+      expect(await to(inside('lora'), ...argv, '--out', kept)).toMatch(/kept\.txt is (not empty|a file)/);
+      expect(await readFile(kept, 'utf8')).toBe('mine');
+    }
+    await writeFile(inside('empty.csv'), '');
+    await run('export', inside('lora'), '--format', 'csv', '--out', inside('empty.csv'));
+    expect(await readFile(inside('empty.csv'), 'utf8')).toMatch(/^step,/);
     expect(await to(inside('whole'), '--to', 'peft', '--base', 'x', '--out', inside('no'))).toMatch(
       /^All parameters of this policy were trained/,
     );

@@ -21,7 +21,7 @@ it('has a column before and after either training, whose cells are counts of the
       });
     }
     const before = columns[0]!.cells.slice(1).map((cell) => estimateOf(cell)!.value);
-    expect(before).toEqual([...before].sort((a, b) => b - a));
+    expect(before).toEqual([...before].sort((a, b) => a - b));
   }
 });
 
