@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
+import { askedBackend, chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { checkedFirst, checkEngine, instead } from '../engine/checked.ts';
 import { createEngine } from '../engine/create.ts';
 import type { BackendName, EngineName, PolicyEngine } from '../engine/engine.ts';
@@ -58,7 +58,7 @@ export async function openEngine({ config, weights, lora = null, engineRequest }
  * @throws LabError 'numeric' where what was asked for computes wrongly; where nothing was, it is said and the next one is taken
  */
 export async function chosenEngine(engineRequest: EngineSetup['engineRequest']): Promise<EngineChoice> {
-  const adapters = await findAdapters(engineRequest.backend);
+  const adapters = await findAdapters(askedBackend(engineRequest));
   let choice = chooseEngine(engineRequest, adapters);
   for (;;) {
     if (!checkedFirst(choice, adapters.software)) return choice;

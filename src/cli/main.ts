@@ -3,6 +3,7 @@
  * `permix COMMAND`: the same engine as the page's, headless. Exit codes: 0 done, 1 failed with a sentence on standard
  * error, 2 wrong usage, 130 stopped by the reader.
  */
+import { askedBackend } from '../engine/choose.ts';
 import { LabError, labErrorCode } from '../errors.ts';
 import { Arguments, commonOptions, optionLines } from './arguments.ts';
 import { commands } from './commands.ts';
@@ -35,10 +36,10 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   // Before any module of the engine is loaded: they look for WebGPU's globals. Loading Dawn is spared where it is not asked for.
-  const { backend } = args.engineRequest;
+  const backend = askedBackend(args.engineRequest);
   if (backend === undefined || backend === 'webgpu') {
     const missing = await provideWebGpu();
-    if (missing && backend === 'webgpu') throw new LabError('webgpu', missing, 'Or use --backend wasm.');
+    if (missing && backend === 'webgpu') throw new LabError('webgpu', missing, 'Or use --engine wasm.');
   }
   return (await command.run(args, new Output(args.flag('json')))) ?? 0;
 }

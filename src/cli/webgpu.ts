@@ -31,6 +31,10 @@ export async function provideWebGpu(): Promise<string | null> {
 }
 
 /**
+ * Dawn's own words about maxDynamicUniformBuffersPerPipelineLayout and its sibling come from here, where a driver allows more of them than Dawn
+ * counts: it writes them to standard error while it looks for adapters, before a limit can be asked for, and no toggle of it turns them off. Who
+ * asks for an engine or a backend without WebGPU does not meet them.
+ *
  * The adapter there is; where there is none, `reason` says what this machine lacks and what brings it.
  * @param backend the one asked for: Dawn is not even loaded for wasm or cpu
  */

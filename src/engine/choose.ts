@@ -3,7 +3,7 @@
  * in a sentence. It only looks; starting is `create.ts`.
  */
 import { LabError, noSuch } from '../errors.ts';
-import { backendNames, engineNames, type BackendName, type EngineName } from './engine.ts';
+import { backendNames, engineNames, type BackendName, type EngineName, type EngineRequest } from './engine.ts';
 import { describeAdapter } from './gpu/adapter.ts';
 import { hasWasmSimd } from './wasm/simd.ts';
 
@@ -86,6 +86,10 @@ export function chooseEngine(
       return noSuch('backend', asked);
   }
 }
+
+/** The backend that a request names, by itself or by an engine that runs on one only; undefined: it is left to be chosen. */
+export const askedBackend = ({ engine, backend }: EngineRequest): BackendName | undefined =>
+  backend ?? (engine && onlyBackend[engine]) ?? undefined;
 
 /** Engines that are written for one backend. */
 const onlyBackend: Readonly<Record<EngineName, BackendName | null>> = { portable: null, fused: 'webgpu', wasm: 'wasm' };

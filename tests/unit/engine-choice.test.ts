@@ -1,7 +1,7 @@
 /** Which engine and backend are taken, with the reason, and which wishes are impossible. */
 import { expect, it } from 'vitest';
 import { instead } from '../../src/engine/checked.ts';
-import { chooseEngine, probeAdapters, type Adapters } from '../../src/engine/choose.ts';
+import { askedBackend, chooseEngine, probeAdapters, type Adapters } from '../../src/engine/choose.ts';
 import type { BackendName, EngineName } from '../../src/engine/engine.ts';
 import { createEngine } from '../helpers/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
@@ -95,4 +95,17 @@ it('does not pretend to have an engine or a device', async () => {
     createEngine({ config: tinyConfig, weights: initialWeights(tinyConfig, 1), engine, backend: 'webgpu' });
   await expect(make('fused')).rejects.toThrow(/WebGPU/);
   await expect(make('portable')).rejects.toThrow(/WebGPU/);
+});
+
+it('an engine that runs on one backend asks for that one, and Dawn is not loaded where it is not wanted', async () => {
+  expect(askedBackend({})).toBeUndefined();
+  expect(askedBackend({ engine: 'portable' })).toBeUndefined();
+  expect(askedBackend({ engine: 'fused' })).toBe('webgpu');
+  expect(askedBackend({ engine: 'wasm' })).toBe('wasm');
+  expect(askedBackend({ engine: 'portable', backend: 'cpu' })).toBe('cpu');
+  const gpu = () => (globalThis.navigator as { readonly gpu?: unknown } | undefined)?.gpu;
+  expect(gpu()).toBeUndefined();
+  const { chosenEngine } = await import('../../src/cli/engine.ts');
+  expect(await chosenEngine({ engine: 'wasm' })).toMatchObject({ engine: 'wasm', backend: 'wasm' });
+  expect(gpu()).toBeUndefined();
 });
