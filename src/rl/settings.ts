@@ -4,6 +4,7 @@
  */
 import { z } from '../schema.ts';
 import { askingOf } from './asking.ts';
+import { tasks } from '../tasks/index.ts';
 import { runConfig } from './check.ts';
 import type { RunConfig } from './config.ts';
 
@@ -36,7 +37,7 @@ function settingsIn(node: Node, path: string): readonly Setting[] {
   if (node.properties && !isOwnLibrary(node)) {
     return Object.entries(node.properties).flatMap(([key, part]) => settingsIn(part, path === '' ? key : `${path}.${key}`));
   }
-  if (node.items?.properties) return settingsIn(node.items, `${path}[]`);
+  if (node.items?.properties) return [{ path, may: 'a list of sections' }, ...settingsIn(node.items, `${path}[]`)];
   const [section] = node.anyOf?.filter(({ properties }) => properties) ?? [];
   // A section that may be null is a setting itself.
   const parts = section && !isOwnLibrary(section) ? settingsIn(section, path) : [];
@@ -96,9 +97,10 @@ export const settingMeanings: Readonly<Record<string, string>> = {
   seed: 'of questions, personas and sampling',
   steps: 'of the whole run',
   policy: 'name of the base policy; --model decides it',
-  'tasks[].id': 'a task that questions are drawn from',
+  tasks: 'what questions are drawn from (--task)',
+  'tasks[].id': `one of ${tasks.map(({ id }) => id).join(', ')}`,
   'tasks[].weight': 'its share of the questions, relative to the others’',
-  'tasks[].knobs': 'its difficulty, by the task’s own names',
+  'tasks[].knobs': `its difficulty: ${tasks.flatMap(({ id, knobs }) => (knobs.length > 0 ? `${knobs.map(({ name, low, high }) => `${name} ${low}–${high}`).join(', ')} of ${id}` : [])).join('; ')}`,
   'mix.noneShare': 'share of the prompts without a persona; 1 is plain RLVR',
   'mix.weights': 'how often each persona is drawn, by its id; {}: all that are not held out alike',
   'mix.draw': 'one persona for all rollouts of a prompt, or one for each rollout',

@@ -10,6 +10,7 @@ import { parseRunConfig } from '../../src/rl/check.ts';
 import { objectiveNames, type RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { runSettings, settingAt, settingMeanings } from '../../src/rl/settings.ts';
+import { tasks } from '../../src/tasks/index.ts';
 import { writeTinyPolicy } from '../helpers/tiny-folder.ts';
 
 let scratch = '';
@@ -69,6 +70,8 @@ describe('the list of settings', () => {
     expect(may('optim.beta1')).toBe('a number from 0 to under 1');
     expect(may('mix.weights')).toBe('an object, to each name a number from 0');
     expect(may('lora')).toBe('null, or a section');
+    expect(may('tasks')).toBe('a list of sections');
+    for (const { id } of tasks) expect(settingMeanings['tasks[].id']).toContain(id);
     expect(may('library')).toBe('world, general, or a library of your own, { name, personas, voices }');
   });
 
