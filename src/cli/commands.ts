@@ -168,7 +168,10 @@ export const commands: readonly Command[] = [
       base: { value: 'DIR|FILE.gguf', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
       data: { value: 'FILE.jsonl', help: 'questions: "question" or "problem", and "answer" (default: held-out ones of --task)' },
       task: { value: 'ID', help: 'without --data: the task to ask (the policy’s, or addition)' },
-      personas: { value: `${libraryNames.join('|')}|FILE.json`, help: 'personas to ask under (the policy’s, or world)' },
+      personas: {
+        value: `${libraryNames.join('|')}|FILE.json`,
+        help: 'personas to ask under (those of the run, where --model is its folder policy/; else the policy’s, or world)',
+      },
       'persona-count': { value: 'N', help: 'as many of them, drawn by the seed (all)' },
       problems: { value: 'N', help: 'problems per persona, the same for all (300)' },
       samples: { value: 'N', help: 'replies to each problem (1)' },
