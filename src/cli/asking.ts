@@ -1,4 +1,5 @@
 /** How a policy is asked, from the options of a command and from the policy's own defaults (`rl/policy-defaults.ts`). */
+import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { maxPersonaFileBytes } from '../persona/file.ts';
 import type { Library } from '../persona/library-names.ts';
@@ -45,7 +46,10 @@ export async function namedLibrary(args: Arguments, option: string): Promise<Lib
   const given = args.text(option);
   if (given === undefined) return undefined;
   const named = libraryNames.find((name) => name === given);
-  return named ?? ownLibrary(await readText(args, option, given, maxPersonaFileBytes), basename(given));
+  if (named) return named;
+  if (!existsSync(given))
+    throw args.wrong(`--${option} takes ${libraryNames.join(', ')} or a file of personas, and there is no file ${given}.`);
+  return ownLibrary(await readText(args, option, given, maxPersonaFileBytes), basename(given));
 }
 
 /**

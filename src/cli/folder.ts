@@ -6,13 +6,14 @@ import { LabError } from '../errors.ts';
 import { policyFiles, type PolicyToWrite } from '../exchange/policy-files.ts';
 import { adaptedSource } from '../policy/adapted.ts';
 import { ggufSource } from '../policy/gguf.ts';
+import { isHubName } from '../policy/hub-name.ts';
 import { peftBase, peftFileNames } from '../policy/peft.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import type { PolicySource } from '../policy/source.ts';
 import { checkFinite } from '../policy/weights.ts';
 import { diskFile, unreadable } from './disk-file.ts';
 import { readWhole, writePieces } from './files.ts';
-import { refuseRun } from './mistaken.ts';
+import { refuseNoPolicy } from './mistaken.ts';
 
 /** The policy that ships with the command: the bundle lies in dist-cli/, beside public/. */
 export const bundledPolicy = resolve(import.meta.dirname, '../public/models/permix-tiny');
@@ -22,7 +23,7 @@ export const bundledPolicy = resolve(import.meta.dirname, '../public/models/perm
  * @throws LabError 'config' where there is neither, 'usage' for a run, 'format' for another file or a broken one
  */
 export async function policySource(path: string): Promise<PolicySource> {
-  refuseRun(path);
+  refuseNoPolicy(path);
   const found = await stat(path).catch(() => null);
   if (found && isAdapters(path))
     return adaptedSource(await loadPolicy(await policySource(await baseOfAdapters(path))), await folderSource(path));
@@ -55,10 +56,11 @@ export async function folderSource(path: string): Promise<PolicySource> {
   const folder = resolve(path);
   const found = await stat(folder).catch(() => null);
   if (!found?.isDirectory()) {
+    const what = `There is no ${/\.gguf$/i.test(path) ? 'file' : 'folder'} ${folder}.`;
     throw new LabError(
       'config',
-      `There is no folder ${folder}.`,
-      'Give --model a folder with config.json and model.safetensors, or a GGUF file.',
+      what,
+      isHubName(path) ? fetchFirst(path) : 'Give a folder with config.json and model.safetensors, or a GGUF file.',
     );
   }
   return {
@@ -73,6 +75,9 @@ export async function folderSource(path: string): Promise<PolicySource> {
     open: (file) => orNone(join(folder, file), diskFile),
   };
 }
+
+const fetchFirst = (name: string): string =>
+  `From a hub the page fetches (Add a policy), and the command line does not: hf download ${name}, of Hugging Face’s own tools, fetches it and prints the folder, which can be given.`;
 
 /** @returns null where there is no such file */
 async function orNone<T>(path: string, read: (path: string) => Promise<T>): Promise<T | null> {

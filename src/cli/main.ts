@@ -21,13 +21,14 @@ function help(): string {
 async function main(argv: readonly string[]): Promise<number> {
   allowRelaxedSimd();
   const [name, ...rest] = argv;
+  if (name === 'help' && rest[0] !== undefined && !rest[0].startsWith('-')) return main([rest[0], '--help']);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     (name === undefined ? process.stderr : process.stdout).write(help());
     return name === undefined ? 2 : 0;
   }
   const command = commands.find((candidate) => candidate.name === name);
   if (!command) throw new LabError('usage', `There is no command "${name}".`, `There are ${commands.map((c) => c.name).join(', ')}.`);
-  const args = new Arguments(command, rest);
+  const args = new Arguments(command, rest[0] === '-h' ? ['--help'] : rest);
   if (args.flag('help')) {
     const all = { ...command.options, ...commonOptions, ...command.options };
     process.stdout.write(

@@ -2,10 +2,11 @@
  * What a reader gives in place of a policy, or of adapters: a run or a part of one, told by its files, and what to give or do instead, which
  * can be followed as it stands. Anything else is for whoever reads it to refuse.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
-import { areAdapters } from '../policy/peft.ts';
+import { isGguf } from '../policy/file.ts';
+import { areAdapters, peftFileNames } from '../policy/peft.ts';
 import { shellWord } from './arguments.ts';
 import { files, StoredRun } from './stored-run.ts';
 
@@ -18,10 +19,14 @@ interface RunAt {
   readonly step?: string;
 }
 
-/** @throws LabError 'usage' for a run */
-export function refuseRun(path: string): void {
+/** @throws LabError 'usage' for a run, and for a folder around GGUF files */
+export function refuseNoPolicy(path: string): void {
   const found = runAt(path);
   if (found) throw new LabError('usage', `${path} is ${found.is}, and no policy.`, policyOf(found));
+  const inside = existsSync(path) && statSync(path).isDirectory() ? readdirSync(path) : [];
+  const [file] = inside.filter((name) => isGguf(name)).sort();
+  if (file === undefined || inside.some((name) => name === 'config.json' || name === peftFileNames.config)) return;
+  throw new LabError('usage', `${path} is a folder without config.json.`, `Give the GGUF file in it: ${join(path, file)}.`);
 }
 
 /** @throws LabError 'usage' for a run or a whole policy */
@@ -48,7 +53,7 @@ const isRun = (folder: string): boolean => existsSync(join(folder, files.run));
 
 function runOfPolicy(path: string): RunAt | null {
   const given = resolve(path);
-  const own = basename(given) === files.policy && isRun(dirname(given)) && !existsSync(join(given, 'adapter_config.json'));
+  const own = basename(given) === files.policy && isRun(dirname(given)) && !existsSync(join(given, peftFileNames.config));
   return own ? { run: dirname(path), is: 'the whole policy of a run' } : null;
 }
 

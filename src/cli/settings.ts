@@ -16,7 +16,7 @@ export async function settingsCommand(args: Arguments, out: Output): Promise<voi
   const config = { ...suited(parseRunConfig({ recipe }), await defaultsOf(model)), policy: id };
   const settings = runSettings().map(({ path, may }) => ({ path, is: settingAt(config, path), may, means: settingMeanings[path] ?? '' }));
   out.object({ recipe, policy: id, settings });
-  out.line(`The settings of a run, in ${recipe} with ${id}. A file for --config holds those that are to be others, as JSON:`);
+  out.line(`The settings of a run, in ${recipe} with ${id}. A file for permix train --config holds those that are to be others, as JSON:`);
   out.line('{ "steps": 50, "sampling": { "maxNewTokens": 64 }, "tasks": [{ "id": "addition", "weight": 1 }] }');
   for (const { path, is, may, means } of settings) {
     out.line(`\n${path}${is === undefined ? '' : ` = ${JSON.stringify(is)}`}\n  ${means}\n  ${may}`);

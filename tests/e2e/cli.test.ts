@@ -52,6 +52,13 @@ describe('permix doctor', () => {
     );
   });
 
+  it('tells of a command where it is asked in any of three ways', async () => {
+    const [one, other, third] = [await permix(['help', 'doctor']), await permix(['doctor', '-h']), await permix(['doctor', '--help'])];
+    expect(one).toEqual(third);
+    expect(other).toEqual(third);
+    expect(third).toMatchObject({ code: 0, stdout: expect.stringContaining('--backend') as string });
+  });
+
   it('follows the wish', async () => {
     expect(await one('doctor', '--backend', 'cpu')).toMatchObject({ engine: 'portable', backend: 'cpu' });
   });

@@ -419,7 +419,7 @@ describe.skipIf(process.platform === 'win32')('in place of a GGUF file', () => {
     writeFileSync(join(scratch, 'model.safetensors'), 'x'.repeat(100));
     await expect(policySource(join(scratch, 'pipe.gguf'))).rejects.toThrow(/pipe\.gguf is a pipe, not a file/);
     await expect(policySource(join(scratch, 'model.safetensors'))).rejects.toThrow(/model\.safetensors is no GGUF file/);
-    await expect(policySource(join(scratch, 'none.gguf'))).rejects.toThrow(/There is no folder .*none\.gguf\..*or a GGUF file/);
+    await expect(policySource(join(scratch, 'none.gguf'))).rejects.toThrow(/There is no file .*none\.gguf\..*or a GGUF file/);
   });
 });
 

@@ -1,5 +1,5 @@
 /** A run where a policy or adapters are expected: it is recognised, and what is advised works when it is followed. */
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -92,6 +92,17 @@ describe('a run in place of a policy', () => {
       `permix export ${inside('lora.permix-run')} --to hf`,
     );
   });
+});
+
+it('what lies around a policy, or elsewhere, is said', async () => {
+  await mkdir(inside('around'));
+  await cp('tests/fixtures/gguf/qwen3.gguf', inside('around', 'qwen3.gguf'));
+  const given = (model: string) => refusal('logits', '--model', model, '--tokens', '1');
+  expect(await given(inside('around'))).toContain(`Give the GGUF file in it: ${inside('around', 'qwen3.gguf')}.`);
+  const missing = (model: string) => run('logits', '--model', model, '--tokens', '1').catch((error: unknown) => (error as Error).message);
+  expect(await missing(inside('none.gguf'))).toContain(`There is no file ${inside('none.gguf')}.`);
+  expect(await missing('owner/name')).toContain('hf download owner/name, of Hugging Face’s own tools');
+  expect(await refusal('eval', '--model', inside('base'), '--personas', 'mathematician')).toContain('world, general or a file of personas');
 });
 
 describe('what is no adapters', () => {
