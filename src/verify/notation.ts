@@ -38,11 +38,14 @@ export function functionOf(token: Token | undefined): FunctionName | null {
   return Object.hasOwn(functions, name) ? functions[name]! : null;
 }
 
-const greek = new Set(
+/** As commands and as letters: one symbol. */
+const greek: Readonly<Record<string, string>> = Object.fromEntries(
   (
-    'alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau phi varphi chi psi omega ' +
-    'Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell'
-  ).split(' '),
+    'alpha α beta β gamma γ delta δ epsilon ε varepsilon ε zeta ζ eta η theta θ vartheta θ iota ι kappa κ lambda λ mu μ nu ν xi ξ rho ρ sigma σ ' +
+    'tau τ phi φ varphi φ chi χ psi ψ omega ω Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Phi Φ Psi Ψ Omega Ω ell ℓ'
+  )
+    .split(' ')
+    .flatMap((name, i, all) => (i % 2 === 0 ? [[name, all[i + 1]!]] : [])),
 );
 const constants: Readonly<Record<string, string>> = { pi: 'π', infty: '∞', infinity: '∞', inf: '∞', oo: '∞' };
 
@@ -52,7 +55,7 @@ export function symbolOf(token: Token | undefined): string | null {
   const name = token.kind === 'command' ? token.text.slice(1) : token.text;
   if (Object.hasOwn(constants, name)) return constants[name]!;
   if (token.kind === 'word' && (name === 'π' || [...name].length === 1)) return name;
-  return greek.has(name) ? name : null;
+  return Object.hasOwn(greek, name) ? greek[name]! : null;
 }
 
 const relators: Readonly<Record<string, Relator>> = {

@@ -50,8 +50,13 @@ function simplified(answer: Answer): Answer {
       return { ...answer, items: answer.items.map(simplified) };
     case 'sets':
       return { ...answer, of: answer.of.map(simplified) };
-    case 'relation':
-      return { ...answer, sides: answer.sides.map(simplified) };
+    case 'relation': {
+      const sides = answer.sides.map(simplified);
+      // `16\sqrt{3} \approx 27.7`: the exact value is the answer.
+      const about = answer.relators.indexOf('≈');
+      if (about < 0 || (about === 0 && isName(sides[0]!))) return { ...answer, sides };
+      return about === 0 ? sides[0]! : { ...answer, sides: sides.slice(0, about + 1), relators: answer.relators.slice(0, about) };
+    }
     case 'matrix':
       return { ...answer, rows: answer.rows.map((row) => row.map(simplified)) };
     case 'ratio':

@@ -15,8 +15,9 @@ import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
 import { Python } from './python.ts';
 import { speedRows } from './speed.ts';
+import { verdictRows } from './verdicts.ts';
 
-const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'curve', 'speed'] as const;
+const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'verifier', 'curve', 'speed'] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -91,6 +92,7 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
     lora: () => ofSmolLm2('lora', (path) => loraRows(peer, path)),
     engines: () => ofSmolLm2('engines', engineRows),
     batch: () => batchRows(peer),
+    verifier: () => verdictRows(peer),
     curve: () => curveRows(peer, seeds),
     speed: () => speedRows(peer, smollm2),
   };

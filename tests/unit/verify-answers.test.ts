@@ -249,6 +249,26 @@ const kinds: Record<string, [gold: string, answer: string, right: 0 | 1][]> = {
     ['10:30', '20:60', 0],
     ['10:30', '10:30', 1],
   ],
+  'other ways to write it': [
+    [raw`\theta`, 'θ', 1],
+    [raw`\alpha+\beta`, 'β+α', 1],
+    [raw`16\sqrt{3}`, raw`16\sqrt{3} \approx 27.7`, 1],
+    [raw`16\sqrt{3}`, raw`A = 16\sqrt{3} \approx 27.7`, 1],
+    [raw`16\sqrt{3}`, raw`27.7 \approx 16\sqrt{3}`, 0],
+    [raw`\frac{\sqrt2}{2}`, raw`\frac{1}{\sqrt{2}}`, 1],
+    [raw`\log_2 3`, raw`\frac{\ln 3}{\ln 2}`, 1],
+    ['i', raw`\sqrt{-1}`, 1],
+    ['1,2', 'x = 1 or 2', 1],
+    ['(0,1),(2,3)', '(2,3),(0,1)', 1],
+    ['(0,1),(2,3)', '(1,0),(2,3)', 0],
+    [raw`(1,2]\cup\{3\}`, raw`\{3\}\cup(1,2]`, 1],
+    ['a^2+b^2', '(a+b)^2', 0],
+    ['n(n+1)/2', raw`\frac{n^2+n}{2}`, 1],
+    [raw`25\pi\text{ cm}^2`, raw`25\pi`, 1],
+    [raw`\text{6:00 PM}`, '6:00 pm', 1],
+    [raw`\langle 1,2,3\rangle`, '(1,2,3)', 1],
+    [raw`\sqrt{2}`, raw`**\sqrt{2}**`, 1],
+  ],
 };
 
 describe('an answer', () => {
