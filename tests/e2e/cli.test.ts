@@ -352,7 +352,7 @@ describe('a GGUF file', () => {
     await writeFile(other, 'GGML, an older one');
     for (const [path, sentence] of [
       [other, /other\.gguf is no GGUF file/],
-      [join(scratch, 'none.gguf'), /There is no folder .*none\.gguf/],
+      [join(scratch, 'none.gguf'), /There is no file .*none\.gguf/],
     ] as const) {
       const { code, stderr } = await permix(['logits', '--model', path, '--tokens', '1']);
       expect([code, stderr]).toEqual([1, expect.stringMatching(sentence)]);
