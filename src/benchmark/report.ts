@@ -290,6 +290,11 @@ export class Rows {
     this.samples.set(key, [...(this.samples.get(key) ?? []), ...samples]);
   }
 
+  /** What a row has so far; null: nothing. */
+  of(name: RowName, engine: EngineLabel): readonly number[] | null {
+    return this.samples.get(`${name} ${engine}`) ?? null;
+  }
+
   /** Forgets a row that is about to be measured again, with more contenders. */
   clear(name: RowName): void {
     for (const engine of engines) this.samples.delete(`${name} ${engine}`);
@@ -372,9 +377,10 @@ export function table({ rows, software, ratios }: Report): string {
 /** Units in which a software adapter has only ratios to say. */
 export const onlyRatios = (unit: Unit): boolean => timed[unit] !== undefined;
 
+const bare: Readonly<Partial<Record<Unit, string>>> = { dispatches: '', '×': '×', 'JavaScript ms': ' ms' };
+
 /** As the tables write it. */
-export const figureOf = (value: number, unit: Unit): string =>
-  `${short(value)}${unit === 'dispatches' ? '' : unit === '×' ? '×' : ` ${unit}`}`;
+export const figureOf = (value: number, unit: Unit): string => `${short(value)}${bare[unit] ?? ` ${unit}`}`;
 
 export function short(value: number): string {
   return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));

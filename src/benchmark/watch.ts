@@ -20,6 +20,8 @@ export class TabWatch implements Watch {
   #waited = 0;
   #hiddenAt = 0;
   #go: () => void = () => {};
+  /** Told when it begins to wait. */
+  onWait: () => void = () => {};
 
   /** @param breathe lets messages in: that the reader cancels is one  @param clock milliseconds */
   constructor(
@@ -52,7 +54,8 @@ export class TabWatch implements Watch {
 
   async next(): Promise<void> {
     await this.breathe();
-    while (!this.#seen && !this.#cancelled) await new Promise<void>((go) => (this.#go = go));
+    if (this.waiting) this.onWait();
+    while (this.waiting && !this.#cancelled) await new Promise<void>((go) => (this.#go = go));
     if (this.#cancelled) throw new LabError('cancelled', 'The benchmark was cancelled.', 'What was measured until then counts.');
     this.#disturbed = false;
   }

@@ -14,6 +14,8 @@ export interface Adapters {
   readonly software: boolean;
   /** Why there is none, a sentence; null where there is one. */
   readonly reason: string | null;
+  /** Of the adapter. */
+  readonly features: readonly string[];
 }
 
 export interface EngineChoice {
@@ -25,7 +27,7 @@ export interface EngineChoice {
 
 /** What WebGPU there is; never rejects. */
 export async function probeAdapters(): Promise<Adapters> {
-  const none = (reason: string): Adapters => ({ webgpu: null, software: false, reason });
+  const none = (reason: string): Adapters => ({ webgpu: null, software: false, reason, features: [] });
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!gpu) {
     const insecure = globalThis.isSecureContext === false;
@@ -35,7 +37,7 @@ export async function probeAdapters(): Promise<Adapters> {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     if (!adapter) return none('WebGPU found no adapter.');
     const { adapter: webgpu, software } = describeAdapter(adapter);
-    return { webgpu, software, reason: null };
+    return { webgpu, software, reason: null, features: [...adapter.features] };
   } catch (error) {
     return none(`WebGPU gave no adapter (${error instanceof Error ? error.message : String(error)}).`);
   }

@@ -3,7 +3,20 @@ import { backendNames, engineNames } from '../engine/engine.ts';
 import { mostShards } from '../engine/wasm/shards.ts';
 import type { BootRequest } from '../worker/api.ts';
 
-export function readRequest(search: string): { request: BootRequest; complaints: string[] } {
+/** `?bench`: the benchmark is what is shown first. */
+export interface BenchAsked {
+  /** That it may take: `?bench=SECONDS`. */
+  readonly seconds: number;
+  /** `&profile`: GPU time by kernel, too. */
+  readonly profile: boolean;
+}
+
+/** What it takes where the address says no more than `?bench`. */
+const usualSeconds = 120;
+const seconds = { least: 5, most: 600 } as const;
+
+/** @returns bench: null where the address does not ask for it */
+export function readRequest(search: string): { request: BootRequest; bench: BenchAsked | null; complaints: string[] } {
   const query = new URLSearchParams(search);
   const complaints: string[] = [];
   const one = <T extends string>(name: string, known: readonly T[]): T | undefined => {
@@ -16,7 +29,18 @@ export function readRequest(search: string): { request: BootRequest; complaints:
   };
   const asked = { engine: one('engine', engineNames), backend: one('backend', backendNames) };
   const request = { ...asked, ...gpuMemory(query.get('gpuMemory'), complaints), ...threads(query.get('threads'), complaints) };
-  return { request: query.has('selftest') ? { ...request, selftest: true } : request, complaints };
+  const bench = query.has('bench') ? { seconds: benchSeconds(query.get('bench'), complaints), profile: query.has('profile') } : null;
+  return { request: query.has('selftest') ? { ...request, selftest: true } : request, bench, complaints };
+}
+
+function benchSeconds(value: string | null, complaints: string[]): number {
+  if (value === null || value === '') return usualSeconds;
+  const count = Number(value);
+  if (count >= seconds.least && count <= seconds.most) return count;
+  complaints.push(
+    `The address asks for bench "${value}", which is no number of seconds from ${seconds.least} to ${seconds.most}; it takes ${usualSeconds}.`,
+  );
+  return usualSeconds;
 }
 
 /** In GiB, as the reader writes it. */

@@ -4,6 +4,7 @@ export const views = [
   { id: 'evaluate', label: 'Evaluate' },
   { id: 'reproduce', label: 'Reproduce' },
   { id: 'class', label: 'Class' },
+  { id: 'bench', label: 'Bench' },
 ] as const;
 
 export type View = (typeof views)[number]['id'];
@@ -29,6 +30,8 @@ export class Views {
   story = $state<string | null>(null);
   /** An address that names nothing here; null: it does. */
   unknown = $state<string | null>(null);
+  /** The address does (`?bench`): then it is the page's first view. */
+  readonly asksForBench = new URLSearchParams(location.search).has('bench');
   /** How often the page's own address was asked for: it leads to the top, wherever one is. */
   home = $state(0);
 
@@ -46,7 +49,7 @@ export class Views {
     const home = path === '' || path === '#/';
     this.unknown = home || named || story !== null ? null : path;
     if (home) this.home++;
-    this.current = named?.id ?? 'train';
+    this.current = named?.id ?? (home && this.asksForBench ? 'bench' : 'train');
     this.story = story;
   }
 }

@@ -21,6 +21,7 @@ import type { RaceArm } from '../run/race.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, ResumableKind, RunRecord } from '../storage/records.ts';
 import type { Knob } from '../tasks/question.ts';
+import type { BenchmarkApi } from './benchmark-api.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
 import type { PoliciesApi } from './policies-api.ts';
@@ -213,7 +214,7 @@ export interface OpenedRun {
 /** Run ids by recipe. */
 export type Race = Readonly<Record<RaceArm, string>>;
 
-export interface TrainerApi extends PoliciesApi {
+export interface TrainerApi extends PoliciesApi, BenchmarkApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;

@@ -181,12 +181,11 @@ export class Bench {
     if (!this.#choice) throw new Error('an engine was asked for before Bench.choose');
     const { config, weights } = await this.policy(policyId);
     const { engine, backend } = this.#choice;
-    const { wasmPath, startThread, onLostThread } = this.#setup;
-    const { gpuMemory, threads } = this.#limits;
+    const { onLostThread } = this.#setup;
+    const { gpuMemory } = this.#limits;
     const more = {
-      ...(wasmPath ? { wasmPath } : {}),
+      ...this.machinery,
       ...(gpuMemory === undefined ? {} : { gpuMemory }),
-      ...(startThread ? { threads: threadsFor(threads), startThread } : {}),
       ...(onLostThread ? { onLostThread } : {}),
     };
     return this.#loading(policyId, (tell) => {
@@ -205,6 +204,15 @@ export class Bench {
     } finally {
       onLoading(null);
     }
+  }
+
+  /** What engines are made with here, whichever they are. */
+  get machinery(): { readonly wasmPath?: WasmPath; readonly threads?: number; readonly startThread?: StartThread } {
+    const { wasmPath, startThread } = this.#setup;
+    return {
+      ...(wasmPath ? { wasmPath } : {}),
+      ...(startThread ? { threads: threadsFor(this.#limits.threads), startThread } : {}),
+    };
   }
 
   /** Gives the engine a run's state, with the run's base policy as the frozen reference. */

@@ -8,6 +8,7 @@ import type { LabStorage } from '../storage/storage.ts';
 import type { Bench } from './bench.ts';
 import type { RunLocks } from './locks.ts';
 import { Training, type TrainingTools } from './training.ts';
+import type { Turns } from './turns.ts';
 
 export class OpenRuns {
   #open: Training | null = null;
@@ -16,6 +17,7 @@ export class OpenRuns {
   constructor(
     private readonly bench: Bench,
     private readonly tools: () => Promise<TrainingTools>,
+    private readonly turns: Pick<Turns, 'refusal'>,
   ) {}
 
   /** The run that commands are about. */
@@ -41,8 +43,9 @@ export class OpenRuns {
     return alive ? run : { ...run, status: 'paused' };
   }
 
-  /** @throws LabError 'usage' while something trains */
+  /** @throws LabError 'usage' while something trains, or has the engine to itself */
   refuseActive(): void {
+    if (this.turns.refusal) throw this.turns.refusal;
     const [run] = this.active;
     if (run) throw new LabError('usage', `“${run.record.name}” is being trained.`, 'Pause or stop it first.');
   }

@@ -24,16 +24,16 @@ import type { Alternatives, AlternativesRequest, Boot, BootRequest, OpenedRun, R
 import type { FolderStore } from '../storage/folders.ts';
 import { beginningOf, newRunComplaints } from './beginning.ts';
 import { Bench, bundledPolicy, type BenchSetup } from './bench.ts';
+import { Benchmarks } from './benchmark.ts';
+import type { BenchmarkApi } from './benchmark-api.ts';
 import type { EvaluationTools } from './candidates.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import { Chats } from './chat.ts';
-import { Evaluations } from './evaluation.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
 import { EventStream, type EventSink } from './event-stream.ts';
-import { Judgements } from './judge.ts';
 import { importRun } from './import-run.ts';
 import { insecureNotice } from './insecure.ts';
-import type { Job } from './job.ts';
+import { Jobs } from './jobs.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { checkedName } from './names.ts';
 import { createRun, forkRun } from './new-run.ts';
@@ -56,13 +56,8 @@ export interface SessionSetup extends BenchSetup {
   readonly retryWaits?: readonly number[];
 }
 
-/** The api, but for the sink, which here also learns what it may transfer. */
-type SessionApi = Omit<TrainerApi, 'listen'> & { listen(sink: EventSink): Promise<void> };
-
-interface Jobs {
-  readonly evaluation: Evaluations;
-  readonly judgement: Judgements;
-}
+/** The api, but for the sink, which here also learns what it may transfer, and for what `benchmarks` answers. */
+type SessionApi = Omit<TrainerApi, 'listen' | keyof BenchmarkApi> & { listen(sink: EventSink): Promise<void> };
 
 export class Session implements SessionApi {
   readonly #setup: SessionSetup;
@@ -78,7 +73,8 @@ export class Session implements SessionApi {
   #boot: { readonly request: string; readonly result: Promise<Boot> } | null = null;
   readonly #runs: OpenRuns;
   #trial: AbortController | null = null;
-  #jobs: Promise<Jobs> | null = null;
+  readonly #jobs = new Jobs(() => this.#evaluationTools());
+  readonly benchmarks: Benchmarks;
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;
@@ -98,7 +94,7 @@ export class Session implements SessionApi {
       storage: async () => (await this.#opened()).storage,
       locks: this.#locks,
     });
-    this.#runs = new OpenRuns(this.#bench, () => this.#tools());
+    this.#runs = new OpenRuns(this.#bench, () => this.#tools(), this.#turns);
     this.#probes = new Probes({
       bench: this.#bench,
       turns: this.#turns,
@@ -106,6 +102,8 @@ export class Session implements SessionApi {
       storage: async () => (await this.#opened()).storage,
     });
     this.#chats = new Chats(this.#probes);
+    const [bench, turns, runs, locks] = [this.#bench, this.#turns, this.#runs, this.#locks];
+    this.benchmarks = new Benchmarks({ bench, turns, runs, locks, stored: () => this.runs(), quiet: () => this.#trial?.abort() });
   }
 
   boot(request: BootRequest): Promise<Boot> {
@@ -181,7 +179,7 @@ export class Session implements SessionApi {
   }
 
   async changes(kind: ResumableKind, id: string): Promise<Changes | null> {
-    if (kind !== 'run') return changesOf(await (await this.#job(kind)).compare(id));
+    if (kind !== 'run') return changesOf(await (await this.#jobs.of(kind)).compare(id));
     const { storage } = await this.#opened();
     return changesOfRun({ storage, bench: this.#bench }, await storage.run(id));
   }
@@ -410,27 +408,27 @@ export class Session implements SessionApi {
     request: Examinations[K]['request'],
     onUpdate: (update: Examinations[K]['update']) => void,
   ): Promise<Examinations[K]['result']> {
-    return (await this.#job(kind)).run(request, onUpdate);
+    return (await this.#jobs.of(kind)).run(request, onUpdate);
   }
 
   async cancelExamination(kind: ExaminationKind): Promise<void> {
-    (await this.#job(kind)).cancel();
+    (await this.#jobs.of(kind)).cancel();
   }
 
   async examinations<K extends ExaminationKind>(kind: K): Promise<readonly Examinations[K]['info'][]> {
-    return (await this.#job(kind)).list();
+    return (await this.#jobs.of(kind)).list();
   }
 
   async examination<K extends ExaminationKind>(kind: K, id: string): Promise<Examinations[K]['result']> {
-    return (await this.#job(kind)).view(id);
+    return (await this.#jobs.of(kind)).view(id);
   }
 
   async deleteExamination(kind: ExaminationKind, id: string): Promise<void> {
-    return (await this.#job(kind)).delete(id);
+    return (await this.#jobs.of(kind)).delete(id);
   }
 
   async evaluationReplies(...asked: Parameters<SessionApi['evaluationReplies']>): Promise<readonly AskedQuestion[]> {
-    return (await this.#examining()).evaluation.replies(...asked);
+    return (await this.#jobs.all()).evaluation.replies(...asked);
   }
 
   storage() {
@@ -452,16 +450,6 @@ export class Session implements SessionApi {
       locks: this.#locks,
       retryWaits: this.#setup.retryWaits,
     };
-  }
-
-  #examining(): Promise<Jobs> {
-    this.#jobs ??= this.#evaluationTools().then((tools) => ({ evaluation: new Evaluations(tools), judgement: new Judgements(tools) }));
-    return this.#jobs;
-  }
-
-  async #job<K extends ExaminationKind>(kind: K): Promise<Job<K>> {
-    const jobs: { readonly [Kind in ExaminationKind]: Job<Kind> } = await this.#examining();
-    return jobs[kind];
   }
 
   async #evaluationTools(): Promise<EvaluationTools> {

@@ -78,7 +78,7 @@ const own: Pick<TrainerHost, 'listen' | 'belongTo' | 'saveSoon' | 'ping'> = {
   async ping() {},
 };
 
-/** A command of the session, whatever its name: functions it is given are the page's, and a file it makes is handed over. */
+/** A command of the session or its benchmarks, whatever its name: functions it is given are the page's, and a file it makes is handed over. */
 const command =
   (run: (...args: unknown[]) => Promise<unknown>) =>
   async (...args: unknown[]): Promise<unknown> => {
@@ -90,8 +90,11 @@ const command =
 const host = new Proxy(own, {
   get: (_, name) => {
     if (Object.hasOwn(own, name)) return Reflect.get(own, name);
-    const method: unknown = Reflect.get(session, name);
-    return typeof method === 'function' ? command((...args) => Reflect.apply(method, session, args)) : undefined;
+    for (const answering of [session, session.benchmarks]) {
+      const method: unknown = Reflect.get(answering, name);
+      if (typeof method === 'function') return command((...args) => Reflect.apply(method, answering, args));
+    }
+    return undefined;
   },
 });
 

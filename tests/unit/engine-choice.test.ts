@@ -8,9 +8,9 @@ import { labErrorCode } from '../../src/errors.ts';
 import { initialWeights } from '../../src/policy/weights.ts';
 import { tinyConfig } from '../helpers/tiny-policy.ts';
 
-const none: Adapters = { webgpu: null, software: false, reason: 'There is no WebGPU here.' };
-const hardware: Adapters = { webgpu: 'acme turbo', software: false, reason: null };
-const software: Adapters = { webgpu: 'google swiftshader', software: true, reason: null };
+const none: Adapters = { webgpu: null, software: false, features: [], reason: 'There is no WebGPU here.' };
+const hardware: Adapters = { webgpu: 'acme turbo', software: false, features: [], reason: null };
+const software: Adapters = { webgpu: 'google swiftshader', software: true, features: [], reason: null };
 
 it('takes webgpu on a real adapter and wasm otherwise, and says why', () => {
   expect(chooseEngine({}, hardware)).toMatchObject({

@@ -164,11 +164,18 @@ describe('health', () => {
 
 describe('the address', () => {
   it('is read and written', () => {
-    expect(readRequest('?engine=portable&backend=wasm')).toEqual({ request: { engine: 'portable', backend: 'wasm' }, complaints: [] });
+    expect(readRequest('?engine=portable&backend=wasm')).toEqual({
+      request: { engine: 'portable', backend: 'wasm' },
+      bench: null,
+      complaints: [],
+    });
     expect(readRequest('?selftest&backend=wasm').request).toEqual({ backend: 'wasm', selftest: true });
     expect(readRequest('?backend=abacus').complaints[0]).toMatch(/"abacus"/);
     expect(readRequest('?gpuMemory=1.5').request.gpuMemory).toBe(1.5 * 2 ** 30);
     expect(readRequest('?gpuMemory=lots')).toMatchObject({ request: {}, complaints: [expect.stringMatching(/"lots".*no number of GiB/)] });
+    expect(readRequest('?bench').bench).toEqual({ seconds: 120, profile: false });
+    expect(readRequest('?bench=5&profile').bench).toEqual({ seconds: 5, profile: true });
+    expect(readRequest('?bench=soon')).toMatchObject({ bench: { seconds: 120 }, complaints: [expect.stringMatching(/"soon".*5 to 600/)] });
     expect(withRequest('https://x.org/a/?engine=fused&q=1#run', { backend: 'cpu' })).toBe('https://x.org/a/?q=1&backend=cpu#run');
   });
 });
