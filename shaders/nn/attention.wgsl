@@ -1,15 +1,18 @@
-// Causal attention of grouped queries over whole rows, to all places before or to the nearest `window`, with an online softmax; forward and two-pass backward.
+// Causal attention of grouped queries over segments: runs of places, each after a prefix that other segments may share (the prompt of a group, read
+// once). A query looks at all places before it in its text, or at the nearest `window`, with an online softmax; forward and two-pass backward.
 //
-//   s_ij = scale q_i . k_j, i - window < j <= i     p_ij = exp(s_ij - lse_i)     out_i = sum_j p_ij v_j
+//   s_ij = scale q_i . k_j, i - window < j <= i, positions in the text     p_ij = exp(s_ij - lse_i)     out_i = sum_j p_ij v_j
 //   delta_i = dout_i . out_i     ds_ij = p_ij scale (dout_i . v_j - delta_i)
-//   dq_i = sum_j ds_ij k_j     dk_j = sum_i ds_ij q_i     dv_j = sum_i p_ij dout_i,  i over the queries of all heads of k_j
+//   dq_i = sum_j ds_ij k_j     dk_j = sum_i ds_ij q_i     dv_j = sum_i p_ij dout_i,  i over the queries of all heads of k_j,
+//   of its own segment and of all that begin with it
 //
-// turned dturned [N, Q], Q = (H + 2K) hd as nn/turn.wgsl leaves it; lengths [R] i32; out dout [N, H hd]; lse delta [N, H].
+// turned dturned [N, Q], Q = (H + 2K) hd as nn/turn.wgsl leaves it; out dout [N, H hd]; lse delta [N, H]. segment_of [N] i32: the segment of
+// a place, -1 for filling. segments [S] of four i32: first place, places, the segment before it or -1, how many of those right after it begin with it.
 // One invocation per query and head (`forward`, `backward_queries`) or per key and key head (`backward_keys`), with its
-// vectors in registers. Neighbouring lanes are neighbouring places of one head and row, so what they loop over they read
-// together, and no workgroup memory or barrier is needed. Nothing of size [W, W] exists. What lies at or beyond a row's
-// length is never read; there, out and all gradients are 0.
-// Numerics: scores below the running maximum; sums in the order of places, the same bits every time.
+// vectors in registers. Neighbouring lanes are neighbouring places of one head, most of one segment, so what they loop over they read
+// together, and no workgroup memory or barrier is needed. Nothing of size [N, N] exists. Filling is never read; there, out and all
+// gradients are 0.
+// Numerics: scores below the running maximum; sums in the order of places, one invocation to each: no atomics, the same bits every time.
 // Test: tests/gpu/attention.test.ts.
 
 // #include "lib/workgroup.wgsl"
@@ -19,34 +22,58 @@ alias Part = vec4f; // vec2f where the head is not a multiple of four
 const PARTS = HEAD_DIM / 4u;
 
 struct Params {
-  rows: u32,
-  width: u32,
+  places: u32,
   heads: u32,
   kv_heads: u32,
-  // at most `width`
+  // at most the places of the longest text
   window: u32,
   scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> turned: array<Part>;
-@group(0) @binding(2) var<storage, read> lengths: array<i32>;
+@group(0) @binding(2) var<storage, read> segment_of: array<i32>;
+@group(0) @binding(11) var<storage, read> segments: array<vec4i>;
 
 alias Head = array<Part, PARTS>;
 
-// The invocation's place in (row, head, position).
+// A place and a head, and where they are in a text.
 struct Site {
-  inside: bool,
-  row: u32,
   head: u32,
-  position: u32,
   place: u32,
+  // whether the place is somebody's
+  real: bool,
+  segment: u32,
+  // First places of the segment and of its prefix, which has so many.
+  own: u32,
+  prefix: u32,
+  before: u32,
+  position: u32,
 }
 
-fn site(index: u32, heads: u32) -> Site {
-  let row = index / (heads * params.width);
-  let position = index % params.width;
-  return Site(row < params.rows, row, index / params.width % heads, position, row * params.width + position);
+fn site(index: u32) -> Site {
+  var at: Site;
+  at.head = index / params.places;
+  at.place = index % params.places;
+  let segment = segment_of[at.place];
+  at.real = segment >= 0;
+  if (at.real) {
+    let own = segments[segment];
+    at.segment = u32(segment);
+    at.own = u32(own.x);
+    if (own.z >= 0) {
+      let prefix = segments[own.z];
+      at.prefix = u32(prefix.x);
+      at.before = u32(prefix.y);
+    }
+    at.position = at.before + at.place - at.own;
+  }
+  return at;
+}
+
+// The place of a position of the same text.
+fn place_at(at: Site, position: u32) -> u32 {
+  return select(at.own + position - at.before, at.prefix + position, position < at.before);
 }
 
 // Where parts of query, key and value heads begin.
@@ -77,12 +104,13 @@ fn forward(
   @builtin(num_workgroups) count: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let at = site(workgroup_index(id, count) * LANES + lane, params.heads);
-  if (!at.inside) {
+  let index = workgroup_index(id, count) * LANES + lane;
+  if (index >= params.places * params.heads) {
     return;
   }
+  let at = site(index);
   let here = (at.place * params.heads + at.head) * PARTS;
-  if (at.position >= u32(lengths[at.row])) {
+  if (!at.real) {
     for (var c = 0u; c < PARTS; c++) {
       out[here + c] = Part();
     }
@@ -99,7 +127,8 @@ fn forward(
   var largest = -1e30; // below every score, and finite
   var sum = 0.0;
   for (var j = first_seen(at.position); j <= at.position; j++) {
-    let key = key_at(at.row * params.width + j, kv_head);
+    let other = place_at(at, j);
+    let key = key_at(other, kv_head);
     var score = 0.0;
     for (var c = 0u; c < PARTS; c++) {
       score += dot(q[c], turned[key + c]);
@@ -114,7 +143,7 @@ fn forward(
     }
     let p = exp(score - largest);
     sum += p;
-    let value = value_at(at.row * params.width + j, kv_head);
+    let value = value_at(other, kv_head);
     for (var c = 0u; c < PARTS; c++) {
       mixed[c] += p * turned[value + c];
     }
@@ -139,14 +168,15 @@ fn backward_queries(
   @builtin(num_workgroups) count: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let at = site(workgroup_index(id, count) * LANES + lane, params.heads);
-  if (!at.inside) {
+  let index = workgroup_index(id, count) * LANES + lane;
+  if (index >= params.places * params.heads) {
     return;
   }
+  let at = site(index);
   let query = query_at(at.place, at.head);
   let own = at.place * params.heads + at.head;
   var dq: Head;
-  if (at.position < u32(lengths[at.row])) {
+  if (at.real) {
     let kv_head = at.head / (params.heads / params.kv_heads);
     var q: Head;
     var d: Head;
@@ -158,8 +188,9 @@ fn backward_queries(
     }
     delta[own] = own_delta;
     for (var j = first_seen(at.position); j <= at.position; j++) {
-      let key = key_at(at.row * params.width + j, kv_head);
-      let value = value_at(at.row * params.width + j, kv_head);
+      let other = place_at(at, j);
+      let key = key_at(other, kv_head);
+      let value = value_at(other, kv_head);
       var score = 0.0;
       var dp = 0.0;
       for (var c = 0u; c < PARTS; c++) {
@@ -186,16 +217,18 @@ fn backward_keys(
   @builtin(num_workgroups) count: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let at = site(workgroup_index(id, count) * LANES + lane, params.kv_heads);
-  if (!at.inside) {
+  let index = workgroup_index(id, count) * LANES + lane;
+  if (index >= params.places * params.kv_heads) {
     return;
   }
+  let at = site(index);
   let key = key_at(at.place, at.head);
   let value = value_at(at.place, at.head);
   var dk: Head;
   var dv: Head;
-  let length = u32(lengths[at.row]);
-  if (at.position < length) {
+  if (at.real) {
+    let own = segments[at.segment];
+    let sharing = u32(own.w);
     let group = params.heads / params.kv_heads;
     var k: Head;
     var v: Head;
@@ -204,21 +237,27 @@ fn backward_keys(
       v[c] = turned[value + c];
     }
     for (var head = at.head * group; head < (at.head + 1u) * group; head++) {
-      for (var i = at.position; i < min(length, at.position + params.window); i++) {
-        let place = at.row * params.width + i;
-        let query = query_at(place, head);
-        let theirs = place * params.heads + head;
-        var score = 0.0;
-        var dp = 0.0;
-        for (var c = 0u; c < PARTS; c++) {
-          score += dot(k[c], turned[query + c]);
-          dp += dot(v[c], dout[theirs * PARTS + c]);
-        }
-        let p = exp(score - row_lse[theirs]);
-        let ds = p * (dp - row_delta[theirs]) * params.scale;
-        for (var c = 0u; c < PARTS; c++) {
-          dk[c] += ds * turned[query + c];
-          dv[c] += p * dout[theirs * PARTS + c];
+      for (var s = 0u; s <= sharing; s++) {
+        // Of its own segment the queries from here on, of those that begin with it all; as far as the window reaches.
+        let asking = segments[at.segment + s];
+        let start = select(at.before + u32(own.y), at.before, s == 0u);
+        let end = min(start + u32(asking.y), at.position + params.window);
+        for (var i = max(start, at.position); i < end; i++) {
+          let place = u32(asking.x) + i - start;
+          let query = query_at(place, head);
+          let theirs = place * params.heads + head;
+          var score = 0.0;
+          var dp = 0.0;
+          for (var c = 0u; c < PARTS; c++) {
+            score += dot(k[c], turned[query + c]);
+            dp += dot(v[c], dout[theirs * PARTS + c]);
+          }
+          let p = exp(score - row_lse[theirs]);
+          let ds = p * (dp - row_delta[theirs]) * params.scale;
+          for (var c = 0u; c < PARTS; c++) {
+            dk[c] += ds * turned[query + c];
+            dv[c] += p * dout[theirs * PARTS + c];
+          }
         }
       }
     }

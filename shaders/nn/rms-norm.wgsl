@@ -1,11 +1,12 @@
 // RMSNorm (Zhang and Sennrich 2019) over the last axis, forward and backward.
 //
 //   y[m, i] = w[i] x[p, i] r[m] (+ residual[m, i]),  w = offset + weight,  r[m] = (mean_i x[p, i]^2 + eps)^-1/2,  p = places[m], or m where there are none
-//   dx[n, i] = r w[i] dy[m, i] - x[n, i] r^3 mean_j (w[j] dy[m, j] x[n, j]),  m = inverse[n], or n
-//   dw[i] = sum_n dy[m, i] x[n, i] r
+//   g[n, i] = sum of dy[m, i] over m in [starts[n], starts[n + 1]), or dy[n, i]
+//   dx[n, i] = r w[i] g[n, i] - x[n, i] r^3 mean_j (w[j] g[n, j] x[n, j])
+//   dw[i] = sum_n g[n, i] x[n, i] r
 //
-// x [N, D], weight [D], y residual [M, D], r [M], dx [N, D]. A row n whose inverse is -1 was not normed: its gradient is 0 and nothing is
-// read. `limit[0]`: rows of y at or beyond it are left as they are. dw comes as sums over chunks of rows, [S, D], which
+// x [N, D], weight [D], y residual [M, D], r [M], dx [N, D]. `places` rise, so that rows of y that are of one row of x come after
+// one another. A row n that has none was not normed: its gradient is 0 and nothing is read. `limit[0]`: rows of y at or beyond it are left as they are. dw comes as sums over chunks of rows, [S, D], which
 // nn/columns.wgsl adds up: no atomics, a fixed order.
 //
 // Numerics: sums of a row are TEAM sums joined in order. Rows are read twice; the second time comes out of the cache.
@@ -24,7 +25,7 @@ struct Params {
   width: u32,
   numbers: u32,
   eps: f32,
-  // whether `places` or `inverse`, and `limit`, mean something
+  // whether `places` or `starts`, and `limit`, mean something
   placed: u32,
   limited: u32,
   // rows of a chunk, a multiple of BATCH
@@ -96,31 +97,37 @@ fn forward(
 // --- backward ---
 @group(0) @binding(7) var<storage, read> row_rstd: array<f32>;
 @group(0) @binding(8) var<storage, read> dy: array<Quad>;
-@group(0) @binding(9) var<storage, read> inverse: array<i32>;
+@group(0) @binding(9) var<storage, read> starts: array<i32>;
 @group(0) @binding(10) var<storage, read_write> dx: array<Quad>;
 @group(0) @binding(11) var<storage, read_write> partials: array<Quad>;
 
 // Rows that a team works on between barriers.
 const BATCH = 8u;
-const NOT_NORMED = -1;
-const PAST_THE_END = -2;
 // One more per lane than there are rows, so that lanes that read one row each read different banks.
 const LINE = BATCH + 1u;
 
 var<workgroup> products: array<f32, LANES * LINE>;
-var<workgroup> sources: array<i32, TEAMS * BATCH>;
+var<workgroup> sources: array<vec2u, TEAMS * BATCH>;
 // r, and what x is multiplied by
 var<workgroup> factors: array<vec2f, TEAMS * BATCH>;
 
-// The row m of dy that belongs to row n of x.
-fn source_of(n: u32) -> i32 {
+// The first row of dy that is of row n of x, and the first that no longer is.
+fn source_of(n: u32) -> vec2u {
   if (n >= params.rows) {
-    return PAST_THE_END;
+    return vec2u();
   }
   if (params.placed == 1u) {
-    return inverse[n];
+    return vec2u(u32(starts[n]), u32(starts[n + 1u]));
   }
-  return i32(n);
+  return vec2u(n, n + 1u);
+}
+
+fn upstream_of(source: vec2u, c: u32) -> Quad {
+  var sum = dy[source.x * params.width + c];
+  for (var m = source.x + 1u; m < source.y; m++) {
+    sum += dy[m * params.width + c];
+  }
+  return sum;
 }
 
 // A team does one chunk of rows, batch by batch: first the sums along its rows, then the columns.
@@ -137,11 +144,11 @@ fn backward(
   for (var batch = 0u; batch < params.chunk_rows; batch += BATCH) {
     for (var i = 0u; i < BATCH; i++) {
       let n = first + batch + i;
-      let m = source_of(n);
+      let source = source_of(n);
       var product = Quad();
-      if (m >= 0) {
+      if (source.x < source.y) {
         for (var c = member; c < params.width; c += TEAM) {
-          product += (params.offset + weight[c]) * dy[u32(m) * params.width + c] * x[n * params.width + c];
+          product += (params.offset + weight[c]) * upstream_of(source, c) * x[n * params.width + c];
         }
       }
       products[lane * LINE + i] = total(product);
@@ -152,10 +159,10 @@ fn backward(
       for (var other = 0u; other < TEAM; other++) {
         sum += products[(team * TEAM + other) * LINE + i];
       }
-      let m = source_of(first + batch + i);
-      sources[team * BATCH + i] = m;
-      if (m >= 0) {
-        let r = row_rstd[m];
+      let source = source_of(first + batch + i);
+      sources[team * BATCH + i] = source;
+      if (source.x < source.y) {
+        let r = row_rstd[source.x];
         factors[team * BATCH + i] = vec2f(r, r * r * r * (sum / f32(params.numbers)));
       }
     }
@@ -164,12 +171,13 @@ fn backward(
       let w = params.offset + weight[c];
       var dw = Quad();
       for (var i = 0u; i < BATCH; i++) {
-        let m = sources[team * BATCH + i];
-        if (m == PAST_THE_END) {
+        let n = first + batch + i;
+        if (n >= params.rows) {
           break;
         }
-        let at = (first + batch + i) * params.width + c;
-        if (m < 0) {
+        let source = sources[team * BATCH + i];
+        let at = n * params.width + c;
+        if (source.x >= source.y) {
           if (params.accumulate == 0u) {
             dx[at] = Quad();
           }
@@ -177,7 +185,7 @@ fn backward(
         }
         let factor = factors[team * BATCH + i];
         let input = x[at];
-        let upstream = dy[u32(m) * params.width + c] * factor.x;
+        let upstream = upstream_of(source, c) * factor.x;
         dw += upstream * input;
         let gradient = w * upstream - input * factor.y;
         if (params.accumulate == 1u) {

@@ -5,7 +5,7 @@
 //   y_low = n_low cos - n_high sin     y_high = n_high cos + n_low sin,  the halves of a head     values: y = x
 //   dn = dy turned back     dx = r (w dn - x r^2 mean(w dn x)), or dn     dw = sum over places and heads of dn x r
 //
-// raw turned gradient [N, Q], Q = (H + 2K) hd: H query heads, K key heads, K value heads; a place's position is place % W.
+// raw turned gradient [N, Q], Q = (H + 2K) hd: H query heads, K key heads, K value heads; positions [N] i32, of each place in its text.
 // table [positions, hd]: hd/2 cosines, then hd/2 sines. norms [2, hd]: of queries, of keys.
 // gradient is that of turned before and that of raw after, in place. `backward_normed` leaves dw as sums over chunks of
 // places, partials [S, 2, hd], which nn/columns.wgsl adds up: no atomics, a fixed order.
@@ -22,7 +22,6 @@ const TEAMS = LANES / TEAM;
 
 struct Params {
   places: u32,
-  width: u32,
   heads: u32,
   kv_heads: u32,
   // of a head's numbers, in Quads
@@ -34,6 +33,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> table: array<Quad>;
+@group(0) @binding(7) var<storage, read> positions: array<i32>;
 
 // Numbers of a head that turn together.
 struct Pair {
@@ -43,7 +43,7 @@ struct Pair {
 
 // Pair c of a head at a place, turned by its angles, or back by -1 times them.
 fn turn(pair: Pair, place: u32, c: u32, direction: f32) -> Pair {
-  let at = (place % params.width) * 2u * params.half + c;
+  let at = u32(positions[place]) * 2u * params.half + c;
   let cosine = table[at];
   let sine = table[at + params.half] * direction;
   return Pair(pair.low * cosine - pair.high * sine, pair.high * cosine + pair.low * sine);

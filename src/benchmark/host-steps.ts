@@ -3,7 +3,9 @@ import { createEngine, type WasmPath } from '../engine/create.ts';
 import type { PolicyEngine, TrainBatch } from '../engine/engine.ts';
 import { threadsFor } from '../engine/parallel/cores.ts';
 import type { StartThread } from '../engine/parallel/remote-thread.ts';
-import { passOfRows, ranges } from '../engine/wasm/batch.ts';
+import { passOf } from '../engine/fused/batch.ts';
+import { maxPlaces as fusedPlaces } from '../engine/fused/memory-plan.ts';
+import { passOfRows, ranges } from '../engine/segments.ts';
 import { maxPlaces } from '../engine/wasm/memory-plan.ts';
 import { rowsOf, shardsOf } from '../engine/wasm/shards.ts';
 import { personas } from '../persona/world.ts';
@@ -49,24 +51,30 @@ export async function measureHostSteps(book: Book, machine: HostMachine): Promis
 }
 
 /**
- * Places that the wasm engine computes in an update of the bundled policy, of those that are different: a prompt counts once for all replies to it,
- * of a reply all tokens but the last, which predicts nothing.
+ * Places that the engines compute in an update of the bundled policy, of those that are different: a prompt counts once for all replies to it, of a
+ * reply all tokens but the last, which predicts nothing. What the fused engine fills its passes up with is computed, too; of it the host knows
+ * everything, so no GPU is needed.
  */
 export async function measureDistinct(book: Book, machine: HostMachine): Promise<void> {
   await withCourses(book, machine, [['wasm', 1]], async ([course]) => {
     for (let round = 0; round < 3; round++) {
       await book.watch.next();
       await course!.step();
-      book.rows.add('host.distinct', 'wasm', [computedOverDistinct(course!.batch()!)]);
+      const { wasm, fused } = computedOverDistinct(course!.batch()!);
+      book.rows.add('host.distinct', 'wasm', [wasm]);
+      book.rows.add('host.distinct', 'fused', [fused]);
     }
   });
 }
 
-function computedOverDistinct(batch: TrainBatch): number {
-  let computed = 0;
+function computedOverDistinct(batch: TrainBatch): { readonly wasm: number; readonly fused: number } {
+  let [wasm, fused] = [0, 0];
   for (const [first, last] of shardsOf(batch)) {
     const shard = rowsOf(batch, first, last);
-    for (const range of ranges(shard, 0, maxPlaces)) computed += passOfRows(shard, ...range, shard.mask).places;
+    for (const range of ranges(shard, 0, maxPlaces)) wasm += passOfRows(shard, ...range, shard.mask).places;
+  }
+  for (const range of ranges(batch, 0, fusedPlaces)) {
+    fused += passOf(batch, ...range, batch.width, batch.completionWidth, batch.mask).shape.places;
   }
   const prompts = new Set<string>();
   let distinct = 0;
@@ -79,7 +87,7 @@ function computedOverDistinct(batch: TrainBatch): number {
     const counted = batch.mask.subarray(row * batch.completionWidth, (row + 1) * batch.completionWidth).lastIndexOf(1);
     distinct += Math.max(0, counted);
   }
-  return computed / distinct;
+  return { wasm: wasm / distinct, fused: fused / distinct };
 }
 
 /** On one thread and on one for each core, in turn. */

@@ -82,7 +82,7 @@ export const rowSpecs = [
     what: 'places computed in an update of the bundled policy over those that are different, PerMix',
     unit: '×',
     target: '1.00',
-    engines: ['wasm'],
+    engines: ['fused', 'wasm'],
   },
   {
     name: 'host.threads',

@@ -57,12 +57,13 @@ export const checkRequest: GenerateRequest = {
 
 const rows = [
   { prompt: 5, tokens: [4, 19, 33, 7, 26, 14, 2, 30, 11] },
+  { prompt: 5, tokens: [4, 19, 33, 7, 26, 8, 12, 5] },
   { prompt: 3, tokens: [21, 6, 35, 16, 24, 10] },
 ];
 const width = 9;
 const completionWidth = 4;
 
-/** Two rows of different lengths, one token masked away, ratios on both sides of the clip. */
+/** Three rows of different lengths, two with one prompt, which some engines compute once; one token masked away, ratios on both sides of the clip. */
 export function checkBatch(): TrainBatch {
   const tokens = new Int32Array(rows.length * width);
   rows.forEach((row, r) => tokens.set(row.tokens, r * width));
@@ -73,11 +74,11 @@ export function checkBatch(): TrainBatch {
     tokens,
     promptLengths: Int32Array.from(rows, (row) => row.prompt),
     lengths: Int32Array.from(rows, (row) => row.tokens.length),
-    mask: Uint8Array.of(1, 1, 0, 1, 1, 1, 1, 0),
-    advantages: Float32Array.of(0.75, -1.25),
-    rowWeights: Float32Array.of(1 / 6, 1 / 6),
-    oldLogprobs: Float32Array.of(-3.9, -3.1, -4, -2.8, -4.6, -3.3, -4.1, 0),
-    refLogprobs: Float32Array.of(-3.5, -3.4, -4, -3.2, -4.1, -3.8, -3.7, 0),
+    mask: Uint8Array.of(1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 0),
+    advantages: Float32Array.of(0.75, 1.5, -1.25),
+    rowWeights: new Float32Array(3).fill(1 / 9),
+    oldLogprobs: Float32Array.of(-3.9, -3.1, -4, -2.8, -4.2, -3, -3.8, 0, -4.6, -3.3, -4.1, 0),
+    refLogprobs: Float32Array.of(-3.5, -3.4, -4, -3.2, -3.9, -3.3, -3.6, 0, -4.1, -3.8, -3.7, 0),
   };
 }
 

@@ -19,7 +19,8 @@ export function planRun({ engine, tokenizer, personas, config, state, fits }: Tr
   );
   return engine.planMemory({
     rows: promptsPerStep * groupSize,
-    groups: promptsPerStep,
+    // A persona drawn for every rollout makes a prompt of its own.
+    groups: lengths.length,
     width: Math.max(...lengths) + sampling.maxNewTokens,
     completionWidth: sampling.maxNewTokens,
     microBatchRows: optim.microBatchRows,

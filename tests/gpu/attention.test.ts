@@ -1,12 +1,14 @@
 /**
- * Attention of the fused engine: over whole rows against float64 loops, backward against them and against differences, and
- * of one token at a time against whole rows. Padding holds numbers that would overflow wherever they were read.
+ * Attention of the fused engine: over whole rows and over segments that share their prompt against float64 loops, backward against them and
+ * against differences, and of one token at a time against whole rows. Filling holds numbers that would overflow wherever they were read.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tablesOf, tablesOfRows, type PlaceTables } from '../../src/engine/fused/batch.ts';
 import { attentionBackward, attentionForward, decodeAttention, rowsAt } from '../../src/engine/fused/kernels/attention.ts';
 import { turnForward } from '../../src/engine/fused/kernels/turn.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import { ropeTable } from '../../src/engine/rope-table.ts';
+import type { Segment } from '../../src/engine/segments.ts';
 import { encode } from '../../src/policy/tensor-encoding.ts';
 import { WorkBench, untouched } from '../helpers/gpu-work.ts';
 import { expectClose, normals } from '../helpers/numbers.ts';
@@ -27,11 +29,15 @@ afterAll(() => {
 const poison = 3e38;
 
 interface Shape {
-  readonly width: number;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  readonly lengths: readonly number[];
+  /** Whole rows of one width, right-padded; */
+  readonly width?: number;
+  readonly lengths?: readonly number[];
+  /** or segments one after the other, of so many places after a prefix, and what fills them up. */
+  readonly segments?: readonly (readonly [places: number, prefix: number])[];
+  readonly filling?: number;
   readonly window?: number;
   readonly scale?: number;
 }
@@ -50,21 +56,49 @@ const shapes: readonly Shape[] = [
   { width: 70, heads: 4, kvHeads: 2, headDim: 32, lengths: [70, 33], window: 9, scale: 0.125 },
   { width: 19, heads: 6, kvHeads: 2, headDim: 16, lengths: [13, 19], window: 64 },
 ];
-const cases = shapes.map((shape): [string, Shape] => [Object.values(shape).join(' x '), shape]);
+const sharing: readonly Shape[] = [
+  { heads: 1, kvHeads: 1, headDim: 2, segments: [[1, -1], [1, 0]] },
+  { heads: 2, kvHeads: 1, headDim: 6, segments: [[3, -1], [2, 0], [1, 0], [4, 0]], filling: 3 },
+  // Prompts without replies of their own, of one and of many; a reply longer than its prompt, and a text alone.
+  { heads: 6, kvHeads: 2, headDim: 16, segments: [[5, -1], [1, -1], [13, 1], [2, 1], [7, -1], [9, -1], [3, 5]], filling: 7 },
+  { heads: 4, kvHeads: 2, headDim: 32, segments: [[70, -1], [11, 0], [33, 0]], filling: 6 },
+  // A window that ends in the reply, in the prompt, between them.
+  { heads: 2, kvHeads: 1, headDim: 6, segments: [[4, -1], [6, 0], [5, 0], [2, -1], [1, 3]], filling: 2, window: 3, scale: 0.5 },
+  { heads: 4, kvHeads: 2, headDim: 32, segments: [[17, -1], [9, 0], [12, 0], [8, 0]], window: 9, scale: 0.125 },
+  { heads: 2, kvHeads: 2, headDim: 16, segments: [[17, -1], [5, 0], [12, 0]], window: 1 },
+]; // prettier-ignore
+const named = (shape: Shape): [string, Shape] => [JSON.stringify(shape), shape];
+const cases = [...shapes, ...sharing].map(named);
 
-/** [N, columns] with poison at padding. */
-function poisoned(values: number[], { width, lengths }: Shape): number[] {
-  const columns = values.length / (lengths.length * width);
-  return values.map((value, i) => {
-    const place = Math.floor(i / columns);
-    return place % width < lengths[Math.floor(place / width)]! ? value : poison;
-  });
+/** Where the places of a shape are, N of them, and what the kernels are told of them. */
+function laidOut({ width, lengths, segments, filling = 0 }: Shape) {
+  if (lengths) {
+    const of = lengths.map((places, row): Segment => ({ first: row * width!, places, prefix: -1 }));
+    return { segments: of, places: lengths.length * width!, width: width!, tables: tablesOfRows(lengths, width!) };
+  }
+  let first = 0;
+  const of = segments!.map(([places, prefix]): Segment => ({ first: (first += places) - places, places, prefix }));
+  const longest = Math.max(...of.map(({ places, prefix }) => places + (of[prefix]?.places ?? 0)));
+  return { segments: of, places: first + filling, width: longest, tables: tablesOf(of, first + filling) };
+}
+
+/** The places of a segment and, before them, those of its prefix. */
+const textOf = (segments: readonly Segment[], { first, places, prefix }: Segment): number[] => [
+  ...(prefix < 0 ? [] : textOf(segments, segments[prefix]!)),
+  ...Array.from({ length: places }, (_, i) => first + i),
+];
+
+/** [N, columns] with poison at filling. */
+function poisoned(values: number[], shape: Shape): number[] {
+  const { tables, places } = laidOut(shape);
+  const columns = values.length / places;
+  return values.map((value, i) => (tables.segmentOf[Math.floor(i / columns)]! >= 0 ? value : poison));
 }
 
 const columnsOf = ({ heads, kvHeads, headDim }: Shape) => (heads + 2 * kvHeads) * headDim;
 
 const inputsOf = (shape: Shape) => {
-  const places = shape.lengths.length * shape.width;
+  const { places } = laidOut(shape);
   return {
     turned: poisoned(normals(places * columnsOf(shape), 1, 1.5), shape),
     dOut: poisoned(normals(places * shape.heads * shape.headDim, 2), shape),
@@ -73,14 +107,16 @@ const inputsOf = (shape: Shape) => {
 
 /** Calls `each` for every query of every head with where its numbers begin, and the keys it sees. */
 function queries(shape: Shape, each: (query: number, out: number, cell: number, keys: number[], values: number[]) => void): void {
-  const { width, heads, kvHeads, headDim, lengths, window = Infinity } = shape;
-  lengths.forEach((length, row) => {
-    for (let i = 0; i < length; i++) {
+  const { heads, kvHeads, headDim, window = Infinity } = shape;
+  const { segments } = laidOut(shape);
+  for (const segment of segments) {
+    const text = textOf(segments, segment);
+    for (let i = text.length - segment.places; i < text.length; i++) {
       for (let head = 0; head < heads; head++) {
-        const place = row * width + i;
+        const place = text[i]!;
         const at = (other: number, of: number) => (other * (heads + 2 * kvHeads) + of) * headDim;
         const kv = Math.floor((head * kvHeads) / heads);
-        const seen = Array.from({ length: i + 1 }, (_, j) => row * width + j).filter((_, j) => i - j < window);
+        const seen = text.slice(Math.max(0, i + 1 - window), i + 1);
         const cell = place * heads + head;
         each(
           at(place, head),
@@ -91,7 +127,7 @@ function queries(shape: Shape, each: (query: number, out: number, cell: number, 
         );
       }
     }
-  });
+  }
 }
 
 function dot(a: ArrayLike<number>, i: number, b: ArrayLike<number>, j: number, count: number): number {
@@ -109,8 +145,8 @@ function weightsOf(turned: ArrayLike<number>, query: number, keys: number[], { h
 }
 
 function reference(turned: ArrayLike<number>, dOut: ArrayLike<number>, shape: Shape) {
-  const { headDim, heads, width, lengths, scale = 1 / Math.sqrt(headDim) } = shape;
-  const cells = lengths.length * width * heads;
+  const { headDim, heads, scale = 1 / Math.sqrt(headDim) } = shape;
+  const cells = laidOut(shape).places * heads;
   const [out, lse, dTurned] = [new Float64Array(cells * headDim), new Float64Array(cells), new Float64Array(turned.length)];
   queries(shape, (query, first, cell, keys, values) => {
     const { p, lse: own } = weightsOf(turned, query, keys, shape);
@@ -129,29 +165,38 @@ function reference(turned: ArrayLike<number>, dOut: ArrayLike<number>, shape: Sh
   return { out, lse, dTurned };
 }
 
+/** Tables where the kernels read them. */
+const given = ({ positions, segmentOf, segments }: PlaceTables) => ({
+  positions: bench.input(positions),
+  segmentOf: bench.input(segmentOf),
+  segments: bench.input(segments),
+});
+
 async function whole(turned: ArrayLike<number>, dOut: ArrayLike<number>, shape: Shape, dTurnedFill = untouched) {
-  const { lengths, heads, headDim } = shape;
-  const cells = lengths.length * shape.width * heads;
+  const { heads, kvHeads, headDim, window, scale } = shape;
+  const { places, width, tables } = laidOut(shape);
+  const cells = places * heads;
   const views = {
     turned: bench.input(Float32Array.from(turned)),
-    lengths: bench.input(Int32Array.from(lengths)),
+    segmentOf: bench.input(tables.segmentOf),
+    segments: bench.input(tables.segments),
     out: bench.output(cells * headDim),
     lse: bench.output(cells),
     dOut: bench.input(Float32Array.from(dOut)),
     delta: bench.output(cells),
     dTurned: bench.output(turned.length, dTurnedFill),
   };
-  const of = { ...shape, ...views, rows: lengths.length };
+  const of = { ...views, places, width, heads, kvHeads, headDim, ...(window ? { window } : {}), ...(scale ? { scale } : {}) };
   await bench.run([attentionForward(of), ...attentionBackward(of)]);
   return { out: await bench.read(views.out), lse: await bench.read(views.lse), dTurned: await bench.read(views.dTurned) };
 }
 
-describe('attention over whole rows', () => {
+describe('attention over segments', () => {
   it.each(cases)('%s, forward and backward', async (_, shape) => {
     const { turned, dOut } = inputsOf(shape);
     const expected = reference(turned, dOut, shape);
     const actual = await whole(turned, dOut, shape);
-    // padding: exactly 0 everywhere, which the references are too
+    // filling: exactly 0 everywhere, which the references are too
     const tolerance = { relative: 1e-5, absolute: 4e-6 };
     expectClose(actual.out, expected.out, 'out', tolerance);
     expectClose(actual.lse, expected.lse, 'lse', tolerance);
@@ -162,9 +207,8 @@ describe('attention over whole rows', () => {
       [actual.dTurned, columnsOf(shape)],
     ] as const)
       // prettier-ignore
-      shape.lengths.forEach((length, row) => {
-        const padding = values.slice((row * shape.width + length) * columns, (row + 1) * shape.width * columns);
-        expect(padding.every((value) => value === 0)).toBe(true);
+      laidOut(shape).tables.segmentOf.forEach((segment, place) => {
+        if (segment < 0) expect(values.slice(place * columns, (place + 1) * columns).every((value) => value === 0)).toBe(true);
       });
     expect(await whole(turned, dOut, shape, -1)).toEqual(actual); // the same bits twice, whatever was there
   });
@@ -181,8 +225,36 @@ describe('attention over whole rows', () => {
     expect(actual.dTurned.every(Number.isFinite)).toBe(true);
   });
 
-  it('backward is the slope of forward', async () => {
-    const shape: Shape = { width: 5, heads: 4, kvHeads: 2, headDim: 6, lengths: [5, 3] };
+  it.each([
+    ['whole rows', { width: 5, heads: 4, kvHeads: 2, headDim: 6, lengths: [5, 3] }],
+    [
+      'a prompt and two replies',
+      {
+        heads: 4,
+        kvHeads: 2,
+        headDim: 6,
+        segments: [
+          [4, -1],
+          [2, 0],
+          [3, 0],
+        ],
+      },
+    ],
+    [
+      'a prompt, two replies and a window',
+      {
+        heads: 4,
+        kvHeads: 2,
+        headDim: 6,
+        segments: [
+          [4, -1],
+          [2, 0],
+          [3, 0],
+        ],
+        window: 4,
+      },
+    ],
+  ] satisfies [string, Shape][])('backward is the slope of forward: %s', async (_, shape: Shape) => {
     const { turned, dOut } = inputsOf(shape);
     const { dTurned } = await whole(turned, dOut, shape);
     const step = 1 / 64;
@@ -253,6 +325,8 @@ describe('attention of one token at a time', () => {
         raw.copyWithin(place(row, 0) * columns, first, first + promptOf(row) * columns);
       }
       const lengths = Array.from({ length: rows }, (_, row) => promptOf(row) + completionWidth);
+      const all = given(tablesOfRows(lengths, width));
+      const { positions } = given(tablesOfRows(promptLengths, promptWidth));
       const [turned, wholeOut, lse] = [bench.output(raw.length), bench.output(rows * width * mixed), bench.output(rows * width * heads)];
       // The prompts alone, as the prefill has them.
       const prompts = new Float32Array(promptLengths.length * promptWidth * columns).fill(poison);
@@ -262,9 +336,9 @@ describe('attention of one token at a time', () => {
       });
       const promptTurned = bench.output(prompts.length);
       await bench.run([
-        turnForward({ ...shape, rows, width, raw: bench.input(raw), turned, table, norms }),
-        attentionForward({ ...shape, rows, width, turned, lengths: bench.input(Int32Array.from(lengths)), out: wholeOut, lse }),
-        turnForward({ ...shape, rows: promptLengths.length, width: promptWidth, raw: bench.input(prompts), turned: promptTurned, table, norms }), // prettier-ignore
+        turnForward({ ...shape, ...all, places: rows * width, raw: bench.input(raw), turned, table, norms }),
+        attentionForward({ ...shape, ...all, places: rows * width, width, turned, out: wholeOut, lse }),
+        turnForward({ ...shape, positions, places: promptLengths.length * promptWidth, raw: bench.input(prompts), turned: promptTurned, table, norms }), // prettier-ignore
       ]);
       const expected = await bench.read(wholeOut);
 
@@ -322,13 +396,13 @@ describe('attention of one token at a time', () => {
     const shape = { heads, kvHeads, headDim, eps: 1e-5, window };
     const columns = 4 * headDim;
     const table = ropeTable({ headDim, ropeTheta: 10_000, ropeScaling: null }, 512);
-    const zeroTurn = { ...shape, rows: 1, width: 391, table: bench.input(table), norms: null };
+    const zeroTurn = { ...shape, places: 391, table: bench.input(table), norms: null };
     const raw = Float32Array.from(normals(391 * columns, 7));
     const [turned, out, lse] = [bench.output(raw.length), bench.output(391 * heads * headDim), bench.output(391 * heads)];
-    const lengths = bench.input(Int32Array.of(391));
+    const tables = given(tablesOfRows([391], 391));
     await bench.run([
-      turnForward({ ...zeroTurn, raw: bench.input(raw), turned }),
-      attentionForward({ ...shape, rows: 1, width: 391, turned, lengths, out, lse }),
+      turnForward({ ...zeroTurn, ...tables, raw: bench.input(raw), turned }),
+      attentionForward({ ...shape, ...tables, places: 391, width: 391, turned, out, lse }),
     ]);
     const all = await bench.read(turned);
     const cache = new Float32Array(91 * 2 * headDim);

@@ -1,6 +1,6 @@
 /** Rollouts on the GPU against a plain loop: who stops where, what is drawn, and the rows that come of it. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { advance, assembleRows, beginRollouts, sampleTokens, type DecodeShape } from '../../src/engine/fused/kernels/decode.ts';
+import { advance, beginRollouts, sampleTokens, type DecodeShape } from '../../src/engine/fused/kernels/decode.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import type { BufferView, Work } from '../../src/engine/gpu/work.ts';
 import { drawToken, tokenDistribution } from '../../src/engine/sampler.ts';
@@ -248,44 +248,5 @@ describe('the sampler, prepared once', () => {
       sampleTokens({ ...work, logits: bench.input(logits.slice(4 * vocabulary)), sampled: chunked, rows: 2, firstPlace: 4 }),
     ]);
     expect(await bench.read(chunked)).toEqual(await bench.read(whole));
-  });
-});
-
-describe('assembleRows', () => {
-  const cases: readonly (readonly [rows: number, repeats: number, promptWidth: number, completionWidth: number, width: number])[] = [
-    [1, 1, 1, 1, 2],
-    [67, 1, 13, 5, 18],
-    [300, 5, 7, 11, 15],
-  ];
-  it.each(cases)('%i rows, %i per prompt of %i, completions of %i, in %i', async (rows, repeats, promptWidth, completionWidth, width) => {
-    const groups = rows / repeats;
-    const prompts = integers(groups * promptWidth, 31, 10, 99);
-    const promptLengths = integers(groups, 32, 1, promptWidth);
-    const completions = integers(rows * completionWidth, 33, 100, 199);
-    const lengths = integers(rows, 34, 0, completionWidth);
-    const assembled = bench.output(rows * width);
-    const integersOf = (values: readonly number[]) => bench.input(Int32Array.from(values));
-    await bench.run([
-      assembleRows({
-        prompts: integersOf(prompts),
-        promptLengths: integersOf(promptLengths),
-        tokens: integersOf(completions),
-        lengths: integersOf(lengths),
-        assembled,
-        rows,
-        width,
-        promptWidth,
-        completionWidth,
-        repeats,
-        padId,
-      }),
-    ]);
-    const expected = Array.from({ length: rows }, (_, row) => {
-      const group = Math.floor(row / repeats);
-      const prompt = prompts.slice(group * promptWidth, group * promptWidth + promptLengths[group]!);
-      const completion = completions.slice(row * completionWidth, row * completionWidth + lengths[row]!);
-      return [...prompt, ...completion, ...new Array<number>(width).fill(padId)].slice(0, width);
-    });
-    expect([...(await bench.readIntegers(assembled))]).toEqual(expected.flat());
   });
 });

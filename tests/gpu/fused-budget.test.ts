@@ -4,10 +4,12 @@
  */
 import { afterEach, expect, it, vi } from 'vitest';
 import type { Sampling } from '../../src/engine/engine.ts';
+import { placeBucket } from '../../src/engine/fused/batch.ts';
 import type { FusedEngine } from '../../src/engine/fused/engine.ts';
 import { tuningFor } from '../../src/engine/fused/kernels/tuning.ts';
 import { adapterLayout, policyLayout } from '../../src/engine/fused/layout.ts';
 import { fitGeneration, fitPass } from '../../src/engine/fused/memory-plan.ts';
+import { batchTokens } from '../../src/engine/segments.ts';
 import type { LoraSetup } from '../../src/policy/adapters.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { createEngine } from '../helpers/engine.ts';
@@ -55,9 +57,10 @@ it.each([
   ['adapters of Gemma 3', lora, gemma],
 ])('%s: what is made again is what was not kept', async (_, setup, config) => {
   const layouts = { layout: policyLayout(config, bindable), adapters: setup && adapterLayout(config, { rank: setup.rank }, bindable) };
-  const fit = (budget: number) => fitPass(machineFor(config), layouts, 8, 24, 8, 'train', { bindable, budget });
+  const asked = { rows: 8, tokens: batchTokens(forcedBatch(0, config.vocabSize)), width: 24, completionWidth: 8 };
+  const fit = (budget: number) => fitPass(machineFor(config), layouts, asked, 'train', { bindable, budget });
   const budget = budgetWhere((bytes) => fit(bytes).keep === 'inputs');
-  expect(fit(budget).rows).toBe(8);
+  expect(fit(budget).tokens).toBe(asked.tokens);
   const results = [];
   for (const gpuMemory of [undefined, budget]) {
     const engine = await open(setup, gpuMemory, config);
@@ -90,19 +93,21 @@ it.each([
   const { logprobs } = await engine.score(rollouts, { temperature: 1, policy: 'reference' });
   expectClose(logprobs, rollouts.logprobs, 'sampled and scored', { absolute: 1e-4 });
   const cells = rows * maxNewTokens;
-  const metrics = await engine.step(
-    {
-      ...rollouts,
-      mask: new Uint8Array(cells).fill(1),
-      advantages: Float32Array.from({ length: rows }, (_, row) => (row % 2 ? 1 : -1)),
-      rowWeights: new Float32Array(rows).fill(0.1),
-      oldLogprobs: rollouts.logprobs,
-      refLogprobs: logprobs,
-    },
-    forcedObjective,
-    optim,
-  );
+  const batch = {
+    ...rollouts,
+    mask: new Uint8Array(cells).fill(1),
+    advantages: Float32Array.from({ length: rows }, (_, row) => (row % 2 ? 1 : -1)),
+    rowWeights: new Float32Array(rows).fill(0.1),
+    oldLogprobs: rollouts.logprobs,
+    refLogprobs: logprobs,
+  };
+  const metrics = await engine.step(batch, forcedObjective, { ...optim, learningRate: 0, weightDecay: 0 });
   expect(metrics.gradNorm).toBeGreaterThan(0);
+  // A prompt is computed once for all its replies. The head has two chunks of cells, and one where each prompt is a pass.
+  expect(engine.lastStep.places).toBe(placeBucket(2 * prompt + rows * (maxNewTokens - 1)));
+  const apart = await engine.step(batch, forcedObjective, { ...optim, microBatchRows: rows / 2 });
+  expect(engine.lastStep.places).toBe(2 * placeBucket(prompt + (rows / 2) * (maxNewTokens - 1)));
+  expectClose([apart.loss, apart.gradNorm], [metrics.loss, metrics.gradNorm], 'prompts apart', { relative: 1e-4, absolute: 1e-6 });
   const held = Object.values(engine.memory).reduce((sum, bytes) => sum + bytes, 0);
   expect(held).toBeLessThanOrEqual(planned.total);
   expect(held).toBeGreaterThan(0.9 * planned.total);
@@ -156,7 +161,7 @@ it('what the GPU refuses is asked for by halves, and comes out as it would have'
   const create = device.createBuffer.bind(device);
   const refused: string[] = [];
   // A GPU with no room for what a pass of all rows, or a generation of all prompts, has largest.
-  const most = { '0.gateUp': 4 * 4 * 24 * 128, '0.cache': 4 * 4 * 40 * 32 } as Record<string, number>;
+  const most = { '0.gateUp': 4 * 32 * 128, '0.cache': 4 * 4 * 40 * 32 } as Record<string, number>;
   let next: GPUError | null = null;
   vi.spyOn(device, 'createBuffer').mockImplementation((descriptor) => {
     if (descriptor.size > (most[descriptor.label ?? ''] ?? Infinity)) {

@@ -44,6 +44,13 @@ const shapes = (
 const cases = shapes.flatMap((shape) => [false, true].map((normed): [string, boolean, Shape] => [Object.values(shape).join(' x '), normed, shape])); // prettier-ignore
 
 const tableOf = ({ headDim, width }: Shape) => ropeTable({ headDim, ropeTheta: theta, ropeScaling: null }, width + 3);
+/** What the kernels are given of it: positions that neither rise nor are alike from place to place. */
+const ofShape = (shape: Shape) => {
+  const { rows, width, heads, kvHeads, headDim } = shape;
+  const places = rows * width;
+  return { places, heads, kvHeads, headDim, positions: bench.input(Int32Array.from({ length: places }, (_, n) => positionOf(n, shape))) };
+};
+const positionOf = (place: number, { width }: Shape) => (5 * place) % width;
 const sizeOf = ({ rows, width, heads, kvHeads, headDim }: Shape) => rows * width * (heads + 2 * kvHeads) * headDim;
 
 /** One head turned by `sign` times the angles of its position. */
@@ -59,11 +66,11 @@ const rms = (x: readonly number[]) => Math.sqrt(x.reduce((sum, value) => sum + v
 
 /** Calls `each` with every head in order; weights are those of its norm, null for values. */
 function headsOf(values: ArrayLike<number>, shape: Shape, each: (x: number[], position: number, kind: 0 | 1 | null) => number[]): number[] {
-  const { width, heads, kvHeads, headDim } = shape;
+  const { heads, kvHeads, headDim } = shape;
   const all = heads + 2 * kvHeads;
   return grid(values, headDim).flatMap((x, index) => {
     const head = index % all;
-    return each(x, Math.floor(index / all) % width, head < heads ? 0 : head < heads + kvHeads ? 1 : null);
+    return each(x, positionOf(Math.floor(index / all), shape), head < heads ? 0 : head < heads + kvHeads ? 1 : null);
   });
 }
 
@@ -104,7 +111,7 @@ async function forward(raw: number[], norms: number[] | null, shape: Shape): Pro
   const result = bench.output(raw.length);
   const table = bench.input(tableOf(shape));
   const weights = norms && bench.input(norms);
-  await bench.run([turnForward({ ...shape, eps, raw: bench.input(raw), turned: result, table, norms: weights })]);
+  await bench.run([turnForward({ ...ofShape(shape), eps, raw: bench.input(raw), turned: result, table, norms: weights })]);
   return bench.read(result);
 }
 
@@ -114,7 +121,9 @@ async function backward(dTurned: number[], raw: number[], norms: number[] | null
   const chunks = headNormChunks(shape.rows * shape.width);
   const partials = norms && bench.output(chunks * 2 * shape.headDim);
   const table = bench.input(tableOf(shape));
-  await bench.run(turnBackward({ ...shape, eps, gradient, raw: bench.input(raw), table, norms: norms && bench.input(norms), partials }));
+  await bench.run(
+    turnBackward({ ...ofShape(shape), eps, gradient, raw: bench.input(raw), table, norms: norms && bench.input(norms), partials }),
+  );
   const dNorms = new Array<number>(2 * shape.headDim).fill(0);
   if (partials) (await bench.read(partials)).forEach((value, i) => (dNorms[i % dNorms.length]! += value));
   return { dRaw: await bench.read(gradient), dNorms };
@@ -134,7 +143,7 @@ describe('turning queries and keys', () => {
     const [result, gradient, table] = [bench.output(raw.length), bench.input(dTurned), bench.input(tableOf(shape))];
     const chunks = headNormChunks(shape.rows * shape.width);
     const partials = bench.output(chunks * 2 * shape.headDim);
-    const of = { ...shape, eps, offset: 1 as const, raw: bench.input(raw), table, norms: bench.input(fromOne) };
+    const of = { ...ofShape(shape), eps, offset: 1 as const, raw: bench.input(raw), table, norms: bench.input(fromOne) };
     await bench.run([turnForward({ ...of, turned: result }), ...turnBackward({ ...of, gradient, partials })]);
     expectClose(await bench.read(result), turned(raw, norms, shape), 'turned', { relative: 1e-5, absolute: 1e-5 });
     const expected = turnedBack(dTurned, raw, norms, shape);

@@ -81,17 +81,24 @@ const showGradient: OptimSpec = { ...optim, learningRate: 0, beta1: 0, weightDec
 
 const sampling: Sampling = { temperature: 0.9, topK: 0, topP: 1, minP: 0, maxNewTokens: 8, eosIds: [0], seed: 3, step: 1, firstRow: 0 };
 
+/** By row, lengths of prompt and completion; a row that begins with the prompt of the row before says null. */
+const apart = { prompts: [3, 1, 5, 2, 4], completions: [4, 6, 1, 3, 0] };
+const grouped = { prompts: [5, null, null, 2, null], completions: [2, 6, 1, 3, 1] };
+
 /** Five rows of different lengths; some tokens do not count; `padding` more columns of garbage. */
-function batchOf(config: PolicyConfig, padding = 0): TrainBatch {
-  const prompts = [3, 1, 5, 2, 4];
-  const completions = [4, 6, 1, 3, 0];
+function batchOf(config: PolicyConfig, padding = 0, { prompts: given, completions }: typeof apart | typeof grouped = apart): TrainBatch {
+  const promptOf = (row: number): number => given[row] ?? promptOf(row - 1);
+  const firstOf = (row: number): number => (given[row] === null ? firstOf(row - 1) : row);
+  const prompts = given.map((_, row) => promptOf(row));
   const rows = prompts.length;
-  const [width, completionWidth] = [7 + padding, 6 + padding];
+  const width = Math.max(...prompts.map((prompt, row) => prompt + completions[row]!)) + padding;
+  const completionWidth = 6 + padding;
   const tokens = Int32Array.from(integers(rows * width, 1 + padding, 0, config.vocabSize - 1));
   const mask = new Uint8Array(rows * completionWidth);
   for (let row = 0; row < rows; row++) {
     const length = prompts[row]! + completions[row]!;
     tokens.set(integers(length, 100 + row, 0, config.vocabSize - 1), row * width);
+    tokens.copyWithin(row * width, firstOf(row) * width, firstOf(row) * width + prompts[row]!);
     for (let t = 0; t < completions[row]!; t++) mask[row * completionWidth + t] = row === 1 && t === 2 ? 0 : 1;
   }
   return {
@@ -151,20 +158,25 @@ export function engineSuite(name: EngineName, backend: BackendName): void {
       const engine = await start(config, weights);
       const tokens = Int32Array.from(integers(11, 2, 0, config.vocabSize - 1));
       expectClose(await engine.logits(tokens), referenceLogits(config, weights, tokens).at(-1)!, 'logits', tolerance);
-      const batch = batchOf(config);
-      const scores = await engine.score(batch, { temperature: 0.7, policy: 'current' });
-      for (let row = 0; row < batch.rows; row++) {
-        const own = batch.tokens.subarray(row * batch.width, row * batch.width + batch.lengths[row]!);
-        const expected = referenceScores(config, weights, own, batch.promptLengths[row]!, 0.7);
-        const at = row * batch.completionWidth;
-        expectClose(scores.logprobs.subarray(at, at + expected.logprobs.length), expected.logprobs, `log-probs of row ${row}`, tolerance);
-        expectClose(scores.entropies.subarray(at, at + expected.logprobs.length), expected.entropies, `entropies of row ${row}`, tolerance);
+      for (const batch of [batchOf(config), batchOf(config, 2, grouped)]) {
+        const scores = await engine.score(batch, { temperature: 0.7, policy: 'current' });
+        for (let row = 0; row < batch.rows; row++) {
+          const own = batch.tokens.subarray(row * batch.width, row * batch.width + batch.lengths[row]!);
+          const expected = referenceScores(config, weights, own, batch.promptLengths[row]!, 0.7);
+          const at = row * batch.completionWidth;
+          const { length } = expected.logprobs;
+          expectClose(scores.logprobs.subarray(at, at + length), expected.logprobs, `log-probs of row ${row}`, tolerance);
+          expectClose(scores.entropies.subarray(at, at + length), expected.entropies, `entropies of row ${row}`, tolerance);
+        }
       }
     });
 
-    it('has the gradients of the reference in every tensor', async () => {
+    it.each([
+      ['each its own prompt', apart],
+      ['some with one prompt', grouped],
+    ])('has the gradients of the reference in every tensor, of rows %s', async (_, rows) => {
       const engine = await start(config, weights);
-      const batch = batchOf(config);
+      const batch = batchOf(config, 0, rows);
       const metrics = await engine.step(batch, sft, showGradient);
       expectClose([metrics.loss], [referenceLoss(config, weights, batch)], 'loss', tolerance);
       const gradients = (await engine.exportState()).moments!.first;
@@ -195,7 +207,9 @@ export function engineSuite(name: EngineName, backend: BackendName): void {
     const states = [];
     for (const microBatchRows of [0, 1, 2]) {
       const engine = await start();
-      const metrics = await engine.step(batchOf(base), { ...sft, term: 'reinforce', entropyCoef: 0.1 }, { ...optim, microBatchRows });
+      // Passes of all rows, of one, and of two, which part the replies to one prompt.
+      const batch = batchOf(base, 0, grouped);
+      const metrics = await engine.step(batch, { ...sft, term: 'reinforce', entropyCoef: 0.1 }, { ...optim, microBatchRows });
       states.push({ metrics, gradients: (await engine.exportState()).moments!.first });
       engine.dispose();
     }

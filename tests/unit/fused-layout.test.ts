@@ -1,6 +1,6 @@
-/** Where parameters lie in the fused engine's arenas, rows and cells of a pass; no GPU is touched. */
+/** Where parameters lie in the fused engine's arenas, places and cells of a pass; no GPU is touched. */
 import { describe, expect, it } from 'vitest';
-import { bucket, passOf, ranges, regrid } from '../../src/engine/fused/batch.ts';
+import { bucket, passOf, placeBucket, regrid, tablesOfRows } from '../../src/engine/fused/batch.ts';
 import { cellBucket } from '../../src/engine/fused/head.ts';
 import { adapterLayout, checkSources, policyLayout } from '../../src/engine/fused/layout.ts';
 import { policyPieces } from '../../src/engine/pieces.ts';
@@ -85,27 +85,38 @@ it('refuses a row larger than a buffer may be, and adapters, by name', () => {
   expect(refusal(() => adapterLayout(wide, { rank: 4 }, 2 ** 20))).toBeNull();
 });
 
-it('lists the cells of a pass with the place before each, and fills up with cells that do not count', () => {
-  // two rows: prompts of 2 and 1, completions of 1 and 3
+it('lists places and cells of a pass, a prompt once, and fills up with places and cells that are nobody’s', () => {
+  // three rows: two of a prompt of 2 with completions of 1 and 3, one of a prompt of 1 with one of 3
   const batch = {
-    rows: 2,
-    width: 4,
+    rows: 3,
+    width: 5,
     completionWidth: 3,
-    tokens: Int32Array.of(5, 6, 7, 99, 1, 2, 3, 4),
-    promptLengths: Int32Array.of(2, 1),
-    lengths: Int32Array.of(3, 4),
+    tokens: Int32Array.of(5, 6, 7, 99, 99, 5, 6, 8, 9, 4, 1, 2, 3, 4, 99),
+    promptLengths: Int32Array.of(2, 2, 1),
+    lengths: Int32Array.of(3, 5, 4),
   };
-  const pass = passOf(batch, 0, 2, 8, 4, Uint8Array.of(1, 0, 0, 1, 0, 1));
-  expect(pass.shape).toEqual({ rows: 2, width: 8, cells: 64, completionWidth: 4 });
-  expect(pass.counted).toBe(3);
-  expect([...pass.tokens]).toEqual([5, 6, 7, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
-  expect([...pass.places.slice(0, 4)]).toEqual([1, 8, 10, 0]);
-  expect([...pass.targets.slice(0, 4)]).toEqual([7, 2, 4, 0]);
-  expect([...pass.cells.slice(0, 4)]).toEqual([0, 4, 6, 8]);
-  expect([...pass.inverse]).toEqual([-1, 0, -1, -1, -1, -1, -1, -1, 1, -1, 2, -1, -1, -1, -1, -1]);
+  const pass = passOf(batch, 0, 3, 8, 4, Uint8Array.of(1, 0, 0, 1, 0, 1, 1, 1, 0));
+  expect(pass.shape).toEqual({ places: 8, segments: 6, width: 8, rows: 3, completionWidth: 4, cells: 64 });
+  expect([pass.real, pass.counted]).toEqual([6, 5]);
+  expect([...pass.tokens]).toEqual([5, 6, 8, 9, 1, 2, 0, 0]);
+  expect([...pass.positions]).toEqual([0, 1, 2, 3, 0, 1, 0, 0]);
+  expect([...pass.segmentOf]).toEqual([0, 0, 1, 1, 2, 3, -1, -1]);
+  expect([...pass.segments]).toEqual([...[0, 2, -1, 1], ...[2, 2, 0, 0], ...[4, 1, -1, 1], ...[5, 1, 2, 0]]);
+  // The first tokens of both replies come after the prompt's last place.
+  expect([...pass.places.slice(0, 6)]).toEqual([1, 1, 3, 4, 5, 0]);
+  expect([...pass.targets.slice(0, 6)]).toEqual([7, 8, 4, 2, 3, 0]);
+  expect([...pass.cells.slice(0, 6)]).toEqual([0, 4, 6, 8, 9, 12]);
+  expect([...pass.grid]).toEqual([0, 3, 5, 6, 7]);
+  expect([...pass.cellStarts]).toEqual([0, 0, 2, 2, 3, 4, 5, 5, 5]);
   const second = passOf(batch, 1, 2, 8, 4);
-  expect([...second.places.slice(0, 3)]).toEqual([0, 1, 2]);
-  expect([...second.lengths]).toEqual([4]);
+  expect([...second.places.slice(0, 3)]).toEqual([1, 2, 3]);
+  expect([[...second.cells.slice(0, 4)], [...second.grid]]).toEqual([[0, 1, 2, 4], [3, 4, 5]]); // prettier-ignore
+});
+
+it('takes rows of one width for segments', () => {
+  const { positions, segmentOf, segments } = tablesOfRows([2, 3], 3);
+  expect([[...positions], [...segmentOf]]).toEqual([[0, 1, 0, 0, 1, 2], [0, 0, -1, 1, 1, 1]]); // prettier-ignore
+  expect([...segments]).toEqual([...[0, 2, -1, 0], ...[3, 3, -1, 0]]);
 });
 
 it('rounds shapes up so that they repeat', () => {
@@ -113,10 +124,7 @@ it('rounds shapes up so that they repeat', () => {
   expect([0, 1, 64, 65, 1000, 1025, 5000].map(cellBucket)).toEqual([64, 64, 64, 128, 1024, 1152, 5120]);
   for (let n = 1; n < 20_000; n += 37) expect(cellBucket(n) / Math.max(n, 512)).toBeLessThanOrEqual(1.126);
   expect(new Set(Array.from({ length: 4096 }, (_, n) => cellBucket(4096 + n))).size).toBeLessThanOrEqual(9);
-  expect(ranges(5, 2)).toEqual([
-    [0, 2],
-    [2, 4],
-    [4, 5],
-  ]);
+  for (let n = 1; n < 20_000; n += 37) expect(placeBucket(n) - n).toBeLessThan(Math.max(8, n / 127));
+  expect([1, 8, 9, 1024, 2047, 2049].map(placeBucket)).toEqual([8, 8, 16, 1024, 2048, 2064]);
   expect([...regrid(Float32Array.of(1, 2, 3, 4, 5, 6), 1, 3, 2, 3)]).toEqual([3, 4, 0, 5, 6, 0]);
 });

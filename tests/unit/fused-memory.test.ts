@@ -29,11 +29,13 @@ describe('the memory plan', () => {
     const alone = plan(tinyConfig, 2 ** 30, { withReference: false });
     expect(alone.total).toBe(4 * alone.weights + passes(alone) + alone.generation);
     expect(passes(alone)).toBeLessThan(passes(whole));
-    expect(whole.rowsPerPass).toBe(128); // 128 rows of 64 places are one pass
+    expect(whole.rowsPerPass).toBe(128); // 16 prompts and 128 replies, of 32 tokens each, are one pass
     // No buffer of a pass is as large as scores or logits of all places would be.
     const places = 128 * 64;
     for (const { name, bytes } of whole.passes) expect(bytes, name).toBeLessThan(places * tinyConfig.vocabSize * 4 + 2 ** 16);
-    expect(plan(tinyConfig, 2 ** 30, { rows: 256 }).rowsPerPass).toBe(128);
+    // Of 8192 tokens: 15 prompts with 16 replies each; or rows of 64.
+    expect(plan(tinyConfig, 2 ** 30, { rows: 256 }).rowsPerPass).toBe(240);
+    expect(plan(tinyConfig, 2 ** 30, { rows: 256, groups: 256 }).rowsPerPass).toBe(128);
     expect(plan(tinyConfig, 2 ** 30, { microBatchRows: 16 }).rowsPerPass).toBe(16);
   });
 

@@ -58,7 +58,9 @@ it('cuts a step into the same shards for any number of threads: whole groups, al
     lengths: new Int32Array(rows).fill(9),
   };
   expect(shardsOf(grouped)).toEqual([0, 4, 8, 12, 16, 20].map((first) => [first, first + 4]));
-  expect(shardsOf(one)).toEqual(Array.from({ length: mostShards }, (_, i) => [i, i + 1]));
+  const apart = { ...grouped, tokens: Int32Array.from({ length: rows * one.width }, (_, i) => Math.floor(i / one.width)) };
+  expect(shardsOf(apart)).toEqual(Array.from({ length: mostShards }, (_, i) => [3 * i, 3 * i + 3]));
+  expect(shardsOf(one)).toEqual([[0, 3], [3, 4], [4, 8]]); // prettier-ignore
   expect(evenly(5, 2)).toEqual([
     [0, 2],
     [2, 5],

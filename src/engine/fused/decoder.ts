@@ -1,10 +1,10 @@
 /**
- * The decoder over whole rows as a list of dispatches: forward, of layers as `block.ts` has them, and backward. It reads as the
+ * The decoder over the places of segments as a list of dispatches: forward, of layers as `block.ts` has them, and backward. It reads as the
  * architecture; what each dispatch computes is in `kernels/` and `shaders/nn/`. It knows no losses and no optimiser.
- * Shapes: R rows of W places, N = R·W, D hidden, H query and K key/value heads of hd, Q = (H + 2K)·hd, F intermediate.
+ * Shapes: N places of S segments, D hidden, H query and K key/value heads of hd, Q = (H + 2K)·hd, F intermediate.
  */
 import { blockForward, widths, type Said } from './block.ts';
-import { normOffset, ropeName, type Machine, type ParameterViews, type RowShape, type Views } from './machine.ts';
+import { normOffset, ropeName, type Machine, type ParameterViews, type PlaceShape, type Views } from './machine.ts';
 import { families } from '../../policy/families.ts';
 import { attentionScale, embeddingScale, windowOf } from '../../policy/layers.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
@@ -32,8 +32,7 @@ export const tablePositions = (positions: number) => 2 ** Math.ceil(Math.log2(Ma
  *   scratch.wide     q|k|v before the turn · act · logits of a chunk · dTurned
  *   scratch.normed   inputs of the products, made again from the residual stream in the backward pass · dMixed
  */
-function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowShape, keep: Keep, layer: number) {
-  const n = rows * width;
+function layerBuffers(memory: Views, { config }: Machine, { places: n }: PlaceShape, keep: Keep, layer: number) {
   const { d, q, mixed, f } = widths(config);
   const kept = (name: string, length: number) => memory.view(keep === 'all' ? `${layer}.${name}` : name, length);
   const stream = (of: number) =>
@@ -61,50 +60,57 @@ function layerBuffers(memory: Views, { config }: Machine, { rows, width }: RowSh
   };
 }
 
-/** One layer over whole rows. @param again its result is known, and what is needed on the way to it is made once more */
+/** What is said of places (`batch.ts`): uploaded for each pass. */
+const tables = (memory: Views, { places, segments }: PlaceShape) => ({
+  positions: memory.view('positions', places),
+  segmentOf: memory.view('segmentOf', places),
+  segments: memory.view('segments', 4 * segments),
+});
+
+/** One layer. @param again its result is known, and what is needed on the way to it is made once more */
 function layerForward(
   memory: Views,
   machine: Machine,
   policy: PolicyViews,
-  shape: RowShape,
+  shape: PlaceShape,
   keep: Keep,
   layer: number,
   again = false,
 ): Work[] {
   const { config } = machine;
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
-  const { rows, width } = shape;
+  const { places, width } = shape;
+  const { positions, segmentOf, segments } = tables(memory, shape);
   const b = layerBuffers(memory, machine, shape, keep, layer);
   const table = memory.view(ropeName(config, layer), tablePositions(width) * headDim);
   const norms = config.qkNorm ? policy.parameters.view(`${layer}.headNorms`) : null;
-  const heading = { rows, width, heads, kvHeads, headDim };
-  const looking = { window: windowOf(config, layer), scale: attentionScale(config) };
+  const heading = { places, heads, kvHeads, headDim };
+  const looking = { width, window: windowOf(config, layer), scale: attentionScale(config) };
   const attention = [
-    turnForward({ raw: b.raw, turned: b.turned, table, norms, eps, offset: normOffset(config), ...heading }),
-    attentionForward({ turned: b.turned, lengths: memory.view('lengths', rows), out: b.mixed, lse: b.lse, ...heading, ...looking }),
+    turnForward({ raw: b.raw, turned: b.turned, positions, table, norms, eps, offset: normOffset(config), ...heading }),
+    attentionForward({ turned: b.turned, segmentOf, segments, out: b.mixed, lse: b.lse, ...heading, ...looking }),
   ];
   // What an MLP said is not known, and the stream after it is the same once more.
   const buffers = again && !b.mlpSaid ? { ...b, next: null } : b;
-  return blockForward(memory, machine, policy, { layer, rows: rows * width, buffers, attention });
+  return blockForward(memory, machine, policy, { layer, rows: places, buffers, attention });
 }
 
-/** tokens [N], lengths [R] -> the residual stream after the last layer [N, D], which it returns. */
+/** tokens [N] and what is said of their places -> the residual stream after the last layer [N, D], which it returns. */
 export function decoderForward(
   memory: Views,
   machine: Machine,
   policy: PolicyViews,
-  shape: RowShape,
+  shape: PlaceShape,
   keep: Keep,
   works: Work[],
 ): BufferView {
   const { config } = machine;
-  const n = shape.rows * shape.width;
   const first = layerBuffers(memory, machine, shape, keep, 0).x;
   works.push(
     ...tokensForward(policy.parameters, {
-      tokens: memory.view('tokens', n),
+      tokens: memory.view('tokens', shape.places),
       x: first,
-      rows: n,
+      rows: shape.places,
       width: config.hiddenSize,
       scale: embeddingScale(config),
     }),
@@ -124,17 +130,16 @@ export function decoderBackward(
   policy: PolicyViews,
   gradients: Gradients,
   partials: PartialSums,
-  shape: RowShape,
+  shape: PlaceShape,
   keep: 'all' | 'inputs',
   works: Work[],
 ): void {
   const { config, tuning } = machine;
   const { parameters } = policy;
-  const { rows, width } = shape;
-  const n = rows * width;
+  const { places: n, width } = shape;
+  const { positions, segmentOf, segments } = tables(memory, shape);
   const { d, q, mixed, f } = widths(config);
   const { heads, kvHeads, headDim, rmsNormEps: eps } = config;
-  const lengths = memory.view('lengths', rows);
   const offset = normOffset(config);
   const { activation } = families[config.family];
   const dx = memory.view('dx', n * d);
@@ -200,13 +205,14 @@ export function decoderBackward(
     works.push(
       ...attentionBackward({
         turned: b.turned,
-        lengths,
+        segmentOf,
+        segments,
         out: b.mixed,
         lse: b.lse,
         dOut: dMixed,
         delta,
         dTurned,
-        rows,
+        places: n,
         width,
         heads,
         kvHeads,
@@ -217,13 +223,13 @@ export function decoderBackward(
       ...turnBackward({
         gradient: dTurned,
         raw: b.raw,
+        positions,
         table: memory.view(ropeName(config, layer), tablePositions(width) * headDim),
         norms: config.qkNorm ? p('headNorms') : null,
         partials: config.qkNorm ? partials.take(`${layer}.headNorms`, headNormChunks(n), 2 * headDim) : null,
         eps,
         offset,
-        rows,
-        width,
+        places: n,
         heads,
         kvHeads,
         headDim,

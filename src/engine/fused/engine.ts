@@ -34,7 +34,8 @@ import type { BufferView } from '../gpu/work.ts';
 import { ropeOf } from '../../policy/layers.ts';
 import { ropeTable } from '../rope-table.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
-import { bucket, countedTokens, passOf, regrid, type Pass } from './batch.ts';
+import { batchTokens, passEnd } from '../segments.ts';
+import { bucket, countedTokens, passOf, regrid, tablesOfRows, writeTables, type Pass } from './batch.ts';
 import { Fits } from './fits.ts';
 import { lossBuffers, lossWorks, type LossInputs } from './head.ts';
 import { embeddingLists } from './kernels/embedding.ts';
@@ -42,9 +43,9 @@ import { groupAdvantage } from './kernels/head.ts';
 import { tuningFor } from './kernels/tuning.ts';
 import { Learned, ownOf, type Own } from './learned.ts';
 import { Pool, readBuffers, type Arena } from './memory.ts';
-import { defaultBudget } from './memory-plan.ts';
+import { defaultBudget, type BatchShape } from './memory-plan.ts';
 import type { PartialSums } from './partials.ts';
-import { assembled, embeddingWorks, logitsPass, scorePass, trainPass, type FromRollouts } from './passes.ts';
+import { embeddingWorks, logitsPass, scorePass, trainPass } from './passes.ts';
 import { Plans } from './plans.ts';
 import { Reference } from './reference.ts';
 import { emptyRollouts, generateGroups, joinRollouts, type RolloutShape } from './rollouts.ts';
@@ -68,8 +69,8 @@ export class FusedEngine implements PolicyEngine {
   private readonly fits: Fits;
   /** How long submits are. For the benchmark, too. */
   readonly pace: Pace;
-  /** Of the newest step: dispatches, and milliseconds of host time to encode them. For the benchmark. */
-  lastStep = { dispatches: 0, encodeMs: 0 };
+  /** Of the newest step: places that it computed, filling too; dispatches, and milliseconds of host time to encode them. For the benchmark. */
+  lastStep = { places: 0, dispatches: 0, encodeMs: 0 };
   /** Where set, steps and scores run dispatch by dispatch and add up here what each kernel takes. For the benchmark. */
   timings: Map<string, { readonly dispatches: number; readonly milliseconds: number }> | null = null;
 
@@ -152,30 +153,29 @@ export class FusedEngine implements PolicyEngine {
         options.policy === 'current' ? { policy: this.learned.policy, name: 'current' } : await this.reference.views();
       const { rows, completionWidth } = batch;
       const scores = { logprobs: new Float32Array(rows * completionWidth), entropies: new Float32Array(rows * completionWidth) };
-      const { width, gridWidth, from } = this.shapeOf(batch);
+      const { width, gridWidth, asked } = this.shapeOf(batch);
       for (let first = 0; first < rows;) {
-        const last = Math.min(rows, first + this.fits.pass(width, gridWidth, rows, 'score').rows);
+        const { tokens } = this.fits.pass(asked, 'score');
+        const last = passEnd(batch, first, 0, tokens);
         const pass = passOf(batch, first, last, width, gridWidth);
         if (pass.counted === 0) {
           first = last;
           continue;
         }
-        const start = from && { shape: from.shape, first };
-        const key = `score ${name} ${shapeKey(pass.shape, start)} ${temperature}`;
-        const ready = await this.fits.orLess(last - first > 1, () =>
-          this.plans.get(key, shorterRows, scorePass(this.machine, policy, pass.shape, start, temperature)),
+        const key = `score ${name} ${shapeKey(pass.shape)} ${temperature}`;
+        const ready = await this.fits.orLess(last - first > 1 && tokens > width, () =>
+          this.plans.get(key, shorterRows, scorePass(this.machine, policy, pass.shape, temperature)),
         );
         if (!ready) continue;
         const { plan } = ready;
-        if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
-        this.upload(pass, start !== null);
+        this.upload(pass);
         await this.run(plan);
         const grid = pass.shape.rows * gridWidth;
         const bytes = await readBuffers(this.gpu.device, [this.pool.view('grid.logprob', grid), this.pool.view('grid.entropy', grid)]);
         const values = new Float32Array(bytes);
         for (let m = 0; m < pass.counted; m++) {
           const cell = pass.cells[m]!;
-          const at = (first + Math.floor(cell / gridWidth)) * completionWidth + (cell % gridWidth);
+          const at = pass.grid[m]!;
           scores.logprobs[at] = values[cell]!;
           scores.entropies[at] = values[grid + cell]!;
         }
@@ -207,7 +207,7 @@ export class FusedEngine implements PolicyEngine {
       throw new LabError('usage', `The KL term ${objective.kl} needs reference log-probs.`, 'Score the batch under the reference first.');
     }
     const enqueued = await this.calls.inTurn(async () => {
-      const { from, width, gridWidth } = this.shapeOf(batch);
+      const { from, width, gridWidth, asked } = this.shapeOf(batch);
       const { gradients, clear } = await this.learned.prepare();
       const { policy } = this.learned;
       const settings: LossInputs = {
@@ -217,34 +217,30 @@ export class FusedEngine implements PolicyEngine {
         stepTokens: countedTokens(batch),
       };
       const sumsBytes = rowColumns.length * 4;
-      const asked = optim.microBatchRows > 0 ? optim.microBatchRows : batch.rows;
       await this.pool.reserve({ 'step.rows': batch.rows * rowColumns.length }, shorterRows);
-      this.lastStep = { dispatches: 0, encodeMs: 0 };
+      this.lastStep = { places: 0, dispatches: 0, encodeMs: 0 };
       let passes = 0;
       for (let first = 0; first < batch.rows;) {
-        const { rows: fit, keep } = this.fits.pass(width, gridWidth, batch.rows, 'train');
-        const last = Math.min(batch.rows, first + Math.min(asked, fit));
+        const { tokens, keep } = this.fits.pass(asked, 'train');
+        const last = passEnd(batch, first, optim.microBatchRows, tokens);
         const pass = passOf(batch, first, last, width, gridWidth, batch.mask);
         if (pass.counted === 0) {
           first = last;
           continue;
         }
-        const start = from && { shape: from.shape, first };
-        const key = `train ${keep} ${shapeKey(pass.shape, start)} ${objective.temperature}`;
-        const ready = await this.fits.orLess(last - first > 1, () =>
-          this.plans.get(key, shorterRows, trainPass(this.machine, policy, gradients, pass.shape, start, { ...settings, keep })),
+        const key = `train ${keep} ${shapeKey(pass.shape)} ${objective.temperature}`;
+        const ready = await this.fits.orLess(last - first > 1 && tokens > width, () =>
+          this.plans.get(key, shorterRows, trainPass(this.machine, policy, gradients, pass.shape, { ...settings, keep })),
         );
         if (!ready) continue;
         const { plan, extra } = ready;
-        this.upload(pass, start !== null);
-        const distinct = this.uploadTraining(batch, first, last, pass, extra.partials, start !== null);
+        this.upload(pass);
+        const distinct = this.uploadTraining(batch, first, last, pass, extra.partials);
         const started = performance.now();
-        if (start) plan.setParams(0, assembled(this.pool, this.machine, pass.shape, start)[0]!.params);
         lossWorks(this.pool, pass.shape, settings).forEach((work, i) => plan.setParams(extra.lossAt + i, work.params));
         if (extra.embeddingAt !== null) {
-          const places = pass.shape.rows * pass.shape.width;
           const { embeddingAt } = extra;
-          const works = embeddingWorks(this.pool, this.machine, gradients, places, distinct);
+          const works = embeddingWorks(this.pool, this.machine, gradients, pass.shape.places, distinct);
           works.forEach((work, i) => plan.setParams(embeddingAt + i, work.params));
         }
         const sums = this.pool.view('step.rows', batch.rows * rowColumns.length).buffer;
@@ -258,13 +254,14 @@ export class FusedEngine implements PolicyEngine {
           }
           // What the cells that do not count read.
           for (const { buffer } of [loss.dlogprob, loss.dentropy]) encoder.clearBuffer(buffer);
-          if (start) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), done * gridWidth, loss.oldLogprob);
+          if (from) copyRows(encoder, this.pool.view('rollout.logprobs', from.shape.rows * gridWidth), done * gridWidth, loss.oldLogprob);
         };
         const after = (encoder: GPUCommandEncoder) =>
           encoder.copyBufferToBuffer(loss.rowSums.buffer, 0, sums, done * sumsBytes, (last - done) * sumsBytes);
         await this.run(plan, before, after);
         this.lastStep.encodeMs += performance.now() - started;
         this.lastStep.dispatches += plan.size;
+        this.lastStep.places += pass.shape.places;
         // Told when the GPU is there; the next pass is encoded meanwhile. That it never gets there is for the step itself to say.
         if (onProgress)
           void this.gpu.device.queue.onSubmittedWorkDone().then(
@@ -327,7 +324,7 @@ export class FusedEngine implements PolicyEngine {
       const padded = new Int32Array(width);
       padded.set(tokens);
       this.write('tokens', padded);
-      this.write('lengths', lengths);
+      writeTables(this.gpu.device, this.pool, tablesOfRows(lengths, width));
       this.write('places', Int32Array.of(tokens.length - 1));
       this.writeRope();
       await this.run(plan);
@@ -403,42 +400,37 @@ export class FusedEngine implements PolicyEngine {
     return { device: gpu.device, machine, policy: learned.policy, pool, plans, pace, writeRope: () => this.writeRope() };
   }
 
-  /** The padded shape of a batch's rows, and where they are if they still are on the GPU. */
-  private shapeOf(batch: TokenBatch): { width: number; gridWidth: number; from: OnDevice | null } {
+  /** What a batch asks of passes, and its rollouts if what they left behind is still on the GPU. */
+  private shapeOf(batch: TokenBatch): { width: number; gridWidth: number; asked: BatchShape; from: OnDevice | null } {
     const from = this.isHere(batch) ? this.rollouts : null;
-    return { width: bucket(batch.width), gridWidth: from ? from.shape.completionWidth : bucket(batch.completionWidth), from };
+    const width = bucket(batch.width);
+    const gridWidth = from ? from.shape.completionWidth : bucket(batch.completionWidth);
+    return { width, gridWidth, asked: { rows: batch.rows, tokens: batchTokens(batch), width, completionWidth: gridWidth }, from };
   }
 
   private isHere(batch: TokenBatch): boolean {
     return this.rollouts !== null && batch.device === this.rollouts && batch.rows === this.rollouts.shape.rows;
   }
 
-  private upload(pass: Pass, onDevice: boolean): void {
-    if (!onDevice) this.write('tokens', pass.tokens);
-    this.write('lengths', pass.lengths);
+  private upload(pass: Pass): void {
+    this.write('tokens', pass.tokens);
+    writeTables(this.gpu.device, this.pool, pass);
     this.write('places', pass.places);
     this.write('cells', pass.cells);
     this.write('targets', pass.targets);
     this.writeRope();
   }
 
-  private uploadTraining(
-    batch: TrainBatch,
-    first: number,
-    last: number,
-    pass: Pass,
-    partials: PartialSums | null,
-    onDevice: boolean,
-  ): number {
+  private uploadTraining(batch: TrainBatch, first: number, last: number, pass: Pass, partials: PartialSums | null): number {
     const grid = (values: ArrayLike<number>) => regrid(values, first, last, batch.completionWidth, pass.shape.completionWidth);
-    this.write('inverse', pass.inverse);
+    this.write('cellStarts', pass.cellStarts);
     this.write('grid.mask', grid(batch.mask));
     this.write('row.advantage', batch.advantages.slice(first, last));
     this.write('row.weight', batch.rowWeights.slice(first, last));
-    if (batch.oldLogprobs && !onDevice) this.write('grid.old', grid(batch.oldLogprobs));
+    if (batch.oldLogprobs && !this.isHere(batch)) this.write('grid.old', grid(batch.oldLogprobs));
     if (batch.refLogprobs) this.write('grid.ref', grid(batch.refLogprobs));
     if (!partials) return 0; // Embedding, norms and biases are frozen.
-    const lists = embeddingLists(pass.tokens, pass.lengths, pass.shape.width);
+    const lists = embeddingLists(pass.tokens, pass.real);
     this.write('embedding.order', lists.order);
     this.write('embedding.starts', lists.starts);
     this.write('embedding.ids', lists.ids);
@@ -470,8 +462,8 @@ function bindableBytes(device: GPUDevice): number {
   return Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
 }
 
-function shapeKey({ rows, width, cells, completionWidth }: CellShape, from: FromRollouts | null): string {
-  return `${rows}x${width} ${cells}/${completionWidth}${from ? ` of ${JSON.stringify(from.shape)}` : ''}`;
+function shapeKey({ places, width, rows, completionWidth, cells }: CellShape): string {
+  return `${places} of ${width}, ${cells} of ${rows}x${completionWidth}`;
 }
 
 function copyRows(encoder: GPUCommandEncoder, source: BufferView, first: number, target: BufferView): void {

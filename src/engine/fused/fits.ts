@@ -4,8 +4,18 @@
  */
 import { labErrorCode } from '../../errors.ts';
 import type { GenerateRequest, MemoryPlan, TrainingShape } from '../engine.ts';
+import { cellBucket } from './head.ts';
 import type { Machine } from './machine.ts';
-import { fitGeneration, fitPass, planMemory, type GenerationFit, type Layouts, type Limits, type PassFit } from './memory-plan.ts';
+import {
+  fitGeneration,
+  fitPass,
+  planMemory,
+  type BatchShape,
+  type GenerationFit,
+  type Layouts,
+  type Limits,
+  type PassFit,
+} from './memory-plan.ts';
 import { promptLengths } from './rollouts.ts';
 
 export class Fits {
@@ -18,9 +28,11 @@ export class Fits {
     private limits: Limits,
   ) {}
 
-  pass(width: number, completionWidth: number, rows: number, kind: 'train' | 'score'): PassFit {
-    return this.remembered(`${kind} ${width} ${completionWidth} ${rows}`, () =>
-      fitPass(this.machine, this.layouts(), rows, width, completionWidth, kind, this.limits),
+  pass(asked: BatchShape, kind: 'train' | 'score'): PassFit {
+    // So that answers are asked for again, of so many tokens roughly.
+    const of = { ...asked, tokens: cellBucket(asked.tokens) };
+    return this.remembered(`${kind} ${of.tokens} ${of.rows} ${of.width} ${of.completionWidth}`, () =>
+      fitPass(this.machine, this.layouts(), of, kind, this.limits),
     );
   }
 

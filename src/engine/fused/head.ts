@@ -176,8 +176,7 @@ export function headBackward(
 ): number {
   const { config, tuning } = machine;
   const { hiddenSize: d, vocabSize: v } = config;
-  const { cells, rows, width } = shape;
-  const n = rows * width;
+  const { cells, places: n } = shape;
   const loss = lossBuffers(memory, shape);
   const lossAt = works.length;
   works.push(...lossWorks(memory, shape, settings));
@@ -218,7 +217,7 @@ export function headBackward(
       dy: dNormed,
       dx: memory.view('dx', n * d),
       accumulate: false,
-      inverse: memory.view('inverse', n),
+      starts: memory.view('cellStarts', n + 1),
       partials: partials.take('norm', chunksFor(n), widths(config).d),
       rows: n,
       width: d,

@@ -31,12 +31,19 @@ export const normOffset = ({ family }: PolicyConfig): 0 | 1 => families[family].
 export const ropeName = (config: PolicyConfig, layer: number): 'rope' | 'rope.sliding' =>
   isSliding(config, layer) ? 'rope.sliding' : 'rope';
 
-export interface RowShape {
-  readonly rows: number;
+/** Places of segments (`batch.ts`). */
+export interface PlaceShape {
+  /** N, with what fills it up */
+  readonly places: number;
+  /** S at most */
+  readonly segments: number;
+  /** W: no text has more places. */
   readonly width: number;
 }
 
-export interface CellShape extends RowShape {
+export interface CellShape extends PlaceShape {
+  /** R of the grid */
+  readonly rows: number;
   /** M, a multiple of 64; what is beyond the cells that count points at place 0 and at the cell after the last of the grid. */
   readonly cells: number;
   /** C */

@@ -1,5 +1,5 @@
 /**
- * What a run will need on the GPU, said before it starts: bytes by purpose, how many rows a pass and a generation take, whether the backward
+ * What a run will need on the GPU, said before it starts: bytes by purpose, how many tokens a pass and how many prompts a generation takes, whether the backward
  * pass keeps what the forward pass made or makes it again, and a refusal with the dial to turn. The sizes are not estimates: the same
  * builders that make the plans are asked what buffers they would take. It cannot know how much memory the GPU has left: what may be taken is
  * a setting, and what is refused at allocation is halved (`engine.ts`). The same settings always give the same answer, whatever ran before.
@@ -8,7 +8,7 @@ import type { CellShape, Machine, ParameterViews } from './machine.ts';
 import { LabError } from '../../errors.ts';
 import type { MemoryPlan, ObjectiveSpec, Sampling, TrainingShape } from '../engine.ts';
 import { align } from '../gpu/work.ts';
-import { bucket } from './batch.ts';
+import { bucket, mostSegments, placeBucket } from './batch.ts';
 import { cellBucket } from './head.ts';
 import { wordsOf, type ArenaLayout } from './layout.ts';
 import type { Gradients, PolicyViews } from './linear.ts';
@@ -37,8 +37,19 @@ export interface Layouts {
   readonly adapters: ArenaLayout | null;
 }
 
-export interface PassFit {
+/** What is to go through passes. */
+export interface BatchShape {
   readonly rows: number;
+  /** A prompt counts once for all rows after one another that begin with it. */
+  readonly tokens: number;
+  /** Of a row, and of its completion. */
+  readonly width: number;
+  readonly completionWidth: number;
+}
+
+export interface PassFit {
+  /** Of prompts, each once, and completions: no pass of so many has more places, or more cells. */
+  readonly tokens: number;
   /** What a backward pass finds: all that the forward pass made, or the inputs of the layers. */
   readonly keep: 'all' | 'inputs';
 }
@@ -69,7 +80,7 @@ type Sizes = Readonly<Record<string, number>>;
 
 function passSizes(machine: Machine, layouts: Layouts, shape: CellShape, kind: 'train' | 'score', keep: PassFit['keep']): Sizes {
   const policy = imaginedPolicy(layouts);
-  if (kind === 'score') return sizesOf(scorePass(machine, policy, shape, null, 1));
+  if (kind === 'score') return sizesOf(scorePass(machine, policy, shape, 1));
   const objective: ObjectiveSpec = {
     term: 'clip',
     ratio: 'token',
@@ -82,7 +93,7 @@ function passSizes(machine: Machine, layouts: Layouts, shape: CellShape, kind: '
   };
   const { parameters, adapters } = policy;
   const gradients: Gradients = adapters ? { of: 'adapters', views: adapters.views } : { of: 'parameters', views: parameters };
-  return sizesOf(trainPass(machine, policy, gradients, shape, null, { objective, old: 'ratio', ref: true, stepTokens: 1, keep }));
+  return sizesOf(trainPass(machine, policy, gradients, shape, { objective, old: 'ratio', ref: true, stepTokens: 1, keep }));
 }
 
 /** A buffer that several use is there once, as large as the largest needs it. */
@@ -111,27 +122,30 @@ function share(layouts: Layouts, { budget }: Limits, kind: keyof typeof shares):
   return shares[kind] * Math.max(budget / 4, budget - fixedBytes(layouts, bytesIn(layouts.layout)).total);
 }
 
+/** The largest pass of so many tokens of a batch: the loss's grid may be that of all its rows. */
+const passShape = ({ rows, width, completionWidth }: BatchShape, tokens: number): CellShape => ({
+  places: placeBucket(tokens),
+  segments: mostSegments(rows),
+  width,
+  rows,
+  completionWidth,
+  cells: cellBucket(Math.min(tokens, rows * completionWidth)),
+});
+
 /**
- * The most rows of one pass whose buffers the adapter binds and the budget holds, within `maxPlaces`.
- * @param width and completionWidth as buckets  @throws LabError `webgpu` where a single row is more than the adapter binds
+ * The most tokens of one pass whose buffers the adapter binds and the budget holds, within `maxPlaces`, but no fewer than a row's.
+ * @param batch its widths as buckets  @throws LabError `webgpu` where a single row is more than the adapter binds
  */
-export function fitPass(
-  machine: Machine,
-  layouts: Layouts,
-  rows: number,
-  width: number,
-  completionWidth: number,
-  kind: 'train' | 'score',
-  limits: Limits,
-): PassFit {
+export function fitPass(machine: Machine, layouts: Layouts, batch: BatchShape, kind: 'train' | 'score', limits: Limits): PassFit {
   const room = share(layouts, limits, kind);
+  const { width } = batch;
   const most = (keep: PassFit['keep']): PassFit => {
-    for (let fit = Math.max(1, Math.min(rows, Math.floor(maxPlaces / width))); ; fit = Math.ceil(fit / 2)) {
-      const shape = { rows: fit, width, completionWidth, cells: cellBucket(fit * completionWidth) };
-      const sizes = passSizes(machine, layouts, shape, kind, keep);
+    for (let tokens = Math.max(width, Math.min(batch.tokens, maxPlaces)); ; tokens = Math.max(width, Math.ceil(tokens / 2))) {
+      const least = tokens === width;
+      const sizes = passSizes(machine, layouts, passShape(batch, tokens), kind, keep);
       const [name, length] = largestOf(sizes);
-      if (length * 4 <= limits.bindable && (fit === 1 || bytesOf(sizes) <= room)) return { rows: fit, keep };
-      if (fit > 1) continue;
+      if (length * 4 <= limits.bindable && (least || bytesOf(sizes) <= room)) return { tokens, keep };
+      if (!least) continue;
       throw new LabError(
         'webgpu',
         `A single row of ${width} tokens needs ${mebibytes(length * 4)} MiB for "${name}", this GPU binds at most ${mebibytes(limits.bindable)} MiB at once.`,
@@ -140,7 +154,7 @@ export function fitPass(
     }
   };
   const whole = most('all');
-  if (kind === 'score' || whole.rows * width >= Math.min(rows * width, enoughPlaces)) return whole;
+  if (kind === 'score' || whole.tokens >= Math.min(batch.tokens, enoughPlaces)) return whole;
   return most('inputs');
 }
 
@@ -186,19 +200,23 @@ export function planMemory(
   const fixed = fixedBytes(layouts, shape.withReference ? reference : 0);
   const width = bucket(shape.width);
   const completionWidth = bucket(shape.completionWidth);
-  const fit = fitPass(machine, layouts, shape.rows, width, completionWidth, 'train', limits);
-  const rows = shape.microBatchRows > 0 ? Math.min(shape.microBatchRows, fit.rows) : fit.rows;
+  const { groups = shape.rows } = shape;
+  const repeats = Math.max(1, Math.ceil(shape.rows / groups));
+  const longest = Math.max(1, shape.width - shape.completionWidth);
+  /** Of so many rows at most, each with the longest prompt and completion. */
+  const tokensOf = (rows: number) => Math.ceil(rows / repeats) * longest + rows * shape.completionWidth;
+  const batch = { rows: shape.rows, tokens: tokensOf(shape.rows), width, completionWidth };
+  const fit = fitPass(machine, layouts, batch, 'train', limits);
+  let rows = shape.microBatchRows > 0 ? Math.min(shape.microBatchRows, shape.rows) : shape.rows;
+  while (rows > 1 && tokensOf(rows) > fit.tokens) rows--;
   const keep = shape.recompute === undefined ? fit.keep : shape.recompute ? 'inputs' : 'all';
-  const sizes = (rows: number, kind: 'train' | 'score') =>
-    passSizes(machine, layouts, { rows, width, completionWidth, cells: cellBucket(rows * completionWidth) }, kind, keep);
+  const sizes = (tokens: number, kind: 'train' | 'score') => passSizes(machine, layouts, passShape(batch, tokens), kind, keep);
   const update = sizesOf((memory) => updateBuffers(memory, (layouts.adapters ?? layouts.layout).parts.length, shape.rows));
   // What scores has buffers of its own, and is the reference's.
-  const scored = () => sizes(fitPass(machine, layouts, shape.rows, width, completionWidth, 'score', limits).rows, 'score');
-  const pass = together(sizes(rows, 'train'), shape.withReference ? scored() : {}, update);
-  const longest = Math.max(1, shape.width - shape.completionWidth);
+  const scored = () => sizes(fitPass(machine, layouts, batch, 'score', limits).tokens, 'score');
+  const pass = together(sizes(Math.min(fit.tokens, tokensOf(rows)), 'train'), shape.withReference ? scored() : {}, update);
   const sampling = { ...greedy, maxNewTokens: shape.completionWidth };
-  const { groups = shape.rows } = shape;
-  const asked = { groups, longest, shortest: longest, repeats: Math.max(1, Math.ceil(shape.rows / groups)), sampling };
+  const asked = { groups, longest, shortest: longest, repeats, sampling };
   const planned = fitGeneration(machine, layouts, asked, limits);
   const generation = shape.cache ? { ...planned, cache: shape.cache } : planned;
   const drawn = rolloutShape({ ...asked, groups: generation.groups, maxNewTokens: shape.completionWidth }, machine.config.maxPositions);

@@ -1,5 +1,5 @@
 /**
- * Passes over whole rows as plans: forward to log-probs (`score`), forward to the last logits (`logits`), and forward and
+ * Passes over the places of segments as plans: forward to log-probs (`score`), forward to the last logits (`logits`), and forward and
  * backward of a micro-batch (`train`). Here is the list of dispatches of one training pass, in order; what is uploaded for
  * it and when it runs is the engine's business.
  */
@@ -10,55 +10,14 @@ import type { Builder } from './plans.ts';
 import { decoderBackward, decoderForward } from './decoder.ts';
 import { headBackward, headForward, logitsForward, type LossInputs } from './head.ts';
 import { reducePartials } from './kernels/columns.ts';
-import { assembleRows } from './kernels/decode.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
 import type { Gradients, PolicyViews } from './linear.ts';
 import { PartialSums } from './partials.ts';
-import { rolloutBuffers, type RolloutShape } from './rollouts.ts';
 import { tokensBackward } from './weight.ts';
 
-/** Rows that are still where the generation left them: assembled on the GPU, `first` being the first row of the pass. */
-export interface FromRollouts {
-  readonly shape: RolloutShape;
-  readonly first: number;
-}
-
-/** Dispatch 0 of a pass over rows from rollouts. */
-export function assembled(memory: Views, { config }: Machine, shape: CellShape, from: FromRollouts | null): Work[] {
-  if (!from) return [];
-  const { prompts, promptLengths, tokens, lengths } = rolloutBuffers(memory, from.shape);
-  const { repeats, promptWidth, completionWidth } = from.shape;
-  return [
-    assembleRows({
-      prompts,
-      promptLengths,
-      tokens,
-      lengths,
-      assembled: memory.view('tokens', shape.rows * shape.width),
-      rows: shape.rows,
-      firstRow: from.first,
-      width: shape.width,
-      promptWidth,
-      completionWidth,
-      repeats,
-      padId: config.padId ?? 0,
-    }),
-  ];
-}
-
-/**
- * Log-probs and entropies of given tokens, in the buffers of `headForward`. @param from takes the rows from rollouts on the GPU; null:
- * they are uploaded
- */
-export function scorePass(
-  machine: Machine,
-  policy: PolicyViews,
-  shape: CellShape,
-  from: FromRollouts | null,
-  temperature: number,
-): Builder<void> {
+/** Log-probs and entropies of given tokens, in the buffers of `headForward`. */
+export function scorePass(machine: Machine, policy: PolicyViews, shape: CellShape, temperature: number): Builder<void> {
   return (memory, works) => {
-    works.push(...assembled(memory, machine, shape, from));
     const x = decoderForward(memory, machine, policy, shape, 'nothing', works);
     headForward(memory, machine, policy.parameters, shape, x, temperature, works);
   };
@@ -69,7 +28,7 @@ export function logitsPass(machine: Machine, policy: PolicyViews, width: number)
   const { hiddenSize: d, vocabSize: v, rmsNormEps: eps } = machine.config;
   const { parameters } = policy;
   return (memory, works) => {
-    const x = decoderForward(memory, machine, policy, { rows: 1, width }, 'nothing', works);
+    const x = decoderForward(memory, machine, policy, { places: width, segments: 1, width }, 'nothing', works);
     const y = memory.view('scratch.normed', d);
     const rstd = memory.view('head.rstd', 1);
     works.push(
@@ -117,14 +76,12 @@ export function trainPass(
   policy: PolicyViews,
   gradients: Gradients,
   shape: CellShape,
-  from: FromRollouts | null,
   settings: LossInputs & { readonly keep: 'all' | 'inputs' },
 ): Builder<TrainPass> {
   const { vocabSize } = machine.config;
-  const n = shape.rows * shape.width;
+  const n = shape.places;
   return (memory, works) => {
     const partials = new PartialSums(policy.parameters.layout, memory);
-    works.push(...assembled(memory, machine, shape, from));
     const x = decoderForward(memory, machine, policy, shape, settings.keep, works);
     const head = headForward(memory, machine, policy.parameters, shape, x, settings.objective.temperature, works);
     const lossAt = headBackward(memory, machine, policy.parameters, gradients, partials, shape, head, x, settings, works);

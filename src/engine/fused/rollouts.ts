@@ -13,7 +13,7 @@ import type { GenerateProgress, GenerateRequest, Rollouts, Sampling } from '../e
 import type { Pace } from '../gpu/pace.ts';
 import { submitPaced, type Plan } from '../gpu/plan.ts';
 import { part, type BufferView, type Work } from '../gpu/work.ts';
-import { bucket, regrid } from './batch.ts';
+import { bucket, regrid, tablesOfRows, writeTables } from './batch.ts';
 import { blockForward, widths } from './block.ts';
 import { decoderForward, tablePositions } from './decoder.ts';
 import { logitsForward } from './head.ts';
@@ -45,11 +45,10 @@ export interface RolloutShape {
   readonly cache: CacheFormat;
 }
 
-/** The buffers that outlive the generation: training reads its rows from them. */
-export function rolloutBuffers(memory: Views, { groups, promptWidth, rows, completionWidth }: RolloutShape) {
+/** What a generation leaves behind. */
+export function rolloutBuffers(memory: Views, { groups, rows, completionWidth }: RolloutShape) {
   const grid = rows * completionWidth;
   return {
-    prompts: memory.view('rollout.prompts', groups * promptWidth),
     promptLengths: memory.view('rollout.promptLengths', groups),
     tokens: memory.view('rollout.tokens', grid),
     logprobs: memory.view('rollout.logprobs', grid),
@@ -101,13 +100,16 @@ function sampleAndAdvance(memory: Views, machine: Machine, shape: RolloutShape, 
   ];
 }
 
+/** Prompts are rows of one width, where `decodeAttention` looks for their keys and values. */
+const promptShape = ({ groups, promptWidth }: RolloutShape) => ({ places: groups * promptWidth, segments: groups, width: promptWidth });
+
 /** Reads the prompts, and draws and stores the first token of every row. */
 function prefillWorks(memory: Views, machine: Machine, policy: PolicyViews, shape: RolloutShape, sampling: Sampling, works: Work[]): void {
   const { config } = machine;
-  const { groups, promptWidth, rows } = shape;
+  const { groups, rows } = shape;
   const { hiddenSize: d, vocabSize: v } = config;
   const { parameters } = policy;
-  const x = decoderForward(memory, machine, policy, { rows: groups, width: promptWidth }, 'keys', works);
+  const x = decoderForward(memory, machine, policy, promptShape(shape), 'keys', works);
   const normed = memory.view('decode.normed', Math.max(rows, groups) * d);
   const s = stateBuffers(memory, shape, v);
   const r = rolloutBuffers(memory, shape);
@@ -252,8 +254,7 @@ export async function generateGroups(
   const lengths = Int32Array.from(prompts, (prompt) => prompt.length);
   const write = (view: BufferView, values: Int32Array<ArrayBuffer>) => device.queue.writeBuffer(view.buffer, view.offset, values);
   write(pool.view('tokens', padded.length), padded);
-  write(pool.view('lengths', groups), lengths);
-  write(r.prompts, padded);
+  writeTables(device, pool, tablesOfRows(lengths, promptWidth));
   write(r.promptLengths, lengths);
   write(
     pool.view('decode.ends', groups),

@@ -14,18 +14,6 @@ declare module '*/decode/advance.wgsl' {
   export default shader;
 }
 
-declare module '*/decode/assemble.wgsl' {
-  const shader: import('./shader.ts').Shader<
-    {
-      assemble: import('./shader.ts').EntryPoint<'prompts' | 'prompt_lengths' | 'completions' | 'lengths' | 'rows', 'first_row' | 'rows' | 'width' | 'prompt_width' | 'completion_width' | 'repeats' | 'pad_id'>;
-    },
-    {
-      LANES: 64;
-    }
-  >;
-  export default shader;
-}
-
 declare module '*/decode/attend.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
@@ -158,9 +146,9 @@ declare module '*/lib/workgroup.wgsl' {
 declare module '*/nn/attention.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      forward: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'out' | 'lse', 'rows' | 'width' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
-      backward_queries: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'mixed_out' | 'row_lse' | 'dout' | 'delta' | 'dturned', 'rows' | 'width' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
-      backward_keys: import('./shader.ts').EntryPoint<'turned' | 'lengths' | 'row_lse' | 'dout' | 'dturned' | 'row_delta', 'rows' | 'width' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      forward: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'out' | 'lse' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      backward_queries: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'mixed_out' | 'row_lse' | 'dout' | 'delta' | 'dturned' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      backward_keys: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'row_lse' | 'dout' | 'dturned' | 'row_delta' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
     },
     {
       LANES: 64;
@@ -362,7 +350,7 @@ declare module '*/nn/rms-norm.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
       forward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'y' | 'rstd' | 'places' | 'limit' | 'residual', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate' | 'added' | 'offset'>;
-      backward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'row_rstd' | 'dy' | 'inverse' | 'dx' | 'partials', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate' | 'added' | 'offset'>;
+      backward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'row_rstd' | 'dy' | 'starts' | 'dx' | 'partials', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate' | 'added' | 'offset'>;
     },
     {
       LANES: 64;
@@ -371,8 +359,6 @@ declare module '*/nn/rms-norm.wgsl' {
       TEAM: 64;
       TEAMS: null;
       BATCH: 8;
-      NOT_NORMED: -1;
-      PAST_THE_END: -2;
       LINE: null;
     }
   >;
@@ -401,10 +387,10 @@ declare module '*/nn/swiglu.wgsl' {
 declare module '*/nn/turn.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
-      forward: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
-      forward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned' | 'norms', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
-      backward: import('./shader.ts').EntryPoint<'table' | 'gradient', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
-      backward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'norms' | 'gradient' | 'partials', 'places' | 'width' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      forward: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned' | 'positions', 'places' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      forward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'turned' | 'norms' | 'positions', 'places' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      backward: import('./shader.ts').EntryPoint<'table' | 'gradient' | 'positions', 'places' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
+      backward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'norms' | 'gradient' | 'partials' | 'positions', 'places' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
     },
     {
       LANES: 64;

@@ -30,7 +30,8 @@ import type {
 import { ropeTable } from '../rope-table.ts';
 import { rowColumns, stepMetricsFromRows } from '../step-metrics.ts';
 import { groupAdvantages } from './advantages.ts';
-import { passOfRows, passOfTexts, ranges, type CellPass } from './batch.ts';
+import { passOfRows, passOfTexts, ranges, type CellPass } from '../segments.ts';
+import { tabled, type Tabled } from './batch.ts';
 import { Frame, measure } from './buffers.ts';
 import { attendSegments, decoderBackward, decoderForward, tableName, type Left, type Machine } from './decoder.ts';
 import { collect, generateGroups, longestReply, type Row } from './generate.ts';
@@ -48,7 +49,7 @@ import { rowsOf, shardsOf, tokensThatCount } from './shards.ts';
 type PassBuffers = ReturnType<typeof passBuffers>;
 
 /** A pass, and where its places lie among those that were kept; null: they are computed. */
-type KnownPass = CellPass & { readonly sources: Int32Array | null };
+type KnownPass = Tabled<CellPass> & { readonly sources: Int32Array | null };
 
 const leftBy = (backward: boolean, sources: Int32Array | null): Left => (!backward ? 'none' : sources ? 'one' : 'all');
 
@@ -330,7 +331,7 @@ export class WasmEngine implements PolicyEngine {
     return b;
   }
 
-  private cells({ targets }: CellPass, { head }: PassBuffers) {
+  private cells({ targets }: Tabled<CellPass>, { head }: PassBuffers) {
     const { heap } = this.module;
     const read = (at: number) => heap.floats(at, targets.length).slice();
     return { logprob: read(head.logprob), entropy: read(head.entropy) };
@@ -341,7 +342,7 @@ export class WasmEngine implements PolicyEngine {
     const left = ranges(batch, microBatchRows, maxPlaces).reverse();
     for (let range = left.pop(); range; range = left.pop()) {
       const [first, last] = range;
-      const pass = passOfRows(batch, first, last, wanted);
+      const pass = tabled(passOfRows(batch, first, last, wanted));
       if (pass.targets.length === 0) continue;
       const { hasReference, isPrepared, rank } = this.learned;
       const trained = backward || isPrepared;
@@ -379,7 +380,7 @@ export class WasmEngine implements PolicyEngine {
     return this.calls.inTurn(async () => {
       const { config, machine, module, learned } = this;
       const { heap } = module;
-      const pass = passOfTexts([tokens]);
+      const pass = tabled(passOfTexts([tokens]));
       const { places, segments } = pass;
       const lay = (take: Parameters<typeof passBuffers>[0]) => passBuffers(take, config, { ...pass, cells: 1 }, 'none', learned.rank);
       if (!this.memory.hasRoom(measure(lay), learned.isPrepared, learned.hasReference)) this.drop();

@@ -8,7 +8,8 @@ import { attentionScale } from '../../policy/layers.ts';
 import { counterUniform } from '../../random/counter.ts';
 import { breathe } from '../breathe.ts';
 import type { GenerateProgress, GenerateRequest, Rollouts, Sampling } from '../engine.ts';
-import { passOfTexts, type Pass } from './batch.ts';
+import { passOfTexts, type Pass } from '../segments.ts';
+import { tabled } from './batch.ts';
 import type { Frame, Take } from './buffers.ts';
 import {
   attendSegments,
@@ -211,7 +212,7 @@ async function readPrompts(
       places += prompts[last]!.length;
       if (last > first && places > maxPlaces) break;
     }
-    const pass = passOfTexts(prompts.slice(first, last));
+    const pass = tabled(passOfTexts(prompts.slice(first, last)));
     const { segments } = pass;
     // Their keys lie after those of the prompts before them.
     const table = segments.table.map((value, i) => (i % 5 === 3 ? value + column : value));

@@ -4,7 +4,7 @@
  * M cells, V vocabulary.
  */
 import type { PolicyConfig } from '../../policy/config.ts';
-import type { CellPass } from './batch.ts';
+import type { CellPass } from '../segments.ts';
 import type { Take } from './buffers.ts';
 import { normOffset, type Machine } from './decoder.ts';
 import { upTo } from './layout.ts';
@@ -93,7 +93,7 @@ export async function headForward(
   policy: Policy,
   b: HeadBuffers,
   scratch: LinearScratch,
-  { cellPlaces, targets }: CellPass,
+  { cellPlaces, targets }: Pick<CellPass, 'cellPlaces' | 'targets'>,
   stream: number,
   temperature: number,
   breathe: () => Promise<void>,
@@ -119,7 +119,7 @@ export async function headBackward(
   gradients: Gradients,
   b: HeadBuffers,
   scratch: LinearScratch,
-  { places, targets }: CellPass,
+  { places, targets }: Pick<CellPass, 'places' | 'targets'>,
   gradient: LossGradient,
   temperature: number,
   dx: number,

@@ -5,7 +5,8 @@
  */
 import type { PolicyConfig } from '../../policy/config.ts';
 import type { TokenBatch } from '../engine.ts';
-import type { CellPass } from './batch.ts';
+import type { CellPass } from '../segments.ts';
+import type { Tabled } from './batch.ts';
 import { measure, type Take } from './buffers.ts';
 import { layerBuffers, layerWidths, widths, type ForwardBuffers, type LayerBuffers } from './decoder.ts';
 import type { Module } from './module.ts';
@@ -86,7 +87,7 @@ export class Kept {
   }
 
   /** [N] where the places of a pass lie here; null where some do not. */
-  sources({ places, segments, segmentRows }: CellPass, { tokens, width, lengths }: TokenBatch): Int32Array | null {
+  sources({ places, segments, segmentRows }: Tabled<CellPass>, { tokens, width, lengths }: TokenBatch): Int32Array | null {
     const found = new Int32Array(places);
     for (let s = 0; s < segments.count; s++) {
       const at = segmentRows[s]! * width;

@@ -8,7 +8,7 @@ import type { PolicyConfig } from '../../policy/config.ts';
 import type { Sampling, TrainingShape } from '../engine.ts';
 import { freeMemory } from '../free-memory.ts';
 import { transferBytes } from './arena.ts';
-import type { CellPass, SegmentTable } from './batch.ts';
+import type { SegmentTable } from './batch.ts';
 import { measure, type Take } from './buffers.ts';
 import { attentionBuffers, backwardBuffers, forwardBuffers, type Left } from './decoder.ts';
 import { generationBuffers, generationShape } from './generate.ts';
@@ -16,7 +16,7 @@ import { headBuffers } from './head.ts';
 import { heapLimit } from './heap.ts';
 import { adapterLayout, policyLayout, upTo } from './layout.ts';
 
-/** Tokens of a pass: enough for products to be fast, few enough to lie near the processor. */
+/** Tokens of a pass, a prompt once: enough for products to be fast, few enough to lie near the processor. */
 export const maxPlaces = 1024;
 
 /** Bytes that there are. */
@@ -29,7 +29,11 @@ export interface WasmLimits {
 /** Rotary tables, what crosses to the host, and the holes between blocks. */
 const others = 2 * transferBytes + 2 ** 22;
 
-type Shape = Pick<CellPass, 'places'> & { readonly segments: SegmentTable; readonly cells: number };
+interface Shape {
+  readonly places: number;
+  readonly segments: SegmentTable;
+  readonly cells: number;
+}
 
 /** Everything a pass with log-probs takes. @param left what its layers leave behind for the way back; none: there is no way back */
 export function passBuffers(take: Take, config: PolicyConfig, { places, segments, cells }: Shape, left: Left, rank: number) {

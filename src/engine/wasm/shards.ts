@@ -3,7 +3,7 @@
  * one thread as for eight, so that the bits of a run do not depend on how many compute it. Passes, which follow the memory, are within a shard.
  */
 import type { TokenBatch, TrainBatch } from '../engine.ts';
-import { samePrompt } from './batch.ts';
+import { groupEnd } from '../segments.ts';
 
 /** More threads than that have nothing to do in an update. */
 export const mostShards = 8;
@@ -13,13 +13,11 @@ export type Range = readonly [first: number, last: number];
 /** Rows after one another that begin with the same prompt. */
 function groups(batch: TokenBatch): Range[] {
   const found: Range[] = [];
-  let first = 0;
-  for (let row = 1; row <= batch.rows; row++) {
-    if (row < batch.rows && samePrompt(batch, first, row)) continue;
-    found.push([first, row]);
-    first = row;
+  for (let first = 0, last; first < batch.rows; first = last) {
+    last = groupEnd(batch, first);
+    found.push([first, last]);
   }
-  return batch.rows === 0 ? [] : found;
+  return found;
 }
 
 /** At most `count` ranges that cover all of `length`, none of them empty, no two of them more than one apart in size. */

@@ -1,4 +1,4 @@
-/** Attention over whole rows, forward and backward, and of one new token per running row, as dispatches. What they compute is in the shaders. */
+/** Attention over segments, forward and backward, and of one new token per running row, as dispatches. What they compute is in the shaders. */
 import halfShader from '../../../../shaders/decode/attention-half.wgsl';
 import decodeShader from '../../../../shaders/decode/attention.wgsl';
 import shader from '../../../../shaders/nn/attention.wgsl';
@@ -8,9 +8,9 @@ import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
 
 export interface AttentionShape {
-  /** R */
-  readonly rows: number;
-  /** W */
+  /** N */
+  readonly places: number;
+  /** W: no text has more places. */
   readonly width: number;
   readonly heads: number;
   readonly kvHeads: number;
@@ -21,19 +21,20 @@ export interface AttentionShape {
   readonly scale?: number;
 }
 
-interface Rows {
+interface Segments {
   /** [N, Q] turned queries and keys, values */
   readonly turned: BufferView;
-  /** [R] i32 */
-  readonly lengths: BufferView;
+  /** [N] i32 and [S, 4] i32, as `tablesOf` makes them */
+  readonly segmentOf: BufferView;
+  readonly segments: BufferView;
   /** [N, H hd] */
   readonly out: BufferView;
   /** [N, H] */
   readonly lse: BufferView;
 }
 
-const params = ({ rows, width, heads, kvHeads, headDim, window = Infinity, scale = 1 / Math.sqrt(headDim) }: AttentionShape) => ({
-  ...{ rows, width, heads, kv_heads: kvHeads },
+const params = ({ places, width, heads, kvHeads, headDim, window = Infinity, scale = 1 / Math.sqrt(headDim) }: AttentionShape) => ({
+  ...{ places, heads, kv_heads: kvHeads },
   window: Math.min(window, width),
   scale,
 });
@@ -41,40 +42,40 @@ const params = ({ rows, width, heads, kvHeads, headDim, window = Infinity, scale
 const constants = ({ headDim }: AttentionShape): ConstantsOf<typeof shader> =>
   headDim % 4 === 0 ? { HEAD_DIM: headDim, PARTS: headDim / 4 } : { HEAD_DIM: headDim, PARTS: headDim / 2, Part: 'vec2f' };
 
-/** Of products over the places before, of which a place has half a row on average, or a window. */
-const operations = ({ rows, width, heads, headDim, window = Infinity }: AttentionShape, products: number) =>
-  rows * heads * width * Math.min(width, 2 * window) * headDim * products;
+/** Of products over the places before, of which a place has at most a whole text, or a window: a prompt's has few, and there is one for all that follow it. */
+const operations = ({ places, width, heads, headDim, window = Infinity }: AttentionShape, products: number) =>
+  2 * places * heads * Math.min(width, window) * headDim * products;
 
 /** Writes out and lse. */
-export function attentionForward(of: AttentionShape & Rows): Work {
-  const { turned, lengths, out, lse } = of;
+export function attentionForward(of: AttentionShape & Segments): Work {
+  const { turned, segmentOf, segments, out, lse } = of;
   return workOf(shader, 'forward', {
     constants: constants(of),
-    buffers: { turned, lengths, out, lse },
+    buffers: { turned, segment_of: segmentOf, segments, out, lse },
     params: params(of),
-    groups: Math.ceil((of.rows * of.width * of.heads) / lanes),
+    groups: Math.ceil((of.places * of.heads) / lanes),
     operations: operations(of, 2),
   });
 }
 
 /** d out [N, H hd] -> dTurned [N, Q], all of it; `delta` [N, H] is scratch. */
 export function attentionBackward(
-  of: AttentionShape & Rows & { readonly dOut: BufferView; readonly delta: BufferView; readonly dTurned: BufferView },
+  of: AttentionShape & Segments & { readonly dOut: BufferView; readonly delta: BufferView; readonly dTurned: BufferView },
 ): Work[] {
-  const { turned, lengths, out, lse, dOut, delta, dTurned } = of;
+  const { turned, segmentOf, segments, out, lse, dOut, delta, dTurned } = of;
   const work = { constants: constants(of), params: params(of) };
-  const places = of.rows * of.width;
+  const read = { turned, segment_of: segmentOf, segments, row_lse: lse, dout: dOut, dturned: dTurned };
   return [
     workOf(shader, 'backward_queries', {
       ...work,
-      buffers: { turned, lengths, mixed_out: out, row_lse: lse, dout: dOut, delta, dturned: dTurned },
-      groups: Math.ceil((places * of.heads) / lanes),
+      buffers: { ...read, mixed_out: out, delta },
+      groups: Math.ceil((of.places * of.heads) / lanes),
       operations: operations(of, 3),
     }),
     workOf(shader, 'backward_keys', {
       ...work,
-      buffers: { turned, lengths, row_lse: lse, dout: dOut, row_delta: delta, dturned: dTurned },
-      groups: Math.ceil((places * of.kvHeads) / lanes),
+      buffers: { ...read, row_delta: delta },
+      groups: Math.ceil((of.places * of.kvHeads) / lanes),
       operations: operations(of, 4),
     }),
   ];

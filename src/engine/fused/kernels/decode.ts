@@ -1,10 +1,9 @@
 /**
- * Rollouts as dispatches: begin, then for every token sample, append and compact; at the end whole rows. Which rows still
+ * Rollouts as dispatches: begin, then for every token sample, append and compact. Which rows still
  * run is known to the GPU alone, so the same works serve every token. What each computes is in shaders/decode/.
  * Shapes: R rows of G prompts, C completion width, V vocabulary, A rows still running.
  */
 import advanceShader from '../../../../shaders/decode/advance.wgsl';
-import assembleShader from '../../../../shaders/decode/assemble.wgsl';
 import samplerShader from '../../../../shaders/decode/sampler.wgsl';
 import { lanes, samplerParams, type SamplerSettings } from '../../gpu/settings.ts';
 import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
@@ -109,47 +108,4 @@ export function advance(
       groups: 1,
     }),
   ];
-}
-
-/** Rows [R', W], from row `firstRow` of the rollouts on = the prompt of the row's group, its completion, pad. */
-export function assembleRows(of: {
-  /** [G, P] i32, right-padded */
-  readonly prompts: BufferView;
-  /** [G] i32 */
-  readonly promptLengths: BufferView;
-  /** [R, C] i32 */
-  readonly tokens: BufferView;
-  /** [R] i32 of the completions */
-  readonly lengths: BufferView;
-  /** [R', W] i32 */
-  readonly assembled: BufferView;
-  /** 0 */
-  readonly firstRow?: number;
-  /** R' */
-  readonly rows: number;
-  readonly width: number;
-  readonly promptWidth: number;
-  readonly completionWidth: number;
-  readonly repeats: number;
-  readonly padId: number;
-}): Work {
-  return workOf(assembleShader, 'assemble', {
-    buffers: {
-      prompts: of.prompts,
-      prompt_lengths: of.promptLengths,
-      completions: of.tokens,
-      lengths: of.lengths,
-      rows: of.assembled,
-    },
-    params: {
-      first_row: of.firstRow ?? 0,
-      rows: of.rows,
-      width: of.width,
-      prompt_width: of.promptWidth,
-      completion_width: of.completionWidth,
-      repeats: of.repeats,
-      pad_id: of.padId,
-    },
-    groups: Math.ceil((of.rows * of.width) / lanes),
-  });
 }

@@ -103,14 +103,10 @@ export interface EmbeddingLists {
   readonly ids: Int32Array<ArrayBuffer>;
 }
 
-/** @param tokens [R, width] right-padded  @param lengths [R]: what lies beyond them is not counted */
-export function embeddingLists(tokens: ArrayLike<number>, lengths: ArrayLike<number>, width: number): EmbeddingLists {
+/** @param tokens [at least N']: what lies beyond is not counted */
+export function embeddingLists(tokens: ArrayLike<number>, real: number): EmbeddingLists {
   const places = Math.max(tokens.length, 1);
-  const keys: number[] = [];
-  for (let row = 0; row < lengths.length; row++) {
-    for (let place = row * width; place < row * width + lengths[row]!; place++) keys.push(tokens[place]! * places + place);
-  }
-  const sorted = Float64Array.from(keys).sort();
+  const sorted = Float64Array.from({ length: real }, (_, place) => tokens[place]! * places + place).sort();
   const starts: number[] = [];
   const ids: number[] = [];
   const order = Int32Array.from(sorted, (key, j) => {

@@ -19,7 +19,7 @@ export function rmsNormForward(of: {
   readonly weight: BufferView;
   readonly y: BufferView;
   readonly rstd: BufferView;
-  /** [M] i32: row m reads row places[m] of x; absent: row m. */
+  /** [M] i32, rising: row m reads row places[m] of x; absent: row m. */
   readonly places?: BufferView;
   /** [1] i32: rows at or beyond it are left as they are. */
   readonly count?: BufferView;
@@ -68,8 +68,8 @@ export function rmsNormBackward(of: {
   readonly dx: BufferView;
   /** dx += instead of dx =. */
   readonly accumulate: boolean;
-  /** [N] i32: the row of dy and rstd that belongs to row n of x, -1 where none does; absent: row n. */
-  readonly inverse?: BufferView;
+  /** [N + 1] i32: the first row of dy and rstd that is of row n of x, and of those after it; absent: row n. */
+  readonly starts?: BufferView;
   readonly partials: BufferView;
   /** N */
   readonly rows: number;
@@ -78,18 +78,18 @@ export function rmsNormBackward(of: {
   /** As forward. */
   readonly offset?: number;
 }): Work {
-  const { x, weight, rstd, dy, dx, accumulate, inverse, partials, rows, offset = 0 } = of;
+  const { x, weight, rstd, dy, dx, accumulate, starts, partials, rows, offset = 0 } = of;
   const { width, constants } = quads(of.width);
   const TEAM = team(width, 1);
   return workOf(shader, 'backward', {
     constants: { ...constants, TEAM },
-    buffers: { x, weight, row_rstd: rstd, dy, dx, inverse: inverse ?? x, partials },
+    buffers: { x, weight, row_rstd: rstd, dy, dx, starts: starts ?? x, partials },
     params: {
       rows,
       width,
       numbers: of.width,
       eps: 0,
-      placed: Number(!!inverse),
+      placed: Number(!!starts),
       limited: 0,
       chunk_rows: chunkRows(rows),
       accumulate: Number(accumulate),

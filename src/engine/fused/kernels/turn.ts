@@ -6,10 +6,8 @@ import { chunkRows, chunksFor } from './columns.ts';
 import { quads } from './quads.ts';
 
 export interface TurnShape {
-  /** R */
-  readonly rows: number;
-  /** W */
-  readonly width: number;
+  /** N */
+  readonly places: number;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
@@ -21,14 +19,13 @@ export interface TurnShape {
 /** Chunks that the sums for the norms' weights come in. */
 export const headNormChunks = chunksFor;
 
-function shared({ rows, width, heads, kvHeads, headDim, eps, offset = 0 }: TurnShape) {
+function shared({ places, heads, kvHeads, headDim, eps, offset = 0 }: TurnShape) {
   const { width: half, constants } = quads(headDim / 2);
   const TEAM = Math.min(lanes, 2 ** Math.ceil(Math.log2(half)));
-  const places = rows * width;
   return {
     work: {
       constants: { ...constants, TEAM },
-      params: { places, width, heads, kv_heads: kvHeads, half, eps, chunk_rows: chunkRows(places), offset },
+      params: { places, heads, kv_heads: kvHeads, half, eps, chunk_rows: chunkRows(places), offset },
     },
     /** Workgroups that have a team for so many heads of every place. */
     groupsFor: (headsOfPlace: number) => Math.ceil((places * headsOfPlace * TEAM) / lanes),
@@ -40,17 +37,19 @@ export function turnForward(
   of: TurnShape & {
     readonly raw: BufferView;
     readonly turned: BufferView;
-    /** [at least W, hd] of `ropeTable` */
+    /** [N] i32 */
+    readonly positions: BufferView;
+    /** [more than any position, hd] of `ropeTable` */
     readonly table: BufferView;
     /** [2, hd] weights of query and key norms; null: heads are not normed. */
     readonly norms: BufferView | null;
   },
 ): Work {
-  const { raw, turned, table, norms } = of;
+  const { raw, turned, positions, table, norms } = of;
   const { work, groupsFor } = shared(of);
   const groups = groupsFor(of.heads + 2 * of.kvHeads);
-  if (!norms) return workOf(shader, 'forward', { ...work, buffers: { raw, table, turned }, groups });
-  return workOf(shader, 'forward_normed', { ...work, buffers: { raw, table, norms, turned }, groups });
+  if (!norms) return workOf(shader, 'forward', { ...work, buffers: { raw, positions, table, turned }, groups });
+  return workOf(shader, 'forward_normed', { ...work, buffers: { raw, positions, table, norms, turned }, groups });
 }
 
 /** dTurned [N, Q] -> the gradient of raw, in place; with norms also sums for their weights. */
@@ -59,17 +58,18 @@ export function turnBackward(
     readonly gradient: BufferView;
     /** Read only with norms. */
     readonly raw: BufferView;
+    readonly positions: BufferView;
     readonly table: BufferView;
     readonly norms: BufferView | null;
     /** [headNormChunks(N), 2, hd]; with norms */
     readonly partials: BufferView | null;
   },
 ): Work[] {
-  const { gradient, raw, table, norms, partials } = of;
+  const { gradient, raw, positions, table, norms, partials } = of;
   const { work, groupsFor } = shared(of);
   if (!norms || !partials)
-    return [workOf(shader, 'backward', { ...work, buffers: { table, gradient }, groups: groupsFor(of.heads + of.kvHeads) })];
-  const groups = 2 * headNormChunks(of.rows * of.width);
+    return [workOf(shader, 'backward', { ...work, buffers: { positions, table, gradient }, groups: groupsFor(of.heads + of.kvHeads) })];
+  const groups = 2 * headNormChunks(of.places);
   const { constants } = quads(of.headDim / 2);
-  return [workOf(shader, 'backward_normed', { ...work, constants, buffers: { raw, table, norms, gradient, partials }, groups })];
+  return [workOf(shader, 'backward_normed', { ...work, constants, buffers: { raw, positions, table, norms, gradient, partials }, groups })];
 }
