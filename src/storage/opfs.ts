@@ -10,12 +10,14 @@ export async function openOpfs(name = 'policies'): Promise<FolderStore> {
   const root = await navigator.storage.getDirectory();
   const folders = new OpfsFolders(await root.getDirectoryHandle(name, { create: true }));
   // Some browsers give the folder and refuse the files: a private window of Firefox, Safari before 15.2.
+  // Under a name of its own: another tab may try, and clean up, at the same time.
+  const trial = `${trials}${crypto.randomUUID()}`;
   try {
     const writer = await folders.append(trial, 'trial');
     // A handle that stays open would make every later trial fail.
     await writer.write(new Uint8Array(1)).finally(() => writer.close());
   } finally {
-    await folders.remove(trial).catch(() => {}); // another tab tries, too
+    await folders.remove(trial).catch(() => {}); // a byte, which nobody lists
   }
   return folders;
 }
@@ -30,14 +32,15 @@ export async function findOpfs(name: string): Promise<FolderStore | null> {
   }
 }
 
-const trial = '.trial';
+/** What names of trials begin with. */
+const trials = '.trial-';
 
 class OpfsFolders implements FolderStore {
   constructor(private readonly root: FileSystemDirectoryHandle) {}
 
   async folders(): Promise<readonly string[]> {
     const names: string[] = [];
-    for await (const name of this.root.keys()) if (name !== trial) names.push(name);
+    for await (const name of this.root.keys()) if (!name.startsWith(trials)) names.push(name);
     return names;
   }
 
