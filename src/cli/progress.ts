@@ -1,5 +1,9 @@
 /** What a person reads while a command works: on standard error, so that standard output stays data. */
 
+/** Before so many seconds, and so much of the work, what is left is anybody's guess: the beginning is slower than what follows. */
+const guess = { seconds: 10, share: 0.1 };
+const known = (seconds: number, share: number): boolean => seconds >= guess.seconds && share >= guess.share;
+
 /** A line of its own. */
 export function notice(text: string): void {
   clearLine();
@@ -26,14 +30,15 @@ export class Part {
     private readonly clock: () => number = () => performance.now(),
   ) {}
 
-  /** `held-out questions 43 %, 12 s to go`. @param share done, in [0, 1]; 0 begins anew */
+  /** `held-out questions 43 %, 12 s to go`, the time as soon as it can be known. @param share done, in [0, 1]; 0 begins anew */
   at(share: number): string {
     if (share <= 0) {
       this.#start = this.clock();
       return this.label;
     }
     const seconds = (this.clock() - this.#start) / 1000;
-    return `${this.label} ${Math.floor(100 * share)} %, ${duration((seconds * (1 - share)) / share)} to go`;
+    const left = known(seconds, share) ? `, ${duration((seconds * (1 - share)) / share)} to go` : '';
+    return `${this.label} ${Math.floor(100 * share)} %${left}`;
   }
 }
 
@@ -64,7 +69,9 @@ export class Progress {
     const share = Math.min(1, done / this.#total);
     const elapsed = (now - this.#start) / 1000;
     // What comes after the last unit is told by its note.
-    const left = done > this.#from && done < this.#total ? (elapsed / (done - this.#from)) * (this.#total - done) : null;
+    // A unit that is done says what the next will take.
+    const some = done >= this.#from + 1 || known(elapsed, (done - this.#from) / (this.#total - this.#from));
+    const left = some && done < this.#total ? (elapsed / (done - this.#from)) * (this.#total - done) : null;
     const text = `${this.#label} ${Math.floor(done)}/${this.#total}${note ? ` · ${note}` : ''}${left === null ? '' : ` · ${duration(left)} left`}`;
     if (!terminal) return notice(text);
     const filled = Math.round(share * barWidth);

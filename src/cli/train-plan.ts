@@ -4,7 +4,8 @@
  */
 import type { Adapters, EngineRequest } from '../engine/engine.ts';
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
 import { plainPlaces, projections, specOf } from '../policy/adapters.ts';
 import { readPeft } from '../policy/peft.ts';
@@ -264,8 +265,20 @@ async function savedAdapters(args: Arguments, path: string, model: string): Prom
   for (const name of ['lora-rank', 'lora-alpha', 'lora-targets', 'lora-layers'])
     if (args.text(name) !== undefined) throw args.wrong(`--adapters brings what --${name} would say.`);
   const { config } = await loadPolicy(await policySource(model));
-  const { base: _, ...adapters } = await readPeft(await folderSource(path), config);
+  const { base, ...adapters } = await readPeft(await folderSource(path), config);
+  if (base !== null && !(await isNamed(path, base, model))) {
+    notice(
+      `The adapters in ${path} say that they are of ${JSON.stringify(base)}, and go on here on ${model}. Only on the weights that they were trained on are they what they were.`,
+    );
+  }
   return adapters;
+}
+
+/** Whether a policy is the one that adapters name: by its path, or, of what is not here, by what it is called. */
+async function isNamed(adapters: string, base: string, model: string): Promise<boolean> {
+  const called = (path: string) => basename(path).replace(/\.gguf$/i, '');
+  const here = await baseOfAdapters(adapters).catch(() => null);
+  return here === null ? called(base) === called(model) : (await realpath(here)) === (await realpath(model));
 }
 
 function checkTeacher(args: Arguments, config: RunConfig, teacher: string | undefined): void {

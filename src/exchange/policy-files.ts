@@ -86,8 +86,8 @@ function adapterFiles({ config, adapters, weights }: PolicyToWrite, base: string
   if (!adapters || weights !== null) {
     throw new LabError(
       'usage',
-      'All parameters of this policy were trained, and no adapters, so that there is nothing for PEFT.',
-      'Save it as a Hugging Face folder (--to hf).',
+      'This policy holds whole weights, and no adapters of its own, so that there is nothing for PEFT.',
+      'Save it as a Hugging Face folder (--to hf). Where it was trained with LoRA, its run still has the adapters: export that.',
     );
   }
   if (base === undefined || base.trim() === '') {

@@ -126,6 +126,17 @@ describe('permix export --to', () => {
     // All layers of a policy of one.
     expect({ ...begun.state.adapters, layers: [0] }).toEqual(ended.state.adapters);
     expect(begun.config.lora).toEqual({ rank: 2, alpha: 4, targets: ['q_proj', 'v_proj'] });
+    const said = () =>
+      vi
+        .mocked(process.stderr.write)
+        .mock.calls.map(([text]) => String(text))
+        .join('');
+    expect(said()).not.toContain('say that they are of');
+    const on = ['--config', inside('small.json'), '--backend', 'cpu', '--adapters', inside('adapters'), '--model'];
+    await run('train', ...on, inside('policy'), '--out', inside('same'));
+    expect(said()).not.toContain('say that they are of');
+    await run('train', ...on, inside('lora', 'policy'), '--out', inside('twice'));
+    expect(said()).toMatch(/adapters say that they are of "somebody\/policy", and go on here on .*policy\. Only on the weights/);
     const other = run('train', '--adapters', inside('adapters'), '--lora-rank', '2', '--out', inside('never'));
     expect(await refusal(other)).toMatch(/^--adapters brings what --lora-rank would say\./);
   });
@@ -143,7 +154,7 @@ describe('permix export --to', () => {
     await run('export', inside('lora'), '--format', 'csv', '--out', inside('empty.csv'));
     expect(await readFile(inside('empty.csv'), 'utf8')).toMatch(/^step,/);
     expect(await to(inside('whole'), '--to', 'peft', '--base', 'x', '--out', inside('no'))).toMatch(
-      /^All parameters of this policy were trained/,
+      /^This policy holds whole weights, .* its run still has the adapters/,
     );
     expect(await to(inside('whole'), '--to', 'hf')).toMatch(/^--out is missing: the folder that is written\./);
     expect(await to(inside('whole'), '--to', 'hf', '--out', inside('policy'))).toMatch(/is not empty\. Choose another --out\./);

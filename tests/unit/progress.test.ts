@@ -21,6 +21,10 @@ afterEach(() => vi.restoreAllMocks());
 it('a part says its share and its own time', () => {
   const part = new Part('held-out questions');
   expect(part.at(0)).toBe('held-out questions');
+  now = 8_000;
+  expect(part.at(0.2), 'too soon to say').toBe('held-out questions 20 %');
+  now = 29_000;
+  expect(part.at(0.09), 'too little to say').toBe('held-out questions 9 %');
   now = 30_000;
   expect(part.at(0.25)).toBe('held-out questions 25 %, 1 min 30 s to go');
   // Asked again later, it begins anew.
@@ -38,6 +42,15 @@ it('in a log file a line comes now and then, with the time that is left of the w
   now = 40_000;
   progress.at(4, 'held-out questions 50 %, 5 s to go');
   expect(told).toEqual(['training 1/4 · update · 1 min 0 s left\n', 'training 4/4 · held-out questions 50 %, 5 s to go\n']);
+});
+
+it('of many units nothing is foretold by a small part of the first', () => {
+  const progress = new Progress('evaluating', 277);
+  now = 20_000;
+  progress.at(0.02);
+  now = 40_000;
+  progress.at(1);
+  expect(told).toEqual(['evaluating 0/277\n', 'evaluating 1/277 · 3 h 4 min left\n']);
 });
 
 it('of a run that share is shown while the held-out questions are asked', async () => {
