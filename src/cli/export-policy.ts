@@ -9,13 +9,14 @@ import { untrained } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
 import { policyFiles, type PolicyToWrite } from '../exchange/policy-files.ts';
 import { formatsOf, type PolicyForm } from '../exchange/policy-forms.ts';
+import { adaptedSource } from '../policy/adapted.ts';
 import { weightsFingerprint } from '../policy/fingerprint.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import type { Arguments } from './arguments.ts';
 import { findPolicy } from './base.ts';
 import { writePieces } from './files.ts';
-import { policySource } from './folder.ts';
+import { folderSource, isAdapters, policySource } from './folder.ts';
 import type { Output } from './output.ts';
 import { tryNewFile } from './output-files.ts';
 import { notice, Progress } from './progress.ts';
@@ -31,6 +32,7 @@ export async function exportPolicy(args: Arguments, out: Output, form: PolicyFor
   if (form === 'gguf') await tryNewFile(args, 'out', target);
   else if (await isFile(target)) throw args.wrong(`${target} is a file, and --to ${form} writes a folder. Choose another --out.`);
   else if (existsSync(target) && (await readdir(target)).length > 0) throw args.wrong(`${target} is not empty. Choose another --out.`);
+  if (form === 'peft' && isAdapters(path)) throw args.wrong(`${path} holds adapters as PEFT has them already.`);
   const policy = await policyOf(args, path);
   const made = policyFiles(form, policy, { format, base: args.text('base') });
   const total = made.reduce((sum, { size }) => sum + size, 0);
@@ -54,7 +56,8 @@ async function policyOf(args: Arguments, path: string): Promise<PolicyToWrite> {
     if (wanted !== undefined && wanted !== step) throw args.wrong(`${path} holds the checkpoint of step ${step}, and no other.`);
     return trained(await baseOf(args, path, runFileOf(saved)), runFileOf(saved), saved.checkpoint);
   }
-  if (existsSync(join(path, 'config.json')) && !existsSync(join(path, runFiles.run))) return asItIs(args, path, wanted);
+  const isPolicy = existsSync(join(path, 'config.json')) || isAdapters(path);
+  if (isPolicy && !existsSync(join(path, runFiles.run))) return asItIs(args, path, wanted);
   const stored = new StoredRun(resolve(path));
   const run = await stored.readRun('Give the folder of a run, which permix train --out wrote, a .permix-run file, or a policy.');
   const steps = await stored.steps();
@@ -69,7 +72,12 @@ async function policyOf(args: Arguments, path: string): Promise<PolicyToWrite> {
 
 async function asItIs(args: Arguments, path: string, step: number | undefined): Promise<PolicyToWrite> {
   if (step !== undefined) throw args.wrong(`${path} is a policy, which has no steps.`);
-  const { id, config, weights, texts, tokenizer } = await loadPolicy(await policySource(path));
+  const base = args.text('model');
+  const source =
+    base !== undefined && isAdapters(path)
+      ? await adaptedSource(await loadPolicy(await policySource(base)), await folderSource(path))
+      : await policySource(path);
+  const { id, config, weights, texts, tokenizer } = await loadPolicy(source);
   return { name: id, config, base: weights, texts, tokenizer, weights: null, adapters: null };
 }
 

@@ -32,7 +32,8 @@ export async function policySource(path: string): Promise<PolicySource> {
   return ggufSource(basename(file).replace(/\.gguf$/i, ''), await diskFile(file));
 }
 
-const isAdapters = (path: string) => existsSync(join(path, peftFileNames.config)) && !existsSync(join(path, 'config.json'));
+/** Whether a folder holds adapters, and no policy. */
+export const isAdapters = (path: string): boolean => existsSync(join(path, peftFileNames.config)) && !existsSync(join(path, 'config.json'));
 
 /**
  * The policy that adapters are of: where their file says, from there or from here; or, of a name on the hub, a folder or GGUF file of the
@@ -48,7 +49,11 @@ export async function baseOfAdapters(path: string): Promise<string> {
   if (found !== undefined) return found;
   if (last === basename(bundledPolicy)) return bundledPolicy;
   const what = `The adapters in ${path} are of ${JSON.stringify(name)}, which is not here.`;
-  throw new LabError('config', what, `Put its folder beside them, as ${join(dirname(path), last)}. Or: ${write}`);
+  throw new LabError(
+    'config',
+    what,
+    `Put its folder beside them, as ${join(dirname(path), last)}; train and export take it as --model. Or: ${write}`,
+  );
 }
 
 /** @throws LabError 'config' where there is no such folder */

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
-import { plainPlaces, projections, specOf } from '../policy/adapters.ts';
+import { plainPlaces, projections, specOf, type LoraSpec } from '../policy/adapters.ts';
 import { readPeft } from '../policy/peft.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { changedSettings, mergeSettings, parseRunConfig } from '../rl/check.ts';
@@ -63,11 +63,12 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
   const teacher = args.text('teacher');
   const adapters = saved === undefined ? null : await savedAdapters(args, saved, model);
   try {
-    const said = mergeSettings(settings, { ...(await givenSettings(args)) });
+    const brought = await defaultsOf(model);
+    const said = mergeSettings(settings, { ...(await givenSettings(args, brought?.lora)) });
     const given = { ...said, ...(adapters ? { lora: specOf(adapters) } : {}), ...decided };
     const recipe = 'recipe' in given ? { recipe: given.recipe } : {};
     const config = parseRunConfig(
-      changedSettings(suited(parseRunConfig({ ...usual, ...recipe }), await defaultsOf(model)), {
+      changedSettings(suited(parseRunConfig({ ...usual, ...recipe }), brought), {
         ...given,
         policy: (await policySource(model)).id,
       }),
@@ -85,8 +86,9 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
     };
   } catch (error) {
     // What came by an option is wrong usage; what came by a file is a wrong file.
-    if (!file && labErrorCode(error) === 'config') throw args.wrong((error as LabError).message);
-    throw error;
+    if (labErrorCode(error) !== 'config') throw error;
+    const { what, next } = error as LabError;
+    throw file === undefined ? args.wrong((error as LabError).message) : new LabError('config', `${file}: ${what}`, next, { cause: error });
   }
 }
 
@@ -290,7 +292,8 @@ type Given = Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lo
 /** Sections of which a part is given. */
 type GivenParts = { readonly [K in 'heldOut' | 'sampling']?: Partial<RunConfig[K]> };
 
-async function givenSettings(args: Arguments): Promise<Given & GivenParts> {
+/** @param brought the adapters that the policy is trained with where nobody says otherwise */
+async function givenSettings(args: Arguments, brought?: LoraSpec | null): Promise<Given & GivenParts> {
   const recipe = args.choice('recipe', namedRecipes);
   const seed = args.integer('seed', 0, 0xffffffff);
   const steps = args.integer('steps', 1, 1_000_000);
@@ -298,12 +301,13 @@ async function givenSettings(args: Arguments): Promise<Given & GivenParts> {
     'task',
     tasks.map(({ id }) => id),
   );
-  const rank = args.integer('lora-rank', 0, 1024);
+  const more = ['lora-alpha', 'lora-targets', 'lora-layers'].filter((name) => args.text(name) !== undefined);
+  const own = args.integer('lora-rank', 0, 1024);
+  const rank = own ?? (more.length > 0 ? brought?.rank : undefined);
   const alpha = args.number('lora-alpha', 0, 1e6);
   const targets = args.choices('lora-targets', projections);
   const layers = args.layers('lora-layers');
-  for (const name of ['lora-alpha', 'lora-targets', 'lora-layers'])
-    if (args.text(name) !== undefined && !rank) throw args.wrong(`--${name} needs --lora-rank.`);
+  for (const name of more) if (!rank) throw args.wrong(`--${name} needs --lora-rank.`);
   const places = { ...(targets ? { targets } : {}), ...(layers ? { layers } : {}) };
   const maxNewTokens = args.integer('max-new', 1, 4096);
   const questions = args.integer('held-out', 0, 1000);
@@ -318,6 +322,13 @@ async function givenSettings(args: Arguments): Promise<Given & GivenParts> {
     ...(seed !== undefined ? { seed } : {}),
     ...(steps !== undefined ? { steps } : {}),
     ...(task !== undefined ? { tasks: [{ id: task, weight: 1 }] } : {}),
-    ...(rank !== undefined ? { lora: rank > 0 ? plainPlaces({ rank, alpha: alpha ?? 2 * rank, ...places }) : null } : {}),
+    ...(rank !== undefined
+      ? {
+          lora:
+            rank > 0
+              ? plainPlaces({ rank, alpha: alpha ?? (own === undefined ? brought?.alpha : undefined) ?? 2 * rank, ...places })
+              : null,
+        }
+      : {}),
   };
 }

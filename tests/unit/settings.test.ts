@@ -1,11 +1,12 @@
 /** `permix settings` lists every setting there is and no other; what options and --config say of one section holds together. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Arguments } from '../../src/cli/arguments.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { Output } from '../../src/cli/output.ts';
+import { newPlan } from '../../src/cli/train-plan.ts';
 import { parseRunConfig } from '../../src/rl/check.ts';
 import { objectiveNames, type RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
@@ -106,4 +107,34 @@ it('an option changes its part of a section and leaves the rest to the file', as
   const { config } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { config: RunConfig };
   expect(config.sampling).toMatchObject({ temperature: 0.5, maxNewTokens: 3 });
   expect(config.heldOut).toEqual({ questions: 0, every: 7 });
+});
+
+describe('a new run', () => {
+  const command = commands.find(({ name }) => name === 'train')!;
+  const planned = async (...argv: string[]) => (await newPlan(new Arguments(command, argv))).config.lora;
+  let large = '';
+  beforeAll(async () => {
+    large = join(scratch, 'large');
+    await mkdir(large);
+    const config = {
+      ...{ model_type: 'llama', vocab_size: 49152, hidden_size: 576, intermediate_size: 1536, num_hidden_layers: 30 },
+      ...{ num_attention_heads: 9, num_key_value_heads: 3, tie_word_embeddings: true },
+    };
+    await writeFile(join(large, 'config.json'), JSON.stringify(config));
+  });
+
+  it('places the adapters that its policy brings where options say, and has none to place without', async () => {
+    expect(await planned('--model', large)).toEqual({ rank: 16, alpha: 32 });
+    expect(await planned('--model', large, '--lora-targets', 'q_proj')).toEqual({ rank: 16, alpha: 32, targets: ['q_proj'] });
+    expect(await planned('--model', large, '--lora-rank', '4', '--lora-layers', '0-1')).toEqual({ rank: 4, alpha: 8, layers: [0, 1] });
+    await expect(planned('--model', join(scratch, 'policy'), '--lora-targets', 'q_proj')).rejects.toThrow(
+      '--lora-targets needs --lora-rank.',
+    );
+  });
+
+  it('names the file whose settings are none', async () => {
+    const file = join(scratch, 'wrong.json');
+    await writeFile(file, JSON.stringify({ stepz: 3 }));
+    await expect(planned('--model', large, '--config', file)).rejects.toThrow(new RegExp(`^${file}: .*stepz`));
+  });
 });
