@@ -49,9 +49,9 @@ export const kept: readonly KeptColumn[] = [
     date: '2026-11-30',
     rows: {
       'host.distinct': gpu({ wasm: '1.00' }),
-      'host.step': gpu({ wasm: '3.7×' }, true),
-      'host.threads': gpu({ wasm: '1.66×' }),
-      'host.products': gpu({ wasm: '52 GFLOP/s' }),
+      'host.step': gpu({ wasm: '5.9×' }, true),
+      'host.threads': gpu({ wasm: '1.32×' }),
+      'host.products': gpu({ wasm: '51 GFLOP/s' }),
     },
   },
 ];
