@@ -98,5 +98,6 @@ async function trained(model: string, { config, origin }: RunFile, { state, trai
     throw new LabError('usage', what, 'Say where that one is: --model DIR or FILE.gguf.');
   }
   const name = `${policy.id}-${config.recipe}-step-${trainer.step}`;
-  return { name, config: policy.config, base: policy.weights, texts: policy.texts, tokenizer: policy.tokenizer, weights, adapters };
+  const of = { name, config: policy.config, base: policy.weights, texts: policy.texts, tokenizer: policy.tokenizer, weights, adapters };
+  return recorded === undefined || weights !== null ? of : { ...of, baseWeights: recorded };
 }

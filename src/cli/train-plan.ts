@@ -8,7 +8,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { complaintSentence, LabError, labErrorCode } from '../errors.ts';
 import { plainPlaces, projections, specOf, type LoraSpec } from '../policy/adapters.ts';
-import { readPeft } from '../policy/peft.ts';
+import { readAdapters } from '../policy/adapted.ts';
 import { loadPolicy } from '../policy/policy.ts';
 import { changedSettings, mergeSettings, parseRunConfig } from '../rl/check.ts';
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
@@ -266,9 +266,8 @@ function refuseAdapters(args: Arguments): void {
 async function savedAdapters(args: Arguments, path: string, model: string): Promise<Adapters> {
   for (const name of ['lora-rank', 'lora-alpha', 'lora-targets', 'lora-layers'])
     if (args.text(name) !== undefined) throw args.wrong(`--adapters brings what --${name} would say.`);
-  const { config } = await loadPolicy(await policySource(model));
-  const { base, ...adapters } = await readPeft(await folderSource(path), config);
-  if (base !== null && !(await isNamed(path, base, model))) {
+  const { base, baseWeights, ...adapters } = await readAdapters(await loadPolicy(await policySource(model)), await folderSource(path));
+  if (base !== null && baseWeights === undefined && !(await isNamed(path, base, model))) {
     notice(
       `The adapters in ${path} say that they are of ${JSON.stringify(base)}, and go on here on ${model}. Only on the weights that they were trained on are they what they were.`,
     );

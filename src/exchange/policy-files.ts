@@ -24,6 +24,8 @@ export interface PolicyToWrite {
   readonly config: PolicyConfig;
   /** Of the base, under its Hugging Face names. */
   readonly base: PolicyTensors;
+  /** Their fingerprint, where it is known. */
+  readonly baseWeights?: string;
   /** The base's files but its weights, by name. */
   readonly texts: ReadonlyMap<string, Uint8Array>;
   readonly tokenizer: Tokenizer | null;
@@ -82,7 +84,7 @@ function folderFiles(policy: PolicyToWrite, format = ownFormat(policy)): Written
   ];
 }
 
-function adapterFiles({ config, adapters, weights }: PolicyToWrite, base: string | undefined): WrittenFile[] {
+function adapterFiles({ config, adapters, weights, baseWeights }: PolicyToWrite, base: string | undefined): WrittenFile[] {
   if (!adapters || weights !== null) {
     throw new LabError(
       'usage',
@@ -97,7 +99,7 @@ function adapterFiles({ config, adapters, weights }: PolicyToWrite, base: string
       'Name it as on the hub, owner/name, or by its folder (--base NAME).',
     );
   }
-  return peftFiles(config, { ...adapters, base: base.trim() });
+  return peftFiles(config, { ...adapters, base: base.trim(), ...(baseWeights === undefined ? {} : { baseWeights }) });
 }
 
 function ggufFileOf(policy: PolicyToWrite, format: GgufFormat): WrittenFile {

@@ -31,11 +31,16 @@ export interface PeftAdapters extends LoraSpec {
   readonly tensors: Weights;
   /** The base's id on the hub, or its folder; null where nobody has said. */
   readonly base: string | null;
+  /** Fingerprint of the base's weights (`fingerprint.ts`), where this project wrote the file; PEFT passes over it. */
+  readonly baseWeights?: string;
 }
+
+/** Where the file keeps that. */
+const baseWeightsKey = 'permix_base_weights';
 
 /** @param config of the base  @throws LabError 'numeric' for adapters that are no numbers */
 export function peftFiles(config: PolicyConfig, adapters: PeftAdapters & { readonly base: string }): WrittenFile[] {
-  const { rank, alpha, targets = projections, layers = null, tensors, base } = adapters;
+  const { rank, alpha, targets = projections, layers = null, tensors, base, baseWeights } = adapters;
   checkFinite(tensors, peftFileNames.weights);
   const list = adapterShapes(config, adapters).map(({ name, shape }) => ({ name, shape, data: tensors[name]! }));
   return [
@@ -62,7 +67,10 @@ export function peftFiles(config: PolicyConfig, adapters: PeftAdapters & { reado
       use_dora: false,
       use_rslora: false,
     }),
-    heldFile(peftFileNames.weights, writeSafetensors(list)),
+    heldFile(
+      peftFileNames.weights,
+      writeSafetensors(list, { format: 'pt', ...(baseWeights === undefined ? {} : { [baseWeightsKey]: baseWeights }) }),
+    ),
   ];
 }
 
@@ -109,7 +117,7 @@ export async function readPeft(source: PolicySource, config: PolicyConfig): Prom
   if (typeof alpha !== 'number' || !(alpha > 0)) return refuse(`${said('lora_alpha')}, not a positive number`, again);
 
   const file = await peftWeights(source);
-  const { tensors: found } = await readSafetensors(file);
+  const { tensors: found, metadata } = await readSafetensors(file);
   const tensors: Record<string, Float32Array> = {};
   const adapted: AdaptedMatrix[] = [];
   for (const matrix of adaptedMatrices(config)) {
@@ -133,7 +141,13 @@ export async function readPeft(source: PolicySource, config: PolicyConfig): Prom
   checkClaim(json, targets, layers, config.layers, (what) => refuse(what, again));
   const { base_model_name_or_path: base } = json;
   const spec = plainPlaces({ rank, alpha, targets, layers }, config.layers);
-  return { ...spec, tensors, base: typeof base === 'string' && base !== '' ? base : null };
+  const baseWeights = metadata[baseWeightsKey];
+  return {
+    ...spec,
+    tensors,
+    base: typeof base === 'string' && base !== '' ? base : null,
+    ...(baseWeights === undefined ? {} : { baseWeights }),
+  };
 }
 
 /** @throws LabError 'format' where there are none */

@@ -113,7 +113,7 @@ export class Policies {
     const found = await this.#find(id);
     if (!found?.record.adapters) return null;
     const { config, id: base } = await this.#baseOf(found.record);
-    const { base: _, ...adapters } = await readPeft(await recordedSource(found.shelf, found.record), config);
+    const { base: _, baseWeights: __, ...adapters } = await readPeft(await recordedSource(found.shelf, found.record), config);
     return { name: found.record.name, base, adapters };
   }
 

@@ -6,11 +6,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Arguments } from '../../src/cli/arguments.ts';
 import { readCheckpointFile } from '../../src/cli/checkpoint-file.ts';
 import { commands } from '../../src/cli/commands.ts';
+import { diskFile } from '../../src/cli/disk-file.ts';
 import { policySource } from '../../src/cli/folder.ts';
 import { Output } from '../../src/cli/output.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { ownFormat } from '../../src/exchange/policy-files.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
+import { readSafetensors, writeSafetensors } from '../../src/policy/safetensors.ts';
 import { encode, type WrittenFormat } from '../../src/policy/tensor-encoding.ts';
 import { decode } from '../../src/policy/tensor-format.ts';
 import { numbersOf } from '../../src/policy/tensor.ts';
@@ -135,8 +137,20 @@ describe('permix export --to', () => {
     const on = ['--config', inside('small.json'), '--backend', 'cpu', '--adapters', inside('adapters'), '--model'];
     await run('train', ...on, inside('policy'), '--out', inside('same'));
     expect(said()).not.toContain('say that they are of');
+    const elsewhere = run('train', ...on, inside('lora', 'policy'), '--out', inside('twice'));
+    await expect(elsewhere).rejects.toThrow(
+      'The adapters in adapters were trained on other weights than those of policy. They are of "somebody/policy"',
+    );
+    // Of somebody else's, that is not known, and said.
+    const weights = await readFile(inside('adapters', 'adapter_model.safetensors'));
+    const { tensors } = await readSafetensors(await diskFile(inside('adapters', 'adapter_model.safetensors')));
+    const list = await Promise.all(
+      [...tensors.values()].map(async (of) => ({ name: of.name, shape: of.shape, data: await numbersOf(of) })),
+    );
+    await writeFile(inside('adapters', 'adapter_model.safetensors'), writeSafetensors(list));
     await run('train', ...on, inside('lora', 'policy'), '--out', inside('twice'));
     expect(said()).toMatch(/adapters say that they are of "somebody\/policy", and go on here on .*policy\. Only on the weights/);
+    await writeFile(inside('adapters', 'adapter_model.safetensors'), weights);
     const other = run('train', '--adapters', inside('adapters'), '--lora-rank', '2', '--out', inside('never'));
     expect(await refusal(other)).toMatch(/^--adapters brings what --lora-rank would say\./);
   });
