@@ -3,7 +3,7 @@ import { checkEngine, instead } from '../engine/checked.ts';
 import { chooseEngine, type Adapters } from '../engine/choose.ts';
 import type { EngineInfo } from '../engine/engine.ts';
 import { checkSentence, type SelfCheck } from '../engine/self-check.ts';
-import { hasWasmSimd } from '../engine/wasm/simd.ts';
+import { hasRelaxedSimd, hasWasmSimd } from '../engine/wasm/simd.ts';
 import type { Arguments } from './arguments.ts';
 import { checkSetup } from './checks.ts';
 import { wasmPath } from './engine.ts';
@@ -25,7 +25,7 @@ export async function doctor(args: Arguments, out: Output): Promise<number> {
     choice = next;
   }
   const { engine, backend, reason } = choice;
-  const wasm = { simd: hasWasmSimd() };
+  const wasm = { simd: hasWasmSimd(), relaxedSimd: hasRelaxedSimd() };
   const adapter = found.webgpu === null ? null : { description: found.webgpu, software: found.software, ...(await abilities()) };
   out.object({
     node: process.versions.node,
@@ -40,7 +40,7 @@ export async function doctor(args: Arguments, out: Output): Promise<number> {
   });
 
   out.line(`Node      ${process.versions.node} on ${process.platform}-${process.arch}`);
-  out.line(`wasm      ${wasm.simd ? 'with' : 'without'} SIMD`);
+  out.line(`wasm      ${wasm.simd ? 'with' : 'without'} SIMD${wasm.relaxedSimd ? ', products and sums in one go' : ''}`);
   out.line(`WebGPU    ${adapter ? `${adapter.description}${adapter.software ? ' (software: correct, slow)' : ''}` : found.reason}`);
   if (adapter) {
     out.line(`features  ${adapter.features.join(', ') || 'none beyond the core'}`);

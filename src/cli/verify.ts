@@ -49,7 +49,7 @@ function oneLine(text: string | null): string {
  * Every line is a JSON object with `gold`, and `pred` or `completion`; other fields are left alone.
  * @throws LabError 'format' naming file and line
  */
-export function parseCases(text: string, file: string): readonly Case[] {
+function parseCases(text: string, file: string): readonly Case[] {
   const next = 'Every line is a JSON object with "gold", and "pred" or "completion".';
   const cases: Case[] = [];
   for (const [index, line] of text

@@ -105,7 +105,7 @@ function joins(between: string): boolean {
 }
 
 /** What the last `<answer>…</answer>` holds; null where there is none that is closed. */
-export function taggedAnswer(text: string): string | null {
+function taggedAnswer(text: string): string | null {
   const end = text.lastIndexOf('</answer>');
   const start = end < 0 ? -1 : text.lastIndexOf('<answer>', end);
   return start < 0 ? null : text.slice(start + '<answer>'.length, end).trim();
@@ -212,7 +212,7 @@ const anyChoice =
   /\(([A-J])\)|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s?(?:is|:)?[\s*]{0,4}\(?([A-J])(?![\p{L}\d])|^[\s*(]{0,4}([A-J])[).:*]{0,3}$/gmu;
 
 /** The last letter of a choice that a text names; null where it names none. */
-export function lastChoice(text: string): string | null {
+function lastChoice(text: string): string | null {
   const match = [...text.matchAll(anyChoice)].at(-1);
   return match ? (match[1] ?? match[2] ?? match[3])! : null;
 }

@@ -21,7 +21,7 @@ export const different = (why: string): Comparison => ({ equal: false, why });
  * Whether an expression is a number as one writes it: a literal, or one fraction bar, power or root over literals, or one times a power of ten, with
  * its sign and percent. Everything else is work that was left standing.
  */
-export function isNumeral(expression: Expression): boolean {
+function isNumeral(expression: Expression): boolean {
   const literal = (part: Expression): boolean => part.kind === 'number' || (part.kind === 'negative' && part.of.kind === 'number');
   const wholeLiteral = (part: Expression): boolean => {
     const value = literal(part) ? exactValue(part) : null;
@@ -200,7 +200,7 @@ function shown({ re, im }: Approximate): string {
 }
 
 /** In lowest terms, clipped. */
-export function writtenRational({ numerator, denominator }: Rational): string {
+function writtenRational({ numerator, denominator }: Rational): string {
   let [a, b] = [magnitude(numerator), denominator];
   if (String(numerator).length + String(denominator).length > 200) return 'a long number';
   while (b !== 0n) [a, b] = [b, a % b];

@@ -42,7 +42,7 @@ describe('permix doctor', () => {
       shell: process.platform === 'win32',
     });
     const report = JSON.parse(stdout) as Record<string, unknown>;
-    expect(report).toMatchObject({ node: process.versions.node, wasm: { simd: true } });
+    expect(report).toMatchObject({ node: process.versions.node, wasm: { simd: true, relaxedSimd: true } });
     expect(['webgpu', 'wasm']).toContain(report['backend']);
     expect(report['reason']).toMatch(/\w+ \w+/);
     expect(report['selfChecks']).toMatchObject(

@@ -11,7 +11,7 @@ import { measure, type Take } from './buffers.ts';
 import { layerBuffers, layerWidths, widths, type ForwardBuffers, type LayerBuffers } from './decoder.ts';
 import type { Module } from './module.ts';
 
-/** More than that is not kept, whatever room there is: it is a third more speed, and not worth everything else on the machine. */
+/** More than that is not kept, whatever room there is: what it saves is time, which is not worth everything else on the machine. */
 export const mostKept = 2 ** 30;
 
 /** A row of a generation by its places. */
@@ -58,10 +58,6 @@ export class Kept {
       config,
       places,
     );
-  }
-
-  get bytes(): number {
-    return keptBytes(this.config, this.places);
   }
 
   dispose(): void {
