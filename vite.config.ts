@@ -38,14 +38,17 @@ const forHosts: Plugin = {
   },
 };
 
+/** How long plugins take on a busy machine is no news to whoever builds. */
+const quietBuild = { checks: { pluginTimings: false } };
+
 export default defineConfig({
   // Relative, so that dist/ works from any folder of any static host.
   base: './',
   plugins: [forHosts, wgsl(), kernelModule(), katexFonts, icons, svelte(), study(), ahead(), thirdParty.page, offline(thirdParty.page)],
-  worker: { format: 'es', plugins: () => [wgsl(), kernelModule(), thirdParty.worker] },
+  worker: { format: 'es', plugins: () => [wgsl(), kernelModule(), thirdParty.worker], rolldownOptions: quietBuild },
   // Bundled before the first request: a dependency that is discovered later reloads the page in the middle of a run or a test.
   optimizeDeps: { include: workerPackages },
-  build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: { checks: { pluginTimings: false } } },
+  build: { target: 'es2022', chunkSizeWarningLimit: 3000, rolldownOptions: quietBuild },
   test: {
     // tfjs greets, and warns, at length; what a failing test printed is shown.
     silent: 'passed-only',
