@@ -23,6 +23,7 @@ import {
   type RowSpec,
 } from '../../src/benchmark/report.ts';
 import { benchConfig } from '../../src/benchmark/workload.ts';
+import { earlierLines, measureAgainst } from './earlier.ts';
 import { verifierLines, verifierRows } from './verifier.ts';
 import { startJax } from './jax-contender.ts';
 import { measurePolicy, measurePolicyAlone } from './policies.ts';
@@ -36,6 +37,7 @@ const help = `Usage: npm run bench -- [OPTIONS]
   --profile    GPU time by kernel of one training step
   --verifier   only what verdicts cost, on one core
   --host       only what the wasm engine takes, on one thread and on all
+  --against C  only training steps of the bundled policy, beside those of an earlier commit
   --policy P   only a policy of a real one's shape: ${realRuns.map(({ policy }) => policy).join(', ')}
 `;
 
@@ -56,6 +58,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
       options: {
         json: { type: 'string' },
         policy: { type: 'string' },
+        against: { type: 'string' },
         quick: flag,
         all: flag,
         profile: flag,
@@ -76,6 +79,12 @@ export async function bench(argv: readonly string[]): Promise<number> {
     const rows = await verifierRows();
     console.log(verifierLines(rows).join('\n'));
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ verifier: rows }, null, 2)}\n`);
+    return 0;
+  }
+  if (options.against !== undefined) {
+    const rows = measureAgainst(options.against, console.log);
+    console.log(`\n${earlierLines(rows).join('\n')}`);
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ against: rows }, null, 2)}\n`);
     return 0;
   }
   enableProdMode();
