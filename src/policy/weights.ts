@@ -6,6 +6,7 @@ import { LabError } from '../errors.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import { parameterShapes, type PolicyConfig } from './config.ts';
 import { families } from './families.ts';
+import { tensorFormats } from './tensor-format.ts';
 import { checkFormat, memoryTensor, numbersOf, pieces, type Tensor } from './tensor.ts';
 
 /** Every parameter of a policy by its Hugging Face name, in canonical order and in the shape that its configuration asks for. */
@@ -113,6 +114,24 @@ export async function* finitePieces(tensor: Tensor): AsyncGenerator<Float32Array
     const place = placeOfNoNumber(piece);
     if (place >= 0) throw noPolicy(tensor, at + place, piece[place]!);
     at += piece.length;
+    yield piece;
+  }
+}
+
+/**
+ * A matrix of Q8_0 as its file has it, some whole rows at a time.
+ * @param most bytes of a piece, at least a row's  @throws LabError `format` where a number is none
+ */
+export async function* finiteRows(tensor: Tensor, most: number): AsyncGenerator<Uint8Array> {
+  const { numbers, bytes } = tensorFormats.q8_0;
+  const row = (tensor.shape[1]! / numbers) * bytes;
+  const some = row * Math.max(1, Math.floor(most / row));
+  for (let at = 0; at < tensor.byteLength; at += some) {
+    const piece = await tensor.read(at, Math.min(tensor.byteLength, at + some));
+    for (let block = 0; block < piece.length; block += bytes) {
+      // Its scale has the exponent of infinities and NaN.
+      if ((piece[block + 1]! & 0x7c) === 0x7c) throw noPolicy(tensor, ((at + block) / bytes) * numbers, NaN);
+    }
     yield piece;
   }
 }

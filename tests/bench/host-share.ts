@@ -28,11 +28,11 @@ export async function hostShare({ config, weights, tokenizer }: Policy, rounds: 
     flop += operations;
     return result;
   };
-  const { multiplyRows, multiplyRowHalves, multiplyColumns } = module.kernels;
+  const { multiplyRows, multiplyRowPacked, multiplyColumns } = module.kernels;
   const kernels: typeof module.kernels = {
     ...module.kernels,
     multiplyRows: (m, n, k, ...rest) => timed(2 * m * n * k, () => multiplyRows(m, n, k, ...rest)),
-    multiplyRowHalves: (n, k, ...rest) => timed(2 * n * k, () => multiplyRowHalves(n, k, ...rest)),
+    multiplyRowPacked: (n, k, ...rest) => timed(2 * n * k, () => multiplyRowPacked(n, k, ...rest)),
     multiplyColumns: (m, n, k, ...rest) => timed(2 * m * n * k, () => multiplyColumns(m, n, k, ...rest)),
   };
   const engine = await WasmEngine.create(config, weights, null, 1, { ...module, kernels });

@@ -30,13 +30,13 @@ describe('numbers of 16 bits', () => {
     decode(format, new Uint8Array(bits.buffer), expected);
     const from = bench.integers(new Int32Array(bits.buffer));
     const to = bench.room(2 ** 16);
-    bench.kernels.unpackHalves(2 ** 16, from, to, kind);
+    bench.kernels.unpackPanels(2 ** 16, from, to, kind);
     expect(bench.read(to, 2 ** 16)).toEqual(expected);
     // One row of eight whose other rows are zeros.
     const [n, row] = [2 ** 13, bench.room(2 ** 15)];
     for (let first = 0; first < 2 ** 16; first += n) {
       bench.kernels.packRows(8, n / 8, bench.floats(expected.subarray(first, first + n)), n / 2, row, n / 8, 0, 0, kind);
-      bench.kernels.unpackHalves(n, row, to, kind);
+      bench.kernels.unpackPanels(n, row, to, kind);
       const back = bench.fromPanels(to, 8, n / 8);
       expect(back).toEqual(expected.subarray(first, first + n));
     }
@@ -51,7 +51,7 @@ describe('numbers of 16 bits', () => {
     decode('f16', encode('f16', padded), expected);
     const [panels, to] = [bench.room(padded.length), bench.room(padded.length)];
     bench.kernels.packRows(8, padded.length / 8, bench.floats(padded), padded.length / 2, panels, padded.length / 8, 0, 0, 2);
-    bench.kernels.unpackHalves(padded.length, panels, to, 2);
+    bench.kernels.unpackPanels(padded.length, panels, to, 2);
     expect(bench.fromPanels(to, 8, padded.length / 8)).toEqual(expected);
   });
 });
@@ -71,11 +71,11 @@ it.each([
     const panels = bench.room(n * k);
     kernels.packRows(n, k, bench.floats(normals(n * k, n)), 4 * k, panels, k, 0, 0, kind);
     const plain = bench.room(n * k);
-    kernels.unpackHalves(n * k, panels, plain, kind);
+    kernels.unpackPanels(n * k, panels, plain, kind);
     const [x, init] = [bench.floats(normals(k, 7)), bench.floats(normals(n, 8))];
     for (const start of [0, init]) {
       const [one, other] = [bench.room(n), bench.room(n)];
-      kernels.multiplyRowHalves(n, k, x, panels, one, start, kind);
+      kernels.multiplyRowPacked(n, k, x, panels, one, start, kind);
       kernels.multiplyRows(1, n, k, x, 4 * k, plain, 32, 32 * k, other, 4 * n, 32, start, 4 * n, 32);
       expect(bench.read(one, n), `${n} × ${k}`).toEqual(bench.read(other, n));
     }
@@ -87,16 +87,31 @@ const tokens = Int32Array.from({ length: 11 }, (_, i) => (i * 7) % config.vocabS
 const lora: LoraSetup = { rank: 2, alpha: 8, seed: 5 };
 
 /** The lively policy, its matrices in a format. */
-function stored(format: 'bf16' | 'f16' | 'q8_0'): PolicyTensors {
+function stored(format: 'bf16' | 'f16' | 'q8_0' | 'q4_1'): PolicyTensors {
   const tensors = new Map(tensorsOf(config, livelyWeights(config, 5)));
   for (const [name, tensor] of tensors) {
     if (tensor.shape.length < 2) continue;
-    const bytes = encode(format, livelyWeights(config, 5)[name]!);
+    const numbers = livelyWeights(config, 5)[name]!;
+    const bytes = format === 'q4_1' ? fewBits(numbers) : encode(format, numbers);
     expect(bytes.length / tensorFormats[format].bytes).toBe(numberCount(tensor) / tensorFormats[format].numbers);
     const read = (from: number, to: number) => Promise.resolve(bytes.subarray(from, to));
     tensors.set(name, { ...tensor, dtype: format, format, byteLength: bytes.length, read });
   }
   return tensors;
+}
+
+/** Blocks of Q4_1: scale and smallest number in binary16, and 32 numbers of 4 bits. */
+function fewBits(numbers: Float32Array): Uint8Array {
+  const bytes = new Uint8Array((numbers.length / 32) * 20);
+  for (let block = 0; block < numbers.length / 32; block++) {
+    const some = numbers.subarray(32 * block, 32 * block + 32);
+    const [least, most] = [Math.min(...some), Math.max(...some)];
+    const scale = (most - least) / 15;
+    bytes.set(encode('f16', Float32Array.of(scale, least)), 20 * block);
+    const q = Array.from(some, (x) => Math.max(0, Math.min(15, Math.round((x - least) / scale))));
+    for (let i = 0; i < 16; i++) bytes[20 * block + 4 + i] = q[i]! | (q[i + 16]! << 4);
+  }
+  return bytes;
 }
 
 const open = (weights: PolicyTensors, setup: LoraSetup | null = null): Promise<PolicyEngine> =>
@@ -108,15 +123,15 @@ const request = {
   sampling: { temperature: 1, topK: 0, topP: 1, minP: 0, maxNewTokens: 9, eosIds: [], seed: 2, step: 0, firstRow: 0 },
 };
 
-describe.each(['bf16', 'f16', 'q8_0'] as const)('%s', (format) => {
+describe.each(['bf16', 'f16', 'q8_0', 'q4_1'] as const)('%s', (format) => {
   it('computes, samples and learns adapters, in half the memory', async () => {
     const tensors = stored(format);
-    expect(frozenLayout(config, tensors).bytes).toBeLessThan(0.6 * policyLayout(config).bytes);
+    expect(frozenLayout(config, tensors).bytes).toBeLessThan((format === 'q8_0' ? 0.35 : 0.6) * policyLayout(config).bytes);
     const numbers = await weightsOf(tensors);
     const [packed, plain] = [await open(tensors, lora), await open(tensorsOf(config, numbers), lora)];
-    // Quantised numbers come closest in float16; the others are exact, and so are all results.
+    // Quantised by less than 8 bits, numbers come closest in float16; the others are exact, and so are all results.
     const same = (own: ArrayLike<number>, expected: ArrayLike<number>, what: string) =>
-      format === 'q8_0' ? expectClose(own, expected, what, { relative: 4e-3, absolute: 4e-3 }) : expect(own, what).toEqual(expected);
+      format === 'q4_1' ? expectClose(own, expected, what, { relative: 4e-3, absolute: 4e-3 }) : expect(own, what).toEqual(expected);
     same(await packed.logits(tokens), await plain.logits(tokens), 'logits');
     const adapters = initialAdapters(config, lora);
     for (const [name, values] of Object.entries(adapters)) if (name.includes('lora_B')) values.fill(0.02);
@@ -129,7 +144,7 @@ describe.each(['bf16', 'f16', 'q8_0'] as const)('%s', (format) => {
       const [own, expected] = [await packed.score(batch, { temperature: 1, policy }), await plain.score(batch, { temperature: 1, policy })];
       same(own.logprobs, expected.logprobs, `log-probs of ${policy}`);
     }
-    if (format !== 'q8_0') expect(await packed.generate(request)).toEqual(await plain.generate(request));
+    if (format !== 'q4_1') expect(await packed.generate(request)).toEqual(await plain.generate(request));
     for (let step = 0; step < 2; step++) {
       const [own, expected] = [
         await packed.step(forcedBatch(step, config.vocabSize), forcedObjective, forcedOptim),
@@ -139,7 +154,7 @@ describe.each(['bf16', 'f16', 'q8_0'] as const)('%s', (format) => {
     }
     const [own, expected] = [await packed.exportState(), await plain.exportState()];
     expect(own.weights).toBeNull();
-    if (format !== 'q8_0') expect(own).toEqual(expected);
+    if (format !== 'q4_1') expect(own).toEqual(expected);
   });
 
   it('becomes float32 where all parameters are trained, and goes back to its file', async () => {

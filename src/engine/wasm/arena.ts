@@ -1,7 +1,10 @@
 /** A block of memory that holds all parameters of a layout, or what lies as they do; and the way there from files and host arrays, and back. */
-import { finitePieces, type PolicyTensors, type Weights } from '../../policy/weights.ts';
-import { numberKinds, type Layout, type Slot } from './layout.ts';
+import { tensorFormats } from '../../policy/tensor-format.ts';
+import { finitePieces, finiteRows, type PolicyTensors, type Weights } from '../../policy/weights.ts';
+import { numberKinds, upTo, type Layout, type Slot } from './layout.ts';
 import type { Module } from './module.ts';
+
+const { numbers: blockNumbers, bytes: blockBytes } = tensorFormats.q8_0;
 
 /** Numbers that cross between host and module at a time. */
 const transferNumbers = 2 ** 18;
@@ -47,6 +50,10 @@ export class Arena {
   async writeTensors(tensors: PolicyTensors): Promise<void> {
     for (const slot of this.layout.slots.values()) {
       for (const source of slot.sources) {
+        if (slot.kind === 'q8_0') {
+          await this.placeBlocks(slot, source, tensors);
+          continue;
+        }
         let first = 0;
         for await (const piece of finitePieces(tensors.get(source.name)!)) {
           this.place(slot, source, first, piece);
@@ -109,6 +116,20 @@ export class Arena {
       kernels.packRows(count, across, buffer, 4 * across, this.at + slot.offset, k, top, left, numberKinds[slot.kind]);
     });
     heap.give(buffer);
+  }
+
+  /** What is quantised lies as its file has it: numbers that were read could not be brought back to the same scales. */
+  private async placeBlocks(slot: Slot, source: Slot['sources'][number], tensors: PolicyTensors): Promise<void> {
+    const { heap, kernels } = this.module;
+    let { row } = source;
+    for await (const piece of finiteRows(tensors.get(source.name)!, transferBytes)) {
+      const rows = (piece.length * blockNumbers) / blockBytes / source.width;
+      const buffer = heap.take(upTo(piece.length, 4));
+      heap.bytes(buffer, piece.length).set(piece);
+      kernels.packBlocks(rows, source.width, buffer, this.at + slot.offset, row);
+      heap.give(buffer);
+      row += rows;
+    }
   }
 
   /** A stretch of numbers, row after row of `width`, as rectangles that fit into the transfer buffer: first row, rows, first column, columns. */

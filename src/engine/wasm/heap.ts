@@ -81,6 +81,10 @@ export class Heap {
     return new Int32Array(this.memory.buffer, at, length);
   }
 
+  bytes(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, at, length);
+  }
+
   private grow(to: number): void {
     const pages = Math.ceil((to - this.memory.buffer.byteLength) / 2 ** 16);
     if (pages <= 0) return;

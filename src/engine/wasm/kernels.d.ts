@@ -101,7 +101,7 @@ declare module '*/kernels/index.ts?kernels' {
       cPanel: number,
       add: number,
     ): void;
-    multiplyRowHalves(n: number, k: number, a: number, b: number, c: number, init: number, kind: number): void;
+    multiplyRowPacked(n: number, k: number, a: number, b: number, c: number, init: number, kind: number): void;
     multiplyRows(
       m: number,
       n: number,
@@ -118,6 +118,7 @@ declare module '*/kernels/index.ts?kernels' {
       initRow: number,
       initPanel: number,
     ): void;
+    packBlocks(rows: number, k: number, from: number, panels: number, row: number): void;
     packColumns(k: number, n: number, from: number, fromRow: number, panels: number): void;
     packFours(k: number, n: number, from: number, fromRow: number, panels: number): void;
     packKeys(segments: number, count: number, columns: number, kvHeads: number, hd: number, x: number, xRow: number, panels: number): void;
@@ -223,7 +224,7 @@ declare module '*/kernels/index.ts?kernels' {
       offset: number,
     ): void;
     turnPanels(count: number, k: number, panels: number, to: number, kind: number): void;
-    unpackHalves(n: number, from: number, to: number, kind: number): void;
+    unpackPanels(n: number, from: number, to: number, kind: number): void;
     unpackRows(rows: number, width: number, to: number, toRow: number, panels: number, k: number, row: number, column: number): void;
   }
   /** The module, in base64. */

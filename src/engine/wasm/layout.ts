@@ -19,8 +19,14 @@ interface Source {
 }
 
 /** How numbers of matrices lie, and kernels/halves.ts's word for it; vectors are float32. */
-export const numberKinds = { f32: 0, bf16: 1, f16: 2 } as const;
+export const numberKinds = { f32: 0, bf16: 1, f16: 2, q8_0: 3 } as const;
 export type NumberKind = keyof typeof numberKinds;
+
+/** Bytes of a panel of eight rows [width], by the word. */
+export function panelBytes(kind: number, width: number): number {
+  if (kind === numberKinds.q8_0) return (width / 32) * 272;
+  return (kind === numberKinds.f32 ? 32 : 16) * width;
+}
 
 export interface Slot {
   readonly name: string;
@@ -48,8 +54,8 @@ export const upTo = (n: number, step: number): number => Math.ceil(n / step) * s
 export const policyLayout = (config: PolicyConfig): Layout => layOut(policyPieces(config), parameterShapes(config));
 
 /**
- * As what nobody trains lies: matrices in 16 bits where no number of them is changed by it, or where they were quantised, whose numbers come closest
- * in float16.
+ * As what nobody trains lies: matrices in 16 bits or Q8_0 where no number of them is changed by it; in float16 where they were quantised otherwise,
+ * whose numbers come closest in it.
  */
 export const frozenLayout = (config: PolicyConfig, tensors: PolicyTensors): Layout =>
   layOut(policyPieces(config), parameterShapes(config), (piece) => kindOf(piece, tensors));
@@ -58,6 +64,7 @@ function kindOf({ shape, sources }: Piece, tensors: PolicyTensors): NumberKind {
   const stored = sources.map((name) => tensors.get(name)!.format);
   if (shape.length < 2 || stored.includes('f32')) return 'f32';
   if (stored.every((format) => format === 'bf16')) return 'bf16';
+  if (stored.every((format) => format === 'q8_0')) return 'q8_0';
   return stored.includes('bf16') ? 'f32' : 'f16';
 }
 
@@ -81,7 +88,7 @@ function layOut(pieces: readonly Piece[], shapes: readonly ParameterShape[], kin
     const { name, shape, sources, diagonal } = piece;
     const kind = kindOf(piece);
     const [rows, width] = shape;
-    const size = width === undefined ? rows! : upTo(rows!, panelRows) * width;
+    const size = width === undefined ? 4 * rows! : Math.ceil(rows! / panelRows) * panelBytes(numberKinds[kind], width);
     let [row, column] = [0, 0];
     const placed = sources.map((source): Source => {
       const own = shapeOf.get(source)!;
@@ -94,7 +101,7 @@ function layOut(pieces: readonly Piece[], shapes: readonly ParameterShape[], kin
     });
     const blocks = diagonal === undefined ? {} : { blocks: placed.map((source) => source.rows) };
     slots.set(name, { name, kind, shape, offset: bytes, sources: placed, ...blocks });
-    bytes += upTo((kind === 'f32' ? 4 : 2) * size, 64);
+    bytes += upTo(size, 64);
     if (shape.length > 1) decayed = bytes;
   }
   return { slots, bytes, decayed };

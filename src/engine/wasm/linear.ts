@@ -4,7 +4,7 @@
  * Rows of x and y lie one after the other; matrices lie in panels.
  */
 import type { Arena, Matrix } from './arena.ts';
-import { upTo } from './layout.ts';
+import { panelBytes, upTo } from './layout.ts';
 import type { Kernels } from './module.ts';
 
 /** Low-rank additions, two matrices a layer: `NAME.a` and `NAME.b`. */
@@ -63,7 +63,7 @@ interface Layer extends Product {
 export const stackedRank = (adapters: Adapters | null, name: string): number =>
   adapters?.arena.layout.slots.get(`${name}.a`)?.shape[0] ?? 0;
 
-/** Numbers of a 16-bit W that are unpacked at a time: they stay in the second cache. */
+/** Numbers of a W that is not of float32 that are unpacked at a time: they stay in the second cache. */
 const unpacked = 2 ** 16;
 
 /** y [rows, out] = x [rows, in] Wᵀ, from `init` on: rows `initRow` bytes apart, or 0. */
@@ -77,13 +77,13 @@ export function byRows(
   init = 0,
   initRow = 0,
 ): void {
-  if (rows === 1 && w.kind !== 0 && out % 8 === 0) return kernels.multiplyRowHalves(out, k, x, w.at, y, init, w.kind);
+  if (rows === 1 && w.kind !== 0 && out % 8 === 0) return kernels.multiplyRowPacked(out, k, x, w.at, y, init, w.kind);
   const some = w.kind === 0 ? out : 8 * Math.max(1, Math.floor(unpacked / (8 * k)));
   for (let first = 0; first < out; first += some) {
     const columns = Math.min(some, out - first);
     let panels = w.at;
     if (w.kind !== 0) {
-      kernels.unpackHalves(upTo(columns, 8) * k, w.at + 2 * first * k, scratch.second, w.kind);
+      kernels.unpackPanels(upTo(columns, 8) * k, w.at + (first / 8) * panelBytes(w.kind, k), scratch.second, w.kind);
       panels = scratch.second;
     }
     const begin = init === 0 ? 0 : init + 4 * first;
@@ -106,11 +106,10 @@ export function byColumns(
   add = false,
   partial = 0,
 ): void {
-  const bytes = w.kind === 0 ? 4 : 2;
   for (let first = 0; first < out; first += depth) {
     const some = Math.min(depth, out - first);
     const count = Math.ceil(some / 8);
-    kernels.turnPanels(count, n, w.at + bytes * first * n, scratch.first, w.kind);
+    kernels.turnPanels(count, n, w.at + (first / 8) * panelBytes(w.kind, n), scratch.first, w.kind);
     const more = add || first > 0;
     const [to, init] = more && partial !== 0 ? [partial, 0] : [dx, more ? dx : 0];
     kernels.multiplyRows(rows, n, some, dy + 4 * first, 4 * out, scratch.first, 32, 256 * count, to, 4 * n, 32, init, 4 * n, 32);

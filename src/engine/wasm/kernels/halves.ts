@@ -7,8 +7,10 @@
 export const F32: i32 = 0;
 export const BF16: i32 = 1;
 export const F16: i32 = 2;
+/** Not of 16 bits: `blocks.ts`. */
+export const Q8: i32 = 3;
 
-/** Bytes of a number. */
+/** Bytes of a number that has some of its own: not of Q8. */
 export function bytesOf(kind: i32): usize {
   return kind === F32 ? 4 : 2;
 }

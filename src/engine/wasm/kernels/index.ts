@@ -1,10 +1,10 @@
 /** What the engine calls; src/engine/wasm/kernels.d.ts is made of it. Addresses and steps are bytes, lengths are numbers. */
-export { multiplyColumns, multiplyRowHalves, multiplyRows } from './product';
-export { keepColumns, packColumns, packFours, packRows, turnPanels, unpackRows } from './pack';
+export { multiplyColumns, multiplyRowPacked, multiplyRows } from './product';
+export { keepColumns, packColumns, packFours, packRows, turnPanels, unpackPanels, unpackRows } from './pack';
 export { attend, attendBackward, attendNext, packKeys, packValues } from './attention';
 export { rmsNorm, rmsNormBackward } from './rms-norm';
 export { turn, turnBackward } from './turn';
-export { unpackHalves } from './halves';
+export { packBlocks } from './blocks';
 export { gated, gatedBackward } from './gated';
 export { add, addColumns, addRows, embed, embedBackward, fill, gatherRows, scale } from './rows';
 export { tokenLogprob, tokenLogprobBackward } from './head';

@@ -1,10 +1,11 @@
 /**
  * Matrices in the orders that `product.ts` reads. A matrix [rows, k] whose rows are the columns of a product (a linear layer's weights, [out, in])
  * lies in panels of eight rows: element (o, i) at (o / 8) (8 k) + 8 i + o % 8 numbers. What a panel has beyond the last row is 0.
- * Frozen weights may lie in 16 bits (`halves.ts`); what is made of panels for a product is float32. Nothing is computed here.
+ * Frozen weights may lie in 16 bits (`halves.ts`) or quantised (`blocks.ts`); what is made of panels for a product is float32. Nothing is computed here.
  * Test: tests/unit/wasm-product.test.ts
  */
-import { bytesOf, F32, unpackHalves, writeNumber } from './halves';
+import { panelOfBlocks, unpackBlocks } from './blocks';
+import { bytesOf, F32, Q8, unpackHalves, writeNumber } from './halves';
 
 /**
  * Rows into panels.
@@ -88,8 +89,14 @@ export function packFours(k: i32, n: i32, from: usize, fromRow: usize, panels: u
   }
 }
 
-/** A block of 16-bit numbers on its way. */
-const block: usize = memory.data(256, 16);
+/** Panels of other numbers into float32. @param n a multiple of 8, whole blocks of Q8  @param kind not F32 */
+export function unpackPanels(n: i32, from: usize, to: usize, kind: i32): void {
+  if (kind === Q8) unpackBlocks(n, from, to);
+  else unpackHalves(n, from, to, kind);
+}
+
+/** Numbers of a panel on their way: of Q8 a whole block's. */
+const block: usize = memory.data(1024, 16);
 
 /**
  * Panels of W's rows into panels of its columns, for a product over W's rows: [count][k / 8][8·some][8].
@@ -97,16 +104,19 @@ const block: usize = memory.data(256, 16);
  * @param kind of W's numbers
  */
 export function turnPanels(count: i32, k: i32, panels: usize, to: usize, kind: i32): void {
-  const bytes = bytesOf(kind);
+  const panel = kind === Q8 ? panelOfBlocks(k) : <usize>k * 8 * bytesOf(kind);
   const column = (<usize>count) << 8; // bytes of a panel of the result
   for (let p = 0; p < count; p++) {
-    let from = panels + <usize>p * <usize>k * 8 * bytes;
+    const from = panels + <usize>p * panel;
     let at = to + ((<usize>p) << 8);
     for (let i = 0; i < k; i += 8) {
       const some = min(8, k - i);
-      let source = from;
-      if (kind !== F32) {
-        unpackHalves(8 * some, from, block, kind);
+      let source = from + ((<usize>i) << 5);
+      if (kind === Q8) {
+        if ((i & 31) === 0) unpackBlocks(256, from + panelOfBlocks(i), block);
+        source = block + (((<usize>i) & 31) << 5);
+      } else if (kind !== F32) {
+        unpackHalves(8 * some, from + ((<usize>i) << 4), block, kind);
         source = block;
       }
       if (some === 8) {
@@ -122,7 +132,6 @@ export function turnPanels(count: i32, k: i32, panels: usize, to: usize, kind: i
           }
         }
       }
-      from += 64 * bytes;
       at += column;
     }
   }

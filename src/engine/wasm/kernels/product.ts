@@ -12,7 +12,8 @@
  * Test: tests/unit/wasm-product.test.ts
  */
 
-import { BF16, widen } from './halves';
+import { highNumbers, highScales, lowNumbers, lowScales, panelOfBlocks } from './blocks';
+import { BF16, Q8, widen } from './halves';
 import { madd } from './math';
 
 /** Of b: 16 KiB of a panel stay in the first cache. */
@@ -262,12 +263,13 @@ function oneRow(
 }
 
 /**
- * c [n] = init + a [k] b [k, n], b in panels of 16-bit numbers (`halves.ts`): what `multiplyRows` makes of them unpacked, bit for bit, without
- * unpacking them on the way: one row reads a matrix once.
+ * c [n] = init + a [k] b [k, n], b in panels of 16-bit numbers (`halves.ts`) or of Q8 (`blocks.ts`): what `multiplyRows` makes of them unpacked, bit for
+ * bit, without unpacking them on the way: one row reads a matrix once.
  * @param n a multiple of 8  @param init 0: sums begin with 0
  */
-export function multiplyRowHalves(n: i32, k: i32, a: usize, b: usize, c: usize, init: usize, kind: i32): void {
-  if (kind === BF16) rowHalves<i32>(n, k, a, b, c, init);
+export function multiplyRowPacked(n: i32, k: i32, a: usize, b: usize, c: usize, init: usize, kind: i32): void {
+  if (kind === Q8) rowBlocks(n, k, a, b, c, init);
+  else if (kind === BF16) rowHalves<i32>(n, k, a, b, c, init);
   else rowHalves<f32>(n, k, a, b, c, init);
 }
 
@@ -328,6 +330,58 @@ function rowHalves<Format>(n: i32, k: i32, a: usize, b: usize, c: usize, init: u
 
 function wide<Format>(x: v128): v128 {
   return isFloat<Format>() ? widen(x) : i32x4.shl(x, 16);
+}
+
+/** Two panels at a time, as above. */
+function rowBlocks(n: i32, k: i32, a: usize, b: usize, c: usize, init: usize): void {
+  const panel = panelOfBlocks(k);
+  const end = a + ((<usize>k) << 2);
+  for (let j = 0; j < n; j += 16) {
+    // Of an odd panel at the end there is only the first.
+    const two = j + 16 <= n;
+    let c0 = f32x4.splat(0);
+    let c1 = c0;
+    let c2 = c0;
+    let c3 = c0;
+    if (init !== 0) {
+      c0 = v128.load(init);
+      c1 = v128.load(init, 16);
+      if (two) {
+        c2 = v128.load(init, 32);
+        c3 = v128.load(init, 48);
+      }
+      init += 64;
+    }
+    let b0 = b;
+    let b1 = two ? b + panel : b;
+    for (let at = a; at < end;) {
+      const s0 = lowScales(b0);
+      const s1 = highScales(b0);
+      const s2 = lowScales(b1);
+      const s3 = highScales(b1);
+      b0 += 16;
+      b1 += 16;
+      for (const stop = at + 128; at < stop; at += 4) {
+        const s = v128.load_splat<f32>(at);
+        const x = v128.load_ext<i8>(b0);
+        const y = v128.load_ext<i8>(b1);
+        c0 = madd(s, f32x4.mul(lowNumbers(x), s0), c0);
+        c1 = madd(s, f32x4.mul(highNumbers(x), s1), c1);
+        c2 = madd(s, f32x4.mul(lowNumbers(y), s2), c2);
+        c3 = madd(s, f32x4.mul(highNumbers(y), s3), c3);
+        b0 += 8;
+        b1 += 8;
+      }
+    }
+    v128.store(c, c0);
+    v128.store(c, c1, 16);
+    if (two) {
+      v128.store(c, c2, 32);
+      v128.store(c, c3, 48);
+    }
+    c += 64;
+    b += 2 * panel;
+  }
 }
 
 /** Columns of a that are multiplied by a whole b before the next. */

@@ -2,13 +2,20 @@
  * Rows by number: tokens looked up in a table in panels (`pack.ts`), rows gathered and added back, and sums over rows. [N] numbers are i32.
  * Test: tests/unit/wasm-kernels.test.ts
  */
-import { bytesOf, readNumber } from './halves';
+import { readBlockRow } from './blocks';
+import { bytesOf, Q8, readNumber } from './halves';
 
 /** x [N, d] = scale · the rows `tokens` [N] of the table. @param kind of its numbers */
 export function embed(places: i32, d: i32, tokens: usize, panels: usize, x: usize, scale: f32, kind: i32): void {
   const bytes = bytesOf(kind);
   for (let place = 0; place < places; place++) {
-    let from = rowOf(panels, load<i32>(tokens + ((<usize>place) << 2)), d, bytes);
+    const token = load<i32>(tokens + ((<usize>place) << 2));
+    if (kind === Q8) {
+      readBlockRow(d, panels, token, scale, x);
+      x += (<usize>d) << 2;
+      continue;
+    }
+    let from = rowOf(panels, token, d, bytes);
     for (let i = 0; i < d; i++) {
       store<f32>(x, scale * readNumber(from, kind));
       x += 4;
