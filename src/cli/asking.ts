@@ -1,10 +1,5 @@
 /** How a policy is asked, from the options of a command and from the policy's own defaults (`rl/policy-defaults.ts`). */
-import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { maxPersonaFileBytes } from '../persona/file.ts';
-import type { Library } from '../persona/library-names.ts';
-import { ownLibrary } from '../persona/libraries.ts';
-import { libraryNames } from '../persona/library-names.ts';
 import { parsePolicyConfig } from '../policy/config.ts';
 import { parseJsonBytes } from '../json.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
@@ -12,9 +7,9 @@ import { askingIn, type AskingSettings } from '../rl/asking.ts';
 import { policyDefaults, type PolicyDefaults } from '../rl/policy-defaults.ts';
 import { answerForms } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
-import { readText } from './candidate.ts';
 import { templateArguments } from './engine.ts';
 import { policySource } from './folder.ts';
+import { namedLibrary } from './persona-files.ts';
 import { files, StoredRun } from './stored-run.ts';
 
 /** What is given; nothing of what is not. @throws LabError 'usage', or 'format' for a persona file that is broken */
@@ -39,17 +34,6 @@ export async function askingOfRun(model: string): Promise<AskingSettings | null>
   if (basename(path) !== files.policy) return null;
   const run = await new StoredRun(dirname(path)).readRun('').catch(() => null);
   return run && askingIn(run.config);
-}
-
-/** What an option says of whose personas: one of the lab's libraries by name, or a file. */
-export async function namedLibrary(args: Arguments, option: string): Promise<Library | undefined> {
-  const given = args.text(option);
-  if (given === undefined) return undefined;
-  const named = libraryNames.find((name) => name === given);
-  if (named) return named;
-  if (!existsSync(given))
-    throw args.wrong(`--${option} takes ${libraryNames.join(', ')} or a file of personas, and there is no file ${given}.`);
-  return ownLibrary(await readText(args, option, given, maxPersonaFileBytes), basename(given));
 }
 
 /**

@@ -39,9 +39,16 @@ const asking: Readonly<Record<string, OptionSpec>> = {
   },
 };
 const formsOfAnswer = `how a reply says its answer, in the order looked for: of ${answerForms.join(',')}`;
+/** Of every command that takes personas. */
+const personaSource = `${libraryNames.join('|')}|FILE`;
+const skipRows: OptionSpec = { help: 'leaves out entries of a persona file that cannot be used, instead of refusing it' };
 /** The same for a run, where a policy has settings of its own (rl/policy-defaults.ts). */
 const trained: Readonly<Record<string, OptionSpec>> = {
-  personas: { value: `${libraryNames.join('|')}|FILE.json`, help: 'whose personas are mixed in and asked under (the policy’s, or world)' },
+  personas: {
+    value: personaSource,
+    help: 'whose personas are mixed in and asked under; permix personas --check reads a file (the policy’s, or world)',
+  },
+  'skip-rows': skipRows,
   instruction: { value: 'TEXT', help: "put under every question; '' for none (the policy’s, or none)" },
   answers: { value: 'FORMS', help: `${formsOfAnswer} (the policy’s, or boxed)` },
   'max-new': { value: 'N', help: 'tokens of a reply at most (the policy’s, or the recipe’s)' },
@@ -169,9 +176,10 @@ export const commands: readonly Command[] = [
       data: { value: 'FILE.jsonl', help: 'questions: "question" or "problem", and "answer" (default: held-out ones of --task)' },
       task: { value: 'ID', help: 'without --data: the task to ask (the policy’s, or addition)' },
       personas: {
-        value: `${libraryNames.join('|')}|FILE.json`,
+        value: personaSource,
         help: 'personas to ask under (those of the run, where --model is its folder policy/; else the policy’s, or world)',
       },
+      'skip-rows': skipRows,
       'persona-count': { value: 'N', help: 'as many of them, drawn by the seed (all)' },
       problems: { value: 'N', help: 'problems per persona, the same for all (300)' },
       samples: { value: 'N', help: 'replies to each problem (1)' },
@@ -209,6 +217,23 @@ export const commands: readonly Command[] = [
       },
     },
     run: async (args, out) => (await import('./verify.ts')).verifyCommand(args, out),
+  },
+  {
+    name: 'personas',
+    summary: 'says what a persona file of this or another tool holds, or writes one (docs/evaluation.md)',
+    options: {
+      check: {
+        value: 'FILE|DIR',
+        help: 'a file as JSON, JSON lines or CSV, or a folder of them: its kind, its personas, what cannot be used and why',
+      },
+      export: { value: 'json|csv', help: 'writes the personas of --personas as this project’s own JSON, or as a table' },
+      personas: { value: `${personaSource}|DIR`, help: 'with --export: whose personas (world)' },
+      'skip-rows': skipRows,
+      count: { value: 'N', help: 'with --export: as many of them, drawn by the seed (all)' },
+      seed: { value: 'S', help: 'with --count (1)' },
+      out: { value: 'FILE', help: 'with --export: where it is written (standard output)' },
+    },
+    run: async (args, out) => (await import('./personas.ts')).personasCommand(args, out),
   },
   {
     name: 'judge',
@@ -271,9 +296,10 @@ export const commands: readonly Command[] = [
       question: { value: 'TEXT', help: 'what is asked' },
       turn: { value: 'TEXT', many: true, help: 'what is said next, after the reply; once for every further turn of the conversation' },
       library: {
-        value: `${libraryNames.join('|')}|FILE.json`,
+        value: personaSource,
         help: 'whose personas (those of the run, where --model is its folder policy/; else the policy’s, or world)',
       },
+      'skip-rows': skipRows,
       personas: { value: 'a,b,none', help: 'ids of that library, none for no persona, all for every one (none and four of them)' },
       'max-new': { value: 'N', help: 'tokens of a reply at most (48)' },
       temperature: { value: 'T', help: '0 is greedy (0)' },

@@ -12,10 +12,11 @@ import { renderConversation, renderPrompt, type RenderedPrompt } from '../person
 import { plainVoice } from '../persona/world.ts';
 import type { Message, Tokenizer } from '../policy/tokenizer.ts';
 import { templateSettings } from '../rl/asking.ts';
-import { askingOfRun, defaultsOf, namedLibrary } from './asking.ts';
+import { askingOfRun, defaultsOf } from './asking.ts';
 import type { Arguments } from './arguments.ts';
 import { askedTemplate, modelFolder, openPolicy } from './engine.ts';
 import type { Output } from './output.ts';
+import { namedLibrary } from './persona-files.ts';
 import { notice, Progress } from './progress.ts';
 import { generatedRow, type GeneratedRow } from './reply.ts';
 

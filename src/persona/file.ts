@@ -1,16 +1,22 @@
-/** Reads a persona file: JSON with personas, and optionally the voices they speak in. It is not the bundled world (`world.ts`). */
+/**
+ * Reads a persona file in this project's own JSON: personas, and optionally the voices they speak in. It is not the bundled world (`world.ts`),
+ * and files of other tools are `import/`.
+ */
 import { LabError } from '../errors.ts';
 import { lineAt, parseJson } from '../json.ts';
 import { z } from '../schema.ts';
 import { personaKinds, type Persona, type Voice } from './persona.ts';
 import { checkPersonaText } from './text.ts';
 
-/** A hundred thousand personas; what is larger is another file. */
-export const maxPersonaFileBytes = 20_000_000;
+/** PersonaHub's 200,000 personas; what is larger is another file. */
+export const maxPersonaFileBytes = 64_000_000;
 
 export interface PersonaLibrary {
   readonly voices: readonly Voice[];
   readonly personas: readonly Persona[];
+  /** Whose they are and under which licence, where that is known. */
+  readonly source?: string;
+  readonly licence?: string;
 }
 
 // zod/mini has no sentences of its own.
@@ -23,6 +29,10 @@ const object = {
 };
 
 const voiceSchema = z.strictObject({ id: filled, name: filled, openers: markers, closers: markers }, object);
+const expected = z.union(
+  [z.literal('same'), z.strictObject({ order: filled, rank: z.number() })],
+  'must be "same", or an object with an "order" and a number as "rank"',
+);
 const personaSchema = z.strictObject(
   {
     id: filled,
@@ -32,14 +42,15 @@ const personaSchema = z.strictObject(
     trait: optionalName,
     kind: z._default(z.enum(personaKinds, `must be one of ${personaKinds.map((kind) => `"${kind}"`).join(', ')}`), 'neutral'),
     heldOut: z._default(z.boolean('must be true or false'), false),
+    expected: z.optional(expected),
+    wordings: z.optional(markers),
   },
   object,
 );
-const personaList = z.array(personaSchema, 'must be a list');
-const librarySchema = z.strictObject(
-  { description: z.optional(filled), voices: z._default(z.array(voiceSchema, 'must be a list'), []), personas: personaList },
-  object,
-);
+const about = { description: z.optional(filled), source: z.optional(filled), licence: z.optional(filled) };
+const voiceList = z._default(z.array(voiceSchema, 'must be a list'), []);
+const librarySchema = z.strictObject({ ...about, voices: voiceList, personas: z.array(personaSchema, 'must be a list') }, object);
+const frameSchema = z.strictObject({ ...about, voices: voiceList, personas: z.array(z.unknown(), 'must be a list') }, object);
 
 /**
  * A persona needs an `id` and a `text`; the rest is optional: name (the id), voice and trait (none), kind (neutral), heldOut (false).
@@ -56,24 +67,81 @@ export function parsePersonas(text: string, file: string): PersonaLibrary {
   }
   const { voices, personas: entries } = result.data;
   if (entries.length === 0) throw wrong(file, 'there is no persona in it');
-  // In one order, whatever was left out: a library is known by what it is written as.
-  const personas = entries.map(({ id, name = id, ...others }): Persona => ({ id, name, ...others }));
+  const personas = entries.map(whole);
   for (const [name, list] of [['voices', voices] as const, ['personas', personas] as const]) {
     const seen = new Set<string>();
     const twice = list.find(({ id }) => seen.size === seen.add(id).size);
     if (twice) throw wrong(file, `the id "${twice.id}" is there twice${bothLines(linesOf(twice.id, name, text))}`);
   }
   const known = new Set(voices.map(({ id }) => id));
-  for (const { id, voice, text: prompt } of personas) {
-    const line = () => lineOf(id, 'personas', text);
-    if (id === 'none') throw wrong(file, `"none" is no persona and cannot be the id of one${line()}`);
-    if (voice !== null && !known.has(voice)) {
-      throw wrong(file, `the persona "${id}"${line()} has the voice "${voice}", which is not among its voices`);
-    }
-    const complaint = checkPersonaText(prompt);
-    if (complaint) throw wrong(file, `the persona "${id}"${line()}: ${complaint.replace(/\.$/, '')}`);
+  for (const persona of personas) {
+    const complaint = senseOf(persona, known);
+    if (complaint) throw wrong(file, `the persona "${persona.id}"${lineOf(persona.id, 'personas', text)}${complaint}`);
   }
-  return { voices, personas };
+  return { voices, personas, ...aboutOf(result.data) };
+}
+
+/** A library whose personas are not read yet: for who takes those that can be read. */
+export interface LibraryFrame {
+  readonly voices: readonly Voice[];
+  readonly entries: readonly unknown[];
+  readonly source?: string;
+  readonly licence?: string;
+}
+
+/** @throws LabError 'format' as `parsePersonas`, but for what is wrong with personas */
+export function parseFrame(json: unknown, text: string, file: string): LibraryFrame {
+  const result = frameSchema.safeParse(Array.isArray(json) ? { personas: json } : json);
+  if (!result.success) {
+    const { path, message } = result.error.issues[0]!;
+    throw wrong(file, `${where(path, json, text)} ${message}`);
+  }
+  const { voices, personas: entries } = result.data;
+  return { voices, entries, ...aboutOf(result.data) };
+}
+
+/** One entry of a file; of one that is no persona, what is wrong with it, the end of a sentence. @param voices ids of those there are */
+export function readPersona(entry: unknown, voices: ReadonlySet<string>): Persona | string {
+  const result = personaSchema.safeParse(entry);
+  if (!result.success) {
+    const { path, message } = result.error.issues[0]!;
+    return path.length === 0 ? `it ${message}` : `its ${where(path, entry, '')} ${message}`;
+  }
+  const persona = whole(result.data);
+  const complaint = senseOf(persona, voices);
+  return complaint === null ? persona : `it${complaint.replace(/^:/, ' is refused:')}`;
+}
+
+/** In one order, whatever was left out: a library is known by what it is written as. */
+function whole({ id, name = id, expected: awaited, wordings, ...others }: z.infer<typeof personaSchema>): Persona {
+  return {
+    id,
+    name,
+    ...others,
+    ...(awaited === undefined ? {} : { expected: awaited }),
+    ...(wordings === undefined || wordings.length === 0 ? {} : { wordings }),
+  };
+}
+
+function aboutOf({
+  source,
+  licence,
+}: {
+  source?: string | undefined;
+  licence?: string | undefined;
+}): Pick<LibraryFrame, 'source' | 'licence'> {
+  return { ...(source === undefined ? {} : { source }), ...(licence === undefined ? {} : { licence }) };
+}
+
+/** What no shape says, after the words `the persona "a"`; null: all is well. */
+function senseOf({ id, voice, text, wordings = [] }: Persona, voices: ReadonlySet<string>): string | null {
+  if (id === 'none') return ' cannot have that id: "none" is no persona';
+  if (voice !== null && !voices.has(voice)) return ` has the voice "${voice}", which is not among its voices`;
+  for (const words of [text, ...wordings]) {
+    const complaint = checkPersonaText(words);
+    if (complaint) return `: ${complaint.replace(/\.$/, '')}`;
+  }
+  return null;
 }
 
 /** `personas[3].kind ("someone", line 12)` */

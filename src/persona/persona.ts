@@ -24,7 +24,17 @@ export interface Persona {
   readonly kind: PersonaKind;
   /** Never used in RL; evaluated only. */
   readonly heldOut: boolean;
+  /** Absent: the file says nothing. */
+  readonly expected?: Expected;
+  /** Other ways to say the same, which are kept and not asked; absent: there is none. */
+  readonly wordings?: readonly string[];
 }
+
+/**
+ * What a persona should do to accuracy: nothing (`same`: a name, a favourite colour), or as much as its rank in an order, low first
+ * (education, expertise). What is measured by it is `evaluate/expectation.ts`.
+ */
+export type Expected = 'same' | { readonly order: string; readonly rank: number };
 
 /** One persona for all rollouts of a prompt, or one per rollout. */
 export const personaDraws = ['prompt', 'rollout'] as const;

@@ -32,6 +32,8 @@ const ownLibrary = z.strictObject({
   name: z.string().check(z.minLength(1)),
   voices: z._default(z.array(z.record(z.string(), z.json())), []),
   personas: z.array(z.record(z.string(), z.json())).check(z.minLength(1)),
+  source: z.optional(z.string()),
+  licence: z.optional(z.string()),
 });
 
 /** Exported for who lists its fields (`settings.ts`). */

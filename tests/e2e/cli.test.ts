@@ -1,7 +1,7 @@
 /** The command line as processes of its own: what it prints, what it leaves on disk, and how it ends. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -75,6 +75,60 @@ describe('permix logits', () => {
     expect(Math.max(...logits.map((value, id) => Math.abs(value - expected[id]!)))).toBeLessThan(1e-4);
     expect(report['argmax']).toBe(expected.indexOf(Math.max(...expected)));
     expect(report['logsumexp']).toBeCloseTo(Math.log(expected.reduce((sum, value) => sum + Math.exp(value), 0)), 4);
+  });
+});
+
+describe('permix personas', () => {
+  const instruction = [{ pos: 'You are a pirate.' }, { pos: 'Act as a pirate.' }];
+
+  it('says what a folder of roles holds, and writes it as a file of its own that the other commands read', async () => {
+    const folder = join(scratch, 'roles');
+    await mkdir(folder);
+    await writeFile(join(folder, 'pirate.json'), JSON.stringify({ instruction, questions: ['Who are you?'], eval_prompt: '' }));
+    await writeFile(join(folder, 'chef.json'), JSON.stringify({ instruction: [{ pos: 'You are a chef.' }], questions: [] }));
+    await writeFile(join(folder, 'odd.json'), JSON.stringify({ instruction: [] }));
+    expect(await one('personas', '--check', folder)).toMatchObject({
+      format: 'assistant-axis',
+      licence: 'MIT',
+      entries: 3,
+      personas: 2,
+      unusable: [{ where: 'odd.json', reason: expect.stringContaining('"pos"') as string }],
+    });
+    const file = join(scratch, 'roles.csv');
+    const refused = await permix(['personas', '--export', 'csv', '--personas', folder, '--out', file]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/1 of 3 entries.*--skip-rows/) as string });
+    expect(existsSync(file)).toBe(false);
+    const written = await permix(['personas', '--export', 'csv', '--personas', folder, '--skip-rows', '--out', file]);
+    expect(written.stderr).toMatch(/Left out of roles: odd\.json/);
+    expect(await one('personas', '--check', file)).toMatchObject({
+      format: 'permix',
+      entries: 2,
+      personas: 2,
+      unusable: [],
+      licence: 'MIT',
+    });
+
+    const asked = [
+      'probe',
+      '--model',
+      whole,
+      '--question',
+      '1+1?',
+      '--library',
+      folder,
+      '--skip-rows',
+      '--personas',
+      'pirate',
+      '--max-new',
+      '2',
+    ];
+    const { replies } = await one(...asked, '--backend', 'cpu');
+    expect(replies).toMatchObject([{ persona: 'pirate', prompt: expect.stringContaining('You are a pirate.') as string }]);
+  });
+
+  it('is used in one way at a time', async () => {
+    expect(await permix(['personas'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--check FILE') as string });
+    expect(await permix(['personas', '--check', join(scratch, 'nobody.json')])).toMatchObject({ code: 2 });
   });
 });
 

@@ -7,6 +7,7 @@ import { labErrorCode } from '../../src/errors.ts';
 import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
 import { importedQuestions } from '../../src/evaluate/questions.ts';
 import { parsePersonas } from '../../src/persona/file.ts';
+import { readPersonas } from '../../src/persona/import/read.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
 import { Purpose, Stream } from '../../src/random/counter.ts';
 import { readRecording } from '../../src/exchange/read-recording.ts';
@@ -31,9 +32,14 @@ const seeds: Readonly<Record<string, Uint8Array>> = {
     { id: 'a', text: 'You are a.', kind: 'expert' },
     { id: 'b', text: 'You are b.' },
   ]),
+  'role.json': text({ instruction: [{ pos: 'You are a.' }, { pos: 'Be a.' }], questions: ['Who?'], eval_prompt: '{answer}' }),
+  'persona.jsonl': text('{"persona": "A baker"}\n{"input persona": "a chef", "x": 1}\n'),
+  'personas.csv': text('row,id,text,heldOut,expected,rank,wordings\r\npersona,a,"You, are a.",true,education,1,"[""b""]"\r\n'),
   'benchmark.json': text({ 'A baker.': { Toxicity: ['Why?'], 'Expected Action': ['What now?'] } }),
   'questions.jsonl': text('{"question": "1 + 1?", "answer": "2"}\n{"problem": "2?", "solution": "\\\\boxed{2}"}\n'),
 };
+const importNames = ['role.json', 'persona.jsonl', 'personas.csv'];
+
 it(`${times} mutated files are read or refused in a sentence`, async () => {
   for (let i = 0; i < times; i++) {
     const draw = new Stream(7, Purpose.evaluation, i, 9);
@@ -44,6 +50,7 @@ it(`${times} mutated files are read or refused in a sentence`, async () => {
     try {
       const read = new TextDecoder().decode(bytes);
       if (name === 'personas.json') parsePersonas(read, name);
+      else if (importNames.includes(name)) readPersonas([{ name, text: read }], name);
       else if (name === 'benchmark.json') parseBenchmark(read, name);
       else if (name === 'questions.jsonl') await importedQuestions(read, name, { seed: 1 });
       else {

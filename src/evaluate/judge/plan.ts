@@ -3,6 +3,7 @@
  * same for all policies, and small enough to be stored with the judgement, which then needs the file no more.
  */
 import { LabError, labErrorCode } from '../../errors.ts';
+import { personaPrompt } from '../../persona/describe.ts';
 import { needPersonaPlace, ownPromptSentence } from '../../persona/place.ts';
 import { PromptTooLong, renderPrompt } from '../../persona/prompt.ts';
 import { Purpose, Stream } from '../../random/counter.ts';
@@ -40,13 +41,6 @@ export interface JudgePlanSettings {
   readonly questions: number;
   readonly maxNewTokens: number;
   readonly seed: number;
-}
-
-/** The persona as the policy is told it: descriptions of the benchmark begin with an article. */
-export function personaPrompt(description: string): string {
-  if (/^you\b/i.test(description)) return description;
-  const described = description.replace(/^(An?|The)\b/, (article) => article.toLowerCase());
-  return `You are ${described}${/[.!?]$/.test(described) ? '' : '.'}`;
 }
 
 /** @throws LabError 'config' where the chat template takes no persona, or none has a question that can be asked */

@@ -6,11 +6,12 @@
 import { cellKey } from '../cells.ts';
 import type { AskedEngine, Candidate } from '../request.ts';
 import { LabError } from '../../errors.ts';
+import { personaPrompt } from '../../persona/describe.ts';
 import { renderPrompt } from '../../persona/prompt.ts';
 import { promptLimit } from '../plan.ts';
 import { generateReplies } from '../replies.ts';
 import type { JudgeClient } from './client.ts';
-import { personaPrompt, plannedQuestions, type JudgePlan, type PlannedPersona, type PlannedQuestion } from './plan.ts';
+import { plannedQuestions, type JudgePlan, type PlannedPersona, type PlannedQuestion } from './plan.ts';
 import { askAgain, judgePrompt, parseVerdict, type JudgedPair } from './rubric.ts';
 
 export interface Answer {
