@@ -1,5 +1,5 @@
 // Matrix products in blocks of 4x4: reading blocks of A and B, and adding their product. What is shared by matmul.wgsl
-// (staged through workgroup memory) and matmul-direct.wgsl (registers only); it starts nothing itself.
+// (staged through workgroup memory), matmul-direct.wgsl (registers only) and matmul-thin.wgsl (lanes along k); it starts nothing itself.
 //
 //   A is [m, k] or, where not A_ALONG_K, [k, m];  B is [n, k] or, where not B_ALONG_K, [k, n]
 //   nt: both along k (y = x Wt)   nn: A along k (dx = dy W)   tn: neither (dW = dyt x)
@@ -37,6 +37,7 @@ const RAGGED = true;
 const PAIRED = false; // the first half of a tile's columns are of gate, the second of up, n further on
 const LANES_X = 8u;
 const LANES_Y = 8u;
+const LANES_Z = 1u; // that share a block of C
 const BLOCKS_M = 2u; // of a lane
 const BLOCKS_N = 2u;
 const CELLS_M = LANES_Y * BLOCKS_M; // blocks of a workgroup

@@ -1,4 +1,4 @@
-// What becomes of a matrix product: the entry points of matmul.wgsl and matmul-direct.wgsl, which bring `product`.
+// What becomes of a matrix product: the entry points of matmul.wgsl, matmul-direct.wgsl and matmul-thin.wgsl, which bring `product`.
 // Reading, shapes and kinds are in matmul-blocks.wgsl.
 //
 //   multiply          C [m, n] = scale A B (+ bias [n]) (+ residual [m, n]) (+ C)
@@ -35,13 +35,16 @@ fn as_result(quad: vec4f, s: u32) -> Result {
   return select(select(select(last, Result(quad.z), IS_Z), Result(quad.y), IS_Y), Result(quad.x), IS_X);
 }
 
-@compute @workgroup_size(LANES_X, LANES_Y)
+@compute @workgroup_size(LANES_X, LANES_Y, LANES_Z)
 fn multiply(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let rows = rows_to_compute();
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  let sums = product(tile, lane.xy);
+  let sums = product(tile, lane);
+  if (lane.z > 0u) {
+    return;
+  }
   let row = vec2u(first_row(tile, lane.y), first_row(tile, lane.y + LANES_Y));
   let column = vec2u(first_column(tile, lane.x), first_column(tile, lane.x + LANES_X));
   put(rows, row.x, column.x, tile.z, sums.s00);
@@ -120,13 +123,16 @@ fn join(
 
 alias Gate = Result;
 
-@compute @workgroup_size(LANES_X, LANES_Y)
+@compute @workgroup_size(LANES_X, LANES_Y, LANES_Z)
 fn gate_up(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let rows = rows_to_compute();
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  let sums = product(tile, lane.xy);
+  let sums = product(tile, lane);
+  if (lane.z > 0u) {
+    return;
+  }
   let column = first_column(tile, lane.x);
   put_act(rows, first_row(tile, lane.y), column, sums.s00, sums.s10);
   if (BLOCKS_M > 1u) {
@@ -152,13 +158,16 @@ fn put_act_row(rows: u32, row: u32, column: u32, gates: vec4f, ups: vec4f) {
 }
 
 // The sums themselves, for the backward.
-@compute @workgroup_size(LANES_X, LANES_Y)
+@compute @workgroup_size(LANES_X, LANES_Y, LANES_Z)
 fn gate_up_saving(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let rows = rows_to_compute();
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  let sums = product(tile, lane.xy);
+  let sums = product(tile, lane);
+  if (lane.z > 0u) {
+    return;
+  }
   let column = first_column(tile, lane.x);
   put_act(rows, first_row(tile, lane.y), column, sums.s00, sums.s10);
   save(rows, first_row(tile, lane.y), column, 0u, sums.s00);
@@ -186,13 +195,16 @@ fn save_row(rows: u32, row: u32, column: u32, half: u32, quad: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES_X, LANES_Y)
+@compute @workgroup_size(LANES_X, LANES_Y, LANES_Z)
 fn swiglu_backward(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let rows = rows_to_compute();
   if (first_row(tile, 0u) >= rows) {
     return;
   }
-  let sums = product(tile, lane.xy);
+  let sums = product(tile, lane);
+  if (lane.z > 0u) {
+    return;
+  }
   let row = vec2u(first_row(tile, lane.y), first_row(tile, lane.y + LANES_Y));
   let column = vec2u(first_column(tile, lane.x), first_column(tile, lane.x + LANES_X));
   put_gradient(rows, row.x, column.x, sums.s00);

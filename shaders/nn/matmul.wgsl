@@ -49,7 +49,7 @@ fn staged_block_b(depth: u32, cell: u32) -> mat4x4f {
   return mat4x4f(staged_b[line], staged_b[line + LINE_B], staged_b[line + 2u * LINE_B], staged_b[line + 3u * LINE_B]);
 }
 
-fn product(tile: vec3u, lane: vec2u) -> Sums {
+fn product(tile: vec3u, lane: vec3u) -> Sums {
   let end = min(params.k, (tile.z + 1u) * params.span);
   var sums: Sums;
   for (var k = tile.z * params.span; k < end; k += 4u * DEPTH) {

@@ -166,6 +166,13 @@ export const rowSpecs = [
     hardware: true,
   },
   {
+    name: 'forms.decodeProduct',
+    what: 'product of one row, 1536 → 576 in bf16: speed of the form it has here over the other (staged, or lanes along k)',
+    unit: '×',
+    target: '≥ 1',
+    engines: ['fused'],
+  },
+  {
     name: 'trainStep.d512.matmulShare',
     what: 'share of the best measured matmul rate, d 512',
     unit: '%',

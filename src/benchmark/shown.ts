@@ -29,6 +29,7 @@ export interface LeftRows {
 const groups: readonly { readonly title: string; readonly has: RegExp }[] = [
   { title: 'Training on WebGPU', has: /^(trainStep\.(d|encode|javascript)|costPerToken|selfCheck)/ },
   { title: 'Replies on WebGPU', has: /^(rollout|decodeToken)/ },
+  { title: 'Forms of kernels on WebGPU', has: /^forms\./ },
   { title: 'On WebAssembly', has: /^host\./ },
   // What is only planned is the same everywhere.
   { title: 'Memory', has: /^trainStep\.memory$/ },

@@ -139,6 +139,13 @@ export class GpuStages {
         names: ['rollout.16', 'decodeToken.dispatches'],
         run: () => suite.rollouts('rollout.16', small, 16, 16, 8),
       },
+      {
+        doing: 'Forms of kernels',
+        engine,
+        weight: 1,
+        names: ['forms.decodeProduct'],
+        run: () => suite.forms(),
+      },
     ];
     if (!this.profiled) return stages;
     const profile = async () => {

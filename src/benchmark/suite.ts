@@ -8,6 +8,7 @@ import type { TrainBatch } from '../engine/engine.ts';
 import { tuningFor } from '../engine/fused/kernels/tuning.ts';
 import { policyLayout } from '../engine/fused/layout.ts';
 import { planMemory } from '../engine/fused/memory-plan.ts';
+import { acquireGpu } from '../engine/gpu/device.ts';
 import { checkSentence, selfCheck } from '../engine/self-check.ts';
 import { labErrorCode } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
@@ -16,6 +17,7 @@ import { clockTick, readable } from './clock.ts';
 import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
 import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
 import { profiled, type KernelTime } from './gpu-profile.ts';
+import { measureForms } from './forms.ts';
 import { matmulRates, type ProductChain } from './matmul-rate.ts';
 import {
   gpuEngines,
@@ -264,6 +266,21 @@ export class Suite {
     const best = Math.max(...Object.values(rates));
     const flops = trainStepFlops(config, trainBatch(config, rows, width));
     for (const [engine, ms] of medians) this.rows.add('trainStep.d512.matmulShare', engine, [(100 * flops) / (ms / 1000) / best]);
+  }
+
+  /** The forms that kernels have here, beside the others. */
+  async forms(): Promise<void> {
+    if (this.out.has('fused')) return;
+    const gpu = await acquireGpu();
+    try {
+      await measureForms(
+        gpu,
+        (name, ratios) => this.rows.add(name, 'fused', ratios),
+        (run) => this.repeat(run),
+      );
+    } finally {
+      gpu.release();
+    }
   }
 
   /** What the fused engine says it will take, which needs no step. */

@@ -149,6 +149,7 @@ export async function bench(argv: readonly string[]): Promise<number> {
     await suite.rollouts('rollout.128', small, 128, 64, 64);
   }
   suite.close();
+  await suite.forms();
   if (large) {
     const wide = benchConfig(512);
     await suite.open(wide);

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gateUpMatmul, matmul, swigluBackwardMatmul, swigluForward, type MatmulOptions } from '../../src/engine/fused/kernels/matmul.ts';
-import { hardwareTiles, tuningFor, type MatmulKind, type MatmulTuning, type Tuning } from '../../src/engine/fused/kernels/tuning.ts';
+import { hardwareTiles, thin, tuningFor, type MatmulKind, type MatmulTuning, type Tuning } from '../../src/engine/fused/kernels/tuning.ts';
 import type { ParameterViews } from '../../src/engine/fused/machine.ts';
 import { weightInput } from '../../src/engine/fused/weight.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
@@ -32,7 +32,7 @@ const swiftShader = tuningFor({ adapter: 'SwiftShader Device', software: true })
 const always = (tile: MatmulTuning): Tuning => ({ matmul: () => tile });
 const onHardware = hardwareTiles.map((tile): [string, Tuning] => [
   `staged, ${4 * tile.lanesY * tile.blocksM} rows by ${4 * tile.lanesX * tile.blocksN} columns`,
-  always({ ...tile, staged: true, splits: 1 }),
+  always({ ...tile, form: 'staged', splits: 1 }),
 ]);
 /**
  * Tiles are one text with other constants, so one stands for all that is staged; with one block of k at a time, because
@@ -41,7 +41,7 @@ const onHardware = hardwareTiles.map((tile): [string, Tuning] => [
 const forms: [string, Tuning][] = [
   ['direct', software],
   ['direct, 2 x 2 blocks', swiftShader],
-  ['staged', always({ ...hardwareTiles[1], depth: 1, staged: true, splits: 1 })],
+  ['staged', always({ ...hardwareTiles[1], depth: 1, form: 'staged', splits: 1 })],
 ];
 const kinds = ['nt', 'nn', 'tn'] as const;
 
@@ -171,6 +171,63 @@ describe.each(forms)('matmul, %s', (_, tuning) => {
     ]);
     expectClose(await bench.read(again), act, 'act, once more', swiglu);
     expectClose(await bench.read(gateUp), expected, 'dGateUp', { relative: 5e-5, absolute: 2e-4 });
+  });
+});
+
+describe('products of few rows, lanes along k', () => {
+  const few: Tuning = { matmul: thin };
+
+  it('at odd shapes, of any depth', async () => {
+    await expectProducts(few, 'nt', [
+      [1, 1, 1],
+      [5, 7, 53],
+      [9, 12, 300],
+    ]);
+  });
+
+  it('up to a limit, with everything that is added, of 16-bit weights, into columns of a wider matrix', async () => {
+    const [m, n, k, of] = [6, 20, 264, 28];
+    const { words, values } = sixteenBit(normals(n * k, 2), 'bf16');
+    const drawn: Case = { ...draw('nt', m, n, k), b: values };
+    const [bias, residual] = [normals(of, 3), normals(m * of, 4)];
+    const c = bench.output(m * of, 0.5);
+    const ends = { bias: bench.input(bias), residual: bench.input(residual), accumulate: true, rows: bench.input(Int32Array.of(5)) };
+    const options: MatmulOptions = {
+      ...{ kind: 'nt', m, n, k, a: bench.input(drawn.a), b: bench.input(words), c, scale: 2, weightFormat: 'bf16', ...ends },
+      cColumns: { first: 4, of },
+    };
+    await bench.run(matmul(options, few));
+    const product = reference('nt', m, n, k, drawn.a, values);
+    const expected = Float64Array.from({ length: m * of }, (_, at) => {
+      const [row, column] = [Math.floor(at / of), (at % of) - 4];
+      if (row >= 5 || column < 0 || column >= n) return 0.5;
+      return 2 * product[row * n + column]! + bias[column + 4]! + residual[at]! + 0.5;
+    });
+    expectClose(await bench.read(c), expected, 'all of it', { relative: 1e-5, absolute: 1e-4 });
+  });
+
+  it.each([
+    [3, 6, 300],
+    [7, 12, 24],
+  ])('gate and up: %i rows, width %i, from %i', async (m, f, k) => {
+    const [x, w] = [normals(m * k, 1), normals(2 * f * k, 2)];
+    const both = reference('nt', m, 2 * f, k, x, w);
+    const expected = Float64Array.from({ length: m * f }, (_, at) => {
+      const [gate, up] = gateAndUp(both, at, f);
+      return activated(gate, 'silu') * up;
+    });
+    const act = bench.output(m * f);
+    await bench.run(gateUpMatmul({ m, f, k, a: bench.input(x), b: bench.input(w), act }, few));
+    expectClose(await bench.read(act), expected, 'act', { relative: 2e-5, absolute: 1e-3 });
+  });
+
+  it('is what a real GPU gets for a few rows, and nobody for many', () => {
+    const { matmul: form } = tuningFor({ adapter: '', software: false });
+    const of = (m: number, n: number, k: number, kind: MatmulKind = 'nt') => form({ kind, m, n, k }).form;
+    // SmolLM2's projections into its stream, and its head.
+    expect([1, 8, 32, 64].map((rows) => of(rows, 576, 1536))).toEqual(Array(4).fill('thin'));
+    expect([1, 8, 32].map((rows) => of(rows, 49_152, 576))).toEqual(['thin', 'thin', 'staged']);
+    expect([of(4096, 576, 1536), of(32, 576, 1536, 'nn'), of(32, 576, 1536, 'tn')]).toEqual(Array(3).fill('staged'));
   });
 });
 

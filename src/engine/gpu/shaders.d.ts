@@ -214,6 +214,7 @@ declare module '*/nn/matmul-blocks.wgsl' {
       PAIRED: false;
       LANES_X: 8;
       LANES_Y: 8;
+      LANES_Z: 1;
       BLOCKS_M: 2;
       BLOCKS_N: 2;
       CELLS_M: null;
@@ -248,6 +249,7 @@ declare module '*/nn/matmul-direct.wgsl' {
       PAIRED: false;
       LANES_X: 8;
       LANES_Y: 8;
+      LANES_Z: 1;
       BLOCKS_M: 2;
       BLOCKS_N: 2;
       CELLS_M: null;
@@ -270,6 +272,14 @@ declare module '*/nn/matmul-direct.wgsl' {
   export default shader;
 }
 
+declare module '*/nn/matmul-own.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    Record<never, never>,
+    Record<never, never>
+  >;
+  export default shader;
+}
+
 declare module '*/nn/matmul-results.wgsl' {
   const shader: import('./shader.ts').Shader<
     {
@@ -280,6 +290,54 @@ declare module '*/nn/matmul-results.wgsl' {
       swiglu_backward: import('./shader.ts').EntryPoint<'gate_up_out', never>;
     },
     {
+      ADD_BIAS: false;
+      ADD_RESIDUAL: false;
+      ACCUMULATE: false;
+      WIDTH: 4;
+      Result: null;
+      IS_X: null;
+      IS_Y: null;
+      IS_Z: null;
+      GELU: false;
+      GELU_SLOPE: 1.5957691216057308;
+      GELU_CUBIC: 0.044715;
+      Gate: null;
+    }
+  >;
+  export default shader;
+}
+
+declare module '*/nn/matmul-thin.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    {
+      multiply: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'c' | 'bias' | 'residual', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      join: import('./shader.ts').EntryPoint<'row_limit' | 'c' | 'bias' | 'residual' | 'partials', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      gate_up: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      gate_up_saving: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'act' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+      swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
+    },
+    {
+      LANES: 64;
+      FORMAT_F32: 0;
+      FORMAT_BF16: 1;
+      FORMAT_F16: 2;
+      FORMAT: null;
+      A_ALONG_K: true;
+      B_ALONG_K: true;
+      VECTOR: true;
+      Element: null;
+      Packed: null;
+      RAGGED: true;
+      PAIRED: false;
+      LANES_X: 8;
+      LANES_Y: 8;
+      LANES_Z: 1;
+      BLOCKS_M: 2;
+      BLOCKS_N: 2;
+      CELLS_M: null;
+      CELLS_N: null;
+      NEXT: null;
+      GIVING: null;
       ADD_BIAS: false;
       ADD_RESIDUAL: false;
       ACCUMULATE: false;
@@ -321,6 +379,7 @@ declare module '*/nn/matmul.wgsl' {
       PAIRED: false;
       LANES_X: 8;
       LANES_Y: 8;
+      LANES_Z: 1;
       BLOCKS_M: 2;
       BLOCKS_N: 2;
       CELLS_M: null;

@@ -4,13 +4,14 @@
  */
 import swigluShader from '../../../../shaders/nn/swiglu.wgsl';
 import direct from '../../../../shaders/nn/matmul-direct.wgsl';
+import thin from '../../../../shaders/nn/matmul-thin.wgsl';
 import staged from '../../../../shaders/nn/matmul.wgsl';
 import type { Activation } from '../../../policy/families.ts';
 import type { BufferOf, ConstantsOf, EntryOf, ParamOf } from '../../gpu/shader.ts';
 import { lanes } from '../../gpu/settings.ts';
 import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
-import type { MatmulKind, MatmulTuning, Tuning } from './tuning.ts';
+import type { MatmulForm, MatmulKind, MatmulTuning, Tuning } from './tuning.ts';
 
 /** How a weight is stored; 16-bit ones two in a word, row-major, rows of an even width. */
 export type WeightFormat = 'f32' | 'bf16' | 'f16';
@@ -176,7 +177,8 @@ type Factors = Pick<MatmulOptions, 'kind' | 'm' | 'n' | 'k' | 'a' | 'aColumns' |
   readonly paired?: boolean;
 };
 
-type Products = typeof staged | typeof direct;
+type Products = typeof staged | typeof direct | typeof thin;
+const shaders: Readonly<Record<MatmulForm, Products>> = { staged, direct, thin };
 /** What every product reads. */
 type FactorBuffer = 'a' | 'b' | 'b_packed' | 'row_limit';
 
@@ -201,7 +203,7 @@ function product<E extends EntryOf<Products>>(
   const vector = inQuads(bWidth, aColumns);
   const columns = 4 * tile.lanesX * tile.blocksN;
   const factors: Readonly<Record<FactorBuffer, BufferView>> = { a, b, b_packed: b, row_limit: rows ?? a };
-  return workOf<Products, E>(tile.staged ? staged : direct, entry, {
+  return workOf<Products, E>(shaders[tile.form], entry, {
     constants: {
       A_ALONG_K: aAlongK,
       B_ALONG_K: bAlongK,
@@ -213,9 +215,10 @@ function product<E extends EntryOf<Products>>(
       PAIRED: paired,
       LANES_X: tile.lanesX,
       LANES_Y: tile.lanesY,
+      LANES_Z: tile.lanesZ ?? 1,
       BLOCKS_M: tile.blocksM,
       BLOCKS_N: tile.blocksN,
-      ...(tile.staged ? { DEPTH: tile.depth } : {}),
+      ...(tile.form === 'staged' ? { DEPTH: tile.depth } : {}),
       ...additions,
       ...resultConstants(n, cColumns),
     },
@@ -237,7 +240,7 @@ function resultConstants(n: number, columns: Columns): ConstantsOf<Products> {
 }
 
 /** k of each split: even parts, in whole steps of the product's loop. */
-function spanOf(k: number, splits: number, { staged, depth }: MatmulTuning): number {
-  const step = 4 * (staged ? depth : 1);
+function spanOf(k: number, splits: number, { form, depth }: MatmulTuning): number {
+  const step = 4 * (form === 'staged' ? depth : 1);
   return Math.ceil(k / splits / step) * step;
 }

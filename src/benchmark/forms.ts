@@ -1,0 +1,79 @@
+/**
+ * Kernels that have more than one form: how many times as fast as the other one an adapter computes with the form that it is given (`kernels/tuning.ts`).
+ * The rules rest on arithmetic, and nobody has measured most adapters: below 1 here, the rule is wrong for this one.
+ */
+import { matmul } from '../engine/fused/kernels/matmul.ts';
+import { staged, thin, tuningFor } from '../engine/fused/kernels/tuning.ts';
+import type { GpuContext } from '../engine/gpu/device.ts';
+import { Plan } from '../engine/gpu/plan.ts';
+import { wholeBuffer, type BufferView, type Work } from '../engine/gpu/work.ts';
+import type { RowName } from './report.ts';
+
+/** Two lists of dispatches with the same result. */
+interface Contest {
+  readonly name: RowName;
+  readonly given: readonly Work[];
+  readonly other: readonly Work[];
+}
+
+/** So many of each in a measurement, so that the way to the GPU and back does not count. */
+const chain = 8;
+
+type Make = (numbers: number) => BufferView;
+
+/** The projection down of SmolLM2-135M, of one row and in bf16. */
+function decodeProduct(gpu: GpuContext, make: Make): Contest {
+  const [n, k] = [576, 1536];
+  const of = { kind: 'nt', m: 1, n, k, a: make(k), b: make((n * k) / 2), c: make(n), weightFormat: 'bf16' } as const;
+  return {
+    name: 'forms.decodeProduct',
+    given: matmul(of, tuningFor(gpu)),
+    other: matmul(of, { matmul: gpu.software ? thin : staged }),
+  };
+}
+
+const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct];
+
+/** @param add ratios of the two, as they were measured  @param repeat rounds until there are enough */
+export async function measureForms(
+  gpu: GpuContext,
+  add: (name: RowName, ratios: readonly number[]) => void,
+  repeat: (run: () => Promise<() => void>) => Promise<void>,
+): Promise<void> {
+  const { device } = gpu;
+  for (const contest of contests) {
+    const buffers: GPUBuffer[] = [];
+    const plans: Plan[] = [];
+    try {
+      const make: Make = (numbers) => {
+        buffers.push(device.createBuffer({ size: Math.ceil(numbers) * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST }));
+        return wholeBuffer(buffers.at(-1)!);
+      };
+      const { name, given, other } = contest(gpu, make);
+      for (const works of [given, other]) plans.push(await Plan.create(device, Array.from({ length: chain }, () => works).flat(), 'form'));
+      const milliseconds = async (plan: Plan) => {
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        plan.encode(pass);
+        pass.end();
+        const start = performance.now();
+        device.queue.submit([encoder.finish()]);
+        await device.queue.onSubmittedWorkDone();
+        return performance.now() - start;
+      };
+      for (const plan of plans) await milliseconds(plan);
+      const times: [number, number][] = [];
+      await repeat(async () => {
+        const round: [number, number] = [await milliseconds(plans[0]!), await milliseconds(plans[1]!)];
+        return () => void times.push(round);
+      });
+      gpu.check();
+      // A browser's clock may tick too slowly for one of them.
+      const ratios = times.filter((round) => round.every((ms) => ms > 0)).map(([mine, its]) => its / mine);
+      if (ratios.length > 0) add(name, ratios);
+    } finally {
+      for (const plan of plans) plan.dispose();
+      for (const buffer of buffers) buffer.destroy();
+    }
+  }
+}
