@@ -41,6 +41,7 @@ export async function visitLab(
   });
   await reportViolations(page);
   await page.goto(url);
+  await somebodyThere(page);
   return { page, context, complaints };
 }
 
@@ -58,9 +59,14 @@ export async function reportViolations(page: Page, found: (violation: string) =>
   });
 }
 
-/** Waits until a run could be started, with somebody there: what is far below is made too. */
-export async function ready(page: Page): Promise<void> {
+/** What is far below is made at once, and not only after ten seconds in which nobody moves. */
+async function somebodyThere(page: Page): Promise<void> {
   await page.keyboard.press('Shift');
+}
+
+/** Waits until a run could be started. */
+export async function ready(page: Page): Promise<void> {
+  await somebodyThere(page);
   await page.getByRole('button', { name: 'Train', exact: true }).click({ trial: true, timeout: bootMilliseconds });
 }
 
