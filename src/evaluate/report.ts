@@ -1,8 +1,9 @@
 /** What an evaluation found, as one plain object that survives JSON. How it is found is `evaluate.ts`; how it is shown is `table.ts`. */
 import type { Asking } from './asking.ts';
 import { replyKinds } from './request.ts';
-import type { PersonaKind } from '../persona/persona.ts';
+import type { Expected, PersonaKind } from '../persona/persona.ts';
 import { csvTable, type CsvCell } from './csv.ts';
+import type { Expectation } from './expectation.ts';
 import type { FidelityMeasures } from './fidelity.ts';
 import type { InferenceAnswers, InferencePoint } from './inference.ts';
 import type { DescriptiveInterval, ShuffledNull } from './resample.ts';
@@ -47,6 +48,8 @@ export interface ReportedPersona {
   readonly kind: PersonaKind;
   /** Never trained on. */
   readonly heldOut: boolean;
+  /** What its file expects of it; absent: nothing, and in reports of earlier versions. */
+  readonly expected?: Expected;
 }
 
 export interface PolicyReport {
@@ -65,6 +68,8 @@ export interface PolicyReport {
   readonly shuffledSpread?: ShuffledNull;
   /** PSS over resampled problems: descriptive only, it decides nothing. */
   readonly bootstrap: DescriptiveInterval;
+  /** Whether it does what the personas' file expects of them; absent in reports of earlier versions. */
+  readonly expectation?: Expectation;
   /** [P] expected best of k = 1 .. P personas. */
   readonly lottery: readonly number[];
   readonly fidelity: Fidelity | null;
@@ -167,6 +172,20 @@ function csvRows(report: EvaluationReport): (readonly CsvCell[])[] {
     for (const [name, value] of Object.entries(policy.shuffled)) all(`shuffled pss: ${name}`, value as number);
     for (const [name, value] of Object.entries(policy.shuffledSpread ?? {})) all(`shuffled spread: ${name}`, value as number);
     for (const [name, value] of Object.entries(policy.bootstrap)) all(`bootstrap pss: ${name}`, value as number);
+    const { robustness, orders } = policy.expectation ?? { robustness: null, orders: [] };
+    if (robustness) {
+      const { bootstrap, shuffled, ...counts } = robustness;
+      all('robustness', counts.value);
+      all('robustness: personas', counts.personas);
+      for (const [name, value] of Object.entries(bootstrap)) all(`bootstrap robustness: ${name}`, value as number);
+      for (const [name, value] of Object.entries(shuffled)) all(`shuffled robustness: ${name}`, value as number);
+    }
+    for (const { order, tau, personas, ranks, bootstrap } of orders) {
+      all(`order ${order}: tau`, tau);
+      all(`order ${order}: personas`, personas);
+      all(`order ${order}: ranks`, ranks);
+      for (const [name, value] of Object.entries(bootstrap ?? {})) all(`bootstrap order ${order}: ${name}`, value as number);
+    }
     policy.lottery.forEach((value, i) => all(`best of ${i + 1}`, value));
     if (policy.inference) {
       const { single, search, ensemble } = policy.inference;

@@ -41,14 +41,32 @@ export function shuffledNulls(
   shuffles = defaultDraws,
 ): { readonly pss: ShuffledNull; readonly spread: ShuffledNull } {
   const problems = checkTable(table);
-  checkDraws(shuffles);
-  const personas = table.correct.length;
-  const columns = Array.from({ length: problems }, (_, i) => Int32Array.from(table.correct, (row) => row[i]!));
-  const sums = new Float64Array(personas);
-  const scores = new Float64Array(shuffles);
-  const spreads = new Float64Array(shuffles);
+  const scores: number[] = [];
+  const spreads: number[] = [];
   const spreadOf = (right: ArrayLike<number>) =>
     (Math.max(...Array.from(right)) - Math.min(...Array.from(right))) / (problems * table.samples);
+  for (const right of shuffledSums(table.correct, seed, shuffles)) {
+    scores.push(pssOf(right));
+    spreads.push(spreadOf(right));
+  }
+  const right = table.correct.map(sum);
+  const [measured, spread] = [pssOf(right), spreadOf(right)];
+  // A score that equals the measured one up to rounding is no smaller, and no larger.
+  return {
+    pss: nullOf(scores, (score) => score <= measured + 1e-12),
+    spread: nullOf(spreads, (value) => value >= spread - 1e-12),
+  };
+}
+
+/**
+ * How often each row is right when, for each problem on its own, what was right is dealt out to the rows anew. @param rows [P][N]
+ * @returns [P] of each shuffle, in one array that is used again
+ */
+export function* shuffledSums(rows: readonly (readonly number[])[], seed: number, shuffles = defaultDraws): Generator<Float64Array> {
+  checkDraws(shuffles);
+  const personas = rows.length;
+  const columns = Array.from({ length: rows[0]?.length ?? 0 }, (_, i) => Int32Array.from(rows, (row) => row[i]!));
+  const sums = new Float64Array(personas);
   for (let draw = 0; draw < shuffles; draw++) {
     sums.fill(0);
     columns.forEach((column, i) => {
@@ -61,20 +79,13 @@ export function shuffledNulls(
       }
       for (let j = 0; j < personas; j++) sums[j]! += column[j]!;
     });
-    scores[draw] = pssOf(sums);
-    spreads[draw] = spreadOf(sums);
+    yield sums;
   }
-  const right = table.correct.map(sum);
-  const [measured, spread] = [pssOf(right), spreadOf(right)];
-  // A score that equals the measured one up to rounding is no smaller, and no larger.
-  return {
-    pss: nullOf(scores, (score) => score <= measured + 1e-12),
-    spread: nullOf(spreads, (value) => value >= spread - 1e-12),
-  };
 }
 
-/** @param asFar whether a shuffle went as far as what was measured; the values are sorted in place */
-function nullOf(values: Float64Array, asFar: (value: number) => boolean): ShuffledNull {
+/** @param asFar whether a shuffle went as far as what was measured */
+export function nullOf(drawn: readonly number[], asFar: (value: number) => boolean): ShuffledNull {
+  const values = Float64Array.from(drawn);
   const count = values.filter(asFar).length;
   values.sort();
   return {
@@ -88,17 +99,29 @@ function nullOf(values: Float64Array, asFar: (value: number) => boolean): Shuffl
 
 /** The PSS over problems drawn with replacement, the same for every persona. @throws LabError 'config' as `stability` */
 export function bootstrapPss(table: SolveTable, seed: number, resamples = defaultDraws): DescriptiveInterval {
-  const problems = checkTable(table);
+  checkTable(table);
+  return percentiles(Array.from(resampledSums(table.correct, seed, resamples), pssOf));
+}
+
+/**
+ * How often each row is right over problems drawn with replacement, the same for every row. @param rows [P][N]
+ * @returns [P] of each resample
+ */
+export function* resampledSums(rows: readonly (readonly number[])[], seed: number, resamples = defaultDraws): Generator<number[]> {
   checkDraws(resamples);
+  const problems = rows[0]?.length ?? 0;
   const times = new Int32Array(problems);
-  const scores = new Float64Array(resamples);
   for (let draw = 0; draw < resamples; draw++) {
     times.fill(0);
     for (let i = 0; i < problems; i++) times[below(problems, counterBits(~seed ^ Purpose.evaluation, draw, i, 0))]!++;
-    scores[draw] = pssOf(table.correct.map((row) => row.reduce((total, count, i) => total + count * times[i]!, 0)));
+    yield rows.map((row) => row.reduce((total, count, i) => total + count * times[i]!, 0));
   }
-  scores.sort();
-  return { low: quantile(scores, 0.025), high: quantile(scores, 0.975), resamples };
+}
+
+/** @param values of each resample, at least one */
+export function percentiles(values: readonly number[]): DescriptiveInterval {
+  const sorted = Float64Array.from(values).sort();
+  return { low: quantile(sorted, 0.025), high: quantile(sorted, 0.975), resamples: sorted.length };
 }
 
 /** An integer in [0, n) from 32 random bits. */

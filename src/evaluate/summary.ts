@@ -4,6 +4,7 @@ import { wilsonInterval } from '../statistics/intervals.ts';
 import { mean, populationStd, sum } from '../statistics/moments.ts';
 import type { Persona } from '../persona/persona.ts';
 import { ownPromptSentence, personaPlace } from '../persona/place.ts';
+import { expectation, expectationNotes } from './expectation.ts';
 import { fidelityNotes } from './fidelity-notes.ts';
 import { FidelityScorer, headlineFidelity, type PersonaReplies } from './fidelity.ts';
 import { inferenceAnswers, singlePersona, validationProblems } from './inference.ts';
@@ -70,7 +71,14 @@ export async function summarise(
       seed: request.seed,
     },
     asking: askingOf(request),
-    personas: request.personas.map(({ id, name, voice, kind, heldOut }) => ({ id, name, voice, kind, heldOut })),
+    personas: request.personas.map(({ id, name, voice, kind, heldOut, expected }) => ({
+      id,
+      name,
+      voice,
+      kind,
+      heldOut,
+      ...(expected === undefined ? {} : { expected }),
+    })),
     policy,
     base: baseReport,
     shift: baseReport && shiftOf(request, policy, baseReport),
@@ -107,6 +115,7 @@ async function policyReport(
     shuffled: shuffled.pss,
     shuffledSpread: shuffled.spread,
     bootstrap: bootstrapPss(table, seed),
+    expectation: expectation(personas, table.correct, none.correct, samples, seed),
     lottery: lotteryCurve(each.map(({ accuracy }) => accuracy)),
     fidelity,
     inference: await inferenceReport(request, plan, candidate, answers),
@@ -229,6 +238,9 @@ function notesOf(request: EvaluationRequest, plan: EvaluationPlan, policy: Polic
     notes.push(neverEnded(replies, ends, request.maxNewTokens));
   } else if (truncated > replies / 20) {
     notes.push(`${Math.round((100 * truncated) / replies)} % of the replies of ${policy.name} were cut at ${request.maxNewTokens} tokens.`);
+  }
+  for (const { name, expectation: found } of [policy, ...(base ? [base] : [])]) {
+    if (found) notes.push(...expectationNotes(found, name).filter((note) => !notes.includes(note)));
   }
   if (request.fidelityReplies > 0) {
     if (policy.fidelity) notes.push(...fidelityNotes(request.personas, (base ?? policy).fidelity!));

@@ -13,7 +13,7 @@ export interface TableRow {
   /** One per column; null: not measured. */
   readonly values: readonly (number | null)[];
   /** 95 % intervals of the values, where the report has some. */
-  readonly intervals?: readonly { readonly low: number; readonly high: number }[];
+  readonly intervals?: readonly ({ readonly low: number; readonly high: number } | null)[];
 }
 
 export interface TableSection {
@@ -56,6 +56,7 @@ export function reportTable(report: EvaluationReport): ReportTable {
       rows: stabilityRows(row),
     },
   ];
+  if (policies.some((policy) => policy.expectation)) sections.push(expectationSection(policies, row));
   const last = policies[0]!.none.passAtK.length - 1;
   if (last > 0) {
     sections.push({
@@ -142,6 +143,35 @@ function stabilityRows(row: (label: string, unit: Unit, value: (policy: PolicyRe
     row('worst-case utility, worst - none', 'score', ({ stability }) => stability.all.worstCaseUtility),
     row('item stability', 'score', ({ stability }) => stability.all.itemStability),
   ];
+}
+
+/** Rows by what the personas declare, which is the same for every policy. */
+function expectationSection(
+  policies: readonly PolicyReport[],
+  row: (label: string, unit: Unit, value: (policy: PolicyReport) => number | null) => TableRow,
+): TableSection {
+  const { robustness, orders } = policies.find(({ expectation }) => expectation)!.expectation!;
+  const of = ({ expectation }: PolicyReport) => expectation?.robustness ?? null;
+  const orderOf = ({ expectation }: PolicyReport, order: string) => expectation?.orders.find((one) => one.order === order) ?? null;
+  return {
+    title: 'What is expected of the personas (bootstrap over problems, descriptive)',
+    rows: [
+      {
+        ...row(
+          `robustness, worst of ${robustness?.personas ?? 0} that should not matter - none`,
+          'score',
+          (policy) => of(policy)?.value ?? null,
+        ),
+        intervals: policies.map((policy) => of(policy)?.bootstrap ?? null),
+      },
+      row('  if they did not matter', 'score', (policy) => of(policy)?.shuffled.mean ?? null),
+      row('  p, chance of so low a value then', 'score', (policy) => of(policy)?.shuffled.p ?? null),
+      ...orders.map(({ order, personas, ranks }) => ({
+        ...row(`order by ${order}, τ-b (${personas} personas, ${ranks} ranks)`, 'score', (policy) => orderOf(policy, order)?.tau ?? null),
+        intervals: policies.map((policy) => orderOf(policy, order)?.bootstrap ?? null),
+      })),
+    ],
+  };
 }
 
 function inferenceSection(

@@ -83,7 +83,7 @@ const principledLists: Readonly<Record<string, { readonly kind: PersonaKind; exp
   EXPERTS: { kind: 'expert', expected: () => undefined },
 };
 
-/** Levels of education from the lowest, by the words that tell them; after Luz de Araujo & Roth 2025. */
+/** Levels of education from the lowest, by the words that tell them; after Luz de Araujo et al. 2025. */
 const education: readonly RegExp[] = [
   /\buneducated\b/i,
   /\bprimary school\b/i,

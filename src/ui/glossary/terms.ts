@@ -162,6 +162,20 @@ export const entries = {
     code: { file: 'src/evaluate/resample.ts', name: 'shuffledNull' },
     metrics: ['eval/pss_null'],
   },
+  robustness: {
+    title: 'Robustness',
+    concept:
+      'The worst of the personas that should not matter (a name, a favourite colour, anybody neutral) minus “No persona”, in points. Below 0: saying something irrelevant costs right answers. PSS compares all personas; this leaves out those that are meant to matter.',
+    formula: '\\min_{p \\in \\text{same}} a_p - a_\\text{none}',
+    code: { file: 'src/evaluate/expectation.ts', name: 'expectation' },
+  },
+  'expected-order': {
+    title: 'Expected order',
+    concept:
+      'Whether personas are right in the order that their file declares, low rank first: Kendall’s τ-b, 1 as declared, 0 no order, −1 the other way round. It pulls against PSS: who keeps to an order cannot be equally right under all personas.',
+    formula: '\\tau_b = \\frac{n_c - n_d}{\\sqrt{(n_0 - n_1)(n_0 - n_2)}}',
+    code: { file: 'src/statistics/kendall.ts', name: 'kendallTauB' },
+  },
 
   // One step
   rollout: {
