@@ -107,6 +107,20 @@ export const rowSpecs = [
     engines: ['wasm'],
   },
   {
+    name: 'host.longStep',
+    what: 'the same of 4 questions × 4 replies, 120 tokens each',
+    unit: 's',
+    target: '≤ 60 s on two cores',
+    engines: ['wasm'],
+  },
+  {
+    name: 'host.longMemory',
+    what: 'memory of the process in that step, weights of all threads included',
+    unit: 'GB',
+    target: '≤ 3.5 GiB',
+    engines: ['wasm'],
+  },
+  {
     name: 'host.products',
     what: 'products on WebAssembly, 1024 × 96 → 448, packing counted: forward, and the two of the way back',
     unit: 'GFLOP/s',

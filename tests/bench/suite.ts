@@ -79,10 +79,12 @@ export class CommandSuite extends Suite {
 
   /** A policy of a real one's shape without a GPU. */
   async hostPolicy(): Promise<void> {
-    const { decode, step } = await measureHostPolicy();
+    const { decode, step, long } = await measureHostPolicy();
     this.rows.add('host.decode1', 'wasm', [decode[0]]);
     this.rows.add('host.decode32', 'wasm', [decode[1]]);
     this.rows.add('host.loraStep', 'wasm', [step]);
+    this.rows.add('host.longStep', 'wasm', [long.seconds]);
+    this.rows.add('host.longMemory', 'wasm', [long.bytes / 1e9]);
   }
 
   /** The same training here and in another library, without a GPU. */
