@@ -4,9 +4,11 @@ import { libraryNames } from '../persona/library-names.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
 import { formatsOf, policyForms } from '../exchange/policy-forms.ts';
 import { projections } from '../policy/adapters.ts';
+import { splits } from '../tasks/question.ts';
 import { answerForms } from '../verify/answer-forms.ts';
 import { extractNames } from './extract-names.ts';
 import type { Output } from './output.ts';
+import { columnOptions } from './question-options.ts';
 
 export interface Command extends CommandSpec {
   /** Resolves with the exit code where that is not 0. */
@@ -41,7 +43,7 @@ const asking: Readonly<Record<string, OptionSpec>> = {
 const formsOfAnswer = `how a reply says its answer, in the order looked for: of ${answerForms.join(',')}`;
 /** Of every command that takes personas. */
 const personaSource = `${libraryNames.join('|')}|FILE`;
-const skipRows: OptionSpec = { help: 'leaves out entries of a persona file that cannot be used, instead of refusing it' };
+const skipRows: OptionSpec = { help: 'leaves out entries of a file of personas or questions that cannot be used, instead of refusing it' };
 /** The same for a run, where a policy has settings of its own (rl/policy-defaults.ts). */
 const trained: Readonly<Record<string, OptionSpec>> = {
   personas: {
@@ -75,6 +77,13 @@ export const commands: readonly Command[] = [
       steps: { value: 'N', help: 'steps of the whole run (the recipe’s)' },
       seed: { value: 'S', help: 'seed of the run (the recipe’s)' },
       task: { value: 'ID', help: 'the task to train on (the recipe’s)' },
+      questions: {
+        value: 'FILE[:WEIGHT]',
+        many: true,
+        help: 'questions of your own to train on, alone or beside --task, drawn by weight (docs/questions.md); once for every file',
+      },
+      'question-split': { value: 'SHARE[:SEED]', help: 'of --questions: what is never trained on, and asked on the way (0.2:1)' },
+      ...columnOptions,
       teacher: { value: 'DIR|FILE.gguf', help: 'with --recipe distill: the trained policy whose right replies are learnt' },
       'lora-rank': { value: 'R', help: 'train low-rank adapters of this rank instead of all parameters; 0 is off (the recipe’s)' },
       'lora-alpha': { value: 'A', help: 'with --lora-rank: scale of the adapters, over the rank (twice the rank)' },
@@ -173,7 +182,9 @@ export const commands: readonly Command[] = [
       model,
       ...asking,
       base: { value: 'DIR|FILE.gguf', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
-      data: { value: 'FILE.jsonl', help: 'questions: "question" or "problem", and "answer" (default: held-out ones of --task)' },
+      data: { value: 'FILE', help: 'questions of your own: JSON lines, JSON or CSV (docs/questions.md; default: held-out ones of --task)' },
+      split: { value: splits.join('|'), help: 'of --data: those that a run with --questions trains on, or those that it does not (all)' },
+      ...columnOptions,
       task: { value: 'ID', help: 'without --data: the task to ask (the policy’s, or addition)' },
       personas: {
         value: personaSource,
@@ -234,6 +245,21 @@ export const commands: readonly Command[] = [
       out: { value: 'FILE', help: 'with --export: where it is written (standard output)' },
     },
     run: async (args, out) => (await import('./personas.ts')).personasCommand(args, out),
+  },
+  {
+    name: 'data',
+    summary: 'says what a file of questions is: recognised as, columns, counts, rows that cannot be used, split (docs/questions.md)',
+    options: {
+      check: { value: 'FILE', help: 'JSON lines, JSON or CSV' },
+      ...columnOptions,
+      'question-split': { value: 'SHARE[:SEED]', help: 'which share a run does not train on (0.2:1)' },
+      model: { ...model, help: 'says how long the questions are for this policy: Hugging Face folder or GGUF file' },
+      'template-args': templateArgs,
+      rates: { value: 'REPORT.json', help: 'a report of permix eval --data on this file: keeps questions by how often they were solved' },
+      between: { value: 'LOW,HIGH', help: 'with --rates: the solve rates that are kept, both included (0.1,0.9)' },
+      out: { value: 'FILE.jsonl', help: 'with --rates: where the questions that are kept are written; must be new' },
+    },
+    run: async (args, out) => (await import('./data.ts')).dataCommand(args, out),
   },
   {
     name: 'judge',

@@ -1,5 +1,5 @@
 /** `permix eval`: one policy under every persona, alone or against its base; a table, JSON and CSV. Stoppable and resumable with --out. */
-import { basename, dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { EvaluationRequest } from '../evaluate/request.ts';
 import { labErrorCode } from '../errors.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
@@ -12,17 +12,19 @@ import { somePersonas } from '../persona/groups.ts';
 import { libraryOf } from '../persona/libraries.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { taskById, tasks } from '../tasks/index.ts';
+import { splits } from '../tasks/question.ts';
 import { findTooLittle, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import { accepted } from './accept.ts';
 import { askingOf, templateSettings } from '../rl/asking.ts';
 import { askingOfRun, defaultsOf, givenAsking } from './asking.ts';
-import { candidate, readText } from './candidate.ts';
+import { candidate } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
 import { reportFiles, tryReportFiles, writeFiles } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
+import { columnsOf, readDisk, readingOf } from './question-sets.ts';
 import { stopSignal } from './stop.ts';
 
 export async function evalCommand(args: Arguments, out: Output): Promise<number> {
@@ -69,6 +71,8 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
   const data = args.text('data');
   const greedy = args.flag('greedy');
   if (data !== undefined && args.text('task') !== undefined) throw args.wrong('--data and --task exclude each other.');
+  if (data === undefined && (args.text('split') !== undefined || columnsOf(args)))
+    throw args.wrong('--split, --question-column and --answer-column say how --data is read; give it too.');
   const temperature = args.number('temperature', 0, 10) ?? (greedy ? 0 : 1);
   if (greedy && temperature > 0) throw args.wrong('--greedy and --temperature exclude each other.');
   const samples = args.integer('samples', 1, 10_000) ?? 1;
@@ -136,10 +140,8 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
       );
     return generatedQuestions(task, asked.problems, asked);
   }
-  const text = await readText(args, 'data', data);
-  // gsm8k/test.jsonl says more than test.jsonl.
-  const name = `${basename(dirname(resolve(data)))}/${basename(data)}`;
-  const content = await importedQuestions(text, name, asked);
+  const split = args.choice('split', splits);
+  const content = importedQuestions(await readDisk(args, 'data', data, readingOf(args)), { ...asked, ...(split ? { split } : {}) });
   for (const note of leftOutNotes(content, content.leftOut)) notice(note);
   return content;
 }

@@ -36,6 +36,8 @@ export interface RunFile {
   readonly model: string;
   /** Path of the policy it is distilled from, likewise; absent for every other recipe. */
   readonly teacher?: string;
+  /** Paths of the files its questions come from, likewise, by the id of the source; absent: generated tasks alone. */
+  readonly questions?: Readonly<Record<string, string>>;
   readonly engine: EngineInfo;
   /** What the base's chat template says by itself where there is no persona; null: nothing. */
   readonly ownPrompt?: string | null;

@@ -16,6 +16,9 @@ import { forkComplaints, forked, recipeChange } from '../run/fork.ts';
 import { begun, continued, takenOverNotes, type Identity, type Origin, type Part } from '../run/identity.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import { tasks } from '../tasks/index.ts';
+import { boxedInstruction } from '../tasks/instruction.ts';
+import type { SourceChoice } from '../tasks/source.ts';
+import { usualImportedAnswers } from '../verify/answer-forms.ts';
 import { askingOf, type AskingSettings } from '../rl/asking.ts';
 import { suited } from '../rl/suited.ts';
 import { accepted, nextStep } from './accept.ts';
@@ -27,6 +30,7 @@ import { readJson } from './files.ts';
 import { baseOfAdapters, folderSource, policySource } from './folder.ts';
 import { refuseNoAdapters } from './mistaken.ts';
 import { notice } from './progress.ts';
+import { givenSets, recordedSets, type RunSets } from './question-sets.ts';
 import type { RunFolder } from './run-folder.ts';
 import { fileOfRun, isFile, runFileOf } from './saved-run.ts';
 import { StoredRun, type RunFile } from './stored-run.ts';
@@ -40,6 +44,8 @@ export interface TrainPlan {
   readonly engineRequest: EngineRequest;
   /** What the run begins with on top of the base; null: new ones, or none. */
   readonly adapters: Adapters | null;
+  /** Of its configuration, read. */
+  readonly questions: RunSets;
   /** From now on; a folder that keeps them goes on doing so. */
   readonly keepsRollouts: boolean;
   readonly fork: {
@@ -64,11 +70,13 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
   const adapters = saved === undefined ? null : await savedAdapters(args, saved, model);
   try {
     const brought = await defaultsOf(model);
-    const said = mergeSettings(settings, { ...(await givenSettings(args, brought?.lora)) });
+    const questions = await givenSets(args);
+    const said = mergeSettings(settings, { ...withSets(await givenSettings(args, brought?.lora), questions.choices) });
     const given = { ...said, ...(adapters ? { lora: specOf(adapters) } : {}), ...decided };
     const recipe = 'recipe' in given ? { recipe: given.recipe } : {};
     const config = parseRunConfig(
       changedSettings(suited(parseRunConfig({ ...usual, ...recipe }), brought), {
+        ...(questions.choices.length > 0 ? askingOfSets(brought) : {}),
         ...given,
         policy: (await policySource(model)).id,
       }),
@@ -80,6 +88,7 @@ export async function newPlan(args: Arguments, decided: object = {}, usual: obje
       teacher: teacher === undefined ? null : resolve(teacher),
       engineRequest: args.engineRequest,
       adapters,
+      questions,
       keepsRollouts: args.flag('rollouts'),
       fork: null,
       originOf: begun,
@@ -121,6 +130,7 @@ export async function resumedPlan(args: Arguments, folder: RunFolder): Promise<T
     ...(await policiesOf(args, folder, run, run.teacher !== undefined)),
     engineRequest: { engine, backend },
     adapters: null,
+    questions: await recordedSets(args, { path, ...run }),
     keepsRollouts: args.flag('rollouts'),
     fork: null,
     originOf: (now) => {
@@ -164,7 +174,8 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
   const { origin, run, start } = await forkedCheckpoint(args);
   const { step } = start.trainer;
   const file = args.text('config');
-  const given = await givenSettings(args);
+  const sets = await givenSets(args);
+  const given = withSets(await givenSettings(args), sets.choices);
   const settings = mergeSettings(await settingsFile(args), { ...given });
   const recipe = settings['recipe'] as RecipeName | undefined;
   let config: RunConfig;
@@ -188,6 +199,7 @@ export async function forkedPlan(args: Arguments): Promise<TrainPlan> {
     // Another engine or backend than the origin's is taken only where the reader names it.
     engineRequest: { engine, backend },
     adapters: null,
+    questions: sets.choices.length > 0 ? sets : await recordedSets(args, { path: origin.path, ...run, config }),
     keepsRollouts: args.flag('rollouts'),
     fork: { from: { run: origin.path, step }, start: forked(start, config) },
     originOf: (now) => {
@@ -290,6 +302,16 @@ type Given = Partial<Pick<RunConfig, 'recipe' | 'seed' | 'steps' | 'tasks' | 'lo
 
 /** Sections of which a part is given. */
 type GivenParts = { readonly [K in 'heldOut' | 'sampling']?: Partial<RunConfig[K]> };
+
+/** The sets beside the task that --task names, or alone. */
+const withSets = (given: Given & GivenParts, choices: readonly SourceChoice[]): Given & GivenParts =>
+  choices.length === 0 ? given : { ...given, tasks: [...(given.tasks ?? []), ...choices] };
+
+/** How questions of a file are asked, where neither the reader nor the policy says so: as `permix eval --data` asks them. */
+const askingOfSets = (brought: AskingSettings | null): AskingSettings => ({
+  instruction: brought?.instruction ?? boxedInstruction,
+  answers: brought?.answers ?? usualImportedAnswers,
+});
 
 /** @param brought the adapters that the policy is trained with where nobody says otherwise */
 async function givenSettings(args: Arguments, brought?: LoraSpec | null): Promise<Given & GivenParts> {

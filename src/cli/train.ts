@@ -51,7 +51,7 @@ export interface Material {
 }
 
 /** Checked and said before anything is written: what refuses a run leaves no folder behind. */
-export async function materialOf({ config, model }: TrainPlan): Promise<Material> {
+export async function materialOf({ config, model, questions }: TrainPlan): Promise<Material> {
   refuseComplaints(checkConfig(config, libraryOf(config.library).personas), 'Correct the settings and start again.');
   const policy = await readPolicy(model, templateSettings(config));
   const { tokenizer } = policy;
@@ -61,7 +61,7 @@ export async function materialOf({ config, model }: TrainPlan): Promise<Material
       `The policy in ${model} has no tokenizer.json.`,
       'Add the one of the policy that it was made from, or choose another --model.',
     );
-  const { notices, fits } = measureRoom(config, libraryOf(config.library).personas, tokenizer);
+  const { notices, fits } = measureRoom(config, libraryOf(config.library).personas, tokenizer, questions.sets);
   for (const sentence of [...notices, ownPromptSentence(tokenizer, policy.id)]) if (sentence !== null) notice(sentence);
   return { policy, tokenizer, fits };
 }

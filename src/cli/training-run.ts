@@ -24,6 +24,7 @@ import type { Question } from '../tasks/question.ts';
 import { openEngine } from './engine.ts';
 import { policySource, writePolicyFolder } from './folder.ts';
 import { notice, Part } from './progress.ts';
+import { pathsFrom } from './question-sets.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { HeldOutLine, MetricsLine } from './step-log.ts';
 import type { TrainPlan } from './train-plan.ts';
@@ -68,6 +69,7 @@ export class TrainingRun {
       eosIds: policy.config.eosIds,
       ...libraryOf(config.library),
       config,
+      sets: plan.questions.sets,
       state,
       evaluated: folder.evaluated,
       signal,
@@ -89,12 +91,13 @@ export class TrainingRun {
     const saved = folder.begun ? await folder.goBack(notice) : null;
     const start = saved ?? plan.fork?.start ?? beginning(config, plan.adapters);
     // Likewise before anything is written.
-    planRun({ engine, tokenizer, eosIds: policy.config.eosIds, ...library, config, fits, state: start.trainer });
+    planRun({ engine, tokenizer, eosIds: policy.config.eosIds, ...library, config, sets: plan.questions.sets, fits, state: start.trainer });
     await engine.importState(start.state);
     await folder.write({
       config,
       model: relative(folder.path, model),
       ...(teacher === null ? {} : { teacher: relative(folder.path, teacher) }),
+      ...pathsFrom(folder.path, plan.questions.paths),
       engine: engine.info,
       ownPrompt: personaPlace(tokenizer).ownPrompt,
       origin,

@@ -1,5 +1,5 @@
 /** `permix verify`: whether answers are equal to their gold answers, with the trace of every verdict (docs/verifier.md). */
-import { numberAsWritten } from '../evaluate/json-digits.ts';
+import { numberAsWritten } from '../tasks/sets/json-digits.ts';
 import { LabError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { AnswerForm } from '../verify/answer-forms.ts';

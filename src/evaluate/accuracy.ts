@@ -10,6 +10,8 @@ import { PromptRoom } from '../persona/room.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import { Purpose, Stream } from '../random/counter.ts';
 import type { Knobs, Question, Task } from '../tasks/question.ts';
+import type { QuestionSource } from '../tasks/source.ts';
+import { generatedSource } from '../tasks/sources.ts';
 import { verify } from '../verify/verify.ts';
 import { generateReplies } from './replies.ts';
 
@@ -46,7 +48,7 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
   const room = new PromptRoom(tokenizer, personas, maxNewTokens);
   const { limit } = room;
   const fits = ({ text }: Question) => room.fits(text);
-  const questions = evaluationQuestions(task, request.problems, request.seed, request.knobs, fits);
+  const questions = evaluationQuestions(generatedSource(task, request.knobs), request.problems, request.seed, fits);
   let done = 0;
   const replies = await generateReplies({
     ...request,
@@ -71,22 +73,23 @@ export async function accuracyByPersona(request: AccuracyRequest): Promise<Perso
 }
 
 /**
- * `count` questions of the evaluation split, all different as long as the task has that many.
+ * `count` questions of the evaluation split, all different as long as the source has that many; of an imported set no more than it has.
  * The same for every persona, checkpoint and policy that is asked with this seed.
  * @param fits questions for which it is false are passed over  @throws LabError 'config' where that leaves none
  */
 export function evaluationQuestions(
-  task: Task,
+  source: QuestionSource,
   count: number,
   seed: number,
-  knobs?: Partial<Knobs>,
   fits: (question: Question) => boolean = () => true,
 ): Question[] {
   const different = new Map<string, Question>();
   const all: Question[] = [];
-  // A small task runs out of new questions; ten times as many draws find nearly all there are.
-  for (let draw = 0; draw < 10 * count && different.size < count; draw++) {
-    const question = task.generate(new Stream(seed, Purpose.evaluation, draw), 'evaluation', knobs);
+  const has = source.count?.evaluation;
+  const wanted = Math.min(count, has ?? count);
+  // A small task runs out of new questions; ten times as many draws find nearly all there are. A set deals each of its own once.
+  for (let draw = 0; draw < (has ?? 10 * count) && different.size < wanted; draw++) {
+    const question = source.draw(new Stream(seed, Purpose.evaluation, draw), 'evaluation');
     if (!fits(question)) continue;
     all.push(question);
     different.set(question.id, question);
@@ -95,10 +98,10 @@ export function evaluationQuestions(
   if (questions.length === 0) {
     throw new LabError(
       'config',
-      `The policy has no room for a question of the task ${task.id}.`,
-      'Generate fewer tokens, or choose another task.',
+      `The policy has no room for a question of ${has === undefined ? `the task ${source.id}` : source.id}.`,
+      `Generate fewer tokens, or choose another ${has === undefined ? 'task' : 'set'}.`,
     );
   }
-  for (let i = 0; questions.length < count; i++) questions.push(all[i]!);
+  if (has === undefined) for (let i = 0; questions.length < count; i++) questions.push(all[i]!);
   return questions;
 }

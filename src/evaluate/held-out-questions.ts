@@ -7,10 +7,11 @@ import { PromptRoom } from '../persona/room.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { AskingSettings } from '../rl/asking.ts';
 import type { RunConfig } from '../rl/config.ts';
-import { taskById } from '../tasks/index.ts';
 import { instructed } from '../tasks/instruction.ts';
 import type { Question } from '../tasks/question.ts';
-import { verify } from '../verify/verify.ts';
+import type { ImportedSets } from '../tasks/source.ts';
+import { sourceOf } from '../tasks/sources.ts';
+import { verifyAs } from '../verify/verify.ts';
 import { evaluationQuestions } from './accuracy.ts';
 import { heldOutRows, type HeldOutEvaluation } from './held-out.ts';
 import { generateReplies } from './replies.ts';
@@ -29,6 +30,8 @@ export interface HeldOutRequest {
   readonly personas: readonly Persona[];
   readonly voices: readonly Voice[];
   readonly config: RunConfig;
+  /** Those that the configuration names, read; absent: it names none. */
+  readonly sets?: ImportedSets;
   /** How the run asks and reads. */
   readonly asking: Required<Pick<AskingSettings, 'instruction' | 'answers'>>;
   /** Steps done. */
@@ -51,8 +54,9 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
     rows.map(({ persona }) => persona),
     maxNewTokens,
   );
-  const questions = questionsOf(config, (question) => room.fits(instructed(question, instruction).text)).map(({ question, task }) => ({
-    task,
+  const fits = (question: Question) => room.fits(instructed(question, instruction).text);
+  const questions = questionsOf(config, request.sets ?? {}, fits).map(({ question, source }) => ({
+    source,
     question: instructed(question, instruction),
   }));
   const style = new StyleScorer(request.voices);
@@ -77,8 +81,8 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
   });
   const verdicts = await Promise.all(
     replies.map(({ text, thinking }, at) => {
-      const { question, task } = questions[at % questions.length]!;
-      return verify(text, question, task, thinking, answers);
+      const { question, source } = questions[at % questions.length]!;
+      return verifyAs(source, text, question, thinking, answers);
     }),
   );
   return {
@@ -105,17 +109,17 @@ export async function heldOutEvaluation(request: HeldOutRequest): Promise<HeldOu
   };
 }
 
-/** Those of every task of the run in turn, as many of each as its weight asks for. */
-function questionsOf({ tasks, heldOut }: RunConfig, fits: (question: Question) => boolean) {
+/** Those of every source of the run in turn, as many of each as its weight asks for and it has. */
+function questionsOf({ tasks, heldOut }: RunConfig, sets: ImportedSets, fits: (question: Question) => boolean) {
   const asked = tasks.filter(({ weight }) => weight > 0).slice(0, heldOut.questions);
   const total = asked.reduce((sum, { weight }) => sum + weight, 0);
   let [before, taken] = [0, 0];
-  return asked.flatMap(({ id, knobs, weight }, i) => {
-    before += weight;
+  return asked.flatMap((choice, i) => {
+    before += choice.weight;
     const end = i === asked.length - 1 ? heldOut.questions : Math.round((heldOut.questions * before) / total);
     const count = Math.max(1, end - taken);
     taken += count;
-    const task = taskById(id);
-    return evaluationQuestions(task, count, questionSeed, knobs, fits).map((question) => ({ question, task }));
+    const source = sourceOf(choice, sets);
+    return evaluationQuestions(source, count, questionSeed, fits).map((question) => ({ question, source }));
   });
 }

@@ -3,14 +3,17 @@
  * Whether they fit a policy is `plan.ts`; whether a single answer is right is the verifier's business.
  */
 import { Purpose, Stream } from '../random/counter.ts';
-import { questionId } from '../tasks/hash.ts';
 import { boxedInstruction, instructed } from '../tasks/instruction.ts';
-import type { Knobs, Question, Task } from '../tasks/question.ts';
+import type { Knobs, Question, Split, Task } from '../tasks/question.ts';
+import { importedQuestion, importedSource, splitSet } from '../tasks/sets/imported.ts';
+import { linesOf } from '../tasks/sets/read.ts';
+import { usualSplit } from '../tasks/source.ts';
+import { generatedSource } from '../tasks/sources.ts';
 import { usualAnswers, usualImportedAnswers, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Verdict } from '../verify/verdict.ts';
-import { verify, verifyGold } from '../verify/verify.ts';
+import { verifyAs } from '../verify/verify.ts';
 import { evaluationQuestions } from './accuracy.ts';
-import { linesOf, parseQuestions } from './question-file.ts';
+import type { QuestionFile } from './question-file.ts';
 import type { Reply } from './replies.ts';
 
 export interface QuestionSet {
@@ -46,20 +49,19 @@ export interface GeneratedOptions {
 /** Held-out questions of a task; the other questions are of its training split. */
 export function generatedQuestions(task: Task, problems: number, options: GeneratedOptions): QuestionSet {
   const { seed, others = 200, knobs, instruction = '', answers = usualAnswers } = options;
-  const asked = distinct(evaluationQuestions(task, problems, seed, knobs));
-  const training = Array.from({ length: others }, (_, draw) =>
-    task.generate(new Stream(seed, Purpose.evaluation, draw, 1), 'train', knobs),
-  );
+  const source = generatedSource(task, knobs);
+  const asked = distinct(evaluationQuestions(source, problems, seed));
+  const training = Array.from({ length: others }, (_, draw) => source.draw(new Stream(seed, Purpose.evaluation, draw, 1), 'train'));
   const put = (questions: readonly Question[]) => questions.map((question) => instructed(question, instruction));
   return {
-    name: task.id,
+    name: source.id,
     questions: put(asked),
     others: put(distinct(training)),
     leftOut: {},
     leftOutLines: {},
     instruction,
     answers,
-    judge: ({ text, thinking }, question) => verify(text, question, task, thinking, answers),
+    judge: ({ text, thinking }, question) => verifyAs(source, text, question, thinking, answers),
   };
 }
 
@@ -69,33 +71,28 @@ export interface ImportOptions {
   readonly answers?: readonly AnswerForm[];
   /** Of the order in which questions are asked. */
   readonly seed: number;
+  /** Those alone that a run on this set trains on, or never does; absent: all. */
+  readonly split?: Split;
 }
 
-/**
- * A data set as JSON lines (`question-file.ts`). Questions whose gold answer cannot be compared are left out, and named.
- * @param file its name, for the reader
- * @throws LabError 'format' naming file and line
- */
-export async function importedQuestions(text: string, file: string, options: ImportOptions): Promise<QuestionSet> {
-  const { instruction = boxedInstruction, answers = usualImportedAnswers, seed } = options;
-  const { rows, leftOut } = await parseQuestions(text, file);
-  const questions = rows.map(({ asked, gold }): Question => {
-    const id = questionId('import', asked);
-    return instructed({ id, task: file, text: asked, answer: gold }, instruction);
-  });
+/** What a file holds, as it was read (`question-file.ts`). Questions whose gold answer cannot be compared are left out, and named. */
+export function importedQuestions({ set, summary }: QuestionFile, options: ImportOptions): QuestionSet {
+  const { instruction = boxedInstruction, answers = usualImportedAnswers, seed, split } = options;
+  const { name, leftOut } = summary;
+  const source = importedSource(set, name, usualSplit, 1);
+  const places = split && new Set(splitSet(set, usualSplit)[split]);
+  const questions = set.questions.flatMap((row, i) =>
+    places && !places.has(i) ? [] : [instructed(importedQuestion(row, name), instruction)],
+  );
   return {
-    name: file,
+    name,
     questions: new Stream(seed, Purpose.evaluation, 0, 2).shuffle(questions),
     others: [],
-    leftOut: Object.fromEntries(Object.entries(leftOut).map(([reason, lines]) => [reason, lines.length])),
-    leftOutLines: Object.fromEntries(Object.entries(leftOut).map(([reason, lines]) => [reason, linesOf(lines)])),
+    leftOut: Object.fromEntries(Object.entries(leftOut).map(([reason, { count }]) => [reason, count])),
+    leftOutLines: Object.fromEntries(Object.entries(leftOut).map(([reason, { lines, count }]) => [reason, linesOf(lines, count)])),
     instruction,
     answers,
-    async judge({ text: completion, thinking }, question) {
-      const verdict = await verifyGold(completion, question.answer, thinking, answers);
-      if (!verdict) throw new Error(`not a checkable gold answer: ${question.answer}`);
-      return verdict;
-    },
+    judge: ({ text, thinking }, question) => verifyAs(source, text, question, thinking, answers),
   };
 }
 

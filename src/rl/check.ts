@@ -14,6 +14,8 @@ import { personaDraws, type Persona } from '../persona/persona.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
 import { z } from '../schema.ts';
 import { checkKnobs, tasks } from '../tasks/index.ts';
+import { setKinds } from '../tasks/sets/columns.ts';
+import type { SetChoice } from '../tasks/source.ts';
 import { answerForms, findTooLittle } from '../verify/answer-forms.ts';
 import { askingOf, withoutUsual } from './asking.ts';
 import { objectiveNames, recipeNames, schedules, type RunConfig } from './config.ts';
@@ -43,7 +45,22 @@ export const runConfig = z.strictObject({
   steps: count(1, 1_000_000),
   policy: z.string().check(z.minLength(1)),
   tasks: z
-    .array(z.strictObject({ id: z.string(), weight: nonNegative, knobs: z.optional(z.record(z.string(), z.number())) }))
+    .array(
+      z.strictObject({
+        id: z.string().check(z.minLength(1)),
+        weight: nonNegative,
+        knobs: z.optional(z.record(z.string(), z.number())),
+        set: z.optional(
+          z.strictObject({
+            sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+            questions: count(2, 100_000_000),
+            kind: z.enum(setKinds),
+            columns: z.optional(z.strictObject({ question: z.string(), answer: z.string() })),
+            heldOut: z.optional(z.strictObject({ share: z.number().check(z.gt(0), z.lt(1)), seed: count(0, 0xffffffff) })),
+          }),
+        ),
+      }),
+    )
     .check(z.minLength(1)),
   mix: z.strictObject({ noneShare: share, weights: z.record(z.string(), nonNegative), draw: z.enum(personaDraws) }),
   promptsPerStep: count(1, 1024),
@@ -131,7 +148,8 @@ export function checkConfig(config: RunConfig, personas: readonly Persona[]): Co
   const shape = shapeComplaints(config);
   if (shape.length > 0) return shape;
   const { objective, sampling } = config;
-  const complaints = config.tasks.flatMap(({ id, knobs }) => {
+  const complaints = config.tasks.flatMap(({ id, knobs, set }) => {
+    if (set) return setComplaints(config, id, set);
     const task = tasks.find((candidate) => candidate.id === id);
     const known = tasks.map((candidate) => candidate.id).join(', ');
     if (!task) return [{ field: 'tasks', problem: `There is no task "${id}"; there are ${known}.` }];
@@ -152,6 +170,17 @@ export function checkConfig(config: RunConfig, personas: readonly Persona[]): Co
   return complaints;
 }
 
+function setComplaints({ recipe, tasks: all }: RunConfig, id: string, { kind, columns }: SetChoice): Complaint[] {
+  const complaints: Complaint[] = [];
+  const wrong = (problem: string) => complaints.push({ field: 'tasks', problem });
+  if (all.filter((other) => other.id === id).length > 1 || tasks.some((task) => task.id === id))
+    wrong(`There is more than one source called ${JSON.stringify(id)}; rename the file.`);
+  if ((kind === 'columns') !== (columns !== undefined))
+    wrong(`The set ${id} names columns without the kind "columns", or the other way round.`);
+  if (recipe === 'sft' && kind === 'countdown') wrong(`The set ${id} has no solutions to learn from; supervised fine-tuning needs them.`);
+  return complaints;
+}
+
 function askingComplaints(config: RunConfig): Complaint[] {
   const { library, answers } = askingOf(config);
   const complaints: Complaint[] = [];
@@ -168,7 +197,7 @@ function askingComplaints(config: RunConfig): Complaint[] {
     }
   }
   if (new Set(answers).size < answers.length) complaints.push({ field: 'answers', problem: '{} names a form twice.' });
-  const asked = config.tasks.flatMap(({ id, weight }) => (weight > 0 ? (tasks.find((task) => task.id === id) ?? []) : []));
+  const asked = config.tasks.flatMap(({ id, weight, set }) => (weight > 0 && !set ? (tasks.find((task) => task.id === id) ?? []) : []));
   const other = asked.find((task) => findTooLittle(task, answers));
   if (other) {
     const problem = `A reply to the task "${other.id}" is more than its last number; let {} have another form before it, such as boxed.`;

@@ -5,7 +5,7 @@
 import type { AdvantageKind, KlEstimator } from '../engine/engine.ts';
 import type { PersonaMix } from '../persona/persona.ts';
 import { plainPlaces, type LoraSetup, type LoraSpec } from '../policy/adapters.ts';
-import type { Knobs } from '../tasks/question.ts';
+import type { SourceChoice } from '../tasks/source.ts';
 import type { AskingSettings } from './asking.ts';
 
 /** The settings of each are in `recipes.ts`. */
@@ -27,7 +27,8 @@ export interface RunConfig extends AskingSettings {
   readonly steps: number;
   /** Policy folder id; `permix-tiny` is the bundled one. */
   readonly policy: string;
-  readonly tasks: readonly { readonly id: string; readonly weight: number; readonly knobs?: Partial<Knobs> }[];
+  /** Where its questions come from; no two of the same `id`. */
+  readonly tasks: readonly SourceChoice[];
   readonly mix: PersonaMix;
   readonly promptsPerStep: number;
   /** Rollouts per prompt, G. */

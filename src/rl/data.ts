@@ -6,9 +6,10 @@
 import { drawPersona, groupKey } from '../persona/mix.ts';
 import type { Persona } from '../persona/persona.ts';
 import { Purpose, Stream } from '../random/counter.ts';
-import { taskById } from '../tasks/index.ts';
 import { instructed } from '../tasks/instruction.ts';
-import type { Question, Task } from '../tasks/question.ts';
+import type { Question } from '../tasks/question.ts';
+import type { ImportedSets, QuestionSource } from '../tasks/source.ts';
+import { sourceOf } from '../tasks/sources.ts';
 import { askingOf } from './asking.ts';
 import type { RunConfig } from './config.ts';
 
@@ -16,7 +17,7 @@ import type { RunConfig } from './config.ts';
 export interface Group {
   readonly key: string;
   readonly question: Question;
-  readonly task: Task;
+  readonly source: QuestionSource;
   /** One for the whole group, or one per rollout; null: no persona. */
   readonly personas: readonly (Persona | null)[];
 }
@@ -30,13 +31,22 @@ export class GroupSource {
   readonly #config: RunConfig;
   readonly #personas: readonly Persona[];
   readonly #fits: (question: Question) => boolean;
+  readonly #sources: readonly QuestionSource[];
   #cursor: number;
 
   /**
    * @param cursor questions drawn before this step
    * @param fits whether the policy has room for a question; one that it has none for is drawn again
+   * @param sets those that the configuration names, read
    */
-  constructor(config: RunConfig, personas: readonly Persona[], cursor: number, fits: (question: Question) => boolean = () => true) {
+  constructor(
+    config: RunConfig,
+    personas: readonly Persona[],
+    cursor: number,
+    fits: (question: Question) => boolean = () => true,
+    sets: ImportedSets = {},
+  ) {
+    this.#sources = config.tasks.map((choice) => sourceOf(choice, sets));
     this.#config = config;
     this.#personas = personas;
     this.#cursor = cursor;
@@ -54,26 +64,25 @@ export class GroupSource {
   #next(): Group {
     const { seed, mix, groupSize } = this.#config;
     const number = this.#cursor++;
-    const { task, question } = this.#draw(number);
+    const { source, question } = this.#draw(number);
     const draws = mix.draw === 'prompt' ? 1 : groupSize;
     const personas = Array.from({ length: draws }, (_, i) =>
       drawPersona(mix, this.#personas, new Stream(seed, Purpose.persona, number, i)),
     );
-    return { key: this.#key(question, personas), question, task, personas };
+    return { key: this.#key(question, personas), question, source, personas };
   }
 
-  /** Of the task that the number has drawn once and for all; the draws of every attempt are counted, so that a resumed run draws alike. */
-  #draw(number: number): { readonly task: Task; readonly question: Question } {
+  /** Of the source that the number has drawn once and for all; the draws of every attempt are counted, so that a resumed run draws alike. */
+  #draw(number: number): { readonly source: QuestionSource; readonly question: Question } {
     const { seed, tasks } = this.#config;
     const { instruction } = askingOf(this.#config);
     const weights = tasks.map(({ weight }) => weight);
-    const choice = tasks[new Stream(seed, Purpose.question, number).weighted(weights)]!;
-    const task = taskById(choice.id);
+    const source = this.#sources[new Stream(seed, Purpose.question, number).weighted(weights)]!;
     for (let attempt = 0; ; attempt++) {
       const stream = new Stream(seed, Purpose.question, number, attempt);
       stream.weighted(weights);
-      const question = instructed(task.generate(stream, 'train', choice.knobs), instruction);
-      if (attempt === mostAttempts || this.#fits(question)) return { task, question };
+      const question = instructed(source.draw(stream, 'train'), instruction);
+      if (attempt === mostAttempts || this.#fits(question)) return { source, question };
     }
   }
 

@@ -24,7 +24,7 @@ export async function lessonBatch(setup: TrainerSetup, clock: PhaseClock, sample
   const { rows, rollouts } = await sampleStep(
     { ...setup, engine: teacher },
     clock,
-    new GroupSource(config, setup.personas, state.cursor, setup.fits),
+    new GroupSource(config, setup.personas, state.cursor, setup.fits, setup.sets),
     state.step,
   );
   const pairs = rows
@@ -36,9 +36,17 @@ export async function lessonBatch(setup: TrainerSetup, clock: PhaseClock, sample
 /** Each question's own solution, in the form that is looked for first, under the prompt it was asked with. */
 function solutionBatch({ tokenizer, eosIds, config }: TrainerSetup, { groups, rows }: Sample): TrainBatch {
   const [form] = askingOf(config).answers;
-  const pairs = groups.map(({ task, question }, group) => ({
+  const pairs = groups.map(({ source, question }, group) => ({
     prompt: rows[group * config.groupSize]!.prompt.tokens,
-    reply: Int32Array.from([...tokenizer.encode(solutionAs(task.solution(question), question.answer, form!)), ...eosIds.slice(0, 1)]),
+    reply: Int32Array.from([
+      ...tokenizer.encode(solutionAs(source.solution(question) ?? noSolution(source.name), question.answer, form!)),
+      ...eosIds.slice(0, 1),
+    ]),
   }));
   return supervisedBatch(pairs, config);
+}
+
+/** A run like that has been refused before its first step (`check.ts`). */
+function noSolution(source: string): never {
+  throw new Error(`${source} has no solutions`);
 }

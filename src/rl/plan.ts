@@ -9,11 +9,11 @@ import { needsReference } from './objectives.ts';
  * Null where the engine plans no memory. Later prompts may be longer; what they need is allocated when they come.
  * @throws LabError `webgpu` or `memory` naming what does not fit and the dial to turn
  */
-export function planRun({ engine, tokenizer, personas, config, state, fits }: TrainerSetup): MemoryPlan | null {
+export function planRun({ engine, tokenizer, personas, config, state, fits, sets }: TrainerSetup): MemoryPlan | null {
   if (!engine.planMemory) return null;
   const { promptsPerStep, groupSize, sampling, optim } = config;
   const limit = (tokenizer.maxLength ?? Infinity) - sampling.maxNewTokens;
-  const groups = new GroupSource(config, personas, state.cursor, fits).take(promptsPerStep);
+  const groups = new GroupSource(config, personas, state.cursor, fits, sets).take(promptsPerStep);
   const lengths = groups.flatMap((group) =>
     group.personas.map((persona) => renderPrompt(tokenizer, persona?.text ?? null, group.question.text, limit).tokens.length),
   );

@@ -47,7 +47,7 @@ function rolloutRecords({ tokenizer }: TrainerSetup, outcome: StepOutcome): Roll
       group: group.key,
       personaId: persona?.id ?? null,
       questionId: group.question.id,
-      task: group.task.id,
+      task: group.source.id,
       question: group.question.text,
       answer: group.question.answer,
       prompt: prompt.text,

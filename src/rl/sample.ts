@@ -7,7 +7,7 @@ import type { Rollouts } from '../engine/engine.ts';
 import { shareWritten } from '../engine/written.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt, type RenderedPrompt } from '../persona/prompt.ts';
-import { verify } from '../verify/verify.ts';
+import { verifyAs } from '../verify/verify.ts';
 import type { Verdict } from '../verify/verdict.ts';
 import { askingOf } from './asking.ts';
 import { constantGroups } from './groups.ts';
@@ -95,7 +95,7 @@ async function sampleGroups(
     const { length, ended } = completionLength(tokens, eosIds);
     const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
     const prompt = prompts[Math.floor(row / groupSize)]![inGroup]!;
-    const verdict = await verify(completion, group.question, group.task, prompt.thinking, answers);
+    const verdict = await verifyAs(group.source, completion, group.question, prompt.thinking, answers);
     const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
     const persona = group.personas[inGroup]!;
     return { group, persona, prompt, completion, verdict, overlong, reward: verdict.reward + overlong };

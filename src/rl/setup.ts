@@ -2,6 +2,7 @@
 import type { PolicyEngine } from '../engine/engine.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Question } from '../tasks/question.ts';
+import type { ImportedSets } from '../tasks/source.ts';
 import type { Tokenizer } from '../policy/tokenizer.ts';
 import type { RunConfig } from './config.ts';
 import type { TrainerState } from './events.ts';
@@ -18,6 +19,8 @@ export interface TrainerSetup {
   /** The whole library; the mix chooses. */
   readonly personas: readonly Persona[];
   readonly config: RunConfig;
+  /** Those that the configuration names, read; absent: it names none. */
+  readonly sets?: ImportedSets;
   readonly state: TrainerState;
   /** Checked between phases; a step that is aborted has changed nothing. */
   readonly signal?: AbortSignal;

@@ -33,7 +33,7 @@ const patience = 3;
  */
 export function measured(given: TrainerSetup): TrainerSetup {
   if (given.fits) return given;
-  const { notices, fits } = measureRoom(given.config, given.personas, given.tokenizer);
+  const { notices, fits } = measureRoom(given.config, given.personas, given.tokenizer, given.sets);
   for (const sentence of notices) given.onNotice?.(sentence);
   const setup = { ...given, fits };
   planRun(setup);
@@ -50,7 +50,7 @@ export async function* train(given: TrainerSetup): AsyncGenerator<{ report: Step
   const objective = objectiveSpec(config);
   for (let state = setup.state; state.step < config.steps;) {
     const clock = new PhaseClock(setup.signal, setup.onProgress);
-    const source = new GroupSource(config, setup.personas, state.cursor, setup.fits);
+    const source = new GroupSource(config, setup.personas, state.cursor, setup.fits, setup.sets);
     const sample = await meaningful(sampleStep(setup, clock, source, state.step), state.step);
 
     const mask = completionMask(sample.rollouts, setup.eosIds, config.objective.maskTruncated);

@@ -1,4 +1,4 @@
-/** What a question is, and what makes one. Types only. */
+/** What a question is, and what makes one. */
 import type { Stream } from '../random/counter.ts';
 
 export interface Question {
@@ -10,7 +10,8 @@ export interface Question {
   readonly answer: string;
 }
 
-export type Split = 'train' | 'evaluation';
+export const splits = ['train', 'evaluation'] as const;
+export type Split = (typeof splits)[number];
 
 /** A difficulty dial of a task, an integer range. */
 export interface Knob {

@@ -4,6 +4,7 @@
  * Binary on purpose: there is no reward for a format, for trying, or for the persona.
  */
 import type { Question, Task } from '../tasks/question.ts';
+import type { QuestionSource } from '../tasks/source.ts';
 import { usualAnswers, usualImportedAnswers, type AnswerForm } from './answer-forms.ts';
 import { readAnswer, sameReading } from './equivalence.ts';
 import { boxedAnswers, extractAnswers, markedAnswer } from './extract.ts';
@@ -11,6 +12,24 @@ import { readGold, type Gold, type Grade } from './grade.ts';
 import { readAmount } from './number.ts';
 import { withoutThinking } from './thinking.ts';
 import type { Verdict } from './verdict.ts';
+
+/**
+ * As the source of the question says: by its own rule, or by comparing with the gold answer.
+ * @param opened the closing mark of a thinking that the prompt opened (`openedThinking`)
+ */
+export async function verifyAs(
+  { accepts, name }: Pick<QuestionSource, 'accepts' | 'name'>,
+  completion: string,
+  question: Question,
+  opened: string | null = null,
+  answers?: readonly AnswerForm[],
+): Promise<Verdict> {
+  if (accepts) return verify(completion, question, { accepts }, opened, answers);
+  const verdict = await verifyGold(completion, question.answer, opened, answers);
+  // Such questions are left out where the set is read.
+  if (!verdict) throw new Error(`${name} has a gold answer that cannot be checked: ${question.answer}`);
+  return verdict;
+}
 
 /**
  * The answer is what the first form of `answers` that the reply uses says. Several boxes with different contents are a guess at more than one

@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LabError } from '../../src/errors.ts';
-import { generatedQuestions, importedQuestions, leftOutNotes } from '../../src/evaluate/questions.ts';
+import { readQuestions, textFile } from '../../src/evaluate/question-file.ts';
+import { generatedQuestions, importedQuestions, leftOutNotes, type ImportOptions } from '../../src/evaluate/questions.ts';
 import { parsePersonas } from '../../src/persona/file.ts';
 import { personas as world } from '../../src/persona/world.ts';
 import { taskById } from '../../src/tasks/index.ts';
@@ -35,6 +36,8 @@ async function refusal(run: () => Promise<unknown>): Promise<string> {
   }
   return complaint(outcome);
 }
+
+const fileOf = async (text: string, options: ImportOptions) => importedQuestions(await readQuestions(textFile(text, 'q.jsonl')), options);
 
 describe('a persona file', () => {
   const file = (json: unknown) => JSON.stringify(json, null, 1);
@@ -153,7 +156,7 @@ describe('a persona file', () => {
 });
 
 describe('a question file', () => {
-  const read = (text: string, instruction = '') => importedQuestions(text, 'q.jsonl', { seed: 1, instruction });
+  const read = (text: string, instruction = '') => fileOf(text, { seed: 1, instruction });
 
   it('is read as GSM8K and MATH write theirs', async () => {
     const set = await read(
@@ -186,10 +189,10 @@ describe('a question file', () => {
 
   it('asks for a boxed answer, unless told otherwise, and always in the same order', async () => {
     const lines = Array.from({ length: 30 }, (_, i) => JSON.stringify({ question: `Number ${i}?`, answer: String(i) })).join('\n');
-    const set = await importedQuestions(lines, 'q.jsonl', { seed: 1 });
+    const set = await fileOf(lines, { seed: 1 });
     for (const { text } of set.questions) expect(text).toMatch(/^Number \d+\?\n.*\\boxed\{\}/);
-    expect((await importedQuestions(lines, 'q.jsonl', { seed: 1 })).questions).toEqual(set.questions);
-    const other = (await importedQuestions(lines, 'q.jsonl', { seed: 2 })).questions.map(({ id }) => id);
+    expect((await fileOf(lines, { seed: 1 })).questions).toEqual(set.questions);
+    const other = (await fileOf(lines, { seed: 2 })).questions.map(({ id }) => id);
     expect(other).not.toEqual(set.questions.map(({ id }) => id));
     expect(other.toSorted()).toEqual(set.questions.map(({ id }) => id).toSorted());
   });

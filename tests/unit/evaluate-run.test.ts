@@ -8,6 +8,7 @@ import type { PolicyEngine } from '../../src/engine/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { accuracyByPersona } from '../../src/evaluate/accuracy.ts';
 import { evaluate } from '../../src/evaluate/evaluate.ts';
+import { readQuestions, textFile } from '../../src/evaluate/question-file.ts';
 import { generatedQuestions, importedQuestions } from '../../src/evaluate/questions.ts';
 import { reportCsv, reportJson, type EvaluationReport } from '../../src/evaluate/report.ts';
 import { formatValue, reportTable } from '../../src/evaluate/table.ts';
@@ -273,7 +274,8 @@ describe('an evaluation of imported questions', () => {
     Array.from({ length: count }, (_, i) => JSON.stringify({ question: `What is ${i} + ${i + 1}?`, answer: `#### ${2 * i + 1}` })).join(
       '\n',
     );
-  const imported = (text: string) => importedQuestions(text, 'sums.jsonl', { seed: 1, instruction: '' });
+  const imported = (text: string) =>
+    readQuestions(textFile(text, 'sums.jsonl')).then((file) => importedQuestions(file, { seed: 1, instruction: '' }));
 
   it('asks them, learns the voices from those that are left, and names what it left out', async () => {
     const long = JSON.stringify({ question: `What is 1 + 1? ${'and so on '.repeat(100)}`, answer: '2' });

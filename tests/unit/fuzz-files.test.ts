@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
-import { importedQuestions } from '../../src/evaluate/questions.ts';
+import { readQuestions, textFile } from '../../src/evaluate/question-file.ts';
 import { parsePersonas } from '../../src/persona/file.ts';
 import { readPersonas } from '../../src/persona/import/read.ts';
 import { loadPolicy } from '../../src/policy/policy.ts';
@@ -52,7 +52,7 @@ it(`${times} mutated files are read or refused in a sentence`, async () => {
       if (name === 'personas.json') parsePersonas(read, name);
       else if (importNames.includes(name)) readPersonas([{ name, text: read }], name);
       else if (name === 'benchmark.json') parseBenchmark(read, name);
-      else if (name === 'questions.jsonl') await importedQuestions(read, name, { seed: 1 });
+      else if (name === 'questions.jsonl') await readQuestions(textFile(read, name));
       else {
         const { tokenizer } = await loadPolicy({
           id: 'mutated',

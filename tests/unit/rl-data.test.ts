@@ -57,9 +57,9 @@ describe('GroupSource', () => {
     const held = new GroupSource(config, tinyPersonas, 0, fits).take(60);
     expect(held.every(({ question }) => fits(question))).toBe(true);
     expect(free.filter(({ question }) => !fits(question)).length).toBeGreaterThan(5);
-    for (const [i, { question, task, personas }] of free.entries()) {
+    for (const [i, { question, source, personas }] of free.entries()) {
       if (fits(question)) expect(held[i]!.question).toEqual(question);
-      expect([held[i]!.task.id, held[i]!.personas]).toEqual([task.id, personas]);
+      expect([held[i]!.source.id, held[i]!.personas]).toEqual([source.id, personas]);
     }
     expect(ids(new GroupSource(config, tinyPersonas, 25, fits).take(35))).toEqual(ids(held.slice(25)));
   });
@@ -76,7 +76,7 @@ describe('GroupSource', () => {
       0,
       400,
     );
-    const reversed = groups.filter(({ task }) => task.id === 'reverse').length;
+    const reversed = groups.filter(({ source }) => source.id === 'reverse').length;
     expect(reversed).toBeGreaterThan(60);
     expect(reversed).toBeLessThan(140);
   });

@@ -12,6 +12,7 @@ import { presetObjective } from '../../src/rl/objectives.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { initialTrainerState, train } from '../../src/rl/trainer.ts';
 import { taskById } from '../../src/tasks/index.ts';
+import { generatedSource } from '../../src/tasks/sources.ts';
 import { tinyConfig, tinyEosIds, tinyPersonas, tinyTokenizer } from '../helpers/tiny-policy.ts';
 
 const tokenizer = tinyTokenizer();
@@ -252,10 +253,10 @@ describe('accuracyByPersona', () => {
   });
 
   it('asks questions that are all different and never trained on, and repeats only when a task has no more', () => {
-    const many = evaluationQuestions(taskById('addition'), 300, 1);
+    const many = evaluationQuestions(generatedSource(taskById('addition')), 300, 1);
     expect(new Set(many.map(({ id }) => id)).size).toBe(300);
-    expect(evaluationQuestions(taskById('addition'), 300, 1)).toEqual(many);
-    expect(evaluationQuestions(task, 2000, 1, { max: 9 })).toHaveLength(2000);
+    expect(evaluationQuestions(generatedSource(taskById('addition')), 300, 1)).toEqual(many);
+    expect(evaluationQuestions(generatedSource(task, { max: 9 }), 2000, 1)).toHaveLength(2000);
   });
 
   it('can be stopped', async () => {

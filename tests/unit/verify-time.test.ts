@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseVerdict } from '../../src/evaluate/judge/rubric.ts';
-import { parseQuestions } from '../../src/evaluate/question-file.ts';
-import { numberAsWritten } from '../../src/evaluate/json-digits.ts';
+import { readQuestions, textFile } from '../../src/evaluate/question-file.ts';
+import { numberAsWritten } from '../../src/tasks/sets/json-digits.ts';
 import { openedThinking } from '../../src/policy/thinking.ts';
 import { taskById, tasks } from '../../src/tasks/index.ts';
 import { answerForms } from '../../src/verify/answer-forms.ts';
@@ -162,11 +162,14 @@ it('as a question file', async () => {
     const text = unit.repeat(size / unit.length);
     for (const field of fields) {
       const row = JSON.stringify({ question: 'a', answer: null, solution: null, [field]: `#### ${text}5` });
-      expect(await timed(() => parseQuestions(`{"question": "b", "answer": 1}\n${row}`, 'q.jsonl')), `${field} ${unit}`).toBeLessThan(1000);
+      expect(
+        await timed(() => readQuestions(textFile(`{"question": "b", "answer": 1}\n${row}`, 'q.jsonl'))),
+        `${field} ${unit}`,
+      ).toBeLessThan(1000);
     }
   }
   const lines = Array.from({ length: 20_000 }, (_, i) => `{"question": "${i}", "answer": 9007199254740993}`).join('\n');
-  expect(await timed(() => parseQuestions(lines, 'q.jsonl'))).toBeLessThan(5000);
+  expect(await timed(() => readQuestions(textFile(lines, 'q.jsonl')))).toBeLessThan(5000);
   for (const filler of ['"', '\\', '[', ']', '{', 'é', ' ', ',"a":1']) {
     const json = JSON.stringify({ [filler.repeat(1e6)]: filler.repeat(1e6), answer: 5 });
     expect(await timed(() => expect(numberAsWritten(json, 'answer')).toBe('5')), filler).toBeLessThan(2000);

@@ -2,7 +2,7 @@
  * The number of a JSON member as it is written: `JSON.parse` rounds 9007199254740993 to …992 and makes 1e400 infinite. It reads text that
  * `parseJson` has accepted, and replaces no parser.
  */
-import { unescaped } from '../json.ts';
+import { unescaped } from '../../json.ts';
 
 /** Strings whole, so that no brace or comma in them counts; then what gives a text its structure; then everything else. */
 const anyToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
