@@ -4,6 +4,7 @@
  */
 import { matmul } from '../engine/fused/kernels/matmul.ts';
 import { staged, thin, tuningFor } from '../engine/fused/kernels/tuning.ts';
+import { weightInput } from '../engine/fused/weight.ts';
 import type { GpuContext } from '../engine/gpu/device.ts';
 import { Plan } from '../engine/gpu/plan.ts';
 import { wholeBuffer, type BufferView, type Work } from '../engine/gpu/work.ts';
@@ -32,7 +33,23 @@ function decodeProduct(gpu: GpuContext, make: Make): Contest {
   };
 }
 
-const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct];
+/** The gradient of a head's input, of 16 cells and 8,192 tokens: its sums at once, or one after the other. */
+function headInput(gpu: GpuContext, make: Make): Contest {
+  const [rows, out, inside] = [16, 8192, 128];
+  const b = make(out * inside);
+  const slot = { name: 'head', part: 0, offset: 0, shape: [out, inside], format: 'f32', sources: [] } as const;
+  const layout = { slots: new Map([['head', slot]]), shards: new Map(), parts: [], maxBytes: Infinity };
+  const of = { parameters: { layout, view: () => b, part: () => b }, name: 'head', rows, out, in: inside };
+  const [dy, dx, partials] = [make(rows * out), make(rows * inside), make(4 * rows * inside)];
+  const tuning = tuningFor(gpu);
+  return {
+    name: 'forms.headInput',
+    given: weightInput(of, { dy, dx, partials }, tuning),
+    other: weightInput(of, { dy, dx }, tuning),
+  };
+}
+
+const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct, headInput];
 
 /** @param add ratios of the two, as they were measured  @param repeat rounds until there are enough */
 export async function measureForms(

@@ -187,6 +187,13 @@ export const rowSpecs = [
     engines: ['fused'],
   },
   {
+    name: 'forms.headInput',
+    what: 'gradient of the head’s input, 16 cells, V 8192: its sums at once over one after the other',
+    unit: '×',
+    target: '≥ 1',
+    engines: ['fused'],
+  },
+  {
     name: 'trainStep.d512.matmulShare',
     what: 'share of the best measured matmul rate, d 512',
     unit: '%',

@@ -426,9 +426,15 @@ it.each(forms)('the gradient of a large vocabulary loses nothing to a running su
   const { dy, w, expected } = swallowed(rows, out, inside);
   const slot = { name: 'embedding', shape: [out, inside], format: 'f32' };
   const layout = { slots: new Map([['embedding', slot]]), shards: new Map() } as unknown as ParameterViews['layout'];
-  const b = bench.input(w);
+  const [b, input] = [bench.input(w), bench.input(dy)];
   const parameters: ParameterViews = { layout, view: () => b, part: () => b };
-  const dx = bench.output(rows * inside);
-  await bench.run(weightInput({ parameters, name: 'embedding', rows, out, in: inside }, { dy: bench.input(dy), dx }, tuning));
-  expectClose(await bench.read(dx), expected, 'dx', { relative: 4e-5, absolute: 0 });
+  // 20 parts of the vocabulary: one after the other, all at once, and as many at once as there is room for
+  for (const room of [0, 20, 7]) {
+    const dx = bench.output(rows * inside);
+    const partials = room > 0 ? { partials: bench.output(room * rows * inside) } : {};
+    const works = weightInput({ parameters, name: 'embedding', rows, out, in: inside }, { dy: input, dx, ...partials }, tuning);
+    expect(works.length, `room for ${room}`).toBe({ 0: 20, 20: 2, 7: 6 }[room]);
+    await bench.run(works);
+    expectClose(await bench.read(dx), expected, `dx, room for ${room}`, { relative: 4e-5, absolute: 0 });
+  }
 });

@@ -147,7 +147,7 @@ export function decoderBackward(
   const dMixed = memory.view('scratch.normed', n * mixed);
   const delta = memory.view('delta', n * heads);
   const dTurned = memory.view('scratch.wide', n * q);
-  const splits = memory.view('splits', splitFloats(machine, parameters));
+  const splits = splitSums(memory, machine, parameters);
   const gradient = (name: string, dy: BufferView, out: number, x: BufferView, inside: number) =>
     works.push(...linearGradient(memory, machine, policy, gradients, { name, rows: n, out, in: inside, dy, x, partials: splits }));
   const input = (name: string, dy: BufferView, out: number, inputGradient: BufferView, inside: number) =>
@@ -244,8 +244,8 @@ export function decoderBackward(
   }
 }
 
-/** Floats that products over many places may split themselves into: eight copies of the largest weight matrix, within reason and limits. */
-function splitFloats({ config }: Machine, { layout }: ParameterViews): number {
+/** Where products over many places, or over a large vocabulary, may split themselves into: eight copies of the largest weight matrix, within reason and limits. */
+export function splitSums(memory: Views, { config }: Machine, { layout }: ParameterViews): BufferView {
   const { d, q, f } = widths(config);
-  return Math.min(8 * d * Math.max(q, 2 * f), 2 ** 22, Math.floor(layout.maxBytes / 4));
+  return memory.view('splits', Math.min(8 * d * Math.max(q, 2 * f), 2 ** 22, Math.floor(layout.maxBytes / 4)));
 }

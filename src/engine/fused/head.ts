@@ -11,6 +11,7 @@ import type { BufferView, Work } from '../gpu/work.ts';
 import { part } from '../gpu/work.ts';
 import { rowColumns } from '../step-metrics.ts';
 import { widths } from './block.ts';
+import { splitSums } from './decoder.ts';
 import { clippedLoss, gatherCells, scatterCells, tokenLogprobBackward, tokenLogprobForward } from './kernels/head.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
 import type { Gradients } from './linear.ts';
@@ -201,7 +202,11 @@ export function headBackward(
         vocabulary: v,
         temperature: settings.objective.temperature,
       }),
-      ...weightInput(headOf(machine, parameters, count), { dy: logits, dx: part(dNormed, first * d, count * d) }, tuning),
+      ...weightInput(
+        headOf(machine, parameters, count),
+        { dy: logits, dx: part(dNormed, first * d, count * d), partials: splitSums(memory, machine, parameters) },
+        tuning,
+      ),
     );
     // A head that is frozen has no gradient.
     if (gradients.of === 'parameters') {

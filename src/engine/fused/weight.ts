@@ -70,19 +70,27 @@ export function weightForward(
  */
 const summedAtOnce = 2048;
 
-/** dx [N, in] = dy W, the shards one after the other, and of a shard some rows after the others */
+/**
+ * dx [N, in] = dy W, the shards one after the other, and of a shard some rows after the others: at once as far as there is room for their sums, which
+ * gives a GPU all of them to do where one after the other would leave it a few workgroups each: 56 of 64 cells and a stream of 896, times 75 of V 152k.
+ * @param of.partials scratch for sums over parts of W's rows
+ */
 export function weightInput(
   { parameters, name, rows, out, in: inside }: Product,
-  { dy: a, dx: c }: { readonly dy: BufferView; readonly dx: BufferView },
+  { dy: a, dx: c, partials }: { readonly dy: BufferView; readonly dx: BufferView; readonly partials?: BufferView },
   tuning: Tuning,
 ): Work[] {
+  const room = partials ? Math.max(1, Math.floor(partials.size / (4 * rows * inside))) : 1;
   return shardsOf(parameters, name).flatMap(({ first, count, b, weightFormat }) => {
     const words = weightFormat === 'f32' ? inside : inside / 2;
-    return Array.from({ length: Math.ceil(count / summedAtOnce) }, (_, i) => {
-      const k = Math.min(summedAtOnce, count - i * summedAtOnce);
-      const aColumns = { first: first + i * summedAtOnce, of: out };
-      const some = { k, aColumns, b: part(b, i * summedAtOnce * words, k * words), weightFormat };
-      return matmul({ kind: 'nn', m: rows, n: inside, a, ...some, c, accumulate: aColumns.first > 0 }, tuning);
+    const together = room * summedAtOnce;
+    return Array.from({ length: Math.ceil(count / together) }, (_, i) => {
+      const k = Math.min(together, count - i * together);
+      const aColumns = { first: first + i * together, of: out };
+      const some = { k, aColumns, b: part(b, i * together * words, k * words), weightFormat };
+      const parts = Math.ceil(k / summedAtOnce);
+      const apart = partials && parts > 1 ? { partials, parts } : {};
+      return matmul({ kind: 'nn', m: rows, n: inside, a, ...some, c, accumulate: aColumns.first > 0, ...apart }, tuning);
     }).flat();
   });
 }

@@ -55,6 +55,8 @@ export interface MatmulOptions {
   readonly rows?: BufferView;
   /** Scratch for sums over parts of k, joined in a fixed order; as many parts as it holds [m, n] matrices, at most. */
   readonly partials?: BufferView;
+  /** At least so many parts of k, where there is room: no sum runs over more of it. */
+  readonly parts?: number;
   readonly weightFormat?: WeightFormat;
 }
 
@@ -65,7 +67,7 @@ export function matmul(o: MatmulOptions, tuning: Tuning): Work[] {
   const columns = o.cColumns ?? all;
   const room = o.partials ? Math.max(1, Math.floor(o.partials.size / (4 * m * n))) : 1;
   const tile = tuning.matmul({ kind: o.kind, m, n, k, room });
-  const span = spanOf(k, Math.min(tile.splits, room), tile);
+  const span = spanOf(k, Math.min(Math.max(tile.splits, o.parts ?? 1), room), tile);
   const splits = Math.ceil(k / span);
   // b is at least as long as a quad of C wherever one is read
   const ends = { bias: bias ?? o.b, residual: residual ?? o.b };
