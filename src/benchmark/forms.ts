@@ -2,6 +2,7 @@
  * Kernels that have more than one form: how many times as fast as the other one an adapter computes with the form that it is given (`kernels/tuning.ts`).
  * The rules rest on arithmetic, and nobody has measured most adapters: below 1 here, the rule is wrong for this one.
  */
+import { samplerPieces, sampleTokens } from '../engine/fused/kernels/decode.ts';
 import { matmul } from '../engine/fused/kernels/matmul.ts';
 import { staged, thin, tuningFor } from '../engine/fused/kernels/tuning.ts';
 import { weightInput } from '../engine/fused/weight.ts';
@@ -49,7 +50,19 @@ function headInput(gpu: GpuContext, make: Make): Contest {
   };
 }
 
-const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct, headInput];
+/** A token of one row, V 49,152: of several workgroups, or of one. */
+function sampler(gpu: GpuContext, make: Make): Contest {
+  const vocabulary = 49_152;
+  const state = make(2);
+  gpu.device.queue.writeBuffer(state.buffer, 0, Int32Array.of(1, 0));
+  const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1, step: 0, firstRow: 0 };
+  const of = { logits: make(vocabulary), active: make(1), sampled: make(3), state, rows: 1, vocabulary, sampling };
+  const pieces = samplerPieces({ view: (_, length) => make(length) }, { ...of, software: false });
+  const [one, several] = [sampleTokens(of), sampleTokens({ ...of, pieces })];
+  return { name: 'forms.sampler', ...(gpu.software ? { given: one, other: several } : { given: several, other: one }) };
+}
+
+const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct, headInput, sampler];
 
 /** @param add ratios of the two, as they were measured  @param repeat rounds until there are enough */
 export async function measureForms(

@@ -194,6 +194,13 @@ export const rowSpecs = [
     engines: ['fused'],
   },
   {
+    name: 'forms.sampler',
+    what: 'drawing a token of one row, V 49152: speed of the form it has here over the other (one workgroup, or 16)',
+    unit: '×',
+    target: '≥ 1',
+    engines: ['fused'],
+  },
+  {
     name: 'trainStep.d512.matmulShare',
     what: 'share of the best measured matmul rate, d 512',
     unit: '%',

@@ -1,6 +1,6 @@
 /** Rollouts on the GPU against a plain loop: who stops where, what is drawn, and the rows that come of it. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { advance, beginRollouts, sampleTokens, type DecodeShape } from '../../src/engine/fused/kernels/decode.ts';
+import { advance, beginRollouts, samplerPieces, sampleTokens, type DecodeShape } from '../../src/engine/fused/kernels/decode.ts';
 import { acquireGpu, type GpuContext } from '../../src/engine/gpu/device.ts';
 import type { BufferView, Work } from '../../src/engine/gpu/work.ts';
 import { drawToken, tokenDistribution } from '../../src/engine/sampler.ts';
@@ -191,7 +191,7 @@ describe('the sampler, prepared once', () => {
     const sampled = bench.output(3 * rows);
     // A policy that always says the same: all rows share the one row of logits.
     const sample = sampleTokens({ ...buffers, logits: bench.input(one), sampled, rows, vocabulary, sampling, logitsRepeats: rows });
-    const token = [sample, ...advance({ ...buffers, sampled }, shape)];
+    const token = [...sample, ...advance({ ...buffers, sampled }, shape)];
     await bench.run([beginRollouts(buffers, shape), ...new Array<Work[]>(maxNewTokens + 2).fill(token).flat()]);
 
     const plain = plainRollouts(of);
@@ -221,8 +221,8 @@ describe('the sampler, prepared once', () => {
     const work = { logits: bench.input(logits), rows, vocabulary, sampling };
     const state = (...values: number[]) => bench.input(Int32Array.from(values));
     await bench.run([
-      sampleTokens({ ...work, active: everyone, state: state(rows, 0), sampled: first, logitsRepeats: repeats }),
-      sampleTokens({ ...work, active: some, state: state(4, 6), sampled: later }),
+      ...sampleTokens({ ...work, active: everyone, state: state(rows, 0), sampled: first, logitsRepeats: repeats }),
+      ...sampleTokens({ ...work, active: some, state: state(4, 6), sampled: later }),
     ]);
     const tokens = async (view: BufferView) => [...(await bench.read(view))].filter((_, i) => i % 3 === 0);
     expect(await tokens(first)).toEqual(Array.from({ length: rows }, (_, row) => draw(rowOf(Math.floor(row / repeats)), row, 0)));
@@ -243,10 +243,52 @@ describe('the sampler, prepared once', () => {
       sampling,
     };
     await bench.run([
-      sampleTokens({ ...work, logits: bench.input(logits), sampled: whole, rows }),
-      sampleTokens({ ...work, logits: bench.input(logits.slice(0, 4 * vocabulary)), sampled: chunked, rows: 4 }),
-      sampleTokens({ ...work, logits: bench.input(logits.slice(4 * vocabulary)), sampled: chunked, rows: 2, firstPlace: 4 }),
+      ...sampleTokens({ ...work, logits: bench.input(logits), sampled: whole, rows }),
+      ...sampleTokens({ ...work, logits: bench.input(logits.slice(0, 4 * vocabulary)), sampled: chunked, rows: 4 }),
+      ...sampleTokens({ ...work, logits: bench.input(logits.slice(4 * vocabulary)), sampled: chunked, rows: 2, firstPlace: 4 }),
     ]);
     expect(await bench.read(chunked)).toEqual(await bench.read(whole));
+  });
+
+  it.each([
+    [{}, 300],
+    [{ minP: 0.02, temperature: 1.3 }, 9001],
+    [{ temperature: 0 }, 300],
+  ])('a row in pieces draws what it draws in one, and the host too: %j, a vocabulary of %i', async (options, vocabulary) => {
+    const [groups, repeats, firstPlace] = [2, 3, 2];
+    const of = { ...sampling, topP: 1, ...options };
+    const logits = normals(groups * vocabulary, 24, 3);
+    // Equals of the largest: in one piece, and in another.
+    for (const at of [5, vocabulary - 7, 70, 71]) logits[vocabulary + at] = 12;
+    const ids = [4, 1, 9, 7, 0, 3, 8, 2];
+    const work = {
+      logits: bench.input(logits),
+      active: bench.input(Int32Array.from(ids)),
+      // The last place has stopped.
+      state: bench.input(Int32Array.of(7, 1)),
+      ...{ rows: groups * repeats, vocabulary, sampling: of, logitsRepeats: repeats, firstPlace },
+    };
+    const [whole, pieces] = [bench.output(3 * ids.length), bench.output(3 * ids.length)];
+    const scratch = samplerPieces({ view: (_, length) => bench.output(length) }, { ...work, vocabulary: 2 ** 17, software: false });
+    await bench.run([...sampleTokens({ ...work, sampled: whole }), ...sampleTokens({ ...work, sampled: pieces, pieces: scratch })]);
+    const [expected, found] = [await bench.read(whole), await bench.read(pieces)];
+    expectClose(found, expected, 'token, log-prob, entropy', { relative: 1e-6, absolute: 1e-6 });
+    for (let place = firstPlace; place < 7; place++) {
+      const row = Math.floor((place - firstPlace) / repeats);
+      const { weights, argmax } = tokenDistribution(Float32Array.from(logits.slice(row * vocabulary, (row + 1) * vocabulary)), of);
+      const drawn = drawToken(weights, counterUniform(of.seed, of.step, of.firstRow + ids[place]!, 1));
+      expect(found[3 * place], `place ${place}`).toBe(of.temperature > 0 ? drawn : argmax);
+    }
+    expect([...found.slice(0, 6), ...found.slice(21)]).toEqual(new Array(9).fill(untouched));
+  });
+
+  it('is in pieces where a vocabulary is large, no filter wants it whole, and a barrier is cheap', () => {
+    const view = () => ({ buffer: null!, offset: 0, size: 4 });
+    const inPieces = (more: object, vocabulary = 49_152, software = false) =>
+      samplerPieces({ view }, { rows: 1, vocabulary, sampling: { ...sampling, topP: 1, ...more }, software }) !== null;
+    expect([inPieces({}), inPieces({ minP: 0.1 }), inPieces({ temperature: 0, topK: 5 })]).toEqual([true, true, true]);
+    expect([inPieces({ topP: 0.9 }), inPieces({ topK: 5 }), inPieces({}, 512), inPieces({}, 49_152, true)]).toEqual(
+      new Array(4).fill(false),
+    );
   });
 });

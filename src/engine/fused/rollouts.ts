@@ -18,7 +18,7 @@ import { blockForward, widths } from './block.ts';
 import { decoderForward, tablePositions } from './decoder.ts';
 import { logitsForward } from './head.ts';
 import { decodeAttention, rowsAt } from './kernels/attention.ts';
-import { advance, beginRollouts, sampleTokens } from './kernels/decode.ts';
+import { advance, beginRollouts, samplerPieces, sampleTokens } from './kernels/decode.ts';
 import { rmsNormForward } from './kernels/rms-norm.ts';
 import type { PolicyViews } from './linear.ts';
 import { copyInto, mapped, readBuffers, stagingFor, type Pool } from './memory.ts';
@@ -86,7 +86,8 @@ function sampleAndAdvance(memory: Views, machine: Machine, shape: RolloutShape, 
   const s = stateBuffers(memory, shape, config.vocabSize);
   const r = rolloutBuffers(memory, shape);
   return [
-    sampleTokens({
+    ...sampleTokens({
+      pieces: samplerPieces(memory, { rows: shape.rows, vocabulary: config.vocabSize, sampling, software: machine.software }),
       logits: s.logits,
       state: s.state,
       active: s.active,
@@ -268,7 +269,7 @@ export async function generateGroups(
     [decode, false],
   ] as const) {
     const works = sampleAndAdvance(pool, machine, shape, sampling, first);
-    plan.setParams(plan.size - works.length, works[0]!.params);
+    works.forEach(({ params }, i) => plan.setParams(plan.size - works.length + i, params));
   }
 
   let reported = 0;

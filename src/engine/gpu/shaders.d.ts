@@ -77,6 +77,23 @@ declare module '*/decode/attention.wgsl' {
   export default shader;
 }
 
+declare module '*/decode/sampler-pieces.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    {
+      largest: import('./shader.ts').EntryPoint<'logits' | 'state' | 'maxima', 'vocabulary' | 'inverse_temperature' | 'greedy' | 'min_p' | 'seed' | 'step' | 'first_row' | 'logits_repeats' | 'first_place'>;
+      weigh: import('./shader.ts').EntryPoint<'logits' | 'state' | 'row_maxima' | 'sums', 'vocabulary' | 'inverse_temperature' | 'greedy' | 'min_p' | 'seed' | 'step' | 'first_row' | 'logits_repeats' | 'first_place'>;
+      choose: import('./shader.ts').EntryPoint<'logits' | 'state' | 'row_maxima' | 'row_sums' | 'row_ids' | 'sampled', 'vocabulary' | 'inverse_temperature' | 'greedy' | 'min_p' | 'seed' | 'step' | 'first_row' | 'logits_repeats' | 'first_place'>;
+    },
+    {
+      LANES: 64;
+      PIECES: 16;
+      CHUNKS: null;
+      LINE: null;
+    }
+  >;
+  export default shader;
+}
+
 declare module '*/decode/sampler.wgsl' {
   const shader: import('./shader.ts').Shader<
     {

@@ -4,9 +4,11 @@
  * Shapes: R rows of G prompts, C completion width, V vocabulary, A rows still running.
  */
 import advanceShader from '../../../../shaders/decode/advance.wgsl';
+import piecesShader from '../../../../shaders/decode/sampler-pieces.wgsl';
 import samplerShader from '../../../../shaders/decode/sampler.wgsl';
 import { lanes, samplerParams, type SamplerSettings } from '../../gpu/settings.ts';
 import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
+import type { Views } from '../machine.ts';
 
 /** What the GPU keeps of rollouts while they grow. */
 export interface RolloutBuffers {
@@ -60,10 +62,37 @@ export function beginRollouts(rollouts: RolloutBuffers, shape: DecodeShape): Wor
   });
 }
 
+/** Scratch of a row that is drawn in pieces. */
+export interface SamplerPieces {
+  readonly maxima: BufferView;
+  readonly sums: BufferView;
+}
+
+/** Below, a row is few logits for its 64 lanes, and two dispatches more take longer than they save. */
+const largeVocabulary = 8192;
+
+/** Null where one workgroup draws a row: of few logits, under filters that want all of them again and again, and where lanes wait for each other long. */
+export function samplerPieces(
+  memory: Views,
+  {
+    rows,
+    vocabulary,
+    sampling,
+    software,
+  }: Pick<SamplerSettings, 'vocabulary' | 'sampling'> & { readonly rows: number; readonly software: boolean },
+): SamplerPieces | null {
+  const { temperature, topK, topP } = sampling;
+  const filtered = temperature > 0 && ((topK > 0 && topK < vocabulary) || topP < 1);
+  if (software || vocabulary < largeVocabulary || filtered) return null;
+  const pieces = piecesShader.constants.PIECES;
+  return { maxima: memory.view('decode.maxima', 2 * pieces * rows), sums: memory.view('decode.sums', 3 * lanes * rows) };
+}
+
 /**
  * One token for every running row: `sampled` [R, 3] = (token, log-prob, entropy) by place in the list of running rows.
  * The logits are by place too; for the first token those of the prompts, [G, V], with `logitsRepeats` rows to each.
  * @param of.rows of the batch, or, with `firstPlace`, at most 65,535 of a chunk
+ * @param of.pieces of `samplerPieces`
  */
 export function sampleTokens(
   of: SamplerSettings & {
@@ -72,13 +101,23 @@ export function sampleTokens(
     readonly state: BufferView;
     readonly sampled: BufferView;
     readonly rows: number;
+    readonly pieces?: SamplerPieces | null;
   },
-): Work {
-  return workOf(samplerShader, 'sample', {
-    buffers: { logits: of.logits, row_ids: of.active, state: of.state, sampled: of.sampled },
-    params: samplerParams(of),
-    groups: of.rows,
-  });
+): Work[] {
+  const { logits, state, active: row_ids, sampled, rows, pieces } = of;
+  const params = samplerParams(of);
+  if (!pieces) return [workOf(samplerShader, 'sample', { buffers: { logits, row_ids, state, sampled }, params, groups: rows })];
+  const { maxima, sums } = pieces;
+  const several = { params, groups: rows * piecesShader.constants.PIECES };
+  return [
+    workOf(piecesShader, 'largest', { buffers: { logits, state, maxima }, ...several }),
+    workOf(piecesShader, 'weigh', { buffers: { logits, state, row_maxima: maxima, sums }, ...several }),
+    workOf(piecesShader, 'choose', {
+      buffers: { logits, state, row_maxima: maxima, row_sums: sums, row_ids, sampled },
+      params,
+      groups: rows,
+    }),
+  ];
 }
 
 /** After sampling: writes the tokens down and drops the rows that stopped. Does nothing once no row runs. */
