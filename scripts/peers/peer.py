@@ -2,7 +2,7 @@
 
     python peer.py JOB.json ANSWER.json
 
-It computes with what transformers, peft, tokenizers and TRL are, and knows nothing of how we do it; jobs on TRL are grpo.py's.
+It computes with what transformers, peft, tokenizers and TRL are, and knows nothing of how we do it; jobs on TRL are grpo.py's, on projects for it project.py's.
 """
 import json
 import os
@@ -174,6 +174,10 @@ def main():
     jobs = {f.__name__: f for f in (versions, logits, templates, tokens, adapt, gemma3, supervised, quantised, verdicts)}
     if job["kind"] in jobs:
         answer = jobs[job["kind"]](job)
+    elif job["kind"] in ("project", "readme", "judged"):
+        import project
+
+        answer = getattr(project, job["kind"])(job)
     else:
         import grpo
 

@@ -2,6 +2,7 @@
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts';
 import { libraryNames } from '../persona/library-names.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
+import { trainerForms } from '../exchange/trainer-forms.ts';
 import { formatsOf, policyForms } from '../exchange/policy-forms.ts';
 import { projections } from '../policy/adapters.ts';
 import { splits } from '../tasks/question.ts';
@@ -144,8 +145,8 @@ export const commands: readonly Command[] = [
     summary: 'a run, by its folder or file, as a file for the page, in a form that other programs read, or its policy (docs/exchange.md)',
     options: {
       to: {
-        value: policyForms.join('|'),
-        help: 'the policy: a Hugging Face folder, adapters for PEFT, or a GGUF file; also of a policy (DIR|FILE.gguf)',
+        value: [...policyForms, ...trainerForms].join('|'),
+        help: 'the policy: a Hugging Face folder, adapters for PEFT, or a GGUF file; also of a policy (DIR|FILE.gguf); or the run as a project for TRL or verl, a zip',
       },
       dtype: {
         value: 'NAME',
@@ -153,7 +154,7 @@ export const commands: readonly Command[] = [
       },
       base: {
         value: 'NAME',
-        help: 'with --to peft: the policy the adapters are of, as on the hub (owner/name), or its folder or GGUF file',
+        help: 'with --to peft: the policy the adapters are of, as on the hub (owner/name), or its folder or GGUF file; with --to trl and verl: its name, instead of a copy of it',
       },
       model: { ...model, help: 'with --to: the policy that the run began with, where it lies elsewhere now' },
       format: {

@@ -11,7 +11,7 @@ import { policyFiles, type PolicyToWrite } from '../exchange/policy-files.ts';
 import { formatsOf, type PolicyForm } from '../exchange/policy-forms.ts';
 import { adaptedSource } from '../policy/adapted.ts';
 import { weightsFingerprint } from '../policy/fingerprint.ts';
-import { loadPolicy } from '../policy/policy.ts';
+import { loadPolicy, type Policy } from '../policy/policy.ts';
 import type { CheckpointContent } from '../storage/records.ts';
 import type { Arguments } from './arguments.ts';
 import { findPolicy } from './base.ts';
@@ -81,6 +81,19 @@ async function asItIs(args: Arguments, path: string, step: number | undefined): 
   return { name: id, config, base: weights, texts, tokenizer, weights: null, adapters: null };
 }
 
+/** What a run is, and the policy that it began with. @throws LabError 'usage' where that is not found, or has other weights than it had */
+export async function beginningOf(args: Arguments, path: string): Promise<{ readonly run: RunFile; readonly policy: Policy }> {
+  if (await isFile(path)) {
+    const run = runFileOf(await fileOfRun(path));
+    return { run, policy: await baseAsItWas(await baseOf(args, path, run), run) };
+  }
+  const stored = new StoredRun(resolve(path));
+  const run = await stored.readRun('Give the folder of a run, which permix train --out wrote, or a .permix-run file.');
+  const { identity } = run.origin;
+  const base = await findPolicy({ of: stored, recorded: run.model, given: args.text('model'), option: 'model', identity });
+  return { run, policy: await baseAsItWas(base, run) };
+}
+
 /** Of a run file, which knows its base by name. */
 async function baseOf(args: Arguments, path: string, run: RunFile): Promise<string> {
   const base = args.text('model') ?? run.model;
@@ -89,14 +102,20 @@ async function baseOf(args: Arguments, path: string, run: RunFile): Promise<stri
 }
 
 /** @throws LabError 'usage' for a base with other weights than the run began with */
-async function trained(model: string, { config, origin }: RunFile, { state, trainer }: Pick<CheckpointContent, 'state' | 'trainer'>) {
+async function baseAsItWas(model: string, { origin }: RunFile): Promise<Policy> {
   const policy = await loadPolicy(await policySource(model));
-  const { weights, adapters } = state ?? untrained;
   const recorded = origin.identity['weights'];
-  if (weights === null && recorded !== undefined && recorded !== (await weightsFingerprint(policy.weights))) {
-    const what = `${model} has other weights than the policy that the run began with.`;
-    throw new LabError('usage', what, 'Say where that one is: --model DIR or FILE.gguf.');
-  }
+  if (recorded === undefined || recorded === (await weightsFingerprint(policy.weights))) return policy;
+  const what = `${model} has other weights than the policy that the run began with.`;
+  throw new LabError('usage', what, 'Say where that one is: --model DIR or FILE.gguf.');
+}
+
+async function trained(model: string, run: RunFile, { state, trainer }: Pick<CheckpointContent, 'state' | 'trainer'>) {
+  const { config, origin } = run;
+  const { weights, adapters } = state ?? untrained;
+  // What was trained whole has left its base behind.
+  const policy = weights === null ? await baseAsItWas(model, run) : await loadPolicy(await policySource(model));
+  const recorded = origin.identity['weights'];
   const name = `${policy.id}-${config.recipe}-step-${trainer.step}`;
   const of = { name, config: policy.config, base: policy.weights, texts: policy.texts, tokenizer: policy.tokenizer, weights, adapters };
   return recorded === undefined || weights !== null ? of : { ...of, baseWeights: recorded };

@@ -1,12 +1,13 @@
 /**
  * `permix export`: a run, from its folder or its file, as a file that the page opens, or in a form that other programs and people read; its
- * policy is `export-policy.ts`.
+ * policy is `export-policy.ts`, a project for another trainer `export-project.ts`.
  */
 import { writeFile } from 'node:fs/promises';
 import { exportedText, textFormats } from '../exchange/export.ts';
 import { packRun, type SavedRun } from '../exchange/run-file.ts';
 import { libraryOf } from '../persona/libraries.ts';
 import { policyForms } from '../exchange/policy-forms.ts';
+import { trainerForms, type TrainerForm } from '../exchange/trainer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import type { Output } from './output.ts';
 import { tryNewFile } from './output-files.ts';
@@ -18,9 +19,10 @@ type ExportFormat = (typeof exportFormats)[number];
 
 export async function exportCommand(args: Arguments, out: Output): Promise<void> {
   const path = args.operand('RUN');
-  const to = args.choice('to', policyForms);
+  const to = args.choice('to', [...policyForms, ...trainerForms]);
   if (to !== undefined) {
-    if (args.text('format') !== undefined) throw args.wrong('--to is of the policy, --format of the run: give one of them.');
+    if (args.text('format') !== undefined) throw args.wrong('--to and --format are two ways to take a run away: give one of them.');
+    if (isTrainer(to)) return (await import('./export-project.ts')).exportProject(args, out, to);
     return (await import('./export-policy.ts')).exportPolicy(args, out, to);
   }
   for (const name of ['dtype', 'base', 'model']) if (args.text(name) !== undefined) throw args.wrong(`--${name} goes with --to.`);
@@ -40,6 +42,8 @@ export async function exportCommand(args: Arguments, out: Output): Promise<void>
   out.object({ format, file });
   notice(`Wrote ${file}.${format === 'run' ? ' Drop it on the page, or go on with permix train --from.' : ''}`);
 }
+
+const isTrainer = (name: string): name is TrainerForm => trainerForms.some((form) => form === name);
 
 async function contentOf(args: Arguments, path: string, format: ExportFormat, step: number | undefined): Promise<string | ArrayBuffer> {
   const saved = await savedRun(path);

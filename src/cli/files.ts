@@ -30,14 +30,21 @@ export async function replaceFile(file: string, ...parts: readonly (string | Uin
 
 /** Written beside and moved over, piece after piece. @param onBytes how many were written since */
 export async function writePieces(path: string, file: WrittenFile, onBytes?: (bytes: number) => void): Promise<void> {
+  await writeStream(path, async (write) => {
+    for await (const bytes of file.bytes()) {
+      await write(bytes);
+      onBytes?.(bytes.length);
+    }
+  });
+}
+
+/** The same of what makes its pieces itself, and hands each to `write`. */
+export async function writeStream(path: string, make: (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>): Promise<void> {
   const fresh = unfinished(path);
   await mkdir(dirname(fresh), { recursive: true });
   const handle = await open(fresh, 'w');
   try {
-    for await (const bytes of file.bytes()) {
-      await handle.writeFile(bytes);
-      onBytes?.(bytes.length);
-    }
+    await make((bytes) => handle.writeFile(bytes));
     await handle.sync();
   } catch (error) {
     await handle.close();

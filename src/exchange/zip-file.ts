@@ -7,7 +7,15 @@ configure({ useWebWorkers: false });
 
 /** @param folder that they all lie in  @throws as their bytes do */
 export async function zipOf(folder: string, files: readonly WrittenFile[]): Promise<Blob> {
-  const zip = new ZipWriter(new BlobWriter('application/zip'), { level: 0 });
+  return filled(new ZipWriter(new BlobWriter('application/zip'), { level: 0 }), folder, files);
+}
+
+/** The same where it is not to be in memory: piece after piece into a sink, which is closed when all is in it. */
+export async function writeZip(sink: WritableStream<Uint8Array>, folder: string, files: readonly WrittenFile[]): Promise<void> {
+  await filled(new ZipWriter(sink, { level: 0 }), folder, files);
+}
+
+async function filled<T>(zip: ZipWriter<T>, folder: string, files: readonly WrittenFile[]): Promise<T> {
   for (const file of files) await zip.add(`${folder}/${file.name}`, { readable: streamOf(file), size: file.size });
   return zip.close();
 }

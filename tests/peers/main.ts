@@ -13,11 +13,12 @@ import { exportRows, realRows } from './exports.ts';
 import { gemmaRows } from './gemma.ts';
 import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
+import { projectRowsOf } from './project.ts';
 import { Python } from './python.ts';
 import { speedRows } from './speed.ts';
 import { verdictRows } from './verdicts.ts';
 
-const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'verifier', 'curve', 'speed'] as const;
+const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'project', 'verifier', 'curve', 'speed'] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -92,6 +93,7 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
     lora: () => ofSmolLm2('lora', (path) => loraRows(peer, path)),
     engines: () => ofSmolLm2('engines', engineRows),
     batch: () => batchRows(peer),
+    project: () => projectRowsOf(peer),
     verifier: () => verdictRows(peer),
     curve: () => curveRows(peer, seeds),
     speed: () => speedRows(peer, smollm2),

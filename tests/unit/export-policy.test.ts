@@ -178,7 +178,7 @@ describe('permix export --to', () => {
     expect(await to(inside('lora'), '--to', 'hf', '--step', '7', '--out', inside('no'))).toMatch(
       /no checkpoint of step 7 in .*those of 0, 1, 2\./,
     );
-    expect(await to(inside('lora'), '--to', 'hf', '--format', 'csv', '--out', inside('no'))).toMatch(/^--to is of the policy/);
+    expect(await to(inside('lora'), '--to', 'hf', '--format', 'csv', '--out', inside('no'))).toMatch(/^--to and --format are two ways/);
     expect(await to(inside('lora'), '--dtype', 'f32', '--out', inside('no'))).toMatch(/^--dtype goes with --to\./);
     await writeTinyPolicy(inside('other'), 9);
     expect(await to(inside('lora'), '--to', 'hf', '--model', inside('other'), '--out', inside('no'))).toMatch(
