@@ -56,14 +56,14 @@ export async function baseOfAdapters(path: string): Promise<string> {
   );
 }
 
-/** @throws LabError 'config' where there is no such folder */
+/** @throws LabError 'usage' where there is no such folder */
 export async function folderSource(path: string): Promise<PolicySource> {
   const folder = resolve(path);
   const found = await stat(folder).catch(() => null);
   if (!found?.isDirectory()) {
     const what = `There is no ${/\.gguf$/i.test(path) ? 'file' : 'folder'} ${folder}.`;
     throw new LabError(
-      'config',
+      'usage',
       what,
       isHubName(path) ? fetchFirst(path) : 'Give a folder with config.json and model.safetensors, or a GGUF file.',
     );

@@ -115,7 +115,10 @@ async function trainIn(folder: RunFolder, plan: TrainPlan, material: Material, {
       onProgress: (steps, what) => progress?.at(steps, what),
     });
     const { engine, backend } = run.engine.info;
-    notice(`${config.recipe}: step ${run.step} to ${config.steps}, seed ${config.seed}, ${engine} engine on ${backend}`);
+    if (run.step >= config.steps) {
+      const on = `permix train --from ${shellWord(folder.path)} --steps N --out DIR begins another from where it ended`;
+      notice(`All ${config.steps} steps of the run in ${folder.path} are done, and nothing is left to train; ${on}.`);
+    } else notice(`${config.recipe}: step ${run.step} to ${config.steps}, seed ${config.seed}, ${engine} engine on ${backend}`);
     progress = new Progress('training', config.steps, run.step);
     for (;;) {
       const event = await run.next();

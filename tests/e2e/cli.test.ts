@@ -404,12 +404,12 @@ describe('a GGUF file', () => {
   it('that is none, or not there, is named', async () => {
     const other = join(scratch, 'other.gguf');
     await writeFile(other, 'GGML, an older one');
-    for (const [path, sentence] of [
-      [other, /other\.gguf is no GGUF file/],
-      [join(scratch, 'none.gguf'), /There is no file .*none\.gguf/],
+    for (const [path, failed, sentence] of [
+      [other, 1, /other\.gguf is no GGUF file/],
+      [join(scratch, 'none.gguf'), 2, /There is no file .*none\.gguf/],
     ] as const) {
       const { code, stderr } = await permix(['logits', '--model', path, '--tokens', '1']);
-      expect([code, stderr]).toEqual([1, expect.stringMatching(sentence)]);
+      expect([code, stderr]).toEqual([failed, expect.stringMatching(sentence)]);
     }
   });
 });
@@ -442,7 +442,7 @@ describe('a broken policy ends with 1 and a sentence', () => {
 
   it('a folder that is not there, a mix of nothing', async () => {
     const absent = await permix(['logits', '--model', join(scratch, 'absent'), '--tokens', '1']);
-    expect([absent.code, absent.stderr]).toEqual([1, expect.stringContaining('no folder')]);
+    expect([absent.code, absent.stderr]).toEqual([2, expect.stringContaining('no folder')]);
     const config = join(scratch, 'empty-mix.json');
     await writeFile(config, JSON.stringify({ mix: { noneShare: 0, weights: { nobody: 0 } } }));
     const mix = await permix(['train', '--config', config, '--model', whole, '--out', join(scratch, 'empty-mix')]);
