@@ -18,7 +18,7 @@ const anyMark = new RegExp(
     .flat()
     .map((mark) => mark.replace(/[|[\]/]/g, '\\$&'))
     .join('|'),
-  'giu',
+  'gi',
 );
 
 export interface ThinkingMark {

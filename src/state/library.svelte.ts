@@ -2,6 +2,7 @@
 import { LabError } from '../errors.ts';
 import type { TextFormat } from '../exchange/export.ts';
 import type { PolicyForm } from '../exchange/policy-forms.ts';
+import type { TrainerForm } from '../exchange/trainer-forms.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { Unreadable } from '../storage/checked.ts';
 import type { CheckpointInfo, RunRecord } from '../storage/records.ts';
@@ -76,6 +77,11 @@ export class Library {
   /** Its policy for other programs. @param base PEFT: what the policy that the adapters are of is called elsewhere */
   savePolicy(run: RunRecord, form: PolicyForm, options: { readonly format?: string; readonly base?: string } = {}): Promise<File> {
     return this.#api().savePolicy(run.id, form, options);
+  }
+
+  /** As a project for a trainer on larger machines, and what that does otherwise. @param named its policy's name on the hub, null: a copy goes along */
+  saveProject({ id }: RunRecord, form: TrainerForm, named: string | null) {
+    return this.#api().saveProject(id, form, named);
   }
 
   /**

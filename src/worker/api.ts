@@ -8,6 +8,7 @@ import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { ReplyKind } from '../evaluate/request.ts';
 import type { EngineInfo, EngineRequest } from '../engine/engine.ts';
 import type { PolicyForm } from '../exchange/policy-forms.ts';
+import type { TrainerForm } from '../exchange/trainer-forms.ts';
 import type { Persona, Voice } from '../persona/persona.ts';
 import type { Message } from '../policy/chat-template.ts';
 import type { TemplateAsking } from '../rl/asking.ts';
@@ -266,6 +267,11 @@ export interface TrainerApi extends PoliciesApi, BenchmarkApi {
    * @param base PEFT: what the policy that the adapters are of is called elsewhere
    */
   savePolicy(runId: string, form: PolicyForm, options: { readonly format?: string; readonly base?: string }): Promise<File>;
+  /**
+   * The run as a project for a trainer on larger machines, a zip, and what that trainer does otherwise, a sentence each.
+   * @param named the policy's name on the hub, instead of a copy of it; null: a copy goes along
+   */
+  saveProject(runId: string, form: TrainerForm, named: string | null): Promise<{ readonly file: File; readonly gaps: readonly string[] }>;
   /** Such a file becomes a run of its own, at rest, unless it is here already. */
   openRun(file: File): Promise<OpenedRun>;
   deleteRun(runId: string): Promise<void>;

@@ -8,6 +8,7 @@ import { LabError, type Complaint } from '../errors.ts';
 import type { HeldOutEvaluation } from '../evaluate/held-out.ts';
 import type { FormOptions } from '../exchange/policy-files.ts';
 import type { PolicyForm } from '../exchange/policy-forms.ts';
+import type { TrainerForm } from '../exchange/trainer-forms.ts';
 import { packRun, type SavedRun } from '../exchange/run-file.ts';
 import type { RunConfig } from '../rl/config.ts';
 import { recipes } from '../rl/recipes.ts';
@@ -271,6 +272,13 @@ export class Session implements SessionApi {
     // Loaded when it is asked for.
     const { savedPolicy } = await import('./saved-policy.ts');
     return savedPolicy(policy, saved, form, options);
+  }
+
+  async saveProject(runId: string, form: TrainerForm, named: string | null): Promise<{ file: File; gaps: readonly string[] }> {
+    const { config } = await (await this.#opened()).storage.run(runId);
+    const policy = await this.#bench.policy(config.policy);
+    const { savedProject } = await import('./saved-policy.ts');
+    return savedProject(policy, config, form, named);
   }
 
   async #snapshot(runId: string): Promise<SavedRun> {

@@ -6,6 +6,7 @@ import { recipes } from '../../src/rl/recipes.ts';
 import { obstacles } from '../helpers/obstacles.ts';
 import { makeSmall, ready, saveAs, untilState, visitLab } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
+import { zipEntries } from '../../src/policy/zip.ts';
 import { serveFolder, type StaticServer } from '../helpers/static-server.ts';
 
 let browser: Browser;
@@ -207,6 +208,27 @@ it('a run and its charts are saved in every form that the command line knows, by
     '-trl.jsonl',
     ['step', 'prompt', 'completion'],
   ]);
+  for (const [trainer, settings, data] of [
+    ['TRL', 'config.yaml', 'data/train.jsonl'],
+    ['verl', 'run.yaml', 'data/train.json'],
+  ] as const) {
+    const { name, bytes } = await saveAs(kept, /^Save as: the run/, new RegExp(`^Project for ${trainer}`));
+    const entries = await zipEntries(name, new Blob([Uint8Array.from(bytes)]));
+    const read = async (path: string) => {
+      const file = await entries.find((entry) => entry.path.endsWith(`/${path}`))!.open(path);
+      return new TextDecoder().decode(await file.read(0, file.size));
+    };
+    expect(await read(settings)).toContain('0.0003');
+    const rows = (await read(data))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { prompt: { role: string }[] });
+    expect([rows.length, rows[0]!.prompt.at(-1)!.role]).toEqual([3 * 2, 'user']);
+    expect(await read('verifier.py')).toContain('def correct');
+    expect(JSON.parse(await read('policy/config.json'))).toHaveProperty('num_hidden_layers');
+    expect(await read('README.md')).toContain('pip install -r requirements.txt');
+  }
+  await page.getByText(/^What TRL does otherwise is in the project’s README: The held-out questions/).waitFor();
   await page.getByRole('slider', { name: 'Step on view' }).fill('1');
   const [html, step] = await saved(/^Step 2 as a page/);
   expect([html, step]).toEqual(['-step-2.html', expect.stringMatching(/^<!doctype html>[^]*, step 2<\/h1>/)]);

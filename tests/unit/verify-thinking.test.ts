@@ -15,6 +15,8 @@ describe('the reply', () => {
     ['a</think>b', 'b'],
     ['<thinking>a</thinking>b', 'b'],
     ['<Think>a</THINK>b', 'b'],
+    // A long s is none, though Unicode folds it into one.
+    ['<reaſon>a</reaſon>b', '<reaſon>a</reaſon>b'],
     ['[THINK]a[/THINK]b', 'b'],
     ['◁think▷a◁/think▷b', 'b'],
     ['<think>a</think>\n<think>b</think>c', '\nc'],

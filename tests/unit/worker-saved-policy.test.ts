@@ -76,6 +76,8 @@ it('is a Hugging Face folder, a GGUF file and adapters, all of the newest step',
 
   const adapters = await readPeft(await unzipped(await probe.session.savePolicy(id, 'peft', { base: 'somebody/tiny' })), tinyConfig);
   expect(adapters).toEqual({ ...state.adapters, base: 'somebody/tiny' });
+  const project = await probe.session.saveProject(id, 'trl', null).catch((error: unknown) => (error as Error).message);
+  expect(project).toMatch(/^A run of the recipe SFT learns from given replies/);
   const nameless: unknown = await probe.session.savePolicy(id, 'peft', {}).catch((error: unknown) => error);
   expect([labErrorCode(nameless), (nameless as Error).message]).toEqual(['usage', expect.stringMatching(/^PEFT asks which policy/)]);
 });

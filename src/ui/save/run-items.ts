@@ -1,5 +1,6 @@
 /** What a run can be saved as. Who writes the files is `exchange/`. */
 import type { TextFormat } from '../../exchange/export.ts';
+import { trainerForms, trainerNames, type TrainerForm } from '../../exchange/trainer-forms.ts';
 import type { Lab } from '../../state/lab.svelte.ts';
 import type { RunRecord } from '../../storage/records.ts';
 import { fileName } from './drawing.ts';
@@ -40,6 +41,14 @@ export function runItems(lab: Lab, run: RunRecord, step: number): readonly SaveI
     const made = await lab.library.savePolicy(run, ...form);
     save(made.name, made.type || 'application/octet-stream', made);
   };
+  const projectOf = async (form: TrainerForm) => {
+    const { file: made, gaps } = await lab.library.saveProject(run, form, knownBase(lab, run));
+    save(made.name, made.type || 'application/zip', made);
+    if (gaps.length > 0)
+      lab.notices.add('info', `What ${trainerNames[form]} does otherwise is in the project’s README: ${gaps.join(' ')}`, run.id);
+  };
+  // Who learns from given replies, or not at all, has no rewards to take along.
+  const rewarded = run.config.objective.name !== 'sft' && run.config.optim.learningRate > 0;
   const textOf = (format: TextFormat) => lab.library.exportRun(run, format, step || Infinity, lab.personas);
   return [
     {
@@ -61,6 +70,13 @@ export function runItems(lab: Lab, run: RunRecord, step: number): readonly SaveI
             },
           },
         ]
+      : []),
+    ...(rewarded
+      ? trainerForms.map((form) => ({
+          name: `Project for ${trainerNames[form]}`,
+          hint: 'questions, reward, settings, policy, ZIP',
+          save: () => projectOf(form),
+        }))
       : []),
     ...texts.map(({ format, name, hint, ending, type }) => ({
       name,
