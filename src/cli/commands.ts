@@ -157,6 +157,11 @@ export const commands: readonly Command[] = [
         help: 'with --to peft: the policy the adapters are of, as on the hub (owner/name), or its folder or GGUF file; with --to trl and verl: its name, instead of a copy of it',
       },
       model: { ...model, help: 'with --to: the policy that the run began with, where it lies elsewhere now' },
+      questions: {
+        value: 'FILE',
+        many: true,
+        help: 'with --to trl and verl: the files of questions that the run was begun with, where they lie elsewhere now',
+      },
       format: {
         value: 'NAME',
         help: 'run, a .permix-run file (default); csv of metrics; rollouts as unipo, trackio or trl; html, a page of one step',

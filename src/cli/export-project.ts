@@ -6,6 +6,7 @@ import { libraryOf } from '../persona/libraries.ts';
 import type { Arguments } from './arguments.ts';
 import { beginningOf } from './export-policy.ts';
 import { writeStream } from './files.ts';
+import { recordedSets } from './question-sets.ts';
 import type { Output } from './output.ts';
 import { tryNewFile } from './output-files.ts';
 import { notice } from './progress.ts';
@@ -22,7 +23,15 @@ export async function exportProject(args: Arguments, out: Output, form: TrainerF
   await tryNewFile(args, 'out', file);
   const { run, policy } = await beginningOf(args, path);
   const { personas } = libraryOf(run.config.library);
-  const { name, files, gaps } = trainerProject(form, { config: run.config, personas, policy, named, forked: run.from !== undefined });
+  const { sets } = await recordedSets(args, { path, config: run.config, ...(run.questions ? { questions: run.questions } : {}) });
+  const { name, files, gaps } = trainerProject(form, {
+    sets,
+    config: run.config,
+    personas,
+    policy,
+    named,
+    forked: run.from !== undefined,
+  });
   await writeStream(file, (write) => writeZip(new WritableStream({ write }), name, files));
   out.object({ to: form, out: file, files: files.map((one) => ({ name: one.name, size: one.size })), gaps });
   for (const gap of gaps) notice(`Not as here: ${gap}`);

@@ -25,6 +25,7 @@ export async function exportCommand(args: Arguments, out: Output): Promise<void>
     if (isTrainer(to)) return (await import('./export-project.ts')).exportProject(args, out, to);
     return (await import('./export-policy.ts')).exportPolicy(args, out, to);
   }
+  if (args.texts('questions').length > 0) throw args.wrong('--questions goes with --to trl and verl.');
   for (const name of ['dtype', 'base', 'model']) if (args.text(name) !== undefined) throw args.wrong(`--${name} goes with --to.`);
   const format = args.choice('format', exportFormats) ?? 'run';
   const file = args.text('out');

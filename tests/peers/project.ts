@@ -23,11 +23,13 @@ import { sampleStep } from '../../src/rl/sample.ts';
 import { optimAt } from '../../src/rl/schedule.ts';
 import { initialTrainerState } from '../../src/rl/trainer.ts';
 import { mean, sampleStd } from '../../src/statistics/moments.ts';
-import { verify } from '../../src/verify/verify.ts';
+import { verify, verifyGold } from '../../src/verify/verify.ts';
 import { taskById } from '../../src/tasks/index.ts';
 import type { Row } from './main.ts';
 import { bundled } from './policies.ts';
 import type { Python } from './python.ts';
+import { verdictPairs } from './verdict-pairs.ts';
+import { known } from './verdicts.ts';
 
 const steps = 2;
 
@@ -71,6 +73,7 @@ export async function* projectRowsOf(peer: Python): AsyncGenerator<Row> {
       if (index > 0) continue;
       yield* readmeRow(await peer.ask<readonly number[]>('readme', { folder, steps, out: at('trained') }), ours);
       yield* verdictRow(peer, folder);
+      yield* goldRow(peer, folder);
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -172,4 +175,20 @@ async function* verdictRow(peer: Python, folder: string): AsyncGenerator<Row> {
     difference: differing.length,
     tolerance: 0,
   };
+}
+
+/** Answers to imported questions, which the project has Math-Verify compare where they are no numbers. */
+async function* goldRow(peer: Python, folder: string): AsyncGenerator<Row> {
+  const pairs = verdictPairs(2, 1000);
+  const cases = pairs.map(({ gold, answer }) => ({ completion: `\\boxed{${answer}}`, answer: gold, rule: 'gold', opened: '' }));
+  const theirs = await peer.ask<readonly number[]>('judged', { folder, cases });
+  const ours = await Promise.all(cases.map(({ completion, answer }) => verifyGold(completion, answer)));
+  const differing = pairs
+    .map((pair, i) => ({ ...pair, ours: ours[i]?.correct ?? null, theirs: theirs[i] === 1 }))
+    .filter((one) => one.ours !== one.theirs);
+  const unknown = differing.filter((one) => !known(one));
+  for (const { gold, answer, ours: right, how } of unknown)
+    console.error(`  right only ${right ? 'here' : 'there'} (${how}): ${gold}   ${answer}`);
+  const of = `project, ${pairs.length} pairs, of which ${differing.length - unknown.length} differ with one`;
+  yield { what: 'verdicts that differ without a reason', of, difference: unknown.length, tolerance: 0 };
 }

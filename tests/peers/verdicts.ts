@@ -22,6 +22,9 @@ const reasons: Readonly<Record<string, { readonly ours: boolean; readonly why: s
 /** Ours, then theirs. */
 type Judged = Pair & { readonly ours: boolean | null; readonly theirs: boolean };
 
+/** Whether there is a reason to differ. */
+export const known = ({ how, ours }: Pick<Judged, 'how' | 'ours'>): boolean => reasons[how]?.ours === ours;
+
 export async function* verdictRows(peer: Python): AsyncGenerator<Row> {
   const pairs = verdictPairs(1, count);
   const theirs = await peer.ask<readonly boolean[]>('verdicts', { pairs: pairs.map(({ gold, answer }) => [gold, answer]) });
@@ -31,7 +34,6 @@ export async function* verdictRows(peer: Python): AsyncGenerator<Row> {
     judged.push({ ...pair, ours: verdict?.correct ?? null, theirs: theirs[i]! });
   }
   const differing = judged.filter(({ ours, theirs: other }) => ours !== other);
-  const known = ({ how, ours }: Judged) => reasons[how]?.ours === ours;
   const groups = new Map<string, Judged[]>();
   for (const one of differing) {
     const why = known(one) ? reasons[one.how]!.why : `no reason is known (${one.how})`;

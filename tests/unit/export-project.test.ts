@@ -27,8 +27,10 @@ import { GroupSource } from '../../src/rl/data.ts';
 import { presetObjective } from '../../src/rl/objectives.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { taskById } from '../../src/tasks/index.ts';
+import { importedSource } from '../../src/tasks/sets/imported.ts';
+import { usualSplit } from '../../src/tasks/source.ts';
 import { answerForms, type AnswerForm } from '../../src/verify/answer-forms.ts';
-import { verify } from '../../src/verify/verify.ts';
+import { verify, verifyGold } from '../../src/verify/verify.ts';
 import { writeTinyPolicy } from '../helpers/tiny-folder.ts';
 import verlKeys from '../fixtures/verl/keys.json' with { type: 'json' };
 
@@ -50,6 +52,7 @@ async function text(files: readonly WrittenFile[], name: string): Promise<string
 interface Row {
   readonly prompt: readonly { readonly role: 'system' | 'user'; readonly content: string }[];
   readonly answer: string;
+  readonly rule: string;
 }
 
 const rowsOf = async (files: readonly WrittenFile[]) =>
@@ -73,6 +76,17 @@ describe('a project', () => {
       );
     }
     expect(rows.some(({ prompt }) => prompt[0]!.role === 'system') && rows.some(({ prompt }) => prompt[0]!.role === 'user')).toBe(true);
+  });
+
+  it('asks the questions of a file in the order of the run, compared with their gold answers', async () => {
+    const questions = Array.from({ length: 40 }, (_, i) => ({ asked: `What is ${i} + ${i}?`, gold: `${2 * i}` }));
+    const sets = { mine: { kind: 'gsm8k' as const, questions } };
+    const choice = { id: 'mine', weight: 1, set: { sha256: '0'.repeat(64), questions: 40, kind: 'gsm8k' as const } };
+    const config: RunConfig = { ...small, tasks: [choice] };
+    const rows = await rowsOf(project('trl', config, { sets }).files);
+    const groups = new GroupSource(config, personas, 0, () => true, sets).take(12);
+    expect(rows.map(({ answer, rule }) => [answer, rule])).toEqual(groups.map(({ question }) => [question.answer, 'gold']));
+    expect(() => project('trl', config)).toThrow(/questions of mine are not here/);
   });
 
   it('brings the policy, or names it', () => {
@@ -369,6 +383,47 @@ describe.skipIf(!python)('the reward in Python (skipped where there is no Python
     const ours = await Promise.all(all.map((one) => judged(one, answers)));
     expect(all.filter((_, i) => theirs[i] !== ours[i]).map(({ completion: reply, answer, opened }) => [reply, answer, opened])).toEqual([]);
     expect(ours.reduce((sum, reward) => sum + reward, 0)).toBeGreaterThan(100);
+  });
+
+  it('is the verifier’s own where gold answers of a file are numbers', async () => {
+    const golds = ['42', '1,234', '-7', '0.5', '1/3', '\\frac{3}{4}', '50\\%', '\\$18', '18.00'];
+    const said = [
+      ...golds,
+      '1234',
+      '0.333333',
+      '0.3333',
+      '2/4',
+      '50',
+      '0.75',
+      '75\\%',
+      '18',
+      '17+25',
+      'x = 42',
+      '42 apples',
+      '6\\cdot7',
+      '84/2',
+    ];
+    const cases = golds.flatMap((answer) =>
+      said.map((one): Case => ({ completion: `\\boxed{${one}}`, answer, rule: 'gold', task: '', opened: null })),
+    );
+    const theirs = await verdicts(cases, ['boxed']);
+    const ours = await Promise.all(cases.map(({ completion: reply, answer }) => verifyGold(reply, answer, null, ['boxed'])));
+    expect(cases.filter((_, i) => theirs[i] !== ours[i]!.reward).map(({ completion: reply, answer }) => [reply, answer])).toEqual([]);
+  });
+
+  it('makes the target of a file’s countdown from its numbers, each once', async () => {
+    const set = { kind: 'countdown' as const, questions: [{ asked: 'Make 23.', gold: '23 from 30, 100, 93' }] };
+    const { accepts } = importedSource(
+      { ...set, questions: [...set.questions, { asked: 'Make 2.', gold: '2 from 1, 1' }] },
+      'x',
+      usualSplit,
+    );
+    const answer = '23 from 30, 100, 93';
+    const replies = ['30 + 93 - 100', '93+30-100', '23', '100 - 93 + 30', '(30+93)-100', '30+93-100+0'];
+    const cases = replies.map((one): Case => ({ completion: `\\boxed{${one}}`, answer, rule: 'target', task: '', opened: null }));
+    const ours = replies.map((one) => Number(accepts!(one, { id: '', task: '', text: '', answer })));
+    expect(ours).toContain(1);
+    expect(await verdicts(cases, ['boxed'])).toEqual(ours);
   });
 
   it('knows every form of an answer', async () => {

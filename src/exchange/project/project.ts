@@ -10,6 +10,7 @@ import { isThinkingMark } from '../../policy/thinking.ts';
 import { askingOf, templateSettings } from '../../rl/asking.ts';
 import type { RunConfig } from '../../rl/config.ts';
 import { recipeTitles } from '../../rl/recipes.ts';
+import type { ImportedSets } from '../../tasks/source.ts';
 import { policyFiles } from '../policy-files.ts';
 import type { TrainerForm } from '../trainer-forms.ts';
 import { commonGaps } from './gaps.ts';
@@ -30,6 +31,8 @@ export interface ProjectRun {
   readonly policy: Pick<Policy, 'id' | 'config' | 'weights' | 'texts' | 'tokenizer'>;
   /** Its name on the hub, where it is to be fetched from there; absent: it goes along. */
   readonly named?: string | undefined;
+  /** The sets that its configuration names. */
+  readonly sets?: ImportedSets;
   /** It goes on from a checkpoint of another run. */
   readonly forked?: boolean;
 }
@@ -46,12 +49,12 @@ export interface Project {
 const folder = 'policy';
 
 /** @throws LabError 'usage' for a run that learns from no rewards or whose policy has no tokenizer, 'config' as training before its first step */
-export function trainerProject(form: TrainerForm, { config, personas, policy, named, forked = false }: ProjectRun): Project {
+export function trainerProject(form: TrainerForm, { config, personas, policy, named, sets, forked = false }: ProjectRun): Project {
   refuseLessons(config);
   const tokenizer = policy.tokenizer?.withTemplate(templateSettings(config));
   if (!tokenizer)
     throw new LabError('usage', `${policy.id} has no tokenizer, so that nothing can be asked.`, 'Choose a run of a policy with one.');
-  const data = projectRows(config, personas, tokenizer);
+  const data = projectRows(config, personas, tokenizer, sets);
   const marks = tokenizer.addedTokens.filter(isThinkingMark);
   const where = named ?? folder;
   const { sampling, objective, lora } = config;
@@ -72,7 +75,12 @@ export function trainerProject(form: TrainerForm, { config, personas, policy, na
         }
       : {}),
   };
-  const gaps = [...(form === 'trl' ? trlGaps(config) : verlGaps(config, marks)), ...commonGaps(form, config, data)];
+  const imported = config.tasks.some(({ set, weight }) => set !== undefined && weight > 0);
+  const gaps = [
+    ...(imported ? [byMathVerify] : []),
+    ...(form === 'trl' ? trlGaps(config) : verlGaps(config, marks)),
+    ...commonGaps(form, config, data),
+  ];
   if (forked) gaps.push('The run goes on from a checkpoint of another run; the project begins with the base policy, at the first step.');
   const name = `${policy.id.split('/').at(-1)}-${config.recipe}-${form}`;
   const about = { form, gaps, config, policy: named ?? policy.id, included: named === undefined, prompts: data.rows.length };
@@ -126,6 +134,9 @@ const verlRow = ({ prompt, answer, task, ...rest }: ProjectRow, index: number) =
 
 const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 const textFile = (name: string, text: string): WrittenFile => heldFile(name, new TextEncoder().encode(text));
+
+const byMathVerify =
+  'Answers to imported questions are compared by Math-Verify where they are no numbers; where it and the run disagree is in the lab’s docs/verifier.md.';
 
 function refuseLessons({ recipe, objective, optim }: RunConfig): void {
   const why = objective.name === 'sft' ? 'learns from given replies, not from rewards' : optim.learningRate === 0 ? 'learns nothing' : null;

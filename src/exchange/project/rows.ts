@@ -11,9 +11,10 @@ import type { RunConfig } from '../../rl/config.ts';
 import { GroupSource } from '../../rl/data.ts';
 import { measureRoom } from '../../rl/room.ts';
 import type { taskNames } from '../../tasks/names.ts';
+import type { ImportedSets, QuestionSource } from '../../tasks/source.ts';
 
 /** How verifier.py judges an answer. */
-type Rule = 'integer' | 'digits' | 'list' | 'countdown';
+type Rule = 'integer' | 'digits' | 'list' | 'countdown' | 'target' | 'gold';
 
 const rules: Readonly<Record<keyof typeof taskNames, Rule>> = {
   addition: 'integer',
@@ -29,6 +30,12 @@ const rules: Readonly<Record<keyof typeof taskNames, Rule>> = {
   'one-digit-products': 'integer',
   'one-digit-stories': 'integer',
 };
+
+/** Of an imported set answers are compared with its gold answers, but for countdown, where many are right. */
+function ruleOf({ id, count, accepts }: QuestionSource): Rule {
+  if (count !== null) return accepts ? 'target' : 'gold';
+  return rules[id as keyof typeof rules];
+}
 
 export interface ProjectRow {
   readonly prompt: readonly Message[];
@@ -56,10 +63,10 @@ export const mostRows = 20_000;
 /** So many prompts are looked at for whether the policy's own template renders them alike. */
 const looked = 256;
 
-/** @param tokenizer told as the run tells it  @throws LabError 'config' as training does before its first step */
-export function projectRows(config: RunConfig, personas: readonly Persona[], tokenizer: Tokenizer): ProjectRows {
-  const { fits } = measureRoom(config, personas, tokenizer);
-  const source = new GroupSource(config, personas, 0, fits);
+/** @param tokenizer told as the run tells it  @param sets those that the configuration names  @throws LabError 'config' as training does before its first step */
+export function projectRows(config: RunConfig, personas: readonly Persona[], tokenizer: Tokenizer, sets: ImportedSets = {}): ProjectRows {
+  const { fits } = measureRoom(config, personas, tokenizer, sets);
+  const source = new GroupSource(config, personas, 0, fits, sets);
   const steps = Math.max(1, Math.min(config.steps, Math.floor(mostRows / config.promptsPerStep)));
   const { noPersona } = askingOf(config);
   const own = tokenizer.withTemplate({ noSystem: 'template', systemPlace: 'refuse' });
@@ -67,13 +74,13 @@ export function projectRows(config: RunConfig, personas: readonly Persona[], tok
   const limit = (tokenizer.maxLength ?? Infinity) - config.sampling.maxNewTokens;
   let longest = 0;
   let otherwise = false;
-  const rows = source.take(steps * config.promptsPerStep).map(({ question, personas: drawn }, row): ProjectRow => {
+  const rows = source.take(steps * config.promptsPerStep).map(({ question, source: from, personas: drawn }, row): ProjectRow => {
     const persona = drawn[0] ?? null;
     const asked = renderPrompt(tokenizer, persona?.text ?? null, question.text, limit);
     const prompt = messagesOf(persona?.text.trim() ?? '', question.text, noPersona, takesSystem);
     longest = Math.max(longest, asked.tokens.length);
     if (row < looked && own.chat(prompt, { addGenerationPrompt: true }) !== asked.text) otherwise = true;
-    const rule = rules[question.task as keyof typeof rules];
+    const rule = ruleOf(from);
     return { prompt, answer: question.answer, rule, opened: asked.thinking ?? '', task: question.task, persona: persona?.id ?? '' };
   });
   return { rows, steps, longest, otherwise };

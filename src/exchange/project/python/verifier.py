@@ -367,18 +367,38 @@ def stated_number(said):
     return integer(match[1]) if match else None
 
 
+def same_made(answer, gold):
+    """Countdown of an imported set, whose gold says `23 from 30, 100, 93`."""
+    target, numbers = gold.split(" from ")
+    given = expression(answer)
+    return given is not None and given[0] == int(target) and sorted(given[1]) == sorted(int(one) for one in numbers.split(", "))
+
+
+RULES["target"] = same_made
+
+
 def equal_to_gold(gold, found, joined):
-    """An imported question's: Math-Verify's verdict, but that work which is left standing is no answer where the gold is a number."""
-    number = LITERAL.fullmatch(gold.strip(BLANKS + "$.")) is not None
+    """Of an imported question. Numbers are compared exactly, and work that is left standing is none; anything else is asked of Math-Verify."""
+    number = share(gold)
     if joined and any(not same(other, found[-1]) for other in found):
-        return not number and by_math_verify(gold, ", ".join(found))
-    if number and LEFT_TO_DO.search(found[-1]):
-        return False
-    a, b = integer(gold), integer(found[-1])
-    return a == b if a is not None and b is not None else by_math_verify(gold, found[-1])
+        return number is None and by_math_verify(gold, ", ".join(found))
+    said = share(found[-1].split("=")[-1])
+    if number is None or said is None:
+        return not (number is not None and LEFT_TO_DO.search(found[-1])) and by_math_verify(gold, found[-1])
+    decimals = max(len(text.split(".")[-1]) if "." in text else 0 for text in (gold, found[-1]))
+    near = abs(number - said) * 2_000_000 <= 1 and abs(number - said) * 100_000 <= abs(number)
+    # A decimal of six places or more stands for what it is rounded from.
+    return number == said or (decimals >= 6 and number.denominator != 1 and near)
 
 
-LITERAL = re.compile(rf"[-+{MINUS}]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\\?%)?")
+def share(text):
+    """A number, a percentage as a hundredth; None for anything else."""
+    plain = re.sub(rf"\A{S}*\\?\$|\\?\$?{S}*\Z", "", text)
+    percent = re.search(rf"{S}*\\?%\Z", plain)
+    number = amount(plain[: percent.start()] if percent else plain)
+    return number / 100 if number is not None and percent else number
+
+
 LEFT_TO_DO = re.compile(rf"[0-9)}}]{S}*(?:[-+*÷×·{MINUS}]|\\(?:cdot|times|div)(?![a-z])(?!{S}*10{S}*\^)){S}*[0-9(\\{{]|[0-9)]!")
 
 
