@@ -1,10 +1,14 @@
 /** Several threads compute what one does, bit for bit: rollouts, scores, steps, states; and one that is lost changes nothing but the time. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GenerateProgress, PolicyEngine, Sampling } from '../../src/engine/engine.ts';
 import { partsOf } from '../../src/engine/parallel/join.ts';
+import { RemoteThread } from '../../src/engine/parallel/remote-thread.ts';
 import { evenly, mostShards, shardsOf } from '../../src/engine/wasm/shards.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import type { LoraSetup } from '../../src/policy/adapters.ts';
+import { tensorsOf } from '../../src/policy/weights.ts';
 import { createEngine } from '../helpers/engine.ts';
 import { forcedBatch, forcedObjective, forcedOptim } from '../helpers/forced-run.ts';
 import { integers } from '../helpers/numbers.ts';
@@ -173,3 +177,27 @@ it('replies to one prompt are dealt out, too, and drawn as they would be', async
   ]);
   expect(await (await start(3)).generate(request)).toEqual(await (await start(1)).generate(request));
 });
+
+it('what a thread gave is let go once it was used', async () => {
+  const gc = collector();
+  const { startThread } = testThreads();
+  const config = { config: tinyConfig, lora: null, threads: 2 };
+  const thread = await RemoteThread.start(startThread, config, tensorsOf(tinyConfig, weights));
+  const given: WeakRef<object>[] = [];
+  for (let step = 0; step < 3; step++) {
+    const shard = await thread.run((remote) => remote.gradient(forcedBatch(step, tinyConfig.vocabSize), forcedObjective, 0, 10));
+    given.push(new WeakRef(shard.numbers!));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  gc();
+  // The newest may still be in a register.
+  expect(given.slice(0, -1).filter((one) => one.deref() !== undefined)).toEqual([]);
+  thread.end();
+  await expect(thread.run((remote) => remote.setReference())).rejects.toThrow('it was ended');
+});
+
+/** The garbage collector, which Node hands out when it is asked to. */
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}

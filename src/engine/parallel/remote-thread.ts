@@ -25,10 +25,10 @@ export class RemoteThread {
   trainedAt = 0;
   readonly #started: Started;
   readonly #remote: Remote<EngineThread>;
-  /** Rejects with why it is gone, or that it was ended. */
-  readonly #gone: Promise<never>;
-  #end: (why: string) => void = () => {};
-  #running = 0;
+  /** Why it is gone; null while it is there. */
+  #lost: Error | null = null;
+  /** Those that wait for it, told when it is gone. A race with a promise of its end would keep every result for as long as it lives. */
+  readonly #waiting = new Set<(why: Error) => void>();
   #progress: (progress: GenerateProgress) => void = () => {};
 
   private constructor(started: Started, tensors: PolicyTensors) {
@@ -41,11 +41,7 @@ export class RemoteThread {
       },
       progress: (progress) => this.#progress(progress),
     };
-    const ended = new Promise<string>((resolve) => (this.#end = resolve));
-    this.#gone = Promise.race([started.gone, ended]).then((why) => {
-      throw new Error(why);
-    });
-    this.#gone.catch(() => {});
+    void started.gone.then((why) => this.#lose(why));
     expose(lead, started.endpoint);
     this.#remote = wrap<EngineThread>(started.endpoint);
   }
@@ -65,12 +61,22 @@ export class RemoteThread {
 
   /** @throws what the thread throws, or that it is gone */
   async run<T>(work: (thread: Remote<EngineThread>) => Promise<T>): Promise<T> {
-    if (this.#running++ === 0) this.#started.hold?.(true);
-    try {
-      return await Promise.race([work(this.#remote), this.#gone]);
-    } finally {
-      if (--this.#running === 0) this.#started.hold?.(false);
-    }
+    if (this.#lost) throw this.#lost;
+    return new Promise<T>((resolve, reject) => {
+      if (this.#waiting.size === 0) this.#started.hold?.(true);
+      this.#waiting.add(reject);
+      const done = () => {
+        if (this.#waiting.delete(reject) && this.#waiting.size === 0) this.#started.hold?.(false);
+      };
+      work(this.#remote).then(resolve, reject).finally(done);
+    });
+  }
+
+  #lose(why: string): void {
+    this.#lost ??= new Error(why);
+    for (const tell of this.#waiting) tell(this.#lost);
+    if (this.#waiting.size > 0) this.#started.hold?.(false);
+    this.#waiting.clear();
   }
 
   async generate(
@@ -96,6 +102,6 @@ export class RemoteThread {
 
   end(): void {
     this.#started.end();
-    this.#end('it was ended');
+    this.#lose('it was ended');
   }
 }
