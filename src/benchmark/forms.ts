@@ -2,6 +2,8 @@
  * Kernels that have more than one form: how many times as fast as the other one an adapter computes with the form that it is given (`kernels/tuning.ts`).
  * The rules rest on arithmetic, and nobody has measured most adapters: below 1 here, the rule is wrong for this one.
  */
+import { tablesOfRows } from '../engine/fused/batch.ts';
+import { attentionBackward, attentionForward, attentionTeam } from '../engine/fused/kernels/attention.ts';
 import { samplerPieces, sampleTokens } from '../engine/fused/kernels/decode.ts';
 import { matmul } from '../engine/fused/kernels/matmul.ts';
 import { staged, thin, tuningFor } from '../engine/fused/kernels/tuning.ts';
@@ -62,7 +64,30 @@ function sampler(gpu: GpuContext, make: Make): Contest {
   return { name: 'forms.sampler', ...(gpu.software ? { given: one, other: several } : { given: several, other: one }) };
 }
 
+/** Attention forward and backward, one row of 256 places and two heads of 128 numbers over one key head. */
+function attention(gpu: GpuContext, make: Make): Contest {
+  const [places, heads, kvHeads, headDim] = [256, 2, 1, 128];
+  const { segmentOf, segments } = tablesOfRows([places], places);
+  const filled = (numbers: Int32Array<ArrayBuffer>) => {
+    const view = make(numbers.length);
+    gpu.device.queue.writeBuffer(view.buffer, 0, numbers);
+    return view;
+  };
+  const [q, mixed, cells] = [places * (heads + 2 * kvHeads) * headDim, places * heads * headDim, places * heads];
+  const of = {
+    ...{ places, width: places, heads, kvHeads, headDim, segmentOf: filled(segmentOf), segments: filled(segments) },
+    ...{ turned: make(q), out: make(mixed), lse: make(cells), dOut: make(mixed), delta: make(cells), dTurned: make(q) },
+  };
+  const works = (software: boolean) => {
+    const shape = { ...of, team: attentionTeam(headDim, software) };
+    return [attentionForward(shape), ...attentionBackward(shape)];
+  };
+  return { name: 'forms.attention', given: works(gpu.software), other: works(!gpu.software) };
+}
+
 const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct, headInput, sampler];
+/** What software adapters compile for a minute. */
+const onHardware = [attention];
 
 /** @param add ratios of the two, as they were measured  @param repeat rounds until there are enough */
 export async function measureForms(
@@ -71,7 +96,7 @@ export async function measureForms(
   repeat: (run: () => Promise<() => void>) => Promise<void>,
 ): Promise<void> {
   const { device } = gpu;
-  for (const contest of contests) {
+  for (const contest of gpu.software ? contests : [...contests, ...onHardware]) {
     const buffers: GPUBuffer[] = [];
     const plans: Plan[] = [];
     try {

@@ -201,6 +201,14 @@ export const rowSpecs = [
     engines: ['fused'],
   },
   {
+    name: 'forms.attention',
+    what: 'attention forward and backward, 256 places, heads of 128: speed of the form it has here over the other (a lane a query, or four)',
+    unit: '×',
+    target: '≥ 1',
+    hardware: true,
+    engines: ['fused'],
+  },
+  {
     name: 'trainStep.d512.matmulShare',
     what: 'share of the best measured matmul rate, d 512',
     unit: '%',

@@ -272,6 +272,7 @@ export class Suite {
   async forms(): Promise<void> {
     if (this.out.has('fused')) return;
     const gpu = await acquireGpu();
+    if (gpu.software) this.left.set('forms.attention', 'Needs a hardware adapter.');
     try {
       await measureForms(
         gpu,

@@ -40,6 +40,8 @@ interface Shape {
   readonly filling?: number;
   readonly window?: number;
   readonly scale?: number;
+  /** Lanes that share a query or a key. */
+  readonly team?: number;
 }
 
 const shapes: readonly Shape[] = [
@@ -67,8 +69,16 @@ const sharing: readonly Shape[] = [
   { heads: 4, kvHeads: 2, headDim: 32, segments: [[17, -1], [9, 0], [12, 0], [8, 0]], window: 9, scale: 0.125 },
   { heads: 2, kvHeads: 2, headDim: 16, segments: [[17, -1], [5, 0], [12, 0]], window: 1 },
 ]; // prettier-ignore
+/** Several lanes to a query: texts that begin and end within a workgroup's 16 or 8 places, beyond what is staged at once, under windows. */
+const teams: readonly Shape[] = [
+  { width: 1, heads: 1, kvHeads: 1, headDim: 32, lengths: [1], team: 4 },
+  { width: 19, heads: 4, kvHeads: 2, headDim: 32, lengths: [13, 19, 0], team: 4, scale: 0.125 },
+  { heads: 6, kvHeads: 2, headDim: 32, segments: [[5, -1], [1, -1], [13, 1], [2, 1], [7, -1], [9, -1], [3, 5]], filling: 7, team: 4 },
+  { heads: 2, kvHeads: 1, headDim: 32, segments: [[17, -1], [9, 0], [12, 0], [8, 0]], filling: 1, window: 9, team: 4 },
+  { width: 11, heads: 2, kvHeads: 1, headDim: 64, lengths: [11], team: 8 },
+]; // prettier-ignore
 const named = (shape: Shape): [string, Shape] => [JSON.stringify(shape), shape];
-const cases = [...shapes, ...sharing].map(named);
+const cases = [...shapes, ...sharing, ...teams].map(named);
 
 /** Where the places of a shape are, N of them, and what the kernels are told of them. */
 function laidOut({ width, lengths, segments, filling = 0 }: Shape) {
@@ -173,7 +183,7 @@ const given = ({ positions, segmentOf, segments }: PlaceTables) => ({
 });
 
 async function whole(turned: ArrayLike<number>, dOut: ArrayLike<number>, shape: Shape, dTurnedFill = untouched) {
-  const { heads, kvHeads, headDim, window, scale } = shape;
+  const { heads, kvHeads, headDim, window, scale, team = 1 } = shape;
   const { places, width, tables } = laidOut(shape);
   const cells = places * heads;
   const views = {
@@ -186,7 +196,7 @@ async function whole(turned: ArrayLike<number>, dOut: ArrayLike<number>, shape: 
     delta: bench.output(cells),
     dTurned: bench.output(turned.length, dTurnedFill),
   };
-  const of = { ...views, places, width, heads, kvHeads, headDim, ...(window ? { window } : {}), ...(scale ? { scale } : {}) };
+  const of = { ...views, places, width, heads, kvHeads, headDim, team, ...(window ? { window } : {}), ...(scale ? { scale } : {}) };
   await bench.run([attentionForward(of), ...attentionBackward(of)]);
   return { out: await bench.read(views.out), lse: await bench.read(views.lse), dTurned: await bench.read(views.dTurned) };
 }
@@ -252,6 +262,20 @@ describe('attention over segments', () => {
           [3, 0],
         ],
         window: 4,
+      },
+    ],
+    [
+      'a prompt and two replies, four lanes to a query',
+      {
+        heads: 4,
+        kvHeads: 2,
+        headDim: 32,
+        segments: [
+          [4, -1],
+          [2, 0],
+          [3, 0],
+        ],
+        team: 4,
       },
     ],
   ] satisfies [string, Shape][])('backward is the slope of forward: %s', async (_, shape: Shape) => {

@@ -8,7 +8,7 @@ import { normOffset, ropeName, type Machine, type ParameterViews, type PlaceShap
 import { families } from '../../policy/families.ts';
 import { attentionScale, embeddingScale, windowOf } from '../../policy/layers.ts';
 import type { BufferView, Work } from '../gpu/work.ts';
-import { attentionBackward, attentionForward } from './kernels/attention.ts';
+import { attentionBackward, attentionForward, attentionTeam } from './kernels/attention.ts';
 import { columnPartials } from './kernels/columns.ts';
 import { swigluBackward, swigluBackwardMatmul, swigluForward } from './kernels/matmul.ts';
 import { chunksFor, rmsNormBackward, rmsNormForward } from './kernels/rms-norm.ts';
@@ -85,7 +85,7 @@ function layerForward(
   const table = memory.view(ropeName(config, layer), tablePositions(width) * headDim);
   const norms = config.qkNorm ? policy.parameters.view(`${layer}.headNorms`) : null;
   const heading = { places, heads, kvHeads, headDim };
-  const looking = { width, window: windowOf(config, layer), scale: attentionScale(config) };
+  const looking = { width, window: windowOf(config, layer), scale: attentionScale(config), team: attentionTeam(headDim, machine.software) };
   const attention = [
     turnForward({ raw: b.raw, turned: b.turned, positions, table, norms, eps, offset: normOffset(config), ...heading }),
     attentionForward({ turned: b.turned, segmentOf, segments, out: b.mixed, lse: b.lse, ...heading, ...looking }),
@@ -219,6 +219,7 @@ export function decoderBackward(
         headDim,
         window: windowOf(config, layer),
         scale: attentionScale(config),
+        team: attentionTeam(headDim, machine.software),
       }),
       ...turnBackward({
         gradient: dTurned,

@@ -160,6 +160,40 @@ declare module '*/lib/workgroup.wgsl' {
   export default shader;
 }
 
+declare module '*/nn/attention-segments.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    Record<never, never>,
+    {
+      HEAD_DIM: 64;
+      Part: null;
+      PARTS: null;
+    }
+  >;
+  export default shader;
+}
+
+declare module '*/nn/attention-teams.wgsl' {
+  const shader: import('./shader.ts').Shader<
+    {
+      forward: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'out' | 'lse' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      backward_queries: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'mixed_out' | 'row_lse' | 'dout' | 'delta' | 'dturned' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+      backward_keys: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'row_lse' | 'dout' | 'dturned' | 'row_delta' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
+    },
+    {
+      LANES: 64;
+      HEAD_DIM: 64;
+      Part: null;
+      PARTS: null;
+      TEAM: 4;
+      TEAMS: null;
+      OWN: null;
+      TILE: 8;
+      Own: null;
+    }
+  >;
+  export default shader;
+}
+
 declare module '*/nn/attention.wgsl' {
   const shader: import('./shader.ts').Shader<
     {

@@ -1,8 +1,8 @@
 /** Attention over segments, forward and backward, and of one new token per running row, as dispatches. What they compute is in the shaders. */
 import halfShader from '../../../../shaders/decode/attention-half.wgsl';
 import decodeShader from '../../../../shaders/decode/attention.wgsl';
+import teamShader from '../../../../shaders/nn/attention-teams.wgsl';
 import shader from '../../../../shaders/nn/attention.wgsl';
-import type { ConstantsOf } from '../../gpu/shader.ts';
 import { lanes } from '../../gpu/settings.ts';
 import { workOf, type BufferView, type Work } from '../../gpu/work.ts';
 import { quads } from './quads.ts';
@@ -19,6 +19,17 @@ export interface AttentionShape {
   readonly window?: number;
   /** What scores are multiplied by; absent: 1 / sqrt(hd). */
   readonly scale?: number;
+  /** Lanes that share a query or a key, as `attentionTeam` says; absent: 1. */
+  readonly team?: number;
+}
+
+/** Numbers of a head from which on a lane would have more of it than a GPU's registers hold well, in the keys' backward four vectors. */
+const wideHead = 64;
+
+/** Lanes that share a query or a key: 1 where registers do not matter and barriers do, and of heads that cannot be parted so. */
+export function attentionTeam(headDim: number, software: boolean): number {
+  const team = headDim > 128 ? 8 : 4;
+  return software || headDim < wideHead || headDim % (4 * team) !== 0 ? 1 : team;
 }
 
 interface Segments {
@@ -39,8 +50,16 @@ const params = ({ places, width, heads, kvHeads, headDim, window = Infinity, sca
   scale,
 });
 
-const constants = ({ headDim }: AttentionShape): ConstantsOf<typeof shader> =>
-  headDim % 4 === 0 ? { HEAD_DIM: headDim, PARTS: headDim / 4 } : { HEAD_DIM: headDim, PARTS: headDim / 2, Part: 'vec2f' };
+/** A shader, its constants, and the workgroups of so many heads. */
+function formOf({ headDim, places, team = 1 }: AttentionShape) {
+  const PARTS = headDim % 4 === 0 ? headDim / 4 : headDim / 2;
+  const head = { HEAD_DIM: headDim, PARTS, ...(headDim % 4 === 0 ? {} : { Part: 'vec2f' }) };
+  if (team === 1) return { of: shader, constants: head, groups: (heads: number) => Math.ceil((places * heads) / lanes) };
+  if (PARTS % team !== 0) throw new Error(`${team} lanes cannot share a head of ${headDim} numbers`);
+  // Of keys and values that are staged, 4 KB of each at most.
+  const constants = { ...head, TEAM: team, TILE: Math.min(8, 256 / PARTS) };
+  return { of: teamShader, constants, groups: (heads: number) => Math.ceil((places * team) / lanes) * heads };
+}
 
 /** Of products over the places before, of which a place has at most a whole text, or a window: a prompt's has few, and there is one for all that follow it. */
 const operations = ({ places, width, heads, headDim, window = Infinity }: AttentionShape, products: number) =>
@@ -49,11 +68,12 @@ const operations = ({ places, width, heads, headDim, window = Infinity }: Attent
 /** Writes out and lse. */
 export function attentionForward(of: AttentionShape & Segments): Work {
   const { turned, segmentOf, segments, out, lse } = of;
-  return workOf(shader, 'forward', {
-    constants: constants(of),
+  const form = formOf(of);
+  return workOf<typeof shader | typeof teamShader, 'forward'>(form.of, 'forward', {
+    constants: form.constants,
     buffers: { turned, segment_of: segmentOf, segments, out, lse },
     params: params(of),
-    groups: Math.ceil((of.places * of.heads) / lanes),
+    groups: form.groups(of.heads),
     operations: operations(of, 2),
   });
 }
@@ -63,19 +83,20 @@ export function attentionBackward(
   of: AttentionShape & Segments & { readonly dOut: BufferView; readonly delta: BufferView; readonly dTurned: BufferView },
 ): Work[] {
   const { turned, segmentOf, segments, out, lse, dOut, delta, dTurned } = of;
-  const work = { constants: constants(of), params: params(of) };
+  const form = formOf(of);
+  const work = { constants: form.constants, params: params(of) };
   const read = { turned, segment_of: segmentOf, segments, row_lse: lse, dout: dOut, dturned: dTurned };
   return [
-    workOf(shader, 'backward_queries', {
+    workOf<typeof shader | typeof teamShader, 'backward_queries'>(form.of, 'backward_queries', {
       ...work,
       buffers: { ...read, mixed_out: out, delta },
-      groups: Math.ceil((of.places * of.heads) / lanes),
+      groups: form.groups(of.heads),
       operations: operations(of, 3),
     }),
-    workOf(shader, 'backward_keys', {
+    workOf<typeof shader | typeof teamShader, 'backward_keys'>(form.of, 'backward_keys', {
       ...work,
       buffers: { ...read, row_delta: delta },
-      groups: Math.ceil((of.places * of.kvHeads) / lanes),
+      groups: form.groups(of.kvHeads),
       operations: operations(of, 4),
     }),
   ];
@@ -108,6 +129,8 @@ export const rowsAt = decodeShader.constants.ROWS_AT;
 
 /** Query heads of a workgroup, which share what it reads; more would be too much for a lane's registers. */
 const mostShared = 4;
+/** Workgroups that are enough for a large GPU. */
+const busy = 256;
 /** Weights that a workgroup keeps at once: a quarter of the memory that every GPU has. */
 const weightsKept = 1024;
 
@@ -140,7 +163,9 @@ export function decodeAttention(
   // A barrier is dear where lanes are run one after the other, so there are few of them.
   const LANES = of.software ? 8 : lanes;
   let SHARE = Math.min(heads / kvHeads, mostShared);
-  while ((heads / kvHeads) % SHARE !== 0) SHARE--;
+  // Few rows would leave a GPU idle: one of SmolLM2's is three workgroups of three heads each, or nine of one.
+  const idle = () => !of.software && SHARE > 1 && (rows * heads) / SHARE < busy;
+  while ((heads / kvHeads) % SHARE !== 0 || idle()) SHARE--;
   const CHUNK = LANES * Math.floor(weightsKept / SHARE / LANES);
   if (of.cacheFormat === 'f16' && headDim % 8 !== 0) throw new Error(`heads of ${headDim} numbers are not kept in float16`);
   return workOf<typeof decodeShader | typeof halfShader, 'attend'>(of.cacheFormat === 'f16' ? halfShader : decodeShader, 'attend', {
