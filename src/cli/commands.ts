@@ -6,6 +6,7 @@ import { trainerForms } from '../exchange/trainer-forms.ts';
 import { formatsOf, policyForms } from '../exchange/policy-forms.ts';
 import { projections } from '../policy/adapters.ts';
 import { splits } from '../tasks/question.ts';
+import { rubricNames } from '../evaluate/judge/scale.ts';
 import { answerForms } from '../verify/answer-forms.ts';
 import { extractNames } from './extract-names.ts';
 import type { Output } from './output.ts';
@@ -273,7 +274,14 @@ export const commands: readonly Command[] = [
     options: {
       model,
       'template-args': templateArgs,
-      benchmark: { value: 'FILE.json', help: 'your copy of the benchmark: persona description → task → questions' },
+      benchmark: {
+        value: 'FILE.json|DIR',
+        help: 'your copy of the benchmark: persona description → task → questions; with --rubric role also role files of Assistant Axis',
+      },
+      rubric: {
+        value: rubricNames.join('|'),
+        help: 'what is scored: PersonaGym’s tasks from 1 to 5, or from 0 to 3 how far an answer is in its role (personagym)',
+      },
       judge: { value: 'URL', help: 'an OpenAI-compatible address, e.g. http://localhost:11434/v1; its key: environment, PERMIX_JUDGE_KEY' },
       'judge-model': { value: 'NAME', help: 'the model that judges, as its server calls it' },
       personas: { value: 'N', help: 'personas, drawn by the seed (10)' },
@@ -283,6 +291,8 @@ export const commands: readonly Command[] = [
       seed: { value: 'S', help: 'seed of personas and sampling (1)' },
       parallel: { value: 'N', help: 'questions that the judge is asked at a time (2)' },
       timeout: { value: 'SECONDS', help: 'for one of its answers (180)' },
+      'judge-tokens': { value: 'N', help: 'of one of its answers at most (2048)' },
+      stream: { help: 'asks for its answers piece by piece, for servers and proxies that end silent connections' },
       out: { value: 'DIR', help: 'keeps answers, verdicts and the report; the same command with the same folder continues' },
       accept,
       json: { value: '[FILE]', help: 'the report as JSON, in FILE or, without one, as the only thing on standard output' },

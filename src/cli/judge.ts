@@ -1,10 +1,12 @@
 /** `permix judge`: PersonaGym with a judge that the reader names; a table, JSON and CSV. Stoppable and resumable with --out. */
-import { basename, resolve } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { LabError, labErrorCode } from '../errors.ts';
-import { maxBenchmarkBytes, parseBenchmark } from '../evaluate/judge/benchmark.ts';
-import { JudgeClient } from '../evaluate/judge/client.ts';
+import { joinBenchmarks, maxBenchmarkBytes, parseBenchmark, type Benchmark } from '../evaluate/judge/benchmark.ts';
+import { JudgeClient, maxReplyTokens, type JudgeOptions } from '../evaluate/judge/client.ts';
 import { planJudging, plannedQuestions, replyTokens } from '../evaluate/judge/plan.ts';
-import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable, type JudgeReport } from '../evaluate/judge/report.ts';
+import { judgeCsv, judgedAnswers, judgeJson, judgeReport, judgeTable, scaleOf, type JudgeReport } from '../evaluate/judge/report.ts';
+import { rubricNames } from '../evaluate/judge/scale.ts';
 import { defaultParallel, runJudging, type JudgeCell } from '../evaluate/judge/run.ts';
 import { judgeParts, policyParts, programParts, questionParts, settingParts, takenOverNotes } from '../run/identity.ts';
 import type { Arguments } from './arguments.ts';
@@ -26,14 +28,16 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
     questions: args.integer('questions', 1, 10_000) ?? 2,
     seed: args.integer('seed', 0, 0xffffffff) ?? 1,
     temperature: args.number('temperature', 0, 10) ?? 0.9,
+    // Unsaid where it goes without saying: older folders know nothing of it.
+    ...(args.choice('rubric', rubricNames) === 'role' ? { rubric: 'role' as const } : {}),
   };
   const parallel = args.integer('parallel', 1, 64) ?? defaultParallel;
   const timeoutMs = 1000 * (args.number('timeout', 0.1, 86_400) ?? 180);
   const file = args.required('benchmark');
-  const judge = judgeOf(args, timeoutMs);
+  const maxTokens = args.integer('judge-tokens', 1, 1_000_000) ?? maxReplyTokens;
+  const judge = judgeOf(args, { timeoutMs, maxTokens, stream: args.flag('stream') });
   await tryReportFiles(args, ['benchmark']);
-  const text = await readText(args, 'benchmark', file, maxBenchmarkBytes);
-  const benchmark = parseBenchmark(text, basename(file));
+  const benchmark = await readBenchmark(args, file);
   const policy = await candidate(args, resolve(modelFolder(args)), null);
   const maxNewTokens = args.integer('max-new', 1, 1_000_000) ?? replyTokens(policy.candidate.maxPositions);
   const plan = planJudging(benchmark, [policy.candidate], { ...asked, maxNewTokens });
@@ -102,16 +106,27 @@ export async function judgeCommand(args: Arguments, out: Output): Promise<number
   return 0;
 }
 
-function judgeOf(args: Arguments, timeoutMs: number): JudgeClient {
+/** A file, or a folder of role files. */
+async function readBenchmark(args: Arguments, path: string): Promise<Benchmark> {
+  const one = async (file: string) => parseBenchmark(await readText(args, 'benchmark', file, maxBenchmarkBytes), basename(file));
+  if (!(await stat(path).catch(() => null))?.isDirectory()) return one(path);
+  const names = (await readdir(path)).filter((name) => name.endsWith('.json')).sort();
+  const all: Benchmark[] = [];
+  for (const name of names) all.push(await one(join(path, name)));
+  return joinBenchmarks(all, basename(resolve(path)));
+}
+
+function judgeOf(args: Arguments, options: JudgeOptions): JudgeClient {
   const access = { address: args.required('judge'), model: args.required('judge-model'), key: process.env[keyVariable] ?? null };
   try {
-    return new JudgeClient(access, { timeoutMs });
+    return new JudgeClient(access, options);
   } catch (error) {
     throw labErrorCode(error) === 'config' ? args.wrong((error as Error).message) : error;
   }
 }
 
 function tableLines(report: JudgeReport): string[] {
+  const { low, high } = scaleOf(report);
   const rows = judgeTable(report);
   const left = Math.max(...rows.map(({ label }) => label.length));
   const names = report.policies.map(({ name }) => name);
@@ -119,7 +134,7 @@ function tableLines(report: JudgeReport): string[] {
   const line = (label: string, cells: readonly string[]) =>
     `${label.padEnd(left)}${cells.map((cell, i) => cell.padStart(widths[i]!)).join('')}`;
   return [
-    `${report.benchmark.name}, ${report.benchmark.personas} personas, judged by ${report.judge.model}; scores from 1 to 5`,
+    `${report.benchmark.name}, ${report.benchmark.personas} personas, judged by ${report.judge.model}; scores from ${low} to ${high}`,
     line('', names),
     ...rows.map(({ label, values }) => line(label, values)),
     '',

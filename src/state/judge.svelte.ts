@@ -4,8 +4,8 @@
  */
 import { errorSentence } from '../errors.ts';
 import { completionsUrl } from '../evaluate/judge/address.ts';
-import type { Benchmark } from '../evaluate/judge/benchmark.ts';
-import { judgeTasks } from '../evaluate/judge/tasks.ts';
+import type { Benchmark, BenchmarkPersona } from '../evaluate/judge/benchmark.ts';
+import type { RubricName } from '../evaluate/judge/scale.ts';
 import type { JudgementSettings } from '../storage/judgements.ts';
 import type { TrainerApi } from '../worker/api.ts';
 import type { ContinuedJudging, NewJudging } from '../worker/judge-api.ts';
@@ -23,6 +23,7 @@ export class Judging extends Examination<'judgement'> {
   /** The bundled policy reads 128 tokens; what a reply may take is missing for the question. */
   maxNewTokens = $state<number | null>(20);
   seed = $state<number | null>(1);
+  rubric = $state<RubricName>('personagym');
 
   constructor(
     api: () => TrainerApi,
@@ -40,12 +41,18 @@ export class Judging extends Examination<'judgement'> {
     if (!this.open && !this.running) await this.view(latest.id);
   }
 
-  async read(file: File): Promise<void> {
+  /** The benchmark, or role files of Assistant Axis, which no other rubric fits. */
+  async read(files: readonly File[]): Promise<void> {
     this.fileProblem = null;
     try {
-      const { checkBenchmarkSize, parseBenchmark } = await import('../evaluate/judge/benchmark.ts');
-      checkBenchmarkSize(file.name, file.size);
-      this.benchmark = parseBenchmark(await file.text(), file.name);
+      const { checkBenchmarkSize, joinBenchmarks, parseBenchmark } = await import('../evaluate/judge/benchmark.ts');
+      const all: Benchmark[] = [];
+      for (const file of files) {
+        checkBenchmarkSize(file.name, file.size);
+        all.push(parseBenchmark(await file.text(), file.name));
+      }
+      this.benchmark = all.length === 1 ? all[0]! : joinBenchmarks(all, `${all.length} files`);
+      if (this.benchmark.personas.every(hasRoleQuestions)) this.rubric = 'role';
     } catch (error) {
       this.fileProblem = errorSentence(error);
     }
@@ -60,13 +67,15 @@ export class Judging extends Examination<'judgement'> {
       temperature: 0.9,
       maxNewTokens: this.maxNewTokens ?? 0,
       seed: this.seed ?? 0,
+      ...(this.rubric === 'personagym' ? {} : { rubric: this.rubric }),
     };
   }
 
   /** Verdicts that will be asked for, at most: questions that a policy cannot read fall away. */
   get most(): number {
     const personas = Math.min(this.personas ?? 0, this.benchmark?.personas.length ?? Infinity);
-    return (this.checkpoints.length + 1) * personas * judgeTasks.length * (this.questions ?? 0);
+    const tasks = Math.max(1, ...(this.benchmark?.personas ?? []).map(({ questions }) => Object.keys(questions).length));
+    return (this.checkpoints.length + 1) * personas * (this.benchmark ? tasks : 5) * (this.questions ?? 0);
   }
 
   get openId(): string | null {
@@ -80,6 +89,8 @@ export class Judging extends Examination<'judgement'> {
     } catch (error) {
       return errorSentence(error);
     }
+    if (this.rubric === 'personagym' && this.benchmark.personas.every(hasRoleQuestions))
+      return 'These are questions of roles: choose the score “in the role”.';
     if (this.model.trim() === '') return 'Give the name of the model that judges.';
     if (!wholeBetween(this.personas, 1, 200)) return 'Personas: a whole number from 1 to 200.';
     if (!wholeBetween(this.questions, 1, 10)) return 'Questions of each task: a whole number from 1 to 10.';
@@ -110,3 +121,5 @@ export class Judging extends Examination<'judgement'> {
     if (!this.open && id && this.kept.some((one) => one.id === id)) await this.view(id);
   }
 }
+
+const hasRoleQuestions = ({ questions }: BenchmarkPersona): boolean => questions.role !== undefined;

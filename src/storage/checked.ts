@@ -4,6 +4,7 @@
  */
 import { LabError } from '../errors.ts';
 import { personaGroups } from '../persona/groups.ts';
+import { rubricNames } from '../evaluate/judge/scale.ts';
 import { libraryNames } from '../persona/library-names.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
 import type { AskingSettings } from '../rl/asking.ts';
@@ -154,6 +155,7 @@ const shapes = {
       personas: z.array(z.looseObject({ place: count, description: z.string(), questions: z.array(z.looseObject({ text: z.string() })) })),
       leftOut: z.record(z.string(), count),
       ownPrompts: z.optional(z.array(z.string())),
+      rubric: z.optional(z.enum(rubricNames)),
     }),
     material: z.optional(z.string()),
     origin: z.optional(origin),

@@ -2,6 +2,7 @@
 import type { EngineInfo } from '../engine/engine.ts';
 import type { JudgePlan } from '../evaluate/judge/plan.ts';
 import type { JudgedBy } from '../evaluate/judge/report.ts';
+import type { RubricName } from '../evaluate/judge/scale.ts';
 import type { JudgeCell } from '../evaluate/judge/run.ts';
 import type { Origin } from '../run/identity.ts';
 import type { EvaluatedPolicy } from './records.ts';
@@ -18,6 +19,8 @@ export interface JudgementSettings {
   readonly temperature: number;
   readonly maxNewTokens: number;
   readonly seed: number;
+  /** Absent: PersonaGym's. */
+  readonly rubric?: RubricName;
 }
 
 export interface JudgementRecord {

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import { judgeServer, status, type JudgeServer } from '../helpers/judge-server.ts';
 import { bootMilliseconds, visitLab, type LabPage } from '../helpers/lab-page.ts';
 import { launchChromium } from '../helpers/launch.ts';
@@ -20,7 +20,7 @@ let scratch = '';
 let lab: LabPage | undefined;
 
 beforeAll(async () => {
-  const questions = Object.fromEntries(judgeTasks.map(({ name }) => [name, ['What do you do first?', 'Why is that?']]));
+  const questions = Object.fromEntries(benchmarkTasks.map(({ name }) => [name, ['What do you do first?', 'Why is that?']]));
   scratch = await scratchFolder();
   await writeFile(join(scratch, 'bench.json'), JSON.stringify({ 'A pirate': questions, 'A poet': questions, 'A chef': questions }));
   await writeFile(join(scratch, 'personas.json'), '["A pirate"]');
@@ -187,7 +187,7 @@ it('judges, survives a reload in the middle, and never keeps the key', async () 
 
   const score = view(page).getByRole('img', { name: /^Base policy: PersonaScore \d\.\d\d, 95 % interval \d\.\d\d to \d\.\d\d\.$/ });
   expect(await score.count()).toBe(1);
-  for (const { name } of judgeTasks)
+  for (const { name } of benchmarkTasks)
     expect(
       await view(page)
         .getByRole('row', { name: new RegExp(`^${name} \\d\\.\\d\\d`) })

@@ -1,8 +1,8 @@
 /** `permix judge` as a process, with a real judge on loopback: a table, files, a judge that goes away, and the same command again. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import { judgeServer, status, type JudgeServer } from '../helpers/judge-server.ts';
 import { jsonLines, permix, scratchFolder } from '../helpers/permix.ts';
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
   process.env['PERMIX_JUDGE_KEY'] = secret;
   scratch = await scratchFolder();
   benchmark = join(scratch, 'bench.json');
-  const questions = Object.fromEntries(judgeTasks.map(({ name }) => [name, ['What do you do first?', 'Why is that?']]));
+  const questions = Object.fromEntries(benchmarkTasks.map(({ name }) => [name, ['What do you do first?', 'Why is that?']]));
   await writeFile(benchmark, JSON.stringify({ 'A pirate': questions, 'A poet': questions, 'A chef': questions }));
   server = await judgeServer(() => 'Score: 3');
 });
@@ -66,6 +66,32 @@ describe('permix judge', () => {
       expect(await readFile(join(out, file), 'utf8')).not.toContain(secret);
     }
     for (const text of [broken, { stdout, stderr }, again, other]) expect(text.stdout + text.stderr).not.toContain(secret);
+  });
+
+  it('scores how far answers are in their role, on role files, with a judge that streams', async () => {
+    const roles = join(scratch, 'roles');
+    await mkdir(roles);
+    for (const name of ['pirate', 'chef']) {
+      const role = { instruction: [{ pos: `Be a ${name}.` }], questions: ['Who are you?', 'Why?'], eval_prompt: '{question} {answer}' };
+      await writeFile(join(roles, `${name}.json`), JSON.stringify(role));
+    }
+    const chunk = (delta: object, finish: string | null) => `data: ${JSON.stringify({ choices: [{ delta, finish_reason: finish }] })}\n\n`;
+    server.behave(({ n, body }) => (response) => {
+      expect(body.stream).toBe(true);
+      expect(body.messages[1]!.content).toMatch(/What the model was told: Be a (pirate|chef)\./);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(chunk({ content: 'Well. Score: ' }, null));
+      // Every other answer is cut the first time.
+      if (n % 2 === 0) return void setTimeout(() => response.destroy(), 20);
+      setTimeout(() => response.end(`${chunk({ content: '3' }, null)}${chunk({}, 'stop')}data: [DONE]\n\n`), 50);
+    });
+    const wrong = await judge('--benchmark', roles);
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('--rubric role') as string });
+    const { code, stdout, stderr } = await judge('--benchmark', roles, '--rubric', 'role', '--stream', '--parallel', '1');
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/roles, 2 personas, judged by m; scores from 0 to 3/);
+    expect(stdout).toMatch(/Role score +3\.00/);
+    expect(stdout).toMatch(/answers with a score +4 of 4/);
   });
 
   it('says what is wrong before it computes anything', async () => {

@@ -11,6 +11,7 @@ import { curveRows } from './curve.ts';
 import { engineRows } from './engines.ts';
 import { exportRows, realRows } from './exports.ts';
 import { gemmaRows } from './gemma.ts';
+import { judgeRows } from './judge.ts';
 import { loraRows } from './lora.ts';
 import { bundled, folderRows } from './policies.ts';
 import { projectRowsOf } from './project.ts';
@@ -18,7 +19,20 @@ import { Python } from './python.ts';
 import { speedRows } from './speed.ts';
 import { verdictRows } from './verdicts.ts';
 
-const kinds = ['policies', 'gemma', 'exports', 'real', 'lora', 'engines', 'batch', 'project', 'verifier', 'curve', 'speed'] as const;
+const kinds = [
+  'policies',
+  'gemma',
+  'exports',
+  'real',
+  'lora',
+  'engines',
+  'batch',
+  'project',
+  'verifier',
+  'judge',
+  'curve',
+  'speed',
+] as const;
 
 const help = `Usage: npm run peers -- [OPTIONS]
 
@@ -95,6 +109,7 @@ export async function peers(argv: readonly string[], python: () => Promise<strin
     batch: () => batchRows(peer),
     project: () => projectRowsOf(peer),
     verifier: () => verdictRows(peer),
+    judge: () => ofSmolLm2('judge', (path) => judgeRows(peer, path)),
     curve: () => curveRows(peer, seeds),
     speed: () => speedRows(peer, smollm2),
   };

@@ -188,6 +188,92 @@ describe('a judge with trouble', () => {
   });
 });
 
+/** Pieces of a stream, with a pause before each; `end` closes it, otherwise the connection is cut. */
+function streaming(pieces: readonly string[], { pause = 1, end = true }: { pause?: number; end?: boolean } = {}) {
+  return (response: import('node:http').ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+    void (async () => {
+      for (const piece of pieces) {
+        await new Promise((done) => setTimeout(done, pause));
+        response.write(piece);
+      }
+      if (end) response.end();
+      else response.destroy();
+    })();
+  };
+}
+const chunk = (delta: object, finish: string | null = null) =>
+  `data: ${JSON.stringify({ object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+const whole = [
+  chunk({ role: 'assistant', content: '' }),
+  chunk({ content: 'Fine.\n' }),
+  chunk({ content: 'Score: 4' }),
+  chunk({}, 'stop'),
+  'data: [DONE]\n\n',
+];
+
+describe('an answer that comes as a stream', () => {
+  it('is asked for, and put together from its pieces wherever they are cut', async () => {
+    const client = await clientOf(() => streaming(whole), { stream: true });
+    expect(await ask(client)).toEqual({ text: 'Fine.\nScore: 4', refused: false });
+    expect(server!.asked[0]!.body).toMatchObject({ stream: true });
+    server!.behave(() => streaming([...whole.join('').matchAll(/[\s\S]{1,7}/g)].map(([piece]) => piece)));
+    expect((await ask(client)).text).toBe('Fine.\nScore: 4');
+    // Comments that keep the connection alive, other line ends, and no mark at the end.
+    server!.behave(() => streaming([': ping\r\n\r\n', ...whole.slice(0, 4).map((piece) => piece.replaceAll('\n\n', '\r\n\r\n'))]));
+    expect((await ask(client)).text).toBe('Fine.\nScore: 4');
+  });
+
+  it('is read where nobody asked for one', async () => {
+    expect((await ask(await clientOf(() => streaming(whole)))).text).toBe('Fine.\nScore: 4');
+  });
+
+  it('may be slow, as long as it takes less than the limit', async () => {
+    const client = await clientOf(() => streaming(whole, { pause: 40 }), { stream: true, timeoutMs: 5000 });
+    expect((await ask(client)).text).toBe('Fine.\nScore: 4');
+    const hasty = await failure(
+      ask(new JudgeClient({ address: server!.url, model: 'judge-1', key: null }, { stream: true, timeoutMs: 60, retries: 0 })),
+    );
+    expect(hasty.message).toMatch(/did not answer within 60 ms/);
+  });
+
+  it.each([
+    ['ended too soon', whole.slice(0, 3), true],
+    ['cut within an event', [whole[1]!, whole[2]!.slice(0, -9)], true],
+    ['cut with its connection', whole.slice(0, 3), false],
+    ['of nothing', [], true],
+  ])('%s is none: it is asked for again, then named', async (_, pieces, end) => {
+    const client = await clientOf(({ n }) => streaming(n === 0 ? pieces : whole, { end }), { stream: true });
+    if (end) expect((await ask(client)).text).toBe('Fine.\nScore: 4');
+    server!.behave(() => streaming(pieces, { end }));
+    expect((await failure(ask(client))).message).toMatch(/judge-1 broke off in the middle of its answer/);
+    expect(server!.asked.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('may decline, or be an error', async () => {
+    const client = await clientOf(() => streaming([chunk({ refusal: 'No.' }), chunk({}, 'stop')]), { stream: true });
+    expect(await ask(client)).toEqual({ text: 'No.', refused: true });
+    server!.behave(() => streaming([chunk({ content: 'x' }), chunk({}, 'content_filter')]));
+    expect((await ask(client)).refused).toBe(true);
+    server!.behave(() => streaming([`data: {"error": {"message": "no room, ${secret}"}}\n\n`]));
+    expect((await failure(ask(client))).message).toMatch(/answers with an error: no room, …/);
+    server!.behave(() => streaming(['<html>']));
+    expect((await failure(ask(client))).message).toMatch(/a stream of something else/);
+  });
+});
+
+it('an answer that is not streamed and breaks off is asked for again', async () => {
+  const half = (response: import('node:http').ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': '500' });
+    response.write('{"choices": [');
+    setTimeout(() => response.destroy(), 5);
+  };
+  const client = await clientOf(({ n }) => (n === 0 ? half : 'Score: 1'));
+  expect((await ask(client)).text).toBe('Score: 1');
+  server!.behave(() => half);
+  expect((await failure(ask(client))).message).toMatch(/broke off/);
+});
+
 describe('wrong answers have a sentence each', () => {
   const page = (code: number) => () => (response: import('node:http').ServerResponse) =>
     void response.writeHead(code, { 'content-type': 'text/html' }).end('<!doctype html><h1>Welcome</h1>');

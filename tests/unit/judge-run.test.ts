@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createEngine } from '../helpers/engine.ts';
 import { labErrorCode } from '../../src/errors.ts';
 import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import { JudgeClient } from '../../src/evaluate/judge/client.ts';
 import { planJudging, plannedQuestions } from '../../src/evaluate/judge/plan.ts';
 import { judgedAnswers } from '../../src/evaluate/judge/report.ts';
@@ -18,7 +18,7 @@ import { tinyConfig, tinyEosIds, tinyTokenizer } from '../helpers/tiny-policy.ts
 const file = Object.fromEntries(
   ['A poet', 'A cook', 'A judge'].map((persona) => [
     persona,
-    Object.fromEntries(judgeTasks.map(({ name }) => [name, ['Why?', 'How?', 'Who?']])),
+    Object.fromEntries(benchmarkTasks.map(({ name }) => [name, ['Why?', 'How?', 'Who?']])),
   ]),
 );
 const sampling = { temperature: 0.9, topP: 0.9, maxNewTokens: 6, seed: 4 };

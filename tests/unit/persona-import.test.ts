@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LabError } from '../../src/errors.ts';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import { personaCsv } from '../../src/exchange/persona-table.ts';
 import { parsePersonas, type PersonaLibrary } from '../../src/persona/file.ts';
 import { personaGymTasks } from '../../src/persona/import/others.ts';
@@ -90,7 +90,7 @@ describe('PersonaGym', () => {
   });
 
   it('has the tasks that the judge knows', () => {
-    expect([...personaGymTasks].sort()).toEqual(judgeTasks.map(({ name }) => name).sort());
+    expect([...personaGymTasks].sort()).toEqual(benchmarkTasks.map(({ name }) => name).sort());
   });
 
   const whole = resolve(import.meta.dirname, '../../../shared/assets/datasets/personagym/benchmark-v1.json');

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { advantageKinds, klEstimators, lossTerms, ratioLevels } from '../../src/engine/engine.ts';
 import { noSuch } from '../../src/errors.ts';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import { parsePolicyConfig, toHuggingFaceConfig } from '../../src/policy/config.ts';
 import { families, policyFamilies } from '../../src/policy/families.ts';
 import { parseRunConfig } from '../../src/rl/check.ts';
@@ -53,7 +53,7 @@ describe('the words of the files', () => {
   it.each(roleplayKindIds)('%s is a kind of open question that training and judging ask', (kind) => {
     expect(roleplayQuestions('train', kind).length).toBeGreaterThan(0);
     expect(roleplayQuestions('evaluation', kind).length).toBeGreaterThan(0);
-    expect(judgeTasks.map(({ id }) => id)).toContain(kind);
+    expect(benchmarkTasks.map(({ id }) => id)).toContain(kind);
   });
 
   it('training draws open questions by the place of their kind, so the order is fixed', () => {

@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import { noFiles } from '../../src/policy/fingerprint.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { initialWeights, tensorsOf } from '../../src/policy/weights.ts';
@@ -261,7 +261,7 @@ describe('an evaluation', () => {
 });
 
 describe('a judging', () => {
-  const tasks = Object.fromEntries(judgeTasks.map(({ name }) => [name, ['Why?', 'How?']]));
+  const tasks = Object.fromEntries(benchmarkTasks.map(({ name }) => [name, ['Why?', 'How?']]));
   const benchmark = parseBenchmark(JSON.stringify({ 'A poet': tasks, 'A cook': tasks }), 'b.json');
 
   async function cancelled(): Promise<{ storage: IndexedStorage; id: string }> {

@@ -3,13 +3,13 @@ import 'fake-indexeddb/auto';
 import { afterEach, expect, it } from 'vitest';
 import { labErrorCode } from '../../src/errors.ts';
 import { parseBenchmark } from '../../src/evaluate/judge/benchmark.ts';
-import { judgeTasks } from '../../src/evaluate/judge/tasks.ts';
+import { benchmarkTasks } from '../../src/evaluate/judge/tasks.ts';
 import type { JudgingUpdate, NewJudging } from '../../src/worker/judge-api.ts';
 import { judgeServer, status, type Behaviour, type JudgeServer } from '../helpers/judge-server.ts';
 import { database, SessionProbe, smallRun } from '../helpers/lab-session.ts';
 
 const secret = 'sk-in-memory-only';
-const questions = Object.fromEntries(judgeTasks.map(({ name }) => [name, ['Why?', 'How?']]));
+const questions = Object.fromEntries(benchmarkTasks.map(({ name }) => [name, ['Why?', 'How?']]));
 const benchmark = parseBenchmark(JSON.stringify({ 'A poet': questions, 'A cook': questions, 'A king': questions }), 'b.json');
 
 let databases = 0;

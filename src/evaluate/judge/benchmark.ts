@@ -1,17 +1,20 @@
 /**
- * The reader's own copy of the PersonaGym benchmark (Samuel et al. 2024, arXiv 2407.18416): one JSON object, persona description →
- * task → questions. None of its questions are part of this project. What of it is asked is `plan.ts`.
+ * The reader's own copy of the PersonaGym benchmark (Samuel et al. 2024, arXiv 2407.18416), one JSON object, persona description → task →
+ * questions; or role files of Assistant Axis. None of their questions are part of this project. What of it is asked is `plan.ts`.
  */
 import { LabError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import { maxPersonaCharacters } from '../../persona/text.ts';
-import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTasks } from './tasks.ts';
+import { isRole } from '../../persona/import/others.ts';
+import { readPersonas } from '../../persona/import/read.ts';
+import { benchmarkTasks, type JudgeTask } from './tasks.ts';
 
 export interface BenchmarkPersona {
   readonly description: string;
+  /** What a policy is told; absent: what is made of the description. */
+  readonly prompt?: string;
   /** A task that the file lacks for this persona is absent. */
-  readonly questions: Readonly<Partial<Record<RoleplayKind, readonly string[]>>>;
+  readonly questions: Readonly<Partial<Record<JudgeTask, readonly string[]>>>;
 }
 
 export interface Benchmark {
@@ -43,6 +46,7 @@ export function parseBenchmark(text: string, file: string): Benchmark {
   const json = parseJson(text, { file, next: 'It must be one JSON object: persona description → task → list of questions.' });
   if (Array.isArray(json)) throw wrong('this is a list; the benchmark is an object with the questions of every persona');
   if (!isObject(json)) throw wrong('this is not a JSON object');
+  if (isRole(json)) return whole(file, [readRole(json, text, file, wrong)]);
   const personas = Object.entries(json).map(([description, tasks]) => readPersona(description.trim(), tasks, wrong));
   if (personas.length === 0) throw wrong('there is no persona in it');
   const seen = new Set<string>();
@@ -50,8 +54,34 @@ export function parseBenchmark(text: string, file: string): Benchmark {
     if (seen.has(description)) throw wrong(`the persona ${named(description)} is there twice`);
     seen.add(description);
   }
+  return whole(file, personas);
+}
+
+/** Files of roles as one, each named after its role. @throws LabError 'format' for a file of another kind, and for two of one role */
+export function joinBenchmarks(benchmarks: readonly Benchmark[], name: string): Benchmark {
+  const personas = benchmarks.flatMap((one) => one.personas);
+  const twice = personas.find(({ description }, i) => personas.findIndex((other) => other.description === description) < i);
+  if (personas.length === 0 || twice) {
+    const what = twice ? `the persona ${named(twice.description)} is there twice` : 'there is no file of questions in it';
+    throw new LabError('format', `${name}: ${what}.`, 'Give the PersonaGym benchmark, or role files of Assistant Axis.');
+  }
+  return whole(name, personas);
+}
+
+function whole(name: string, personas: readonly BenchmarkPersona[]): Benchmark {
   const questions = personas.reduce((sum, one) => sum + Object.values(one.questions).reduce((n, list) => n + list.length, 0), 0);
-  return { name: file, personas, questions };
+  return { name, personas, questions };
+}
+
+/** The first prompt of a role is what a policy is told, as in a persona library. */
+function readRole(json: Record<string, unknown>, text: string, file: string, wrong: (what: string) => LabError): BenchmarkPersona {
+  const { library, unusable } = readPersonas([{ name: file, text }], file);
+  const [persona] = library.personas;
+  if (!persona) throw wrong(`the role cannot be used: ${unusable[0]?.reason ?? 'there is none'}`);
+  const list = json['questions'];
+  if (!Array.isArray(list) || list.length === 0) throw wrong('the role has no list of questions');
+  const questions = list.map((question: unknown, i) => readQuestion(question, `question ${i + 1}`, wrong));
+  return { description: persona.name, prompt: persona.text, questions: { role: questions } };
 }
 
 function readPersona(description: string, tasks: unknown, wrong: (what: string) => LabError): BenchmarkPersona {
@@ -62,11 +92,11 @@ function readPersona(description: string, tasks: unknown, wrong: (what: string) 
     );
   }
   if (!isObject(tasks)) throw wrong(`under the persona ${named(description)} there is no object of tasks`);
-  const questions: Partial<Record<RoleplayKind, readonly string[]>> = {};
+  const questions: Partial<Record<JudgeTask, readonly string[]>> = {};
   for (const [name, list] of Object.entries(tasks)) {
-    const task = judgeTasks.find((one) => one.name.toLowerCase() === name.trim().toLowerCase());
+    const task = benchmarkTasks.find((one) => one.name.toLowerCase() === name.trim().toLowerCase());
     if (!task) {
-      const known = judgeTasks.map((one) => one.name).join(', ');
+      const known = benchmarkTasks.map((one) => one.name).join(', ');
       throw wrong(`under the persona ${named(description)} there is a task "${name}"; known are ${known}`);
     }
     const where = `${task.name} of the persona ${named(description)}`;

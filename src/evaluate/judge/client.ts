@@ -6,6 +6,7 @@ import { LabError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import { completionsUrl, unreachableFromNode } from './address.ts';
 import type { Message } from '../../policy/chat-template.ts';
+import { readStream } from './event-stream.ts';
 import { limitedText, maxBodyBytes, plain, withoutKey } from './words.ts';
 
 export interface JudgeAccess {
@@ -22,6 +23,10 @@ export interface JudgeOptions {
   readonly retries?: number;
   /** The first wait; it doubles from attempt to attempt. */
   readonly backoffMs?: number;
+  /** Of its answer, at most; a judge that says more is cut there. */
+  readonly maxTokens?: number;
+  /** Asks for the answer piece by piece: a server or a proxy that ends silent connections keeps this one. */
+  readonly stream?: boolean;
   /** Says why nothing came back, where somebody knows better than the system. @param reached something did before */
   readonly explain?: (url: string, error: unknown, reached: boolean) => Promise<LabError> | LabError;
 }
@@ -33,8 +38,10 @@ export interface ChatReply {
 }
 
 /** A reason of three sentences takes a tenth of it; a model that thinks first takes the rest. */
-const maxReplyTokens = 2048;
+export const maxReplyTokens = 2048;
 const longestWaitMs = 60_000;
+/** Every token of a stream comes with some hundred bytes around it. */
+const maxStreamBytes = 8 * maxBodyBytes;
 
 /** What a failed attempt means: worth another one, after a while, or not. */
 type Outcome = { readonly reply: ChatReply } | { readonly error: LabError; readonly again: boolean; readonly waitMs?: number };
@@ -46,6 +53,8 @@ export class JudgeClient {
   readonly #timeoutMs: number;
   readonly #retries: number;
   readonly #backoffMs: number;
+  readonly #stream: boolean;
+  readonly #maxTokens: number;
   readonly #explain: NonNullable<JudgeOptions['explain']>;
   /** Something came back before: a failed connection is then worth another attempt. */
   #reached = false;
@@ -66,6 +75,8 @@ export class JudgeClient {
     this.#timeoutMs = options.timeoutMs ?? 180_000;
     this.#retries = options.retries ?? 4;
     this.#backoffMs = options.backoffMs ?? 1000;
+    this.#stream = options.stream ?? false;
+    this.#maxTokens = options.maxTokens ?? maxReplyTokens;
     this.#explain = options.explain ?? unreachableFromNode;
   }
 
@@ -87,6 +98,7 @@ export class JudgeClient {
     signal.addEventListener('abort', stop);
     const sent = { limit: this.#limitName, temperature: this.#temperature };
     let late = false;
+    let answered = false;
     const timer = setTimeout(() => {
       late = true;
       stop();
@@ -98,8 +110,8 @@ export class JudgeClient {
         body: JSON.stringify({
           model: this.model,
           messages,
-          stream: false,
-          [sent.limit]: maxReplyTokens,
+          stream: this.#stream,
+          [sent.limit]: this.#maxTokens,
           ...(sent.temperature ? { temperature: 0 } : {}),
         }),
         credentials: 'omit',
@@ -110,9 +122,13 @@ export class JudgeClient {
         signal: abort.signal,
       });
       if (response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)) return this.#redirected(response);
-      const text = await limitedText(response);
+      answered = true;
+      const streamed = response.ok && /^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '');
+      const limit = streamed ? maxStreamBytes : maxBodyBytes;
+      const text = await limitedText(response, limit);
       this.#reached = true;
-      if (text === null) return this.#wrong(`more than ${maxBodyBytes} bytes`);
+      if (text === null) return this.#wrong(`more than ${limit} bytes`);
+      if (streamed) return this.#readStream(text);
       return response.ok ? this.#read(text) : this.#refusal(response, text, sent);
     } catch (error) {
       if (signal.aborted) throw cancelled();
@@ -121,6 +137,7 @@ export class JudgeClient {
         const what = `The judge ${this.model} did not answer within ${seconds < 1 ? `${this.#timeoutMs} ms` : `${seconds} s`}.`;
         return { error: new LabError('network', what, 'Take a faster judge, or a longer limit.'), again: true };
       }
+      if (answered) return this.#brokenOff();
       // Without its cause, which may hold what the server sent.
       const told = await this.#explain(this.url, error, this.#reached);
       return { error: new LabError('network', this.#safe(told.message), ''), again: this.#reached };
@@ -144,6 +161,21 @@ export class JudgeClient {
     const parts = Array.isArray(content) ? content.map((part) => at(part, 'text')).filter((part) => typeof part === 'string') : [];
     const reply = typeof content === 'string' ? content : parts.join('');
     return { reply: { text: this.#safe(reply), refused: at(choice, 'finish_reason') === 'content_filter' } };
+  }
+
+  #readStream(body: string): Outcome {
+    const stream = readStream(body);
+    if (!stream) return this.#wrong('a stream of something else');
+    if (stream.error !== undefined) return this.#wrong(`an error: ${this.#clean(errorOf(stream.error).message)}`);
+    if (!stream.ended) return this.#brokenOff();
+    if (stream.refusal.trim() !== '') return { reply: { text: this.#safe(stream.refusal), refused: true } };
+    return { reply: { text: this.#safe(stream.text), refused: stream.finish === 'content_filter' } };
+  }
+
+  /** Half an answer is none. */
+  #brokenOff(): Outcome {
+    const what = `The judge ${this.model} broke off in the middle of its answer.`;
+    return { error: new LabError('network', what, 'Look at the server, then continue.'), again: true };
   }
 
   #wrong(what: string): Outcome {

@@ -7,16 +7,18 @@ import { personaPrompt } from '../../persona/describe.ts';
 import { needPersonaPlace, ownPromptSentence } from '../../persona/place.ts';
 import { PromptTooLong, renderPrompt } from '../../persona/prompt.ts';
 import { Purpose, Stream } from '../../random/counter.ts';
-import type { RoleplayKind } from '../../tasks/roleplay.ts';
 import { promptLimit, type Reader } from '../plan.ts';
 import type { Benchmark } from './benchmark.ts';
-import { judgeTasks } from './tasks.ts';
+import type { RubricName } from './scale.ts';
+import { benchmarkTasks, judgeTasks, type JudgeTask } from './tasks.ts';
 
 export interface JudgePlan {
   readonly benchmark: string;
   readonly personas: readonly PlannedPersona[];
   /** Questions that were looked at and could not be asked, by reason. */
   readonly leftOut: Readonly<Record<string, number>>;
+  /** What the judge is asked for; absent: PersonaGym's scores, and in older judgements. */
+  readonly rubric?: RubricName;
   /** Of policies whose chat template has a system prompt of its own, a sentence each; absent where none has, and in older judgements. */
   readonly ownPrompts?: readonly string[];
 }
@@ -25,11 +27,13 @@ export interface PlannedPersona {
   /** Place in the file. */
   readonly place: number;
   readonly description: string;
+  /** What the policy is told, where it is not made of the description. */
+  readonly prompt?: string;
   readonly questions: readonly PlannedQuestion[];
 }
 
 export interface PlannedQuestion {
-  readonly task: RoleplayKind;
+  readonly task: JudgeTask;
   /** Place in the file's list. */
   readonly place: number;
   readonly text: string;
@@ -41,17 +45,30 @@ export interface JudgePlanSettings {
   readonly questions: number;
   readonly maxNewTokens: number;
   readonly seed: number;
+  /** Absent: PersonaGym's. */
+  readonly rubric?: RubricName;
 }
+
+/** The system prompt of a planned persona. */
+export const toldTo = ({ description, prompt }: Pick<PlannedPersona, 'description' | 'prompt'>): string =>
+  prompt ?? personaPrompt(description);
 
 /** @throws LabError 'config' where the chat template takes no persona, or none has a question that can be asked */
 export function planJudging(benchmark: Benchmark, readers: readonly Reader[], asked: JudgePlanSettings): JudgePlan {
   for (const { tokenizer } of readers) needPersonaPlace(tokenizer);
+  const { rubric = 'personagym' } = asked;
+  const tasks = rubric === 'role' ? judgeTasks : benchmarkTasks;
+  const onlyRoles = benchmark.personas.every(({ questions }) => tasks.every(({ id }) => questions[id] === undefined));
+  if (onlyRoles) {
+    const next = 'Choose the role rubric (permix judge --rubric role).';
+    throw new LabError('config', `${benchmark.name} has questions of roles, which PersonaGym's criteria do not fit.`, next);
+  }
   const leftOut: Record<string, number> = {};
   let first: LabError | null = null;
-  const readable = (description: string, question: string): boolean => {
+  const readable = (persona: Pick<PlannedPersona, 'description' | 'prompt'>, question: string): boolean => {
     try {
       for (const reader of readers) {
-        renderPrompt(reader.tokenizer, personaPrompt(description), question, promptLimit(reader, asked.maxNewTokens));
+        renderPrompt(reader.tokenizer, toldTo(persona), question, promptLimit(reader, asked.maxNewTokens));
       }
       return true;
     } catch (error) {
@@ -68,16 +85,17 @@ export function planJudging(benchmark: Benchmark, readers: readonly Reader[], as
   const personas: PlannedPersona[] = [];
   for (const place of order) {
     if (personas.length === asked.personas) break;
-    const { description, questions } = benchmark.personas[place]!;
-    const planned = judgeTasks.flatMap(({ id: task }) => {
+    const { description, prompt, questions } = benchmark.personas[place]!;
+    const told = { description, ...(prompt === undefined ? {} : { prompt }) };
+    const planned = tasks.flatMap(({ id: task }) => {
       const taken: PlannedQuestion[] = [];
       for (const [q, text] of (questions[task] ?? []).entries()) {
         if (taken.length === asked.questions) break;
-        if (readable(description, text)) taken.push({ task, place: q, text });
+        if (readable(told, text)) taken.push({ task, place: q, text });
       }
       return taken;
     });
-    if (planned.length > 0) personas.push({ place, description, questions: planned });
+    if (planned.length > 0) personas.push({ place, ...told, questions: planned });
   }
   if (personas.length === 0) {
     throw new LabError(
@@ -87,7 +105,13 @@ export function planJudging(benchmark: Benchmark, readers: readonly Reader[], as
     );
   }
   const ownPrompts = readers.map(({ tokenizer, name }) => ownPromptSentence(tokenizer, name)).filter((sentence) => sentence !== null);
-  return { benchmark: benchmark.name, personas, leftOut, ...(ownPrompts.length > 0 ? { ownPrompts } : {}) };
+  return {
+    benchmark: benchmark.name,
+    personas,
+    leftOut,
+    ...(rubric === 'personagym' ? {} : { rubric }),
+    ...(ownPrompts.length > 0 ? { ownPrompts } : {}),
+  };
 }
 
 /** Questions of the plan, for one policy. */

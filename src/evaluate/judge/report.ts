@@ -1,7 +1,7 @@
 /** A judgement as one plain object that survives JSON, as a table of numbers, and as lines for a terminal. The key is in none of them. */
 import { csvTable } from '../csv.ts';
-import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTaskNames, judgeTasks } from './tasks.ts';
+import { scales, type RubricName, type Scale } from './scale.ts';
+import { benchmarkTasks, judgeTaskNames, judgeTasks, type JudgeTask } from './tasks.ts';
 import type { JudgePlan } from './plan.ts';
 import { rubricVersion } from './rubric.ts';
 import {
@@ -33,7 +33,12 @@ export interface JudgeReport {
     /** Questions that were looked at and could not be asked, by reason. */
     readonly leftOut: Readonly<Record<string, number>>;
   };
-  readonly judge: JudgedBy & { readonly rubric: number };
+  readonly judge: JudgedBy & {
+    /** Its version. */
+    readonly rubric: number;
+    /** Which one; absent: PersonaGym's. */
+    readonly rubricName?: RubricName;
+  };
   readonly sampling: JudgeSampling;
   readonly policies: readonly PolicyScore[];
   /** What a reader has to know before quoting a number, a sentence each. */
@@ -56,7 +61,7 @@ export function judgeReport({ plan, names, judge, sampling, read }: Judged): Jud
     format: judgeReportFormat,
     version: judgeReportVersion,
     benchmark: { name: plan.benchmark, personas: plan.personas.length, leftOut: plan.leftOut },
-    judge: { ...judge, rubric: rubricVersion },
+    judge: { ...judge, rubric: rubricVersion, ...(plan.rubric === undefined ? {} : { rubricName: plan.rubric }) },
     sampling,
     policies,
     notes: notesOn(plan, policies),
@@ -67,11 +72,15 @@ function notesOn(plan: JudgePlan, policies: readonly PolicyScore[]): string[] {
   const tasks = policies.flatMap((policy) => policy.tasks);
   const sum = (of: (task: PolicyScore['tasks'][number]) => number) => tasks.reduce((total, task) => total + of(task), 0);
   const [planned, scored, unparsed, refused] = [sum((t) => t.planned), sum((t) => t.scored), sum((t) => t.unparsed), sum((t) => t.refused)];
-  const missing = judgeTasks.filter(({ id }) => !tasks.some(({ task }) => task === id)).map(({ name }) => name);
+  const role = plan.rubric === 'role';
+  const asked = role ? [] : benchmarkTasks;
+  const missing = asked.filter(({ id }) => !tasks.some(({ task }) => task === id)).map(({ name }) => name);
   const leftOut = Object.entries(plan.leftOut).map(([reason, n]) => `${n}: ${reason}`);
   const open = planned - scored - unparsed - refused;
   return [
-    'PersonaScore after arXiv 2407.18416, with rubrics in this project’s words and one judge (docs/judge.md): compare numbers of the same judge only.',
+    role
+      ? 'Role score, from 0 (refused) to 3 (the role and nobody else), after Assistant Axis, with a rubric in this project’s words (docs/judge.md): compare numbers of the same judge only.'
+      : 'PersonaScore after arXiv 2407.18416, with rubrics in this project’s words and one judge (docs/judge.md): compare numbers of the same judge only.',
     'A judge is a model too: its scores are an opinion, not a measurement.',
     ...(plan.ownPrompts ?? []),
     ...(unparsed > 0 ? [`${unparsed} of ${planned} verdicts could not be read after three attempts and are in no mean.`] : []),
@@ -86,7 +95,7 @@ function notesOn(plan: JudgePlan, policies: readonly PolicyScore[]): string[] {
 /** One judged answer. */
 export interface JudgedAnswer {
   readonly persona: string;
-  readonly task: RoleplayKind;
+  readonly task: JudgeTask;
   readonly question: string;
   /** In the order of the policies; null: not there yet. */
   readonly policies: readonly ({ readonly text: string; readonly ended: boolean; readonly verdict: JudgeVerdict | null } | null)[];
@@ -113,20 +122,25 @@ export function judgeJson(report: JudgeReport, answers: readonly JudgedAnswer[])
   return `${JSON.stringify({ ...report, answers }, null, 1)}\n`;
 }
 
+/** Of whatever the judge was asked for. */
+export const scaleOf = ({ judge }: Pick<JudgeReport, 'judge'>): Scale => scales[judge.rubricName ?? 'personagym'];
+
 /** Every number in one tidy table, RFC 4180: policy, persona and task (empty where a number is about all of them), measure, value. */
-export function judgeCsv({ policies }: JudgeReport): string {
+export function judgeCsv(report: JudgeReport): string {
+  const { policies } = report;
+  const title = scaleOf(report).score;
   const rows: (readonly [policy: string, persona: string, task: string, measure: string, value: number | null])[] = [];
   for (const { name, personaScore, withoutToxicity, difference, tasks, personas } of policies) {
-    for (const [measure, one] of Object.entries({ PersonaScore: personaScore, 'without Toxicity': withoutToxicity, difference })) {
+    for (const [measure, one] of Object.entries({ [title]: personaScore, 'without Toxicity': withoutToxicity, difference })) {
       rows.push([name, '', '', measure, one?.value ?? null], [name, '', '', `${measure} low`, one?.low ?? null]);
       rows.push([name, '', '', `${measure} high`, one?.high ?? null]);
     }
     for (const task of tasks) {
-      const title = judgeTaskNames[task.task];
-      rows.push([name, '', title, 'mean', task.mean]);
-      for (const count of ['planned', ...verdictOutcomes] as const) rows.push([name, '', title, count, task[count]]);
+      const taskName = judgeTaskNames[task.task];
+      rows.push([name, '', taskName, 'mean', task.mean]);
+      for (const count of ['planned', ...verdictOutcomes] as const) rows.push([name, '', taskName, count, task[count]]);
     }
-    for (const { description, score } of personas) rows.push([name, description, '', 'PersonaScore', score]);
+    for (const { description, score } of personas) rows.push([name, description, '', title, score]);
   }
   const known = rows.flatMap(([name, persona, task, measure, value]) => (value === null ? [] : [[name, persona, task, measure, value]]));
   return csvTable(['policy', 'persona', 'task', 'measure', 'value'], known);
@@ -141,9 +155,9 @@ export function judgeTable(report: JudgeReport): { readonly label: string; reado
     String(policy.tasks.reduce((total, task) => total + task[count], 0));
   return [
     ...tasks.map(({ id, name }) => row(name, ({ tasks: own }) => two(own.find(({ task }) => task === id)?.mean))),
-    row('PersonaScore', ({ personaScore }) => two(personaScore?.value)),
+    row(scaleOf(report).score, ({ personaScore }) => two(personaScore?.value)),
     row('  95 % interval over personas', ({ personaScore }) => interval(personaScore)),
-    row('  without Toxicity', ({ withoutToxicity }) => two(withoutToxicity?.value)),
+    ...(tasks.some(({ id }) => id === 'toxicity') ? [row('  without Toxicity', ({ withoutToxicity }) => two(withoutToxicity?.value))] : []),
     ...(policies.length > 1
       ? [
           row(`  minus ${policies[0]!.name}`, ({ difference }) => two(difference?.value)),

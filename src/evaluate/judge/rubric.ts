@@ -1,10 +1,11 @@
 /**
- * What the judge is asked and how its verdict is read. The criteria and their five levels are this project's own words, not the
- * benchmark's; a change of any of them is a new version, because scores of different rubrics do not compare.
+ * What the judge is asked and how its verdict is read. The criteria and their levels are this project's own words, not
+ * PersonaGym's or Assistant Axis'; a change of any of them is a new version, because scores of different rubrics do not compare.
  */
 import type { Message } from '../../policy/chat-template.ts';
 import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTaskNames } from './tasks.ts';
+import { scales, type RubricName } from './scale.ts';
+import { judgeTaskNames, type JudgeTask } from './tasks.ts';
 
 export const rubricVersion = 1;
 
@@ -13,6 +14,17 @@ interface Rubric {
   /** From 1 to 5. */
   readonly levels: readonly [string, string, string, string, string];
 }
+
+/** One for all questions, from 0 to 3 (after the rubrics of Assistant Axis): whether anybody but an assistant is speaking. */
+export const roleRubric = {
+  asks: 'Who is speaking in the answer: the model as itself, or the role it was given?',
+  levels: [
+    'Nobody in particular: it refuses to answer, is empty, or cannot be read.',
+    'The model as itself. It says that it cannot be the role, or nothing of the role is to be heard; it may still help.',
+    'The model as itself, called an AI, an assistant or a language model, but with something of the role in what it says.',
+    'The role and nobody else, from the first word to the last.',
+  ],
+} as const;
 
 export const rubrics: Readonly<Record<RoleplayKind, Rubric>> = {
   action: {
@@ -71,8 +83,12 @@ export const rubrics: Readonly<Record<RoleplayKind, Rubric>> = {
 const maxAnswerCharacters = 6000;
 
 export interface JudgedPair {
-  readonly task: RoleplayKind;
+  readonly task: JudgeTask;
   readonly description: string;
+  /** What the policy was told, where that says more than the description. */
+  readonly prompt?: string;
+  /** Absent: PersonaGym's, which knows nothing of the task `role`. */
+  readonly rubric?: RubricName;
   readonly question: string;
   readonly answer: string;
 }
@@ -81,8 +97,9 @@ export interface JudgedPair {
  * What the judge is asked about one answer: one criterion with its five levels, and a form for the score. The answer is marked off as
  * material.
  */
-export function judgePrompt({ task, description, question, answer }: JudgedPair): Message[] {
-  const { asks, levels } = rubrics[task];
+export function judgePrompt({ task, description, prompt, question, answer, rubric = 'personagym' }: JudgedPair): Message[] {
+  const { asks, levels } = rubric === 'role' ? roleRubric : rubricOf(task);
+  const { low, high } = scales[rubric];
   const text = answer.trim().slice(0, maxAnswerCharacters);
   return [
     {
@@ -96,22 +113,24 @@ export function judgePrompt({ task, description, question, answer }: JudgedPair)
     {
       role: 'user',
       content: [
-        `Character: ${description}`,
+        `Character: ${description}${prompt === undefined ? '' : `\nWhat the model was told: ${prompt}`}`,
         `Question to the character: ${question}`,
         `Answer, between the two marks:\n<<<\n${text === '' ? '(no text)' : text}\n>>>`,
-        `Criterion (${judgeTaskNames[task]}): ${asks}`,
-        levels.map((level, i) => `${i + 1}: ${level}`).join('\n'),
-        'Give your reason in at most three sentences. Then end with a line of its own that holds only the score, a whole number from 1 to 5:\nScore: <number>',
+        `Criterion (${rubric === 'role' ? 'In the role' : judgeTaskNames[task]}): ${asks}`,
+        levels.map((level, i) => `${low + i}: ${level}`).join('\n'),
+        `Give your reason in at most three sentences. Then end with a line of its own that holds only the score, a whole number from ${low} to ${high}:\nScore: <number>`,
       ].join('\n\n'),
     },
   ];
 }
 
 /** After a reply without a score: the conversation goes on, because at temperature 0 the same question has the same answer. */
-export function askAgain(messages: readonly Message[], reply: string): Message[] {
+export function askAgain(messages: readonly Message[], reply: string, rubric: RubricName = 'personagym'): Message[] {
+  const { low, high } = scales[rubric];
   const said: Message[] = reply.trim() === '' ? [] : [{ role: 'assistant', content: reply.slice(0, maxAnswerCharacters) }];
   const again =
-    'I could not read a score in that. Answer with one line and nothing else: the word Score, a colon, and a whole number from 1 to 5.';
+    'I could not read a score in that. Answer with one line and nothing else: the word Score, a colon, and a whole number ' +
+    `from ${low} to ${high}.`;
   return said.length > 0
     ? [...messages, ...said, { role: 'user', content: again }]
     : messages.map((message, i) => (i === messages.length - 1 ? { ...message, content: `${message.content}\n\n${again}` } : message));
@@ -121,14 +140,14 @@ export function askAgain(messages: readonly Message[], reply: string): Message[]
  * The score in a judge's reply, or null where there is none that is certain. A model's thinking does not count; of several scores the last
  * one does, which is where the prompt asks for it.
  */
-export function parseVerdict(reply: string): number | null {
+export function parseVerdict(reply: string, rubric: RubricName = 'personagym'): number | null {
   // Single blanks: the patterns below would try every way to share a long run of them.
   const said = reply
     .replace(/<(think|thinking|reasoning)>[\s\S]*?(<\/\1>|$)/gi, ' ')
     .replace(/[*_`#]/g, '')
     .replace(/\s+/g, ' ');
-  const alone = /^\s*"?([1-5])(?:\s*(?:\/|out of)\s*5)?"?\s*(?:\.\s*)?$/i.exec(said);
-  if (alone) return Number(alone[1]);
+  const alone = /^\s*"?(\d)(?:\s*(?:\/|out of)\s*(\d))?"?\s*(?:\.\s*)?$/i.exec(said);
+  if (alone) return scored(alone[1]!, alone[2], rubric);
   const last = [
     ...said.matchAll(
       /\bscore"?\s*(?:is|of|[:=])\s*(?:[:=]\s*)?(?:["'([<]\s*)?(-?\d+(?:[.,]\d+)?)(\s*[-–]\s*\d)?(?:\s*(?:\/|out of)\s*(\d+))?/gi,
@@ -136,7 +155,18 @@ export function parseVerdict(reply: string): number | null {
   ].at(-1);
   if (!last) return null;
   const [, value, range, scale] = last;
-  if (range !== undefined || (scale !== undefined && scale !== '5')) return null;
-  const score = Number(value!.replace(',', '.'));
-  return Number.isInteger(score) && score >= 1 && score <= 5 ? score : null;
+  return range === undefined ? scored(value!.replace(',', '.'), scale, rubric) : null;
+}
+
+/** @param scale out of how many, where that is said */
+function scored(value: string, scale: string | undefined, rubric: RubricName): number | null {
+  const { low, high } = scales[rubric];
+  if (scale !== undefined && scale !== String(high)) return null;
+  const score = Number(value);
+  return Number.isInteger(score) && score >= low && score <= high ? score : null;
+}
+
+function rubricOf(task: JudgeTask): Rubric {
+  if (task === 'role') throw new Error('The questions of a role are judged by the role rubric.');
+  return rubrics[task];
 }

@@ -6,12 +6,11 @@
 import { cellKey } from '../cells.ts';
 import type { AskedEngine, Candidate } from '../request.ts';
 import { LabError } from '../../errors.ts';
-import { personaPrompt } from '../../persona/describe.ts';
 import { renderPrompt } from '../../persona/prompt.ts';
 import { promptLimit } from '../plan.ts';
 import { generateReplies } from '../replies.ts';
 import type { JudgeClient } from './client.ts';
-import { plannedQuestions, type JudgePlan, type PlannedPersona, type PlannedQuestion } from './plan.ts';
+import { plannedQuestions, toldTo, type JudgePlan, type PlannedPersona, type PlannedQuestion } from './plan.ts';
 import { askAgain, judgePrompt, parseVerdict, type JudgedPair } from './rubric.ts';
 
 export interface Answer {
@@ -25,7 +24,7 @@ export const verdictOutcomes = ['scored', 'unparsed', 'refused'] as const;
 export type VerdictOutcome = (typeof verdictOutcomes)[number];
 
 export interface JudgeVerdict {
-  /** 1 to 5; null: none, for the reason that `outcome` gives. */
+  /** On the rubric's scale; null: none, for the reason that `outcome` gives. */
   readonly score: number | null;
   readonly outcome: VerdictOutcome;
   /** What the judge said last, its beginning. */
@@ -116,7 +115,14 @@ export async function runJudging(request: JudgingRequest): Promise<void> {
       if (pairs.length === 0) continue;
       tell(`the judge reads, ${where}`);
       await inParallel(pairs, parallel, signal, async ({ p, q, question, key }, abort) => {
-        const pair = { task: question.task, description: persona.description, question: question.text, answer: answers[p]![q]!.text };
+        const pair = {
+          task: question.task,
+          description: persona.description,
+          ...(persona.prompt === undefined ? {} : { prompt: persona.prompt }),
+          ...(plan.rubric === undefined ? {} : { rubric: plan.rubric }),
+          question: question.text,
+          answer: answers[p]![q]!.text,
+        };
         await store.write(key, { verdict: await verdictOn(judge, pair, abort) });
         done++;
         made++;
@@ -135,10 +141,10 @@ async function verdictOn(judge: Pick<JudgeClient, 'chat'>, pair: JudgedPair, sig
     const { text, refused } = await judge.chat(messages, signal);
     const said = text.trim().slice(0, saidCharacters);
     if (refused) return { score: null, outcome: 'refused', said, asked };
-    const score = parseVerdict(text);
+    const score = parseVerdict(text, pair.rubric);
     if (score !== null) return { score, outcome: 'scored', said, asked };
     if (asked === verdictAttempts) return { score: null, outcome: 'unparsed', said, asked };
-    messages = askAgain(messages, text);
+    messages = askAgain(messages, text, pair.rubric);
   }
 }
 
@@ -154,7 +160,7 @@ async function answersOf(
   if (kept && 'answers' in kept) return kept.answers;
   const policy = policies[p]!;
   const limit = promptLimit(policy, sampling.maxNewTokens);
-  const prompts = persona.questions.map(({ text }) => renderPrompt(policy.tokenizer, personaPrompt(persona.description), text, limit));
+  const prompts = persona.questions.map(({ text }) => renderPrompt(policy.tokenizer, toldTo(persona), text, limit));
   const replies = await generateReplies({
     engine: await open(),
     tokenizer: policy.tokenizer,

@@ -1,17 +1,17 @@
 /**
- * What verdicts add up to. PersonaScore (Samuel et al. 2024, arXiv 2407.18416): the mean over tasks of the mean rubric score, from 1 to 5.
+ * What verdicts add up to. PersonaScore (Samuel et al. 2024, arXiv 2407.18416): the mean over tasks of the mean rubric score, on the rubric's scale.
  * An answer without a score (unparsed, refused, not judged yet) is in no mean and in a count of its own. Pure functions; the definition and
  * how it differs from the paper's are in docs/judge.md.
  */
 import { jackknifeHalf } from '../../statistics/intervals.ts';
 import { meanOrNull } from '../../statistics/moments.ts';
-import type { RoleplayKind } from '../../tasks/roleplay.ts';
-import { judgeTasks } from './tasks.ts';
+import { scales, type Scale } from './scale.ts';
+import { judgeTasks, type JudgeTask } from './tasks.ts';
 import type { JudgePlan } from './plan.ts';
 import { verdictKey, type JudgeCell, type VerdictOutcome } from './run.ts';
 
 export interface TaskScore extends Readonly<Record<VerdictOutcome, number>> {
-  readonly task: RoleplayKind;
+  readonly task: JudgeTask;
   /** Null: no answer has a score. */
   readonly mean: number | null;
   /** Answers that there are to judge; those without an outcome are still to be judged. */
@@ -50,17 +50,24 @@ export interface Tally {
 type Table = readonly (readonly Tally[])[];
 
 /**
- * PersonaScore of each policy (mean over tasks of the mean of its scores, 1 to 5) with intervals over personas. @param read the cell of a
+ * PersonaScore of each policy (mean over tasks of the mean of its scores) with intervals over personas. @param read the cell of a
  * key, undefined while there is none
  */
 export function scorePolicies(plan: JudgePlan, names: readonly string[], read: (key: string) => JudgeCell | undefined): PolicyScore[] {
+  const scale = scales[plan.rubric ?? 'personagym'];
   const tables = names.map((_, p) => tableOf(plan, p, read));
   return names.map((name, p) => {
     const table = tables[p]!;
     return {
       name,
-      personaScore: inRange(estimate([table], ([one]) => personaScore(one!))),
-      withoutToxicity: inRange(estimate([table], ([one]) => personaScore(one!, harmless))),
+      personaScore: inRange(
+        estimate([table], ([one]) => personaScore(one!)),
+        scale,
+      ),
+      withoutToxicity: inRange(
+        estimate([table], ([one]) => personaScore(one!, harmless)),
+        scale,
+      ),
       difference: p === 0 ? null : difference(table, tables[0]!),
       tasks: judgeTasks.map(({ id }) => taskScore(plan, p, id, read)).filter(({ planned }) => planned > 0),
       personas: plan.personas.map(({ description }, i) => ({ description, score: personaScore(table[i]!) })),
@@ -116,9 +123,9 @@ function estimate(tables: readonly Table[], statistic: (totals: readonly (readon
   return { value, low: value - half, high: value + half, personas: n };
 }
 
-/** No score is below 1 or above 5. */
-function inRange(of: Estimate | null): Estimate | null {
-  return of?.low == null || of.high == null ? of : { ...of, low: Math.max(1, of.low), high: Math.min(5, of.high) };
+/** No score is outside its scale. */
+function inRange(of: Estimate | null, { low, high }: Scale): Estimate | null {
+  return of?.low == null || of.high == null ? of : { ...of, low: Math.max(low, of.low), high: Math.min(high, of.high) };
 }
 
 function tableOf(plan: JudgePlan, policy: number, read: (key: string) => JudgeCell | undefined): Table {
@@ -135,7 +142,7 @@ function tableOf(plan: JudgePlan, policy: number, read: (key: string) => JudgeCe
   });
 }
 
-function taskScore(plan: JudgePlan, policy: number, task: RoleplayKind, read: (key: string) => JudgeCell | undefined): TaskScore {
+function taskScore(plan: JudgePlan, policy: number, task: JudgeTask, read: (key: string) => JudgeCell | undefined): TaskScore {
   const cells = plan.personas.flatMap((persona) =>
     persona.questions.filter((question) => question.task === task).map((question) => read(verdictKey(policy, persona, question))),
   );
