@@ -8,8 +8,13 @@ fn own_sums(tile: vec3u, lane: vec3u) -> Sums {
   let column_0 = first_column(tile, lane.x);
   let column_1 = first_column(tile, lane.x + LANES_X);
   let end = min(params.k, (tile.z + 1u) * params.span);
+  var start = tile.z * params.span;
+  // Otherwise k is the same for all lanes, and a rasteriser reads what they share once.
+  if (LANES_Z > 1u) {
+    start += 4u * lane.z;
+  }
   var sums: Sums;
-  for (var k = tile.z * params.span + 4u * lane.z; k < end; k += 4u * LANES_Z) {
+  for (var k = start; k < end; k += 4u * LANES_Z) {
     let a_0 = block_a(row_0, k);
     let b_0 = block_b(column_0, k);
     sums.s00 = add_product(sums.s00, a_0, b_0);

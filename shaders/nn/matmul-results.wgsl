@@ -42,7 +42,7 @@ fn multiply(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) la
     return;
   }
   let sums = product(tile, lane);
-  if (lane.z > 0u) {
+  if (LANES_Z > 1u && lane.z > 0u) {
     return;
   }
   let row = vec2u(first_row(tile, lane.y), first_row(tile, lane.y + LANES_Y));
@@ -130,7 +130,7 @@ fn gate_up(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) lan
     return;
   }
   let sums = product(tile, lane);
-  if (lane.z > 0u) {
+  if (LANES_Z > 1u && lane.z > 0u) {
     return;
   }
   let column = first_column(tile, lane.x);
@@ -165,7 +165,7 @@ fn gate_up_saving(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_
     return;
   }
   let sums = product(tile, lane);
-  if (lane.z > 0u) {
+  if (LANES_Z > 1u && lane.z > 0u) {
     return;
   }
   let column = first_column(tile, lane.x);
@@ -202,7 +202,7 @@ fn swiglu_backward(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation
     return;
   }
   let sums = product(tile, lane);
-  if (lane.z > 0u) {
+  if (LANES_Z > 1u && lane.z > 0u) {
     return;
   }
   let row = vec2u(first_row(tile, lane.y), first_row(tile, lane.y + LANES_Y));
