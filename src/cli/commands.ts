@@ -324,6 +324,19 @@ export const commands: readonly Command[] = [
     run: async (args, out) => (await import('./generate.ts')).generateCommand(args, out),
   },
   {
+    name: 'tokenize',
+    summary: 'gives the ids and pieces of texts, as they are or through the chat template',
+    options: {
+      model,
+      'template-args': templateArgs,
+      text: { value: 'TEXT', many: true, help: 'a text; once for every one' },
+      in: { value: 'FILE', help: 'instead: a text a line, or JSON lines (a string, or an object with "text")' },
+      chat: { help: 'put each through the chat template as a user message' },
+      system: { value: 'TEXT', help: 'with --chat: the persona' },
+    },
+    run: async (args, out) => (await import('./tokenize.ts')).tokenizeCommand(args, out),
+  },
+  {
     name: 'logits',
     summary: 'gives the logits of the token after the last one',
     options: { model, tokens: { value: '1,2,3', help: 'token ids; works without tokenizer.json' } },

@@ -236,7 +236,7 @@ function brought({ config, own }: Suited) {
   const { library, noPersona, noSystemRole, instruction, answers, templateArguments } = askingOf(config ?? {});
   return {
     asking: { library, noPersona, noSystemRole, instruction, answers, templateArguments },
-    task: config?.tasks.find(({ weight }) => weight > 0)?.id ?? usualTask,
+    task: config?.tasks.find(({ weight, set }) => weight > 0 && !set)?.id ?? usualTask,
     // As on the command line a reply may be twice as long as in training.
     maxNewTokens: config && own ? 2 * config.sampling.maxNewTokens : usualLength,
     personaCount: own ? fewPersonas : null,

@@ -29,6 +29,7 @@ import { Metrics } from './metrics.svelte.ts';
 import { Notices, type Notice } from './notices.svelte.ts';
 import { Pinned } from './pinned.svelte.ts';
 import { OwnPolicies } from './policies.svelte.ts';
+import { QuestionSets } from './question-sets.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
 import { Race } from './race.svelte.ts';
@@ -55,6 +56,7 @@ export class Lab implements Stage {
   readonly evaluation = new Evaluation(this.#getApi, this.#base, () => this.boot);
   readonly judging = new Judging(this.#getApi, this.#base);
   readonly policies = new OwnPolicies(this.#getApi, (id) => this.draft?.choosePolicy(id));
+  readonly questionSets = new QuestionSets(this.#getApi, () => this.draft);
   readonly race = new Race(() => this.api);
   readonly pinned = new Pinned(() => this.api);
   readonly classRuns = new ClassRuns(() => this.api);
@@ -250,6 +252,7 @@ export class Lab implements Stage {
     void this.race.recover(boot.runs).then(() => this.race.tryOut(boot));
     void this.attempt(null, () => this.library.refresh());
     void this.policies.refresh();
+    void this.attempt(null, () => this.questionSets.refresh());
   }
 
   #first(): void {

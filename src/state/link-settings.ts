@@ -65,6 +65,8 @@ function readTasks(text: string): RunConfig['tasks'] | undefined {
 }
 const writeTasks = (tasks: RunConfig['tasks']): string =>
   tasks
+    // A file cannot be said in an address.
+    .filter(({ set }) => !set)
     .map(({ id, weight, knobs }) => {
       const told = written([...(weight === 1 ? [] : [['weight', weight] as const]), ...Object.entries(knobs ?? {})], ';');
       return [encodeURIComponent(id), ...(told === '' ? [] : [told])].join(';');

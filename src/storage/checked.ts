@@ -14,6 +14,8 @@ import { z } from '../schema.ts';
 import { answerForms } from '../verify/answer-forms.ts';
 import type { JudgementRecord } from './judgements.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
+import type { SetRecord } from './sets.ts';
+import { setKinds } from '../tasks/sets/columns.ts';
 import {
   runStatuses,
   type CellRecord,
@@ -283,3 +285,16 @@ function nameOf(stored: unknown): string {
   const { name, id } = (typeof stored === 'object' && stored !== null ? stored : {}) as { name?: unknown; id?: unknown };
   return typeof name === 'string' && name.trim() ? `“${name}”` : typeof id === 'string' ? id : '';
 }
+
+const set = z.looseObject({
+  name: z.string(),
+  sha256: z.string(),
+  bytes: z.number(),
+  added: z.number(),
+  choice: z.looseObject({ sha256: z.string(), questions: z.number(), kind: z.enum(setKinds) }),
+  split: z.looseObject({ train: z.number(), evaluation: z.number() }),
+});
+
+/** One that cannot be read is added again. */
+export const isSet = (stored: unknown): stored is SetRecord =>
+  set.safeParse(stored).success && (stored as Partial<SetRecord>).file instanceof Blob;

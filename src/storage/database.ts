@@ -8,6 +8,7 @@ import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import { estimate } from './quota.ts';
 import type { CellRecord, CheckpointInfo, EvaluationRecord, HeldOutRecord, MetricsRecord, RolloutsRecord, RunRecord } from './records.ts';
+import type { SetRecord } from './sets.ts';
 
 export interface LabSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
@@ -23,6 +24,7 @@ export interface LabSchema extends DBSchema {
   judged: { key: [string, string]; value: JudgedRecord };
   policies: { key: string; value: PolicyRecord };
   unfinishedPolicies: { key: string; value: UnfinishedPolicy };
+  sets: { key: string; value: SetRecord };
 }
 
 /** The bytes of a checkpoint; null: they lie in a file (`payload-files.ts`). */
@@ -64,6 +66,9 @@ export const upgrades: readonly Upgrade[] = [
   (database) => {
     database.createObjectStore('policies', { keyPath: 'id' });
     database.createObjectStore('unfinishedPolicies', { keyPath: 'folder' });
+  },
+  (database) => {
+    database.createObjectStore('sets', { keyPath: 'sha256' });
   },
 ];
 

@@ -5,6 +5,7 @@
  */
 import {
   checkedRecord,
+  isSet,
   isUnfinished,
   readable,
   readableCells,
@@ -21,6 +22,7 @@ import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import { packedCheckpoint, type Packed } from './pack.ts';
 import type { PayloadFiles } from './payload-files.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
+import type { SetRecord } from './sets.ts';
 import type {
   CellRecord,
   Checkpoint,
@@ -408,6 +410,18 @@ export class IndexedStorage implements LabStorage {
 
   deleteUnfinishedPolicy(folder: string): Promise<void> {
     return this.#connection.use((database) => database.delete('unfinishedPolicies', folder));
+  }
+
+  sets(): Promise<readonly SetRecord[]> {
+    return this.#connection.use(async (database) => (await database.getAll('sets')).filter(isSet).sort((a, b) => b.added - a.added));
+  }
+
+  saveSet(set: SetRecord): Promise<void> {
+    return this.#connection.use(async (database) => void (await database.put('sets', set)));
+  }
+
+  deleteSet(sha256: string): Promise<void> {
+    return this.#connection.use((database) => database.delete('sets', sha256));
   }
 
   async clear(): Promise<void> {

@@ -17,6 +17,7 @@ import type {
   RunStatus,
 } from './records.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
+import type { SetRecord } from './sets.ts';
 import { newestFirst, retiredCheckpoints, retiredRolloutStep } from './retention.ts';
 import { seal, unseal, type SealedCheckpoint } from './seal.ts';
 import { damaged, known, type LabStorage, type RunChange, type RunPast } from './storage.ts';
@@ -37,6 +38,7 @@ export class MemoryStorage implements LabStorage {
   readonly #judgements = new Map<string, { readonly record: JudgementRecord; readonly judged: Map<string, JudgedRecord> }>();
   readonly #policies = new Map<string, PolicyRecord>();
   readonly #unfinished = new Map<string, UnfinishedPolicy>();
+  readonly #sets = new Map<string, SetRecord>();
 
   async runs(): Promise<readonly RunRecord[]> {
     return [...this.#runs.values()].sort((a, b) => b.created - a.created);
@@ -223,9 +225,21 @@ export class MemoryStorage implements LabStorage {
     this.#unfinished.delete(folder);
   }
 
+  async sets(): Promise<readonly SetRecord[]> {
+    return [...this.#sets.values()].sort((a, b) => b.added - a.added);
+  }
+
+  async saveSet(set: SetRecord): Promise<void> {
+    this.#sets.set(set.sha256, set);
+  }
+
+  async deleteSet(sha256: string): Promise<void> {
+    this.#sets.delete(sha256);
+  }
+
   async clear(): Promise<void> {
     for (const kept of [this.#runs, this.#steps, this.#checkpoints, this.#evaluations, this.#cells, this.#judgements]) kept.clear();
-    for (const kept of [this.#policies, this.#unfinished]) kept.clear();
+    for (const kept of [this.#policies, this.#unfinished, this.#sets]) kept.clear();
   }
 
   async unreadable(): Promise<readonly Unreadable[]> {

@@ -21,6 +21,7 @@ import type {
   RunRecord,
   RunStatus,
 } from './records.ts';
+import type { SetRecord } from './sets.ts';
 
 export interface LabStorage {
   /** False: everything is gone when the page is closed. */
@@ -102,6 +103,13 @@ export interface LabStorage {
   saveUnfinishedPolicy(policy: UnfinishedPolicy): Promise<void>;
   /** Unknown folders are no error. */
   deleteUnfinishedPolicy(folder: string): Promise<void>;
+
+  /** The reader's own questions, newest first. */
+  sets(): Promise<readonly SetRecord[]>;
+  /** New, or in the place of its earlier self. */
+  saveSet(set: SetRecord): Promise<void>;
+  /** Unknown hashes are no error. */
+  deleteSet(sha256: string): Promise<void>;
 
   /** Deletes all of it. */
   clear(): Promise<void>;

@@ -26,6 +26,7 @@ import type { BenchmarkApi } from './benchmark-api.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
 import type { PoliciesApi } from './policies-api.ts';
+import type { SetsApi } from './sets-api.ts';
 
 /** What the reader may force in the address: `?engine=portable&backend=wasm`. */
 export interface BootRequest extends EngineRequest {
@@ -215,7 +216,7 @@ export interface OpenedRun {
 /** Run ids by recipe. */
 export type Race = Readonly<Record<RaceArm, string>>;
 
-export interface TrainerApi extends PoliciesApi, BenchmarkApi {
+export interface TrainerApi extends PoliciesApi, SetsApi, BenchmarkApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;

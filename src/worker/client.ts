@@ -26,7 +26,15 @@ export interface WorkerConnection {
 }
 
 /** Commands that store something, so that the browser is asked to keep it. */
-const storing: readonly string[] = ['start', 'race', 'step', 'examine', 'addPolicy', 'fetchPolicy'] satisfies (keyof TrainerApi)[];
+const storing: readonly string[] = [
+  'start',
+  'race',
+  'step',
+  'examine',
+  'addPolicy',
+  'fetchPolicy',
+  'keepSet',
+] satisfies (keyof TrainerApi)[];
 
 /** Starts the worker. */
 export function connect(watcher: Watcher): WorkerConnection {

@@ -26,7 +26,6 @@ import type { FolderStore } from '../storage/folders.ts';
 import { beginningOf, newRunComplaints } from './beginning.ts';
 import { Bench, bundledPolicy, type BenchSetup } from './bench.ts';
 import { Benchmarks } from './benchmark.ts';
-import type { BenchmarkApi } from './benchmark-api.ts';
 import type { EvaluationTools } from './candidates.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import { Chats } from './chat.ts';
@@ -42,6 +41,7 @@ import { changesOfRun } from './origin.ts';
 import { Policies } from './policies.ts';
 import { Probes } from './probes.ts';
 import { OpenRuns } from './open-runs.ts';
+import { Sets } from './sets.ts';
 import { Training, type TrainingTools } from './training.ts';
 import { trial } from './trial.ts';
 import { Turns } from './turns.ts';
@@ -57,8 +57,8 @@ export interface SessionSetup extends BenchSetup {
   readonly retryWaits?: readonly number[];
 }
 
-/** The api, but for the sink, which here also learns what it may transfer, and for what `benchmarks` answers. */
-type SessionApi = Omit<TrainerApi, 'listen' | keyof BenchmarkApi> & { listen(sink: EventSink): Promise<void> };
+/** The api, but for the sink, which here also learns what it may transfer, and for what `benchmarks` and `questionSets` answer. */
+type SessionApi = Omit<TrainerApi, 'listen' | keyof Benchmarks | keyof Sets> & { listen(sink: EventSink): Promise<void> };
 
 export class Session implements SessionApi {
   readonly #setup: SessionSetup;
@@ -76,6 +76,10 @@ export class Session implements SessionApi {
   #trial: AbortController | null = null;
   readonly #jobs = new Jobs(() => this.#evaluationTools());
   readonly benchmarks: Benchmarks;
+  readonly questionSets = new Sets(
+    async () => (await this.#opened()).storage,
+    () => this.#runs.active,
+  );
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;
@@ -136,7 +140,7 @@ export class Session implements SessionApi {
   }
 
   async check(config: RunConfig, teacher?: string): Promise<readonly Complaint[]> {
-    return newRunComplaints(this.#policies, config, teacher);
+    return [...(await newRunComplaints(this.#policies, config, teacher)), ...(await this.questionSets.complaints(config))];
   }
 
   start(config: RunConfig, name?: string, teacher?: string): Promise<string> {
@@ -176,7 +180,7 @@ export class Session implements SessionApi {
     this.#trial?.abort();
     const abort = new AbortController();
     this.#trial = abort;
-    return trial({ bench: this.#bench, turns: this.#turns }, config, abort.signal, onEvaluation);
+    return trial({ bench: this.#bench, turns: this.#turns, sets: this.questionSets }, config, abort.signal, onEvaluation);
   }
 
   async changes(kind: ResumableKind, id: string): Promise<Changes | null> {
@@ -450,14 +454,8 @@ export class Session implements SessionApi {
 
   async #tools(): Promise<TrainingTools> {
     const { storage } = await this.#opened();
-    return {
-      storage,
-      bench: this.#bench,
-      events: this.#events,
-      turns: this.#turns,
-      locks: this.#locks,
-      retryWaits: this.#setup.retryWaits,
-    };
+    const [bench, events, turns, locks] = [this.#bench, this.#events, this.#turns, this.#locks];
+    return { storage, bench, events, turns, locks, sets: this.questionSets, retryWaits: this.#setup.retryWaits };
   }
 
   async #evaluationTools(): Promise<EvaluationTools> {

@@ -28,6 +28,7 @@ import type { EventStream } from './event-stream.ts';
 import type { RunLocks } from './locks.ts';
 import { continuedRun } from './origin.ts';
 import { deviceNames, lossError, Recovery } from './recovery.ts';
+import type { Sets } from './sets.ts';
 import { keptRollouts, metricsOf } from './step-records.ts';
 import { needTeacher, teacherState } from './teacher.ts';
 import { nextTask, type Turns } from './turns.ts';
@@ -38,6 +39,7 @@ export interface TrainingTools {
   readonly events: EventStream;
   readonly turns: Turns;
   readonly locks: RunLocks;
+  readonly sets: Pick<Sets, 'read'>;
   /** Before each try to have a new device, milliseconds; absent: as `recovery.ts` has them. */
   readonly retryWaits?: readonly number[];
 }
@@ -237,6 +239,7 @@ export class Training {
     await this.#refresh();
     // The one that teaches may still be at hand when its checkpoint is not; then it could not be continued after the next reload.
     await needTeacher(storage, this.#record);
+    await this.#tools.sets.read(this.#record.config);
     // Before anything is put back or forgotten.
     const origin = await continuedRun(this.#tools, this.#record, accept);
     if (!this.#holds()) await this.#goBack();
@@ -294,6 +297,7 @@ export class Training {
       eosIds: (await bench.policy(config.policy)).config.eosIds,
       ...libraryOf(config.library),
       config,
+      sets: await this.#tools.sets.read(config),
       state: this.#trainer!,
       evaluated: this.#evaluated,
       signal: this.#abort.signal,

@@ -9,6 +9,7 @@ import { loraSetup, type RunConfig } from '../rl/config.ts';
 import { initialTrainerState } from '../rl/trainer.ts';
 import { runSteps } from '../run/loop.ts';
 import type { Bench } from './bench.ts';
+import type { Sets } from './sets.ts';
 import { nextTask, type Turns } from './turns.ts';
 
 /** The first one compiles what there is to compile. */
@@ -16,7 +17,7 @@ const steps = 2;
 
 /** @returns seconds of a step; null where it was cut short */
 export async function trial(
-  { bench, turns }: { readonly bench: Bench; readonly turns: Turns },
+  { bench, turns, sets: kept }: { readonly bench: Bench; readonly turns: Turns; readonly sets: Pick<Sets, 'read'> },
   given: RunConfig,
   signal: AbortSignal,
   onEvaluation: (evaluation: HeldOutEvaluation) => void,
@@ -33,8 +34,9 @@ export async function trial(
     const tokenizer = await own.tokenizer(config.policy, config);
     const { eosIds } = (await own.policy(config.policy)).config;
     const state = initialTrainerState;
+    const sets = await kept.read(config);
     // Asked for once, at the beginning.
-    const events = runSteps({ engine, tokenizer, eosIds, ...libraryOf(config.library), config, state, evaluated: [steps], signal });
+    const events = runSteps({ engine, tokenizer, eosIds, ...libraryOf(config.library), config, sets, state, evaluated: [steps], signal });
     for (;;) {
       const { value, done } = await turns.take(() => events.next());
       if (done) return seconds;

@@ -1,4 +1,4 @@
-/** What was dropped on the page, with all that is in dropped folders; and whether it could be a policy, which run files never are. */
+/** What was dropped on the page, with all that is in dropped folders; and whether it could be a policy or questions, which run files never are. */
 import type { GivenFile } from '../../policy/given.ts';
 
 /** Of a folder that is no policy no more is looked at. */
@@ -19,6 +19,9 @@ export function droppedOf(transfer: DataTransfer): Dropped {
 export const mayBePolicy = ({ files, entries }: Dropped): boolean =>
   entries.some(({ isDirectory }) => isDirectory) ||
   files.some(({ name }) => /\.(gguf|zip|safetensors)$|^(adapter_)?config\.json$/i.test(name));
+
+/** One file of them. */
+export const mayBeQuestions = ({ files }: Dropped): boolean => files.length === 1 && /\.(jsonl|ndjson|json|csv|tsv)$/i.test(files[0]!.name);
 
 /** Every file with its path. */
 export async function filesOf({ files, entries }: Dropped): Promise<readonly GivenFile[]> {
