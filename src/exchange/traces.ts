@@ -8,6 +8,7 @@ import { csvTable, type CsvCell } from '../evaluate/csv.ts';
 import type { Persona } from '../persona/persona.ts';
 import type { RunConfig } from '../rl/config.ts';
 import type { RolloutRecord, StepRow } from '../rl/events.ts';
+import { usualRewards } from '../verify/reward-names.ts';
 import { metricNames } from '../rl/metric-names.ts';
 import { rolloutTerms } from '../rl/rollout-terms.ts';
 import { mean } from '../statistics/moments.ts';
@@ -35,7 +36,10 @@ export function unipoReplay({ run, metrics, rollouts }: TracedRun): object {
     header: {
       task: config.tasks.map(({ id }) => id).join(', '),
       dataset: `generated, seed ${config.seed}`,
-      reward_strategy: objective.overlongBuffer > 0 ? 'correct + soft_overlong' : 'correct',
+      reward_strategy: [
+        ...(config.rewards ?? usualRewards).map(({ name }) => name),
+        ...(objective.overlongBuffer > 0 ? ['soft_overlong'] : []),
+      ].join(' + '),
       algorithm: objective.name,
       totalSteps: config.steps,
       model_name: config.policy,
@@ -143,7 +147,8 @@ export function trackioTraces({ run, rollouts }: TracedRun, personas: readonly P
 
 /** One row a line, as `pandas.read_json(…, lines=True)` reads it: the columns of TRL's completions table, and behind them ours. */
 export function completionsTable({ run, rollouts }: TracedRun): string {
-  const overlong = run.config.objective.overlongBuffer > 0;
+  // Beside other rewards it is not told apart any more.
+  const overlong = run.config.objective.overlongBuffer > 0 && !run.config.rewards;
   return lines(
     rollouts.flatMap(({ step, rollouts: all }) =>
       all.map(({ prompt, completion, correct, reward, advantage, personaId, task, answer, ended }) => ({
@@ -152,6 +157,7 @@ export function completionsTable({ run, rollouts }: TracedRun): string {
         completion,
         correct: Number(correct),
         ...(overlong ? { soft_overlong: reward - Number(correct) } : {}),
+        ...(run.config.rewards ? { reward } : {}),
         advantage,
         persona: personaId ?? 'none',
         task,

@@ -6,6 +6,7 @@ import type { AdvantageKind, KlEstimator } from '../engine/engine.ts';
 import type { PersonaMix } from '../persona/persona.ts';
 import { plainPlaces, type LoraSetup, type LoraSpec } from '../policy/adapters.ts';
 import type { SourceChoice } from '../tasks/source.ts';
+import type { RewardChoice } from '../verify/reward-names.ts';
 import type { AskingSettings } from './asking.ts';
 
 /** The settings of each are in `recipes.ts`. */
@@ -77,6 +78,8 @@ export interface RunConfig extends AskingSettings {
     /** Steps between two evaluations; the first is before step 1, the last at the end. */
     readonly every: number;
   };
+  /** What a reply earns, added up; absent: 1 for a right answer and 0 for any other. */
+  readonly rewards?: readonly RewardChoice[];
   /** Train low-rank adapters only; null: all parameters. */
   readonly lora: LoraSpec | null;
 }

@@ -1,5 +1,9 @@
 /** The metrics of a step by name, each named once: what the trainer reports, the files hold and the page draws. How they are computed is in `metrics.ts`. */
+import { rewardNames, type RewardName } from '../verify/reward-names.ts';
 import { stepPhases } from './phases.ts';
+
+/** Beside correctness, which is always measured. */
+const otherRewards = rewardNames.filter((name): name is Exclude<RewardName, 'correct'> => name !== 'correct');
 
 /** What differs from one machine or hour to another; `timing_s/…` as in verl. */
 export const timingNames = ['step_time', 'tokens_per_second', ...stepPhases.map((phase) => `timing_s/${phase}` as const)] as const;
@@ -13,6 +17,7 @@ export const metricNames = [
   'groups/frac_all_wrong',
   'rewards/correct/mean',
   'rewards/correct/std',
+  ...otherRewards.flatMap((name) => [`rewards/${name}/mean`, `rewards/${name}/std`] as const),
   'rewards/soft_overlong/mean',
   'rewards/soft_overlong/std',
   'completions/mean_length',

@@ -12,6 +12,7 @@ import type { RunConfig } from './config.ts';
 import type { StepRow } from './events.ts';
 import type { MetricName } from './metric-names.ts';
 import { termOf } from './objectives.ts';
+import type { SampledRow } from './sample.ts';
 import { optimAt } from './schedule.ts';
 
 /** Every metric of one step that could be computed (`metric-names.ts`). */
@@ -50,10 +51,24 @@ function rewardMetrics(config: RunConfig, { sample }: StepOutcome): StepRow {
     'groups/frac_all_wrong': share(inGroups(sample.rows).map((rows) => rows.every(({ verdict }) => !verdict.correct))),
     'rewards/correct/mean': mean(correct),
     'rewards/correct/std': sampleStd(correct),
+    ...earnedMetrics(config, sample.rows),
     ...(objective.overlongBuffer > 0
       ? { 'rewards/soft_overlong/mean': mean(overlong), 'rewards/soft_overlong/std': sampleStd(overlong) }
       : {}),
   };
+}
+
+/** Of each reward that the configuration names, before its weight, as in TRL. */
+function earnedMetrics({ rewards = [] }: RunConfig, rows: readonly SampledRow[]): StepRow {
+  return Object.fromEntries(
+    rewards.flatMap(({ name }) => {
+      const values = rows.map(({ earned }) => earned?.[name] ?? 0);
+      return [
+        [`rewards/${name}/mean`, mean(values)],
+        [`rewards/${name}/std`, sampleStd(values)],
+      ];
+    }),
+  );
 }
 
 function completionMetrics({ sample: { rollouts } }: StepOutcome): StepRow {

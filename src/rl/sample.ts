@@ -8,6 +8,7 @@ import { shareWritten } from '../engine/written.ts';
 import type { Persona } from '../persona/persona.ts';
 import { renderPrompt, type RenderedPrompt } from '../persona/prompt.ts';
 import { verifyAs } from '../verify/verify.ts';
+import { earned, total } from '../verify/rewards.ts';
 import type { Verdict } from '../verify/verdict.ts';
 import { askingOf } from './asking.ts';
 import { constantGroups } from './groups.ts';
@@ -24,9 +25,11 @@ export interface SampledRow {
   /** Without the EOS. */
   readonly completion: string;
   readonly verdict: Verdict;
+  /** What it earned by the rewards of the configuration, before their weights; null where it names none. */
+  readonly earned: ReturnType<typeof earned> | null;
   /** DAPO's soft overlong punishment, 0 or less. */
   readonly overlong: number;
-  /** The verdict's reward and the punishment. */
+  /** The verdict's reward, or what was earned by weight, and the punishment. */
   readonly reward: number;
 }
 
@@ -96,9 +99,19 @@ async function sampleGroups(
     const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
     const prompt = prompts[Math.floor(row / groupSize)]![inGroup]!;
     const verdict = await verifyAs(group.source, completion, group.question, prompt.thinking, answers);
+    const values = config.rewards ? earned(config.rewards, { completion, verdict, opened: prompt.thinking, answers }) : null;
     const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
     const persona = group.personas[inGroup]!;
-    return { group, persona, prompt, completion, verdict, overlong, reward: verdict.reward + overlong };
+    return {
+      group,
+      persona,
+      prompt,
+      completion,
+      verdict,
+      overlong,
+      earned: values,
+      reward: (values ? total(config.rewards!, values) : verdict.reward) + overlong,
+    };
   };
   const rows = await clock.run('verify', () => Promise.all(Array.from({ length: rollouts.rows }, (_, row) => rowOf(row))));
   return { groups, rows, rollouts };

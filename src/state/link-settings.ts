@@ -125,6 +125,7 @@ const own: Readonly<Record<string, Setting>> = {
   weights: { path: 'mix.weights', read: readWeights, write: writeWeights },
   lora: { path: 'lora', read: readLora, write: writeLora },
   templateArguments: { path: 'templateArguments', read: readJson, write: (value: unknown) => JSON.stringify(value) },
+  rewards: { path: 'rewards', read: readJson, write: (value: unknown) => JSON.stringify(value) },
   library: { path: 'library', read: name, write: (value: string) => encodeURIComponent(value) },
   noPersona: { path: 'noPersona', read: name, write: String },
   noSystemRole: { path: 'noSystemRole', read: name, write: String },

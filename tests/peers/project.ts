@@ -37,8 +37,16 @@ const steps = 2;
 const runs: readonly { readonly of: string; readonly settings: object }[] = [
   { of: 'PerMix', settings: {} },
   {
-    of: 'PerMix by DAPO, soft overlong',
-    settings: { objective: { name: 'dapo', dynamicSampling: 0, overlongBuffer: 12, beta: 0.02, kl: 'k3' }, mix: { noneShare: 0.25 } },
+    of: 'PerMix by DAPO, soft overlong, three rewards',
+    settings: {
+      objective: { name: 'dapo', dynamicSampling: 0, overlongBuffer: 12, beta: 0.02, kl: 'k3' },
+      mix: { noneShare: 0.25 },
+      rewards: [
+        { name: 'correct', weight: 1 },
+        { name: 'format', weight: 0.1 },
+        { name: 'max_words', weight: 0.2, most: 6 },
+      ],
+    },
   },
 ];
 

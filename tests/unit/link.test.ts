@@ -138,7 +138,7 @@ describe('a link', () => {
       );
     const paths = [...linkSettings.values()].map(({ path }) => path);
     expect(paths.toSorted()).toEqual(
-      [...leaves(recipes.permix, '').filter((path) => path !== 'recipe'), ...Object.keys(usualAsking)].toSorted(),
+      [...leaves(recipes.permix, '').filter((path) => path !== 'recipe'), 'rewards', ...Object.keys(usualAsking)].toSorted(),
     );
   });
 

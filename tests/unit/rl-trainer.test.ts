@@ -194,6 +194,24 @@ describe('train', () => {
     expect((await engine.exportState()).optimSteps).toBe(4);
   });
 
+  it('learns from the rewards that the configuration names, and from correctness alone where it names none', async () => {
+    const rewards = [
+      { name: 'correct', weight: 1 },
+      { name: 'max_words', weight: 0.5, most: 1000 },
+      { name: 'no_commas', weight: -0.25 },
+    ] as const;
+    const { reports } = await run(await warmEngine(), { ...small, steps: 1, rewards });
+    const { metrics, rollouts } = reports[0]!;
+    expect(metrics['rewards/max_words/mean']).toBe(1);
+    expect(metrics['reward']).toBeCloseTo(metrics['rewards/correct/mean']! + 0.5 - 0.25 * metrics['rewards/no_commas/mean']!, 12);
+    for (const { reward, correct, completion } of rollouts) {
+      expect(reward).toBe(Number(correct) + 0.5 - (completion.includes(',') ? 0 : 0.25));
+    }
+    const usual = await run(await warmEngine(), { ...small, steps: 1, rewards: [{ name: 'correct', weight: 1 }] });
+    const none = await run(await warmEngine(), { ...small, steps: 1 });
+    expect(usual.reports[0]!.metrics['grad_norm']).toBe(none.reports[0]!.metrics['grad_norm']);
+  });
+
   it('dynamic sampling asks further questions instead of groups that say nothing, a bounded number of times', async () => {
     const engine = await newEngine();
     const config = { ...small, steps: 1, objective: { ...small.objective, dynamicSampling: 3 } };

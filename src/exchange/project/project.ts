@@ -10,6 +10,7 @@ import { isThinkingMark } from '../../policy/thinking.ts';
 import { askingOf, templateSettings } from '../../rl/asking.ts';
 import type { RunConfig } from '../../rl/config.ts';
 import { recipeTitles } from '../../rl/recipes.ts';
+import { usualRewards } from '../../verify/reward-names.ts';
 import type { ImportedSets } from '../../tasks/source.ts';
 import { policyFiles } from '../policy-files.ts';
 import type { TrainerForm } from '../trainer-forms.ts';
@@ -63,6 +64,7 @@ export function trainerProject(form: TrainerForm, { config, personas, policy, na
     answers: askingOf(config).answers,
     maxCompletionLength: sampling.maxNewTokens,
     overlongBuffer: objective.overlongBuffer,
+    rewards: config.rewards ?? usualRewards,
     ...(form === 'trl'
       ? {
           trainer: trlTrainer(config),

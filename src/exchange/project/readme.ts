@@ -55,7 +55,7 @@ ${contents[form].map((line) => `- ${line}`).join('\n')}
 - \`settings.json\`: how answers are read
 - ${included ? '`policy`: the policy that the run begins with, as a Hugging Face folder' : `The policy is not here; it is fetched by its name, ${policy}`}
 
-The data set has ${prompts} prompts. The reward is the run’s: 1 for a right answer and 0 for any other${config.objective.overlongBuffer > 0 ? ', and the soft overlong punishment' : ''}. Whole numbers, lists, countdown and boxes are judged
+The data set has ${prompts} prompts. The reward is the run’s: ${config.rewards ? config.rewards.map(({ name, weight }) => `${weight} × ${name}`).join(' + ') : '1 for a right answer and 0 for any other'}${config.objective.overlongBuffer > 0 ? ', and the soft overlong punishment' : ''}. Whole numbers, lists, countdown and boxes are judged
 as in the run; sentences (\`the answer is 42 apples\`) are read a little more strictly. Math-Verify is asked where a gold answer is a formula.
 
 ## What ${trainerNames[form]} does otherwise

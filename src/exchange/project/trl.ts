@@ -4,6 +4,7 @@ import type { RunConfig, Schedule } from '../../rl/config.ts';
 import type { AdvantageKind } from '../../engine/engine.ts';
 import { askingOf } from '../../rl/asking.ts';
 import { klIsInReward, objectiveSpec } from '../../rl/objectives.ts';
+import { usualRewards } from '../../verify/reward-names.ts';
 import type { Yaml } from './yaml.ts';
 
 /** The versions that `npm run peers` runs. */
@@ -47,7 +48,7 @@ export function trlSettings(config: RunConfig): { readonly [key: string]: Yaml }
     epsilon: objective.epsilonLow,
     epsilon_high: objective.epsilonHigh,
     mask_truncated_completions: objective.maskTruncated,
-    reward_weights: overlong ? [1, 1] : [1],
+    reward_weights: [...(config.rewards ?? usualRewards).map(({ weight }) => weight), ...(overlong ? [1] : [])],
     ...(trlTrainer(config) === 'RLOOTrainer'
       ? { normalize_advantages: false }
       : {

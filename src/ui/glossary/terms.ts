@@ -2,6 +2,7 @@
  * The page's words, each once: what it means in plain words, its formula, and where it is computed. What is said here is said nowhere else in
  * the interface; how a word opens is `Term.svelte`. Metrics carry TRL's names (rl/metric-names.ts, evaluate/held-out.ts).
  */
+import { rewardNames } from '../../verify/reward-names.ts';
 import type { MetricName } from '../../rl/metric-names.ts';
 
 export interface Entry {
@@ -212,10 +213,17 @@ export const entries = {
   reward: {
     title: 'Reward',
     concept:
-      'What a reply earns: 1 if its answer is right, 0 if not. The metric is the mean over a step’s rollouts, on the run’s own prompts; two runs with other prompts cannot be compared by it.',
+      'What a reply earns: 1 if its answer is right, 0 if not, unless the settings add other rewards by weight. The metric is the mean over a step’s rollouts, on the run’s own prompts; two runs with other prompts cannot be compared by it.',
     formula: 'R \\in \\{0, 1\\}',
     code: { file: 'src/verify/verify.ts', name: 'verify' },
     metrics: ['reward', 'rewards/correct/mean', 'rewards/correct/std'],
+  },
+  'other-rewards': {
+    title: 'Other rewards',
+    concept:
+      'What a reply earns beside being right, where the settings name it: for its form, its length in words, its style. Each is 0 or 1 before its weight.',
+    code: { file: 'src/verify/rewards.ts', name: 'earned' },
+    metrics: rewardNames.filter((name) => name !== 'correct').flatMap((name) => [`rewards/${name}/mean`, `rewards/${name}/std`] as const),
   },
   overlong: {
     title: 'Overlong penalty',

@@ -36,6 +36,41 @@ def correct(completion, answer, rule, opened=None):
     return float(right and all(other == said or same(other, said) for other in set(found)))
 
 
+def earned(choice, completion, answer, rule, opened=None):
+    """The value of one of the run's rewards, before its weight: settings.json's "rewards"."""
+    name, reply = choice["name"], without_thinking(completion, opened or None)
+    if reply is None:
+        return 0.0
+    trimmed = reply.rstrip(" \t\n\r\f\v")
+    if name == "correct":
+        return correct(completion, answer, rule, opened)
+    if name == "format":
+        return float(len(extract(reply, settings["answers"][:1])[1]) == 1)
+    if name == "think_answer":
+        return float(is_think_answer(completion, opened))
+    if name == "max_words":
+        return float(len([word for word in re.split("[ \t\n\r\f\v]+", reply) if word]) <= choice["most"])
+    if name == "contains":
+        return float(choice["text"] in reply)
+    if name == "ends_with":
+        return float(trimmed.endswith(choice["text"]))
+    if name == "no_commas":
+        return float("," not in reply)
+    if name == "lowercase":
+        return float(not re.search("[A-Z]", reply))
+    raise ValueError(f"There is no reward {name}.")
+
+
+def is_think_answer(completion, opened):
+    text = "<think>" + completion if opened == "</think>" else completion
+    marks = ["<think>", "</think>", "<answer>", "</answer>"]
+    places = [text.find(mark) for mark in marks]
+    if any(text.count(mark) != 1 for mark in marks) or places != sorted(places):
+        return False
+    between = [text[: places[0]], text[places[1] + len(marks[1]) : places[2]], text[places[3] + len(marks[3]) :]]
+    return all(part.rstrip(" \t\n\r\f\v") == "" for part in between)
+
+
 # --- thinking ---------------------------------------------------------------------------------------------------------------------------
 
 NAMES = ["think", "thinking", "thought", "thoughts", "reasoning", "reason", "analysis", "scratchpad", "seed:think"]
@@ -102,9 +137,9 @@ def without_thinking(text, opened):
 # --- where a reply says its answer ------------------------------------------------------------------------------------------------------
 
 
-def extract(reply):
+def extract(reply, order=None):
     """The form, its answers in order, and whether several boxes are one list."""
-    for form in settings["answers"]:
+    for form in order or settings["answers"]:
         if form == "boxed":
             found, joined = boxes(reply)
         else:

@@ -1,13 +1,15 @@
-"""The reward of the run as verl calls it. What is right is verifier.py's; a soft overlong punishment is verl's own (reward_manager: dapo)."""
+"""The reward of the run as verl calls it. What it is worth is verifier.py's; a soft overlong punishment is verl's own (reward_manager: dapo)."""
 import sys
 from pathlib import Path
 
 # verl loads this file by its path.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from verifier import correct  # noqa: E402
+from verifier import correct, earned, settings  # noqa: E402
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None):
-    right = correct(solution_str, ground_truth, extra_info["rule"], extra_info["opened"])
-    return {"score": right, "acc": right}
+    said = (solution_str, ground_truth, extra_info["rule"], extra_info["opened"])
+    values = {choice["name"]: earned(choice, *said) for choice in settings["rewards"]}
+    score = sum(choice["weight"] * values[choice["name"]] for choice in settings["rewards"])
+    return {**values, "score": score, "acc": correct(*said)}
