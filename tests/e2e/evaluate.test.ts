@@ -195,7 +195,20 @@ it('asks personas of the reader’s own in the reader’s way, goes on with them
   await form
     .getByLabel('A file of personas')
     .setInputFiles({ name: 'broken.json', mimeType: '', buffer: Buffer.from('{"personas":[{}]}') });
-  await form.getByText(/^broken\.json: personas\[1\]/).waitFor();
+  await form.getByText(/^broken\.json is no persona file that is known here: its fields are "personas"/).waitFor();
+  // Another tool's file is shown before it is used, and what cannot be used is left out by choice.
+  const lines = '{"persona": "A chess player"}\n{"persona": 7}\n{"persona": "a baker", "score": 1}\n';
+  await form.getByLabel('A file of personas').setInputFiles({ name: 'hub.jsonl', mimeType: '', buffer: Buffer.from(lines) });
+  const preview = form.getByRole('region', { name: 'Personas of hub.jsonl' });
+  await preview.getByText('2 of 3 entries can be used').waitFor();
+  for (const said of ['CC BY-NC-SA 4.0', 'You are a chess player.', 'line 2: its "persona" is not a text', '"score" (1)']) {
+    await preview.getByText(said, { exact: false }).first().waitFor();
+  }
+  expect(await preview.getByRole('button', { name: 'Use 2 personas' }).isDisabled()).toBe(true);
+  await preview.getByLabel('Leave it out').check();
+  await preview.getByRole('button', { name: 'Use 2 personas' }).click();
+  await expect.poll(() => form.getByLabel('Personas of').locator('option:checked').innerText()).toBe('hub.jsonl, 2 personas');
+  expect(await preview.count()).toBe(0);
   await form.getByLabel('A file of personas').setInputFiles(file);
   await expect.poll(() => form.getByLabel('Personas of').locator('option:checked').innerText()).toBe('mine.json, 4 personas');
   expect(await form.getByRole('alert').count()).toBe(0);

@@ -96,6 +96,13 @@ export function takeAll({ name, library, unusable, entries }: PersonaImport, ski
   return { name, ...library };
 }
 
+/** Before files are read. @param bytes of all of them @throws LabError 'format' */
+export function refuseSize(bytes: number, limit: number): void {
+  if (bytes <= limit) return;
+  const what = `That has ${count(Math.round(bytes / 1e6))} MB; persona files of at most ${limit / 1e6} MB are read here.`;
+  throw new LabError('format', what, 'Give a smaller one, or a part of it.');
+}
+
 /** The first of them, and how many more there are. */
 export function reasonsOf(unusable: readonly Unusable[], most = 3): string {
   const first = unusable.slice(0, most).map(({ where, reason }) => `${where}: ${reason}`);
