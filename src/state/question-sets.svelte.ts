@@ -91,6 +91,8 @@ export class QuestionSets {
       this.problem = errorSentence(error);
     }
     await this.refresh();
+    // What is missing now is said.
+    await this.draft()?.check();
   }
 
   get columns(): { question: string; answer: string } | null {
