@@ -8,6 +8,7 @@ import { blobOf, zipOf } from '../exchange/zip-file.ts';
 import { libraryOf } from '../persona/libraries.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RunConfig } from '../rl/config.ts';
+import type { ImportedSets } from '../tasks/source.ts';
 
 /** @throws LabError as `policyFiles`, 'numeric' for weights that are no numbers */
 export async function savedPolicy(policy: Policy, { run, checkpoint }: SavedRun, form: PolicyForm, options: FormOptions): Promise<File> {
@@ -20,9 +21,9 @@ export async function savedPolicy(policy: Policy, { run, checkpoint }: SavedRun,
   return form === 'gguf' ? new File([await blobOf(first!)], first!.name) : new File([await zipOf(folder, files)], `${folder}.zip`);
 }
 
-/** @throws LabError as `trainerProject` */
-export async function savedProject(policy: Policy, config: RunConfig, form: TrainerForm, named: string | null) {
+/** @param sets those that the configuration names  @throws LabError as `trainerProject` */
+export async function savedProject(policy: Policy, config: RunConfig, sets: ImportedSets, form: TrainerForm, named: string | null) {
   const { personas } = libraryOf(config.library);
-  const { name, files, gaps } = trainerProject(form, { config, personas, policy, named: named ?? undefined });
+  const { name, files, gaps } = trainerProject(form, { config, personas, sets, policy, named: named ?? undefined });
   return { file: new File([await zipOf(name, files)], `${name}.zip`), gaps };
 }

@@ -281,8 +281,9 @@ export class Session implements SessionApi {
   async saveProject(runId: string, form: TrainerForm, named: string | null): Promise<{ file: File; gaps: readonly string[] }> {
     const { config } = await (await this.#opened()).storage.run(runId);
     const policy = await this.#bench.policy(config.policy);
+    const sets = await this.questionSets.read(config);
     const { savedProject } = await import('./saved-policy.ts');
-    return savedProject(policy, config, form, named);
+    return savedProject(policy, config, sets, form, named);
   }
 
   async #snapshot(runId: string): Promise<SavedRun> {

@@ -1,6 +1,7 @@
 /** Questions of one's own in a session with a real engine: looked at, kept, trained on, gone on with after a reload, removed. */
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { zipEntries } from '../../src/policy/zip.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import type { IndexedStorage } from '../../src/storage/indexed.ts';
 import { MemoryStorage } from '../../src/storage/memory.ts';
@@ -59,6 +60,11 @@ describe('questions of one’s own', () => {
     const rollouts = await asked(whole);
     expect(rollouts.every(({ task, question }) => task === 'sums.jsonl' && /^What is \d+\+1\?/.test(question))).toBe(true);
     expect((await storage.heldOut(whole)).map(({ step }) => step)).toEqual([0, 2, 4]);
+
+    const { file: project } = await first.session.saveProject(whole, 'trl', null);
+    const data = (await zipEntries(project.name, project)).find(({ path }) => path.endsWith('data/train.jsonl'))!;
+    const opened = await data.open('data');
+    expect(new TextDecoder().decode(await opened.read(0, opened.size))).toMatch(/What is \d+\+1\?.*"answer":"\d+"/);
 
     const cut = await first.session.step(config);
     await first.session.step(undefined, cut);
