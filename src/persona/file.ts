@@ -47,7 +47,13 @@ const personaSchema = z.strictObject(
   },
   object,
 );
-const about = { description: z.optional(filled), source: z.optional(filled), licence: z.optional(filled) };
+/** `license` is the same, as others write it. */
+const about = {
+  description: z.optional(filled),
+  source: z.optional(filled),
+  licence: z.optional(filled),
+  license: z.optional(filled),
+};
 const voiceList = z._default(z.array(voiceSchema, 'must be a list'), []);
 const librarySchema = z.strictObject({ ...about, voices: voiceList, personas: z.array(personaSchema, 'must be a list') }, object);
 const frameSchema = z.strictObject({ ...about, voices: voiceList, personas: z.array(z.unknown(), 'must be a list') }, object);
@@ -125,10 +131,12 @@ function whole({ id, name = id, expected: awaited, wordings, ...others }: z.infe
 
 function aboutOf({
   source,
-  licence,
+  license,
+  licence = license,
 }: {
   source?: string | undefined;
   licence?: string | undefined;
+  license?: string | undefined;
 }): Pick<LibraryFrame, 'source' | 'licence'> {
   return { ...(source === undefined ? {} : { source }), ...(licence === undefined ? {} : { licence }) };
 }

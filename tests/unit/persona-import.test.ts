@@ -207,6 +207,11 @@ describe("this project's own", () => {
   });
 });
 
+it('a licence may be written license', () => {
+  const written = (name: string) => `{"${name}": "CC0", "personas": [{"id": "a", "text": "You are a baker."}]}`;
+  expect(parsePersonas(written('license'), 'a.json')).toEqual(parsePersonas(written('licence'), 'a.json'));
+});
+
 it('a list of descriptions is one', () => {
   const { format, library, unusable } = read(['A shy clown', '', 'The King of Norway', 'You are Bob']);
   expect(format).toBe('list');
