@@ -31,7 +31,7 @@ export async function* textOf(file: SetFile, { signal, onBytes }: Reading = {}):
     }
   };
   for await (const bytes of file.bytes()) {
-    if (signal?.aborted) throw new LabError('cancelled', `Reading ${file.name} was stopped.`, '');
+    if (signal?.aborted) throw new LabError('cancelled', `Reading ${file.name} was stopped.`, 'Nothing of it was kept.');
     onBytes?.(bytes);
     yield decode(bytes);
     for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) line++;
