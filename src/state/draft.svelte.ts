@@ -8,6 +8,7 @@ import { usualAsking, withoutUsual, type AskingSettings } from '../rl/asking.ts'
 import { namedRecipes, type RecipeName, type RunConfig } from '../rl/config.ts';
 import type { Teacher } from '../storage/records.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
+import { balanced } from './mix-shares.ts';
 import { bestTeacher, type TeacherCandidate } from './teachers.ts';
 
 type Editable<T> = T extends object ? { -readonly [K in keyof T]: Editable<T[K]> } : T;
@@ -22,6 +23,9 @@ export interface VoiceShare {
 
 /** What the bar calls all personas that have no voice of their own. */
 const withoutVoice = 'Personas without a voice';
+
+/** As it is written in links and files. */
+const rounded = (value: number): number => Number(value.toFixed(6));
 
 const trainable = (personas: readonly Persona[]): Persona[] => personas.filter((persona) => !persona.heldOut);
 
@@ -181,6 +185,49 @@ export class Draft {
       ? [{ voice: withoutVoice, share: total > 0 ? (rest * voiceless) / total : 0 }]
       : [];
     return [...shares, ...others, { voice: 'none', share: this.config.mix.noneShare }];
+  }
+
+  /** Whether a voice has personas that may be trained on; `none` always may be met. */
+  canShare(voice: string): boolean {
+    return voice === 'none' || this.#ofVoice(voice).length > 0;
+  }
+
+  #ofVoice(voice: string): Persona[] {
+    return trainable(this.library.personas).filter((persona) => (persona.voice ?? withoutVoice) === voice);
+  }
+
+  /** Drags the share of a voice, or of `none`. Personas of one voice keep their weights beside each other. @param locked voices whose shares stay */
+  setShare(voice: string, share: number, locked: ReadonlySet<string>): void {
+    // All personas give alike, and weigh what they weighed.
+    if (voice === 'none' && locked.size === 0) {
+      this.config.mix.noneShare = rounded(share);
+      return;
+    }
+    const rows = this.shares.filter((row) => this.canShare(row.voice));
+    const places = new Set(rows.flatMap((row, i) => (locked.has(row.voice) ? [i] : [])));
+    const moved = rows.findIndex((row) => row.voice === voice);
+    const shares = balanced(
+      rows.map((row) => row.share),
+      moved,
+      share,
+      places,
+    );
+    const none = shares[rows.findIndex((row) => row.voice === 'none')]!;
+    this.config.mix.noneShare = rounded(none);
+    // Where nobody is asked under a persona, their weights say nothing, and stay for later.
+    if (none >= 1) return;
+    const changes: Record<string, number> = {};
+    rows.forEach((row, i) => {
+      if (row.voice === 'none') return;
+      const own = this.#ofVoice(row.voice);
+      const before = own.reduce((sum, { id }) => sum + this.weight(id), 0);
+      const each = trainable(this.library.personas).length / (1 - none);
+      for (const { id } of own) {
+        const part = before > 0 ? this.weight(id) / before : 1 / own.length;
+        changes[id] = rounded(each * shares[i]! * part);
+      }
+    });
+    this.setWeights(changes);
   }
 
   async check(): Promise<void> {
