@@ -6,7 +6,7 @@ import { readQuestions, type QuestionFile, type QuestionFileOptions } from '../e
 import type { RunConfig } from '../rl/config.ts';
 import type { SetFile } from '../tasks/sets/bytes.ts';
 import type { Columns } from '../tasks/sets/columns.ts';
-import { linesOf, type SetSummary } from '../tasks/sets/read.ts';
+import { linesOf, refuseTooFew, type SetSummary } from '../tasks/sets/read.ts';
 import type { HeldOutSplit, ImportedSet, ImportedSets, SourceChoice } from '../tasks/source.ts';
 import { shellWord, type Arguments } from './arguments.ts';
 import { regularFile } from './files.ts';
@@ -89,6 +89,7 @@ export async function givenSets(args: Arguments): Promise<RunSets & { readonly c
   for (const text of given) {
     const { path, weight } = weighed(text);
     const { set, summary } = await readDisk(args, 'questions', path, reading);
+    refuseTooFew(summary);
     for (const line of leftOutLines(summary)) notice(line);
     const id = summary.name;
     if (sets[id]) throw args.wrong(`--questions names two files called ${id}; rename one of them.`);

@@ -8,7 +8,7 @@ import type { LabStorage } from '../storage/storage.ts';
 import type { SetFile } from '../tasks/sets/bytes.ts';
 import type { Columns } from '../tasks/sets/columns.ts';
 import { splitSet } from '../tasks/sets/imported.ts';
-import { refuseUnusable } from '../tasks/sets/read.ts';
+import { refuseTooFew, refuseUnusable } from '../tasks/sets/read.ts';
 import { usualSplit, type ImportedSet, type ImportedSets, type SetChoice } from '../tasks/source.ts';
 import type { SetLook, SetsApi } from './sets-api.ts';
 
@@ -49,13 +49,7 @@ export class Sets implements SetsApi {
   async keepSet(file: File, columns: Columns | null, onProgress: (bytes: number) => void): Promise<SetFacts> {
     const look = await this.lookAtSet(file, columns, onProgress);
     refuseUnusable(look, true);
-    if (look.questions < 2) {
-      throw new LabError(
-        'config',
-        `${look.name} has one question that can be used; one to train on and one to hold out are needed.`,
-        'Give a larger set.',
-      );
-    }
+    refuseTooFew(look);
     const { name, sha256, bytes, format, split, questions, rows } = look;
     const choice: SetChoice = { sha256, questions, kind: look.kind!, ...(columns ? { columns } : {}) };
     const facts: SetFacts = { name, sha256, bytes, format, split, choice, leftOut: rows - questions, added: Date.now() };

@@ -178,6 +178,16 @@ export function refuseUnusable(summary: SetSummary, skip: boolean): void {
   );
 }
 
+/** For a run, which trains on some and asks others. @throws LabError 'config' */
+export function refuseTooFew({ name, questions }: Pick<SetSummary, 'name' | 'questions'>): void {
+  if (questions > 1) return;
+  throw new LabError(
+    'config',
+    `${name} has one question that can be used; one to train on and one to hold out are needed.`,
+    'Give a larger set.',
+  );
+}
+
 /** The first lines by number, the others counted. */
 const namedLines = 20;
 
