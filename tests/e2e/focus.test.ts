@@ -44,7 +44,7 @@ it.each([
   ['#/evaluate', 'Skip to the evaluation', null],
   ['#/reproduce', 'Skip to the comparison', 'Does mixing personas in keep both?'],
 ] as const)('the header is skipped to what is there: %s', async (hash, words, title) => {
-  const { page, context, complaints } = await visitLab(browser, server.url + hash);
+  const { page, context, complaints } = await visitLab(browser, server.url + hash, { still: true });
   const skip = page.getByRole('link', { name: words, exact: true });
   await skip.waitFor();
   const target = page.locator((await skip.getAttribute('href'))!);

@@ -19,13 +19,15 @@ interface Visitor {
   readonly theme?: 'light' | 'dark';
   /** With the service worker, which `page.route` does not see behind. */
   readonly kept?: boolean;
+  /** Does not move, so that what is far below is not made yet. */
+  readonly still?: boolean;
 }
 
 /** A visitor with storage of its own. */
 export async function visitLab(
   browser: Browser,
   url: string,
-  { width = 1280, height = 900, theme = 'light', kept = false }: Visitor = {},
+  { width = 1280, height = 900, theme = 'light', kept = false, still = false }: Visitor = {},
 ): Promise<LabPage> {
   const context = await browser.newContext({
     viewport: { width, height },
@@ -41,7 +43,7 @@ export async function visitLab(
   });
   await reportViolations(page);
   await page.goto(url);
-  await somebodyThere(page);
+  if (!still) await somebodyThere(page);
   return { page, context, complaints };
 }
 
