@@ -29,7 +29,7 @@ import type {
 } from '../engine.ts';
 import type { GpuContext } from '../gpu/device.ts';
 import { Pace } from '../gpu/pace.ts';
-import { submitPaced, type Plan } from '../gpu/plan.ts';
+import { submitPaced, type Commands, type Plan } from '../gpu/plan.ts';
 import type { BufferView } from '../gpu/work.ts';
 import { ropeOf } from '../../policy/layers.ts';
 import { ropeTable } from '../rope-table.ts';
@@ -372,25 +372,18 @@ export class FusedEngine implements PolicyEngine {
   }
 
   /** Copies and clears, the plan, copies; in submits that are not too long. Waits for nothing, unless every dispatch is timed. */
-  private async run(
-    plan: Plan,
-    before?: (encoder: GPUCommandEncoder) => void,
-    after?: (encoder: GPUCommandEncoder) => void,
-  ): Promise<void> {
+  private async run(plan: Plan, before?: Commands, after?: Commands): Promise<void> {
     const { device } = this.gpu;
-    const submit = (commands: (encoder: GPUCommandEncoder) => void) => {
+    if (!this.timings) return submitPaced(device, this.pace, [plan], before, after);
+    const submit = (commands: Commands) => {
       const encoder = device.createCommandEncoder();
       commands(encoder);
       device.queue.submit([encoder.finish()]);
     };
     if (before) submit(before);
-    if (this.timings) {
-      for (const { label, milliseconds } of await plan.runTimed()) {
-        const known = this.timings.get(label) ?? { dispatches: 0, milliseconds: 0 };
-        this.timings.set(label, { dispatches: known.dispatches + 1, milliseconds: known.milliseconds + milliseconds });
-      }
-    } else {
-      submitPaced(device, this.pace, [plan]);
+    for (const { label, milliseconds } of await plan.runTimed()) {
+      const known = this.timings.get(label) ?? { dispatches: 0, milliseconds: 0 };
+      this.timings.set(label, { dispatches: known.dispatches + 1, milliseconds: known.milliseconds + milliseconds });
     }
     if (after) submit(after);
   }

@@ -154,26 +154,31 @@ export class Plan {
   }
 }
 
+/** Copies and clears on an encoder: a submit has its price, so they go along with a plan. */
+export type Commands = (encoder: GPUCommandEncoder) => void;
+
 /** Plans one after the other, in submits that are as long as they may be. Waits for nothing. */
-export function submitPaced(device: GPUDevice, pace: Pace, plans: readonly Plan[]): void {
+export function submitPaced(device: GPUDevice, pace: Pace, plans: readonly Plan[], before?: Commands, after?: Commands): void {
   let encoder = device.createCommandEncoder();
+  before?.(encoder);
   let pass = encoder.beginComputePass();
   let operations = 0;
   let dispatches = 0;
   let label = '';
-  const submit = () => {
+  const submit = (last?: Commands) => {
     pass.end();
+    last?.(encoder);
     device.queue.submit([encoder.finish()]);
     pace.submitted(operations, label, dispatches);
-    encoder = device.createCommandEncoder();
-    pass = encoder.beginComputePass();
-    operations = dispatches = 0;
   };
   for (const plan of plans) {
     for (let first = 0; first < plan.size;) {
       let { last, operations: more } = plan.upTo(pace.most - operations, first);
       if (dispatches > 0 && operations + more > pace.most) {
         submit();
+        encoder = device.createCommandEncoder();
+        pass = encoder.beginComputePass();
+        operations = dispatches = 0;
         ({ last, operations: more } = plan.upTo(pace.most, first));
       }
       plan.encode(pass, first, last);
@@ -183,7 +188,7 @@ export function submitPaced(device: GPUDevice, pace: Pace, plans: readonly Plan[
       first = last;
     }
   }
-  submit();
+  submit(after);
 }
 
 function stampBuffers(device: GPUDevice) {
