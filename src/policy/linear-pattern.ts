@@ -22,9 +22,18 @@ export class LinearPattern {
   readonly flags = 'gu';
   readonly #program: Program;
 
-  /** @throws SyntaxError for what is no pattern, or needs more than this engine has */
-  constructor(source: string) {
-    this.#program = compilePattern(source);
+  /** @param flags more than `gu`: of `i`, `m` and `s`  @throws SyntaxError for what is no pattern, or needs more than this engine has */
+  constructor(source: string, flags = '') {
+    this.#program = compilePattern(source, flags);
+  }
+
+  /** Whether it matches anywhere; null for a text of which that is not found out in so many states. */
+  test(text: string, most = maxStates): boolean | null {
+    const units = Array.from(text);
+    if (this.#program.size * (units.length + 1) > most) return null;
+    const run = new Run(this.#program, units);
+    for (let at = 0; at <= units.length; at++) if (run.holds(at)) return true;
+    return false;
   }
 
   [Symbol.match](text: string): string[] | null {

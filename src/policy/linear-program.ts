@@ -1,12 +1,29 @@
 /**
- * Patterns in JavaScript's syntax (flag `u`) as programs for `linear-pattern.ts`. Character classes are left to the native engine, one
- * character at a time. It matches nothing itself.
+ * Patterns in JavaScript's syntax (flag `u`, and `i`, `m`, `s` where they are given) as programs for `linear-pattern.ts`. Character classes
+ * are left to the native engine, one character at a time. It matches nothing itself.
  */
+
+/** What one character is asked. */
+interface CharacterSet {
+  readonly kind: 'set';
+  /** The class, escape or character in the native engine's syntax, and the flags that it reads it with. */
+  readonly source: string;
+  readonly flags: string;
+  readonly has: (unit: string) => boolean;
+}
+
+/** What a place between two characters is asked. */
+interface Edge {
+  readonly kind: 'edge';
+  readonly where: 'start' | 'end' | 'line-start' | 'line-end' | 'word-edge' | 'no-word-edge';
+  readonly holds: (units: readonly string[], at: number) => boolean;
+}
+
 export type Instruction =
-  | { readonly kind: 'set'; readonly has: (unit: string) => boolean }
+  | CharacterSet
   | { readonly kind: 'split'; readonly first: number; readonly second: number }
   | { readonly kind: 'jump'; readonly to: number }
-  | { readonly kind: 'edge'; readonly holds: (units: readonly string[], at: number) => boolean }
+  | Edge
   | { readonly kind: 'look'; readonly program: Program; readonly negated: boolean }
   | { readonly kind: 'match' };
 
@@ -14,6 +31,8 @@ export interface Program {
   readonly code: readonly Instruction[];
   /** Reads towards the beginning of the text: a look-behind. */
   readonly backward: boolean;
+  /** Instructions, with those of what it looks ahead and behind for. */
+  readonly size: number;
 }
 
 /** Repetitions with a count are written out; no published tokenizer comes near either limit. */
@@ -21,20 +40,21 @@ const maxInstructions = 5000;
 const maxGroupDepth = 50;
 
 type Node =
-  | { readonly kind: 'set'; readonly has: (unit: string) => boolean }
-  | { readonly kind: 'edge'; readonly holds: (units: readonly string[], at: number) => boolean }
+  | CharacterSet
+  | Edge
   | { readonly kind: 'look'; readonly body: Node; readonly negated: boolean; readonly backward: boolean }
   | { readonly kind: 'either'; readonly ways: readonly Node[] }
   | { readonly kind: 'sequence'; readonly parts: readonly Node[] }
   | { readonly kind: 'repeat'; readonly body: Node; readonly low: number; readonly high: number; readonly greedy: boolean };
 
-/** @throws SyntaxError for what is no pattern, or has no program */
-export function compilePattern(source: string): Program {
-  return compile(parse(source), false, { left: maxInstructions });
+/** @param flags of `i`, `m` and `s`  @throws SyntaxError for what is no pattern, or has no program */
+export function compilePattern(source: string, flags = ''): Program {
+  return compile(parse(source, flags), false, { left: maxInstructions });
 }
 
 function compile(node: Node, backward: boolean, budget: { left: number }): Program {
   const code: Instruction[] = [];
+  const before = budget.left;
   const emit = (instruction: Instruction): number => {
     if (--budget.left < 0) throw new SyntaxError('the pattern is too large');
     return code.push(instruction) - 1;
@@ -90,7 +110,7 @@ function compile(node: Node, backward: boolean, budget: { left: number }): Progr
   };
   add(node);
   emit({ kind: 'match' });
-  return { code, backward };
+  return { code, backward, size: before - budget.left };
 }
 
 /** By their first characters: what a group is. */
@@ -108,7 +128,8 @@ const escape =
   /^\\(?:[pP]\{[\w=]+\}|u\{[0-9A-Fa-f]{1,8}\}|u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})?|x[0-9A-Fa-f]{2}|c[A-Za-z]|0(?!\d)|[dDwWsStnrvf]|[\^$\\.*+?()[\]{}|/])/;
 const quantifier = /^(?:[*+?]|\{(\d{1,6})(?:(,)(\d{1,6})?)?\})/;
 
-function parse(source: string): Node {
+function parse(source: string, flags: string): Node {
+  const set = (of: string) => setOf(of, `u${flags.includes('i') ? 'i' : ''}${flags.includes('s') ? 's' : ''}`);
   let at = 0;
   const wrong = (what: string) => new SyntaxError(`${what} at character ${at + 1} of the pattern`);
   const rest = (length = 40) => source.slice(at, at + length);
@@ -162,7 +183,9 @@ function parse(source: string): Node {
       const edge = { '\\b': true, '\\B': false }[rest(2)];
       if (edge !== undefined) {
         at += 2;
-        return { kind: 'edge', holds: (units, i) => (isWord(units[i - 1]) !== isWord(units[i])) === edge };
+        const isWord = flags.includes('i') ? isAnyWord : isPlainWord;
+        const holds: Edge['holds'] = (units, i) => (isWord(units[i - 1]) !== isWord(units[i])) === edge;
+        return { kind: 'edge', where: edge ? 'word-edge' : 'no-word-edge', holds };
       }
       const escaped = escape.exec(rest());
       if (!escaped) throw wrong('there is an escape that cannot be read');
@@ -171,12 +194,14 @@ function parse(source: string): Node {
     }
     if (character === '^' || character === '$') {
       at++;
-      return { kind: 'edge', holds: character === '^' ? (_, i) => i === 0 : (units, i) => i === units.length };
+      return edges[`${flags.includes('m') ? 'line-' : ''}${character === '^' ? 'start' : 'end'}`];
     }
     if ('*+?{}]'.includes(character)) throw wrong(`“${character}” stands where nothing is to be repeated`);
     const literal = String.fromCodePoint(source.codePointAt(at)!);
     at += literal.length;
-    return literal === '.' ? set('.') : { kind: 'set', has: (unit) => unit === literal };
+    return literal === '.' || flags.includes('i')
+      ? set(literal)
+      : { kind: 'set', source: literal, flags: 'u', has: (unit) => unit === literal };
   };
 
   const group = (depth: number): Node => {
@@ -198,11 +223,13 @@ function parse(source: string): Node {
 }
 
 /** One character, or one character class: asked of the native engine once for every character. */
-function set(source: string): Node {
-  const native = new RegExp(`^(?:${source})$`, 'u');
+function setOf(source: string, flags: string): CharacterSet {
+  const native = nativeOf(source, flags);
   const known = new Map<string, boolean>();
   return {
     kind: 'set',
+    source,
+    flags,
     has: (unit) => {
       const before = known.get(unit);
       if (before !== undefined) return before;
@@ -213,4 +240,23 @@ function set(source: string): Node {
   };
 }
 
-const isWord = (unit: string | undefined) => unit !== undefined && /^\w$/.test(unit);
+function nativeOf(source: string, flags: string): RegExp {
+  try {
+    return new RegExp(`^(?:${source})$`, flags);
+  } catch {
+    throw new SyntaxError(`there are no such characters as ${source}`);
+  }
+}
+
+const isBreak = (unit: string | undefined) => unit !== undefined && '\n\r\u2028\u2029'.includes(unit);
+const edge = (where: Edge['where'], holds: Edge['holds']): Edge => ({ kind: 'edge', where, holds });
+const edges = {
+  start: edge('start', (_, i) => i === 0),
+  end: edge('end', (units, i) => i === units.length),
+  'line-start': edge('line-start', (units, i) => i === 0 || isBreak(units[i - 1])),
+  'line-end': edge('line-end', (units, i) => i === units.length || isBreak(units[i])),
+};
+
+const isPlainWord = (unit: string | undefined) => unit !== undefined && /^\w$/.test(unit);
+/** Without regard to case two more letters are s and k. */
+const isAnyWord = (unit: string | undefined) => unit !== undefined && /^\w$/iu.test(unit);

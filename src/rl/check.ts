@@ -17,8 +17,8 @@ import { checkKnobs, tasks } from '../tasks/index.ts';
 import { setKinds } from '../tasks/sets/columns.ts';
 import type { SetChoice } from '../tasks/source.ts';
 import { answerForms, findTooLittle } from '../verify/answer-forms.ts';
-import { rewardNames, rewardNeeds } from '../verify/reward-names.ts';
 import { askingOf, withoutUsual } from './asking.ts';
+import { rewardChoice, rewardComplaints } from './check-rewards.ts';
 import { objectiveNames, recipeNames, schedules, type RunConfig } from './config.ts';
 import { presetObjective } from './objectives.ts';
 import { recipes } from './recipes.ts';
@@ -107,18 +107,7 @@ export const runConfig = z.strictObject({
       layers: z.optional(z.array(count(0, 100_000)).check(z.minLength(1))),
     }),
   ),
-  rewards: z.optional(
-    z
-      .array(
-        z.strictObject({
-          name: z.enum(rewardNames),
-          weight: z.number().check(z.minimum(-100), z.maximum(100)),
-          most: z.optional(count(1, 100_000)),
-          text: z.optional(z.string().check(z.minLength(1), z.maxLength(1000))),
-        }),
-      )
-      .check(z.minLength(1)),
-  ),
+  rewards: z.optional(z.array(rewardChoice).check(z.minLength(1))),
   library: z.optional(z.union([z.enum(libraryNames), ownLibrary])),
   noPersona: z.optional(z.enum(noSystemKinds)),
   noSystemRole: z.optional(z.enum(systemPlaces)),
@@ -191,25 +180,6 @@ function setComplaints({ recipe, tasks: all }: RunConfig, id: string, { kind, co
   if ((kind === 'columns') !== (columns !== undefined))
     wrong(`The set ${id} names columns without the kind "columns", or the other way round.`);
   if (recipe === 'sft' && kind === 'countdown') wrong(`The set ${id} has no solutions to learn from; supervised fine-tuning needs them.`);
-  return complaints;
-}
-
-/** @returns what keeps its rewards from meaning anything */
-function rewardComplaints({ rewards, objective }: RunConfig): Complaint[] {
-  if (!rewards) return [];
-  const complaints: Complaint[] = [];
-  const wrong = (problem: string) => complaints.push({ field: 'rewards', problem });
-  if (objective.name === 'sft')
-    wrong('{} are earned in a run that learns from given replies; leave them out, or choose another objective.');
-  for (const [i, choice] of rewards.entries()) {
-    const { name } = choice;
-    if (rewards.findIndex((other) => other.name === name) < i) wrong(`{} names ${name} twice; give it one weight.`);
-    for (const field of ['most', 'text'] as const) {
-      if (rewardNeeds[name] === field && choice[field] === undefined) wrong(`{} has ${name} without "${field}".`);
-      if (rewardNeeds[name] !== field && choice[field] !== undefined) wrong(`{} gives ${name} a "${field}", which it does not read.`);
-    }
-  }
-  if (rewards.every(({ weight }) => weight === 0)) wrong('{} all have weight 0, so that nothing would be learned.');
   return complaints;
 }
 

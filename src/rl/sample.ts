@@ -99,7 +99,9 @@ async function sampleGroups(
     const completion = tokenizer.decode(tokens.subarray(0, ended ? length - 1 : length));
     const prompt = prompts[Math.floor(row / groupSize)]![inGroup]!;
     const verdict = await verifyAs(group.source, completion, group.question, prompt.thinking, answers);
-    const values = config.rewards ? earned(config.rewards, { completion, verdict, opened: prompt.thinking, answers }) : null;
+    const values = config.rewards
+      ? earned(config.rewards, { completion, gold: group.question.answer, verdict, opened: prompt.thinking, answers })
+      : null;
     const overlong = softOverlong(length, sampling.maxNewTokens, objective.overlongBuffer);
     const persona = group.personas[inGroup]!;
     return {

@@ -151,6 +151,8 @@ export const settingMeanings: Readonly<Record<string, string>> = {
   'rewards[].weight': 'what its value, 0 or 1, is multiplied by',
   'rewards[].most': 'of max_words: how many',
   'rewards[].text': 'of contains and ends_with: what',
+  'rewards[].pattern': 'of matches: a regular expression',
+  'rewards[].flags': 'of matches: for its pattern, of i, m and s',
   library: 'whose personas are mixed in and asked under (--personas)',
   noPersona: 'what no persona is: what the chat template says by itself, an empty system message, or none (--no-persona)',
   noSystemRole: 'personas of a chat template without a system role: not taken, or put before the question (--no-system-role)',

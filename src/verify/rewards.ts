@@ -3,6 +3,7 @@
  * reply and nothing else, in linear time. What is right is `verify.ts`; a length in tokens is punished by rl/shaping.ts.
  */
 import { noSuch } from '../errors.ts';
+import { LinearPattern } from '../policy/linear-pattern.ts';
 import type { AnswerForm } from './answer-forms.ts';
 import { extractAnswers } from './extract.ts';
 import type { RewardChoice, RewardName } from './reward-names.ts';
@@ -11,6 +12,8 @@ import type { Verdict } from './verdict.ts';
 
 export interface Earning {
   readonly completion: string;
+  /** The answer of the question. */
+  readonly gold: string;
   readonly verdict: Verdict;
   /** The closing mark of a thinking that the prompt opened. */
   readonly opened: string | null;
@@ -28,10 +31,13 @@ export function earned(choices: readonly RewardChoice[], earning: Earning): Read
 export const total = (choices: readonly RewardChoice[], values: Readonly<Partial<Record<RewardName, number>>>): number =>
   choices.reduce((sum, { name, weight }) => sum + weight * (values[name] ?? 0), 0);
 
-function valueOf({ name, most, text }: RewardChoice, reply: string, { completion, verdict, opened, answers }: Earning): number {
+function valueOf(choice: RewardChoice, reply: string, { completion, gold, verdict, opened, answers }: Earning): number {
+  const { name, most, text } = choice;
   switch (name) {
     case 'correct':
       return verdict.reward;
+    case 'exact':
+      return Number(isExact(reply, gold, answers));
     case 'format':
       return Number(extractAnswers(reply, answers.slice(0, 1))?.answers.length === 1);
     case 'think_answer':
@@ -42,6 +48,8 @@ function valueOf({ name, most, text }: RewardChoice, reply: string, { completion
       return Number(reply.includes(text!));
     case 'ends_with':
       return Number(trimmed(reply).endsWith(text!));
+    case 'matches':
+      return Number(patternOf(choice).test(reply, mostPatternStates) ?? false);
     case 'no_commas':
       return Number(!reply.includes(','));
     case 'lowercase':
@@ -63,6 +71,22 @@ function wordsOf(text: string): number {
     inside = !blank;
   }
   return count;
+}
+
+/** Instructions × characters: a longer reply earns nothing, in Python too, which would take seconds for it. */
+export const mostPatternStates = 2 ** 22;
+
+const patterns = new WeakMap<RewardChoice, LinearPattern>();
+
+function patternOf(choice: RewardChoice): LinearPattern {
+  const pattern = patterns.get(choice) ?? new LinearPattern(choice.pattern!, choice.flags);
+  patterns.set(choice, pattern);
+  return pattern;
+}
+
+/** Letter for letter: every answer that it says, or, where it says none in a form of the run, the reply itself. */
+function isExact(reply: string, gold: string, answers: readonly AnswerForm[]): boolean {
+  return (extractAnswers(reply, answers)?.answers ?? [reply]).every((said) => said.trim() === gold.trim());
 }
 
 function trimmed(text: string): string {

@@ -6,29 +6,45 @@ import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPolicy } from '../../src/cli/engine.ts';
-import { labErrorCode } from '../../src/errors.ts';
+import { complaintSentence, labErrorCode } from '../../src/errors.ts';
+import { writtenPattern } from '../../src/exchange/project/pattern.ts';
 import { trainerProject } from '../../src/exchange/project/project.ts';
 import { personas } from '../../src/persona/world.ts';
+import { LinearPattern } from '../../src/policy/linear-pattern.ts';
 import { checkConfig, parseRunConfig } from '../../src/rl/check.ts';
 import type { RunConfig } from '../../src/rl/config.ts';
 import { recipes } from '../../src/rl/recipes.ts';
 import { settingParts } from '../../src/run/identity.ts';
 import { taskById } from '../../src/tasks/index.ts';
-import { rewardNames, rewardNeeds, type RewardChoice, type RewardName } from '../../src/verify/reward-names.ts';
-import { earned, total } from '../../src/verify/rewards.ts';
+import { rewardNames, rewardNeeds, type RewardChoice, type RewardField, type RewardName } from '../../src/verify/reward-names.ts';
+import { earned, mostPatternStates, total } from '../../src/verify/rewards.ts';
 import { verify } from '../../src/verify/verify.ts';
 
 const choice = (name: RewardName, more: Partial<RewardChoice> = {}): RewardChoice => ({ name, weight: 1, ...more });
 const question = { id: '', task: 'addition', text: '', answer: '42' };
 
+/** What each needs beside its weight. */
+const needed: Readonly<Record<RewardField, Partial<RewardChoice>>> = {
+  most: { most: 3 },
+  text: { text: 'so' },
+  pattern: { pattern: '(?<!word )\\bSO\\b|(?=.*,).*\\d$', flags: 'im' },
+  flags: {},
+};
+const whole = (name: RewardName, more: Partial<RewardChoice> = {}) => choice(name, { ...needed[rewardNeeds[name] ?? 'flags'], ...more });
+
 async function value(one: RewardChoice, completion: string, opened: string | null = null): Promise<number> {
   const verdict = await verify(completion, question, taskById('addition'), opened);
-  return earned([one], { completion, verdict, opened, answers: ['boxed'] })[one.name]!;
+  return earned([one], { completion, gold: question.answer, verdict, opened, answers: ['boxed'] })[one.name]!;
 }
 
 describe('a reward', () => {
   it.each<[RewardChoice, readonly string[], readonly string[]]>([
     [choice('correct'), ['\\boxed{42}', '<think>7</think>\\boxed{42}'], ['\\boxed{41}', '42']],
+    [
+      choice('exact'),
+      ['\\boxed{42}', 'so \\boxed{ 42 }.', ' 42\n', '<think>7</think>42'],
+      ['\\boxed{42.0}', '\\boxed{42} \\boxed{41}', 'so 42', ''],
+    ],
     [choice('format'), ['\\boxed{41}', 'so \\boxed{42}.'], ['42', '\\boxed{42', '\\boxed{1} \\boxed{2}']],
     [
       choice('think_answer'),
@@ -44,6 +60,9 @@ describe('a reward', () => {
     [choice('max_words', { most: 2 }), ['', 'one', ' one\n two '], ['one two three']],
     [choice('contains', { text: 'sum' }), ['the sum is'], ['the Sum', '<think>sum</think>it']],
     [choice('ends_with', { text: 'ok.' }), ['all ok.', 'all ok. \n'], ['ok', 'ok. no']],
+    [choice('matches', { pattern: '^so\\b' }), ['so it is', '<think>b</think>so'], ['also so', 'sofa', 'So', 'a\nso']],
+    [choice('matches', { pattern: '^so.is', flags: 'ims' }), ['a\nSO\nis'], ['also']],
+    [choice('matches', { pattern: '^\\P{Lu}+$' }), ['é 1'], ['É', '']],
     [choice('no_commas'), ['a b', '<think>a,b</think>c'], ['a, b', '1,000']],
     [choice('lowercase'), ['a 1 é', ''], ['A', 'aB']],
   ])('$0.name is earned by what it asks for, and by nothing else', async (one, by, notBy) => {
@@ -52,11 +71,7 @@ describe('a reward', () => {
   });
 
   it.each(rewardNames)('%s is not earned inside a thinking that never ends', async (name) => {
-    const one = choice(name, {
-      ...(rewardNeeds[name] === 'most' ? { most: 99 } : {}),
-      ...(rewardNeeds[name] === 'text' ? { text: 'a' } : {}),
-    });
-    expect(await value(one, 'a \\boxed{42} a', '</think>')).toBe(0);
+    expect(await value(whole(name), 'so \\boxed{42} so', '</think>')).toBe(0);
   });
 
   it('takes a thinking that the prompt opened for the first of two', async () => {
@@ -69,9 +84,20 @@ describe('a reward', () => {
       for (const name of ['format', 'think_answer', 'no_commas', 'lowercase'] as const) await value(choice(name), text);
       await value(choice('max_words', { most: 3 }), text);
       await value(choice('ends_with', { text: 'x' }), text);
+      await value(choice('exact'), text);
     }
     expect(performance.now() - begun).toBeLessThan(1500);
   });
+
+  it.each(['(a+)+$', '(a|aa)*b', '(?=(a+)+b)a', '(?<=(a+)+b)c'])(
+    'of %s takes no time either, and of what is too long nothing is earned',
+    async (pattern) => {
+      const begun = performance.now();
+      expect(await value(choice('matches', { pattern }), `${'a'.repeat(20_000)}!`)).toBe(0);
+      expect(await value(choice('matches', { pattern: 'a' }), 'a'.repeat(mostPatternStates))).toBe(0);
+      expect(performance.now() - begun).toBeLessThan(3000);
+    },
+  );
 
   it('is added up by weight', () => {
     expect(total([choice('correct', { weight: 2 }), choice('no_commas', { weight: -0.5 })], { correct: 1, no_commas: 1 })).toBe(1.5);
@@ -90,14 +116,24 @@ describe('the rewards of a run', () => {
   });
 
   it.each<[readonly RewardChoice[], RegExp]>([
-    [[choice('correct'), choice('correct')], /names correct twice/],
-    [[choice('max_words')], /max_words without "most"/],
-    [[choice('lowercase', { text: 'a' })], /gives lowercase a "text"/],
+    [[choice('correct'), choice('correct')], /rewards\.1 names correct again/],
+    [[choice('max_words')], /rewards\.0\.most is missing, which max_words needs/],
+    [[choice('lowercase', { text: 'a' })], /rewards\.0\.text is nothing that lowercase reads/],
+    [[choice('contains', { text: 'a', flags: 'i' })], /rewards\.0\.flags is nothing that contains reads/],
+    [
+      [choice('correct'), choice('matches', { pattern: 'a(b' })],
+      /rewards\.1\.pattern cannot be read: a group is not closed at character 4/,
+    ],
+    [[choice('matches', { pattern: '(a)\\1' })], /cannot be read: there is an escape/],
+    [[choice('matches', { pattern: '[b-a]' })], /cannot be read: there are no such characters as \[b-a\]/],
+    [[choice('matches', { pattern: 'a{9999}' })], /cannot be read: the pattern is too large/],
+    [[choice('matches', { pattern: 'a', flags: 'g' })], /flags must be of i, m and s/],
+    [[choice('matches', { pattern: 'a', flags: 'ii' })], /flags must be of i, m and s/],
     [[choice('correct', { weight: 0 })], /all have weight 0/],
   ])('that make no sense are refused: %j', (wrong, said) => {
     expect(
       checkConfig({ ...recipes.permix, rewards: wrong }, personas)
-        .map(({ problem }) => problem)
+        .map((complaint) => complaintSentence(complaint))
         .join(' '),
     ).toMatch(said);
   });
@@ -129,13 +165,7 @@ describe.skipIf(!python)('in the Python of a project (skipped where there is no 
   });
   afterAll(() => rm(at, { recursive: true, force: true }));
 
-  const all: RewardChoice[] = rewardNames.map((name, i) =>
-    choice(name, {
-      weight: i % 2 === 0 ? 1 : -0.5,
-      ...(rewardNeeds[name] === 'most' ? { most: 3 } : {}),
-      ...(rewardNeeds[name] === 'text' ? { text: 'so' } : {}),
-    }),
-  );
+  const all: RewardChoice[] = rewardNames.map((name, i) => whole(name, { weight: i % 2 === 0 ? 1 : -0.5 }));
 
   it('every one of them is the same, and TRL is told their weights', async () => {
     const policy = await readPolicy(resolve(import.meta.dirname, '../../public/models/permix-tiny'));
@@ -145,12 +175,13 @@ describe.skipIf(!python)('in the Python of a project (skipped where there is no 
     for (const file of files.filter(({ name }) => /\.(py|json|yaml)$/.test(name) && !name.includes('/'))) {
       for await (const bytes of file.bytes()) texts.set(file.name, new TextDecoder().decode(bytes));
     }
-    expect(texts.get('config.yaml')).toContain('reward_weights: [1, -0.5, 1, -0.5, 1, -0.5, 1, -0.5, 1]');
-    for (const name of ['verifier.py', 'settings.json']) await writeFile(join(at, name), texts.get(name)!);
+    expect(texts.get('config.yaml')).toContain('reward_weights: [1, -0.5, 1, -0.5, 1, -0.5, 1, -0.5, 1, -0.5, 1]');
+    for (const name of ['verifier.py', 'linear_pattern.py', 'settings.json']) await writeFile(join(at, name), texts.get(name)!);
 
     const parts = [
       '\\boxed{42}',
       '\\boxed{41}',
+      '42',
       '<think>',
       '</think>',
       '<answer>',
@@ -182,9 +213,51 @@ describe.skipIf(!python)('in the Python of a project (skipped where there is no 
     const theirs = JSON.parse(stdout) as number[][];
     for (const [i, { completion, opened }] of cases.entries()) {
       const verdict = await verify(completion, question, taskById('addition'), opened);
-      const ours = earned(all, { completion, verdict, opened, answers: ['boxed'] });
+      const ours = earned(all, { completion, gold: question.answer, verdict, opened, answers: ['boxed'] });
       expect([completion, opened, ...rewardNames.map((name) => ours[name])]).toEqual([completion, opened, ...theirs[i]!]);
     }
     for (const [i, name] of rewardNames.entries()) expect([name, theirs.some((values) => values[i] === 1)]).toEqual([name, true]);
+  });
+
+  it('an expression finds what it finds here', () => {
+    const patterns: readonly (readonly [string, string])[] = [
+      ['(a+)+$', ''],
+      ['^b', 'm'],
+      ['a$', 'm'],
+      ['[^a]\\B', 'i'],
+      ['\\bK', 'i'],
+      ['a.b', ''],
+      ['a.b', 's'],
+      ['(?<=b)a(?!b)', ''],
+      ['(?<!a)(?=b|\\s)', ''],
+      ['^(?:|a)+$', ''],
+      ['[\\p{L}-]{2,3}?\\d', ''],
+      ['😀|\\u{1F600}a', ''],
+      ['^\\S*$', ''],
+    ];
+    const text = fc.string({
+      unit: fc.constantFrom('a', 'A', 'b', '3', ' ', '\n', '\u2028', '\u00a0', '\u212a', 'ſ', '😀', 'é'),
+      maxLength: 12,
+    });
+    const cases = patterns.map(([pattern, flags]) => ({
+      program: writtenPattern(pattern, flags),
+      texts: ['', ...fc.sample(text, { numRuns: 400, seed: 5 })],
+    }));
+    const program =
+      'import json, sys\nfrom linear_pattern import found\nprint(json.dumps([[found(c["program"], t) for t in c["texts"]] for c in json.load(sys.stdin)]))';
+    const { stdout, stderr } = spawnSync('python3', ['-c', program], {
+      cwd: at,
+      input: JSON.stringify(cases),
+      encoding: 'utf8',
+      maxBuffer: 1e8,
+    });
+    expect(stderr).toBe('');
+    const theirs = JSON.parse(stdout) as boolean[][];
+    for (const [i, [pattern, flags]] of patterns.entries()) {
+      const ours = cases[i]!.texts.map((one) => new LinearPattern(pattern, flags).test(one));
+      expect([pattern, ours]).toEqual([pattern, cases[i]!.texts.map((one) => new RegExp(pattern, `u${flags}`).test(one))]);
+      expect([pattern, theirs[i]]).toEqual([pattern, ours]);
+      expect([pattern, ours.includes(true), ours.includes(false)]).toEqual([pattern, true, true]);
+    }
   });
 });

@@ -15,6 +15,8 @@ import type { ImportedSets } from '../../tasks/source.ts';
 import { policyFiles } from '../policy-files.ts';
 import type { TrainerForm } from '../trainer-forms.ts';
 import { commonGaps } from './gaps.ts';
+import { writtenPattern } from './pattern.ts';
+import linearPattern from './python/linear_pattern.py?raw';
 import trlRewards from './python/trl_rewards.py?raw';
 import trlTrain from './python/trl_train.py?raw';
 import verifier from './python/verifier.py?raw';
@@ -64,7 +66,9 @@ export function trainerProject(form: TrainerForm, { config, personas, policy, na
     answers: askingOf(config).answers,
     maxCompletionLength: sampling.maxNewTokens,
     overlongBuffer: objective.overlongBuffer,
-    rewards: config.rewards ?? usualRewards,
+    rewards: (config.rewards ?? usualRewards).map((choice) =>
+      choice.pattern === undefined ? choice : { ...choice, program: writtenPattern(choice.pattern, choice.flags) },
+    ),
     ...(form === 'trl'
       ? {
           trainer: trlTrainer(config),
@@ -99,6 +103,7 @@ export function trainerProject(form: TrainerForm, { config, personas, policy, na
       textFile('requirements.txt', `${(form === 'trl' ? trlRequirements : verlRequirements).join('\n')}\n`),
       jsonFile('settings.json', settings),
       textFile('verifier.py', verifier),
+      ...(settings.rewards.some((choice) => 'program' in choice) ? [textFile('linear_pattern.py', linearPattern)] : []),
       ...filesOf(form, config, data.rows, where, data.longest),
       ...weights.map((file) => ({ ...file, name: `${folder}/${file.name}`, bytes: () => file.bytes() })),
     ],

@@ -22,13 +22,13 @@ const contents: Readonly<Record<TrainerForm, readonly string[]>> = {
   trl: [
     '`data/train.jsonl`: a prompt a line, as messages, with its answer; in the order of the run, so that TRL is told not to shuffle',
     '`config.yaml`: TRL’s configuration; what the command line says (`python train.py --max_steps 2`) goes before it',
-    '`verifier.py`, `trl_rewards.py`: the rewards',
+    '`verifier.py` (and, where a reward is a regular expression, `linear_pattern.py`), `trl_rewards.py`: the rewards',
     '`train.py`: puts them together',
   ],
   verl: [
     '`data/train.json`: a prompt a line, as messages, with its answer; in the order of the run, so that verl is told not to shuffle',
     '`run.yaml`: what differs from verl’s ppo_trainer.yaml; `KEY=VALUE` behind the command goes before it',
-    '`verifier.py`, `reward.py`: the reward',
+    '`verifier.py` (and, where a reward is a regular expression, `linear_pattern.py`), `reward.py`: the reward',
   ],
 };
 

@@ -44,6 +44,12 @@ def earned(choice, completion, answer, rule, opened=None):
     trimmed = reply.rstrip(" \t\n\r\f\v")
     if name == "correct":
         return correct(completion, answer, rule, opened)
+    if name == "exact":
+        return float(all(said.strip(BLANKS) == answer.strip(BLANKS) for said in extract(reply)[1] or [reply]))
+    if name == "matches":
+        from linear_pattern import found
+
+        return float(found(choice["program"], reply))
     if name == "format":
         return float(len(extract(reply, settings["answers"][:1])[1]) == 1)
     if name == "think_answer":
