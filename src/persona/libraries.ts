@@ -8,9 +8,6 @@ import { parsePersonas, type PersonaLibrary } from './file.ts';
 import type { Library, OwnLibrary } from './library-names.ts';
 import { personas, voices } from './world.ts';
 
-/** More of them than this make a run too heavy to be kept, passed on and compared. */
-export const mostOwnPersonas = 1000;
-
 const world: PersonaLibrary = { personas, voices };
 let parsed: PersonaLibrary | null = null;
 

@@ -5,6 +5,9 @@ import type { PersonaLibrary } from './file.ts';
 export const libraryNames = ['world', 'general'] as const;
 export type LibraryName = (typeof libraryNames)[number];
 
+/** More of them than this make a run too heavy to be kept, passed on and compared. */
+export const mostOwnPersonas = 1000;
+
 /** The reader's own. */
 export interface OwnLibrary extends PersonaLibrary {
   /** For the reader: its file's. */

@@ -8,7 +8,7 @@ import { complaintSentence, LabError, type Complaint } from '../errors.ts';
 import { checkMix } from '../persona/mix.ts';
 import { parsePersonas } from '../persona/file.ts';
 import type { Library } from '../persona/library-names.ts';
-import { mostOwnPersonas } from '../persona/libraries.ts';
+import { mostOwnPersonas } from '../persona/library-names.ts';
 import { libraryNames, type LibraryName } from '../persona/library-names.ts';
 import { personaDraws, type Persona } from '../persona/persona.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';

@@ -15,6 +15,7 @@ import { readRequest } from './address.ts';
 import { baseChoice, basePolicy } from './base-policy.ts';
 import { ClassRuns } from './class-runs.svelte.ts';
 import { Draft } from './draft.svelte.ts';
+import { nextRun } from './editor-guests.ts';
 import { Evaluation } from './evaluation.svelte.ts';
 import { Following } from './following.svelte.ts';
 import { Judging } from './judge.svelte.ts';
@@ -29,6 +30,7 @@ import { Metrics } from './metrics.svelte.ts';
 import { Notices, type Notice } from './notices.svelte.ts';
 import { Pinned } from './pinned.svelte.ts';
 import { OwnPolicies } from './policies.svelte.ts';
+import { PersonaLibraries } from './persona-libraries.svelte.ts';
 import { QuestionSets } from './question-sets.svelte.ts';
 import { Preferences } from './preferences.svelte.ts';
 import { Probe } from './probe.svelte.ts';
@@ -57,6 +59,7 @@ export class Lab implements Stage {
   readonly judging = new Judging(this.#getApi, this.#base);
   readonly policies = new OwnPolicies(this.#getApi, (id) => this.draft?.choosePolicy(id));
   readonly questionSets = new QuestionSets(this.#getApi, () => this.draft);
+  readonly personaLibraries = new PersonaLibraries(this.#getApi, () => this.boot);
   readonly race = new Race(() => this.api);
   readonly pinned = new Pinned(() => this.api);
   readonly classRuns = new ClassRuns(() => this.api);
@@ -253,6 +256,7 @@ export class Lab implements Stage {
     void this.attempt(null, () => this.library.refresh());
     void this.policies.refresh();
     void this.attempt(null, () => this.questionSets.refresh());
+    void this.attempt(null, () => this.personaLibraries.begin(nextRun(this)));
   }
 
   #first(): void {

@@ -12,6 +12,7 @@ import { parseRunConfig } from '../rl/check.ts';
 import { currentConfig, type StoredConfig } from '../rl/config.ts';
 import { z } from '../schema.ts';
 import { answerForms } from '../verify/answer-forms.ts';
+import type { LibraryDraft, LibraryRecord } from './libraries.ts';
 import type { JudgementRecord } from './judgements.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import type { SetRecord } from './sets.ts';
@@ -298,3 +299,23 @@ const set = z.looseObject({
 /** One that cannot be read is added again. */
 export const isSet = (stored: unknown): stored is SetRecord =>
   set.safeParse(stored).success && (stored as Partial<SetRecord>).file instanceof Blob;
+
+const library = z.looseObject({ name: z.string(), sha256: z.string(), personas: count, added: time });
+
+/** One that cannot be read is added again. */
+export const isLibrary = (stored: unknown): stored is LibraryRecord =>
+  library.safeParse(stored).success && (stored as Partial<LibraryRecord>).file instanceof Blob;
+
+const libraryDraft = z.looseObject({
+  id: z.string(),
+  of: z.nullable(z.string()),
+  name: z.string(),
+  at: count,
+  changed: time,
+  library: z.looseObject({
+    voices: z.array(z.looseObject({ id: z.string(), name: z.string() })),
+    personas: z.array(z.looseObject({ id: z.string(), name: z.string(), text: z.string() })),
+  }),
+});
+
+export const isLibraryDraft = (stored: unknown): stored is LibraryDraft => libraryDraft.safeParse(stored).success;

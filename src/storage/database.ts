@@ -4,6 +4,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb';
 import { LabError } from '../errors.ts';
+import type { LibraryDraft, LibraryRecord } from './libraries.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import { estimate } from './quota.ts';
@@ -25,6 +26,8 @@ export interface LabSchema extends DBSchema {
   policies: { key: string; value: PolicyRecord };
   unfinishedPolicies: { key: string; value: UnfinishedPolicy };
   sets: { key: string; value: SetRecord };
+  libraries: { key: string; value: LibraryRecord };
+  libraryDrafts: { key: string; value: LibraryDraft };
 }
 
 /** The bytes of a checkpoint; null: they lie in a file (`payload-files.ts`). */
@@ -69,6 +72,10 @@ export const upgrades: readonly Upgrade[] = [
   },
   (database) => {
     database.createObjectStore('sets', { keyPath: 'sha256' });
+  },
+  (database) => {
+    database.createObjectStore('libraries', { keyPath: 'name' });
+    database.createObjectStore('libraryDrafts', { keyPath: 'id' });
   },
 ];
 

@@ -15,9 +15,11 @@ import {
   unreadableOf,
   type Unreadable,
 } from './checked.ts';
+import { commit } from './commit.ts';
 import { Connection } from './connection.ts';
 import { LabError } from '../errors.ts';
 import { openDatabase, type LabDatabase } from './database.ts';
+import { IndexedLibraries } from './indexed-libraries.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import { packedCheckpoint, type Packed } from './pack.ts';
 import type { PayloadFiles } from './payload-files.ts';
@@ -51,6 +53,7 @@ const listed = [
 
 export class IndexedStorage implements LabStorage {
   readonly durable = true;
+  readonly libraries: IndexedLibraries;
   readonly #connection: Connection;
   readonly #files: PayloadFiles | null;
 
@@ -62,6 +65,7 @@ export class IndexedStorage implements LabStorage {
   ) {
     this.#connection = new Connection(database, reopen);
     this.#files = files;
+    this.libraries = new IndexedLibraries(this.#connection);
   }
 
   /** Files that a tab which died has left. They are no work of the reader's, so what goes wrong is nobody's concern. */
@@ -450,28 +454,6 @@ function sealed(draft: CheckpointDraft, packed: Packed): Promise<SealedCheckpoin
     if (!(cause instanceof RangeError)) throw cause;
     throw new LabError('storage', 'There is no memory to put it together in.', 'Close other pages, then continue.', { cause });
   });
-}
-
-/**
- * Issues the requests and waits for the commit: a full disk may only show there. Whatever fails, a request that cannot even be
- * issued included, undoes the whole transaction.
- */
-async function commit(
-  transaction: { readonly done: Promise<void>; abort(): void },
-  requests: readonly (() => Promise<unknown>)[],
-): Promise<void> {
-  const issued: Promise<unknown>[] = [];
-  try {
-    for (const request of requests) issued.push(request());
-  } catch (error) {
-    transaction.abort();
-    await Promise.allSettled([...issued, transaction.done]);
-    throw error;
-  }
-  const results = await Promise.allSettled([...issued, transaction.done]);
-  // A request's own reason comes before the transaction's, which is the last.
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 /** Keys [run, step] of all steps after `after`. */

@@ -3,6 +3,7 @@
  * The page stays usable; a reload forgets everything. Checkpoints are sealed all the same, so that both storages hand out copies.
  */
 import type { Unreadable } from './checked.ts';
+import { MemoryLibraries } from './libraries.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type {
   CellRecord,
@@ -30,6 +31,7 @@ interface Steps {
 
 export class MemoryStorage implements LabStorage {
   readonly durable = false;
+  readonly libraries = new MemoryLibraries();
   readonly #runs = new Map<string, RunRecord>();
   readonly #steps = new Map<string, Steps>();
   readonly #checkpoints = new Map<string, SealedCheckpoint>();
@@ -239,7 +241,7 @@ export class MemoryStorage implements LabStorage {
 
   async clear(): Promise<void> {
     for (const kept of [this.#runs, this.#steps, this.#checkpoints, this.#evaluations, this.#cells, this.#judgements]) kept.clear();
-    for (const kept of [this.#policies, this.#unfinished, this.#sets]) kept.clear();
+    for (const kept of [this.#policies, this.#unfinished, this.#sets, this.libraries]) kept.clear();
   }
 
   async unreadable(): Promise<readonly Unreadable[]> {

@@ -6,6 +6,7 @@
  */
 import { LabError } from '../errors.ts';
 import type { Unreadable } from './checked.ts';
+import type { LibraryStore } from './libraries.ts';
 import type { JudgedRecord, JudgementRecord } from './judgements.ts';
 import type { PolicyRecord, UnfinishedPolicy } from './policies.ts';
 import type {
@@ -26,6 +27,8 @@ import type { SetRecord } from './sets.ts';
 export interface LabStorage {
   /** False: everything is gone when the page is closed. */
   readonly durable: boolean;
+  /** Persona libraries of the reader's own. */
+  readonly libraries: LibraryStore;
 
   /** Newest first. */
   runs(): Promise<readonly RunRecord[]>;

@@ -25,6 +25,7 @@ import type { Knob } from '../tasks/question.ts';
 import type { BenchmarkApi } from './benchmark-api.ts';
 import type { AskedQuestion } from './evaluation-api.ts';
 import type { ExaminationKind, Examinations } from './examinations.ts';
+import type { LibrariesApi } from './libraries-api.ts';
 import type { PoliciesApi } from './policies-api.ts';
 import type { SetsApi } from './sets-api.ts';
 
@@ -216,7 +217,7 @@ export interface OpenedRun {
 /** Run ids by recipe. */
 export type Race = Readonly<Record<RaceArm, string>>;
 
-export interface TrainerApi extends PoliciesApi, SetsApi, BenchmarkApi {
+export interface TrainerApi extends PoliciesApi, SetsApi, LibrariesApi, BenchmarkApi {
   boot(request: BootRequest): Promise<Boot>;
   /** One sink; a second call replaces the first. Events come at most ten times a second. */
   listen(sink: (events: readonly TrainerEvent[]) => void): Promise<void>;

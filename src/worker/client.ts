@@ -34,6 +34,8 @@ const storing: readonly string[] = [
   'addPolicy',
   'fetchPolicy',
   'keepSet',
+  'keepLibrary',
+  'saveLibraryDraft',
 ] satisfies (keyof TrainerApi)[];
 
 /** Starts the worker. */

@@ -34,6 +34,7 @@ import { EventStream, type EventSink } from './event-stream.ts';
 import { importRun } from './import-run.ts';
 import { insecureNotice } from './insecure.ts';
 import { Jobs } from './jobs.ts';
+import { Libraries } from './libraries.ts';
 import { runLocks, type RunLocks } from './locks.ts';
 import { checkedName } from './names.ts';
 import { createRun, forkRun } from './new-run.ts';
@@ -57,8 +58,8 @@ export interface SessionSetup extends BenchSetup {
   readonly retryWaits?: readonly number[];
 }
 
-/** The api, but for the sink, which here also learns what it may transfer, and for what `benchmarks` and `questionSets` answer. */
-type SessionApi = Omit<TrainerApi, 'listen' | keyof Benchmarks | keyof Sets> & { listen(sink: EventSink): Promise<void> };
+/** The api, but for the sink, which here also learns what it may transfer, and for what `benchmarks`, `questionSets` and `libraries` answer. */
+type SessionApi = Omit<TrainerApi, 'listen' | keyof Benchmarks | keyof Sets | keyof Libraries> & { listen(sink: EventSink): Promise<void> };
 
 export class Session implements SessionApi {
   readonly #setup: SessionSetup;
@@ -80,6 +81,7 @@ export class Session implements SessionApi {
     async () => (await this.#opened()).storage,
     () => this.#runs.active,
   );
+  readonly libraries = new Libraries({ opened: () => this.#opened(), bench: () => this.#bench });
 
   constructor(setup: SessionSetup) {
     this.#setup = setup;

@@ -78,7 +78,7 @@ const own: Pick<TrainerHost, 'listen' | 'belongTo' | 'saveSoon' | 'ping'> = {
   async ping() {},
 };
 
-/** A command of the session, its benchmarks or its sets of questions, whatever its name: functions it is given are the page's, and a file it makes is handed over. */
+/** A command of the session, its benchmarks, its sets of questions or its libraries, whatever its name: functions it is given are the page's, and a file it makes is handed over. */
 const command =
   (run: (...args: unknown[]) => Promise<unknown>) =>
   async (...args: unknown[]): Promise<unknown> => {
@@ -90,7 +90,7 @@ const command =
 const host = new Proxy(own, {
   get: (_, name) => {
     if (Object.hasOwn(own, name)) return Reflect.get(own, name);
-    for (const answering of [session, session.benchmarks, session.questionSets]) {
+    for (const answering of [session, session.benchmarks, session.questionSets, session.libraries]) {
       const method: unknown = Reflect.get(answering, name);
       if (typeof method === 'function') return command((...args) => Reflect.apply(method, answering, args));
     }
