@@ -12,7 +12,7 @@ const ranks = [
   ['evaluate', 'rl', 'pretrain'],
   ['engine', 'persona', 'tasks', 'verify'],
   ['policy', 'statistics'],
-  ['json.ts'],
+  ['json.ts', 'csv.ts', 'parquet.ts'],
   ['random', 'errors.ts', 'schema.ts', 'shaders'],
 ];
 
@@ -26,7 +26,7 @@ const arrows = ranks.flatMap((names, rank) =>
     .map((name) => ({
       name: `from-${name.replace('.ts', '')}`,
       comment:
-        'Imports go to the right only: ui > state > worker, cli > run, study, benchmark > exchange > storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json > random, errors, shaders.',
+        'Imports go to the right only: ui > state > worker, cli > run, study, benchmark > exchange > storage > evaluate, rl, pretrain > engine, persona, tasks, verify > policy, statistics > json, csv > random, errors, shaders.',
       severity: 'error',
       from: { path: room(name) },
       to: {

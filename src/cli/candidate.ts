@@ -2,6 +2,7 @@
 import type { Candidate } from '../evaluate/request.ts';
 import type { PolicyEngine } from '../engine/engine.ts';
 import { LabError } from '../errors.ts';
+import { refuseParquet } from '../parquet.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { TemplateSettings } from '../policy/template-settings.ts';
 import type { Arguments } from './arguments.ts';
@@ -11,7 +12,9 @@ import { readWhole } from './files.ts';
 /** @param limit bytes */
 export async function readText(args: Arguments, option: string, file: string, limit?: number): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readWhole(file, limit));
+    const bytes = await readWhole(file, limit);
+    refuseParquet(file, bytes);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw args.wrong(`There is no file ${file} for --${option}.`);
     if (error instanceof TypeError) throw new LabError('format', `${file} is not text in UTF-8.`, 'Give a text file.');

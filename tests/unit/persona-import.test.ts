@@ -158,6 +158,53 @@ describe('principled-personas', () => {
     expect(notes.join(' ')).toMatch(/ranked.*"no persona"/);
   });
 
+  it('reads the lists of its Python file, and runs nothing of it', () => {
+    const python = [
+      'import itertools',
+      '',
+      'EDUCATION_PERSONAS = ["an uneducated person",',
+      '        "a person with college-level education",]  # low first',
+      'EXPERTS = {',
+      "    'math': ['an expert in math', \"an expert in Fermat's theorems\"],",
+      '}',
+      'NAMES = ["Kai",  # a comment with "quotes"',
+      '         "O\\"Hara"]',
+      'NO_PERSONA = [""]',
+      'OTHERS = [str(i) for i in range(3)]',
+      'def persona_to_cat(persona):',
+      '    NAMES = ["inside"]',
+      '    return "x"',
+    ].join('\n');
+    const { format, library, unusable } = read(python, 'personas.py');
+    expect(format).toBe('principled-personas');
+    expect(unusable).toEqual([]);
+    expect(library.personas.map(({ text, kind, expected }) => [text, kind, expected])).toEqual([
+      ['You are an uneducated person.', 'neutral', { order: 'education', rank: 1 }],
+      ['You are a person with college-level education.', 'neutral', { order: 'education', rank: 2 }],
+      ['You are an expert in math.', 'expert', undefined],
+      ["You are an expert in Fermat's theorems.", 'expert', undefined],
+      ['You are Kai.', 'neutral', 'same'],
+      ['You are O"Hara.', 'neutral', 'same'],
+    ]);
+    expect(refusal(() => read('print("hello")', 'x.py'))).toMatch(/x\.py is no persona file that is known here/);
+  });
+
+  it('reads its experts, each once, from CSV', () => {
+    const rows = [
+      'level1,level2,level3',
+      'You are an expert in math,You are an expert in arithmetic,"You are an expert in fractions, and averages"',
+      'You are an expert in math,You are an expert in arithmetic,',
+    ];
+    const { format, library, notes, entries } = read(rows.join('\n'), 'gsm8k.csv');
+    expect([format, entries]).toEqual(['principled-personas', 3]);
+    expect(library.personas.map(({ id, text, kind }) => [id, text, kind])).toEqual([
+      ['an-expert-in-math', 'You are an expert in math', 'expert'],
+      ['an-expert-in-arithmetic', 'You are an expert in arithmetic', 'expert'],
+      ['an-expert-in-fractions-and-averages', 'You are an expert in fractions, and averages', 'expert'],
+    ]);
+    expect(notes.join(' ')).toMatch(/one question each/);
+  });
+
   it('reads its lists by their names', () => {
     const { library, notes } = read({
       EDUCATION_PERSONAS: ['x person', 'y person'],
@@ -329,9 +376,15 @@ describe('what is written', () => {
   });
 });
 
+it('Parquet is refused with what to do', () => {
+  expect(refusal(() => read('PAR1\u0015\u0004', 'personas.parquet'))).toMatch(
+    /personas\.parquet is a Parquet file, which is not read here\..*read_parquet\("personas\.parquet"\)/,
+  );
+});
+
 it('no text is read wrongly without a word', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.json(), fc.string()), fc.constantFrom('a.json', 'a.jsonl', 'a.csv'), (text, name) => {
+    fc.property(fc.oneof(fc.json(), fc.string()), fc.constantFrom('a.json', 'a.jsonl', 'a.csv', 'a.py'), (text, name) => {
       try {
         const { entries, library, unusable } = readPersonas([{ name, text }], name);
         expect(entries).toBe(library.personas.length + unusable.length);

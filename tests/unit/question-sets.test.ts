@@ -71,6 +71,7 @@ describe('a file of questions is read', () => {
     ]);
     expect(await refusal(read('question,answer\na,1\n"b,2\nc,3', 'q.csv'))).toMatch(/q\.csv, line 3: a quote is not closed/);
     expect(await refusal(read('answer,question,answer\n1,2,3', 'q.csv'))).toMatch(/line 1: the column "answer" is there twice/);
+    expect(await refusal(read('PAR1\u0015', 'train.parquet'))).toMatch(/train\.parquet is a Parquet file/);
   });
 
   it('as a JSON list, or an object with one, over many lines or in one', async () => {

@@ -75,7 +75,7 @@ export function axisRole(where: string, role: string, value: unknown, into: Gath
   into.describe(where, { description: role.replaceAll('_', ' '), text, wordings });
 }
 
-/** The lists that `data/personas.py` of principled-personas has, and what they say of accuracy. */
+/** The lists of `data/personas.py` of principled-personas, and what they say of accuracy. */
 const principledLists: Readonly<Record<string, { readonly kind: PersonaKind; expected(place: number): Expected | undefined }>> = {
   EDUCATION_PERSONAS: { kind: 'neutral', expected: (place) => ({ order: 'education', rank: place + 1 }) },
   NAMES: { kind: 'neutral', expected: () => 'same' },
@@ -139,6 +139,30 @@ function principled(
   }
   const text = colour && !/^(you|your)\b/i.test(description) ? `Your ${description}.` : personaPrompt(description);
   into.describe(where, { description, text, kind, ...(expected === undefined ? {} : { expected }) });
+}
+
+/** `data/experts/*.csv` there: an expert of each of three levels for each question of a data set. */
+const expertLevels = ['level1', 'level2', 'level3'] as const;
+
+export const isExpertLevels = (columns: readonly string[]): boolean => expertLevels.every((name) => columns.includes(name));
+
+/** Each text once. What its level says of accuracy holds for the question that it was written for, and for no other. */
+export function expertsOf(entries: readonly Entry[], into: Gathering): void {
+  const told = new Set<string>();
+  for (const { where, value, fault } of entries) {
+    if (fault !== undefined) into.refuse(where, fault);
+    const fields = isObject(value) && fault === undefined ? value : {};
+    into.unread(Object.keys(fields).filter((name) => !(expertLevels as readonly string[]).includes(name)));
+    for (const name of expertLevels) {
+      const text = fields[name];
+      if (!isText(text) || told.has(text.trim())) continue;
+      told.add(text.trim());
+      into.describe(`${where}, ${name}`, { description: text.replace(/^You are /i, ''), text: personaPrompt(text.trim()), kind: 'expert' });
+    }
+  }
+  into.note(
+    'principled-personas wrote its experts for one question each; every text is taken once, and which question it was for is not kept.',
+  );
 }
 
 /** A description by itself. */

@@ -10,6 +10,8 @@ import { formatWords, type PersonaFormat } from './formats.ts';
 import { Gathering, type Unusable } from './gathering.ts';
 import {
   axisRole,
+  expertsOf,
+  isExpertLevels,
   isPersonaGymTasks,
   isPersonaHub,
   isPrincipled,
@@ -112,7 +114,7 @@ export function reasonsOf(unusable: readonly Unusable[], most = 3): string {
 const count = (n: number): string => n.toLocaleString('en-US');
 
 const recognised =
-  'personas of PerMix Lab (entries with "id" and "text"), PersonaGym (persona → task → questions), PersonaHub ("persona"), Assistant Axis ("instruction"), principled-personas ("personas": a list of texts), or a list of descriptions';
+  'personas of PerMix Lab (entries with "id" and "text"), PersonaGym (persona → task → questions), PersonaHub ("persona"), Assistant Axis ("instruction"), principled-personas (its personas.py or experts’ CSV, or "personas": a list of texts), or a list of descriptions';
 
 interface Found {
   readonly format: PersonaFormat;
@@ -145,7 +147,8 @@ function readFile(file: NamedText, before: string, into: Gathering): Found {
       each((entry) => listed(entry, into));
       break;
     case 'principled-personas':
-      principledPersonas(whole!, into);
+      if (whole) principledPersonas(whole, into);
+      else expertsOf(entries, into);
       break;
     case 'assistant-axis':
       if (whole && isRole(whole)) axisRole(at || 'the file', plainName, whole, into);
@@ -204,6 +207,7 @@ function entriesOf(content: Content): readonly Entry[] {
 function formatOf(content: Content): PersonaFormat | null {
   if (content.kind === 'csv') {
     if (isOwnTable(content.columns)) return 'permix';
+    if (isExpertLevels(content.columns)) return 'principled-personas';
     return isPersonaHub(Object.fromEntries(content.columns.map((name) => [name, '']))) ? 'personahub' : null;
   }
   const values = content.kind === 'lines' ? content.entries.map(({ value }) => value) : Array.isArray(content.json) ? content.json : null;

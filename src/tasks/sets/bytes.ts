@@ -1,5 +1,6 @@
 /** A file as text, piece by piece, never whole in memory: UTF-8 is checked on the way, and a byte that is none is named by its line. */
 import { LabError } from '../../errors.ts';
+import { refuseParquet } from '../../parquet.ts';
 
 /** A file to read from its beginning, as often as it takes. */
 export interface SetFile {
@@ -19,10 +20,11 @@ export interface Reading {
 
 const newline = 0x0a;
 
-/** Without a byte order mark. @throws LabError 'format' for what is not UTF-8, naming the line; 'cancelled' */
+/** Without a byte order mark. @throws LabError 'format' for Parquet, and for what is not UTF-8, naming the line; 'cancelled' */
 export async function* textOf(file: SetFile, { signal, onBytes }: Reading = {}): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let line = 1;
+  let first = true;
   const decode = (bytes?: Uint8Array): string => {
     try {
       return decoder.decode(bytes, { stream: bytes !== undefined });
@@ -32,6 +34,8 @@ export async function* textOf(file: SetFile, { signal, onBytes }: Reading = {}):
   };
   for await (const bytes of file.bytes()) {
     if (signal?.aborted) throw new LabError('cancelled', `Reading ${file.name} was stopped.`, 'Nothing of it was kept.');
+    if (first) refuseParquet(file.name, bytes);
+    first = false;
     onBytes?.(bytes);
     yield decode(bytes);
     for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) line++;
