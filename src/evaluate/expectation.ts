@@ -131,7 +131,7 @@ function orderMeasure(order: string, ranked: readonly Ranked[], correct: readonl
   const without = (why: string): OrderMeasure => ({ ...counts, tau: null, bootstrap: null, why });
   if (counts.ranks < fewestRanks) {
     return without(
-      `${ranked.length === 1 ? 'its one persona has' : 'its personas have'} ${counts.ranks} ${counts.ranks === 1 ? 'rank' : 'different ranks'}, and an order takes ${fewestRanks}`,
+      `${ranked.length === 1 ? 'it has one persona' : counts.ranks === 1 ? 'its personas have one rank' : `its personas have ${counts.ranks} different ranks`}, and an order is measured from ${fewestRanks} on`,
     );
   }
   const tau = kendallTauB(ranks, rows.map(sum));

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { declaredOrders, expectation, expectationNotes, shouldNotMatter } from '../../src/evaluate/expectation.ts';
+import { tied } from '../../src/ui/evaluate/ties.ts';
 import type { Expected, PersonaKind } from '../../src/persona/persona.ts';
 import { kendallTauB } from '../../src/statistics/kendall.ts';
 
@@ -121,10 +122,10 @@ describe('what is expected', () => {
     expect(found.robustness).toBeNull();
     expect(expectationNotes(found, 'tiny')).toEqual([
       expect.stringMatching(/^No robustness/),
-      'No τ of the order “education” for tiny: its personas have 2 different ranks, and an order takes 3.',
+      'No τ of the order “education” for tiny: its personas have 2 different ranks, and an order is measured from 3 on.',
     ]);
     const lone = expectation([one('a', 'neutral', level(1))], [right(1)], right(1), 1, 1);
-    expect(lone.orders[0]!.why).toMatch(/its one persona has 1 rank/);
+    expect(lone.orders[0]!.why).toMatch(/it has one persona/);
   });
 
   it('is nothing where nobody declares anything', () => {
@@ -145,4 +146,28 @@ describe('what is expected', () => {
     const width = ({ robustness }: ReturnType<typeof of>) => robustness!.bootstrap.high - robustness!.bootstrap.low;
     expect(width(of(400))).toBeLessThan(width(of(10)));
   });
+});
+
+it('pairs that are right equally often are counted where their ranks differ', () => {
+  const ranked = (list: readonly (readonly [number, number])[]) => list.map(([rank, right]) => ({ rank, right }));
+  expect(tied(ranked([]))).toBe(0);
+  expect(
+    tied(
+      ranked([
+        [1, 4],
+        [2, 4],
+        [2, 4],
+        [3, 5],
+      ]),
+    ),
+  ).toBe(2);
+  expect(
+    tied(
+      ranked([
+        [1, 1],
+        [2, 1],
+        [3, 1],
+      ]),
+    ),
+  ).toBe(3);
 });
