@@ -3,6 +3,7 @@
  * class (`class-runs.svelte.ts`), and where the class is looked at, whatever comes later joins it.
  */
 import { errorSentence } from '../errors.ts';
+import { refuseParquet } from '../parquet.ts';
 import type { OpenedRun } from '../worker/api.ts';
 import type { ClassRuns } from './class-runs.svelte.ts';
 import type { Library } from './library.svelte.ts';
@@ -49,6 +50,7 @@ export class Intake {
     for (const [done, file] of files.entries()) {
       this.progress = { done, total: files.length, file: file.name };
       try {
+        refuseParquet(file.name, new Uint8Array(await file.slice(0, 4).arrayBuffer()));
         const run = await this.tools.library.openRun(file);
         // Should it have been deleted a moment ago, it is wanted after all.
         this.tools.undo.restore(run.id);
