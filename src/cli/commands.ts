@@ -183,6 +183,16 @@ export const commands: readonly Command[] = [
     run: async (args, out) => (await import('./class.ts')).classCommand(args, out),
   },
   {
+    name: 'compare',
+    operand: 'RUN',
+    summary: 'the metrics of a run beside the log of a TRL run, where both have a step (docs/exchange.md)',
+    options: {
+      log: { value: 'FILE', help: 'its trainer_state.json, or JSON lines with "step" and metrics' },
+      csv: { value: 'FILE', help: 'both, a row for each metric and step' },
+    },
+    run: async (args, out) => (await import('./compare.ts')).compareCommand(args, out),
+  },
+  {
     name: 'eval',
     summary: 'examines a policy under every persona: accuracy, stability, the persona lottery, fidelity',
     options: {

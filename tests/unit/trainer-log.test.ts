@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LabError } from '../../src/errors.ts';
+import { comparedCsv, compareLog } from '../../src/exchange/compare-log.ts';
 import { logSentences, mayBeTrainerLog, readTrainerLog } from '../../src/exchange/trainer-log.ts';
 import { Pinned } from '../../src/state/pinned.svelte.ts';
 import { areLogs, layLogs } from '../../src/state/trainer-logs.ts';
@@ -192,5 +193,27 @@ describe('laid over the charts', () => {
     expect(await areLogs([file(), file('{"question": "a"}', 'q.jsonl')])).toBe(false);
     expect(await areLogs([file(state, 'x.permix-run')])).toBe(false);
     expect(await areLogs([])).toBe(false);
+  });
+});
+
+describe('beside a run', () => {
+  const run = [
+    { step: 1, metrics: { reward: 0.5, kl: 0, step_time: 1 } },
+    { step: 2, metrics: { reward: 1, kl: 0.25 } },
+    { step: 3, metrics: { reward: 0 } },
+  ];
+  const log = readTrainerLog(
+    '[{"step": 2, "reward": 0.5, "kl": 0.5}, {"step": 3, "reward": 0.25, "step_time": 9}, {"step": 9, "entropy": 1}]',
+    name,
+  );
+
+  it('what both have at a step is compared, and the speed of a machine is not', () => {
+    const compared = compareLog(run, log.steps);
+    expect(compared.map(({ metric, steps, means, furthest }) => [metric, steps, means, furthest])).toEqual([
+      ['reward', [2, 3], { run: 0.5, log: 0.375 }, { step: 2, difference: 0.5 }],
+      ['kl', [2], { run: 0.25, log: 0.5 }, { step: 2, difference: -0.25 }],
+    ]);
+    expect(comparedCsv(compared)).toBe('metric,step,run,log\r\nreward,2,1,0.5\r\nreward,3,0,0.25\r\nkl,2,0.25,0.5\r\n');
+    expect(compareLog(run, [])).toEqual([]);
   });
 });
