@@ -264,6 +264,33 @@ describe('permix train --resume', () => {
     expect((await metrics()).trim().split('\n')).toHaveLength(3);
   });
 
+  it('does not go on with other rewards, be they given or written into its folder', async () => {
+    const rewards = (weight: number) => [
+      { name: 'correct', weight: 1 },
+      { name: 'format', weight },
+    ];
+    const settings = (weight: number) => JSON.stringify({ recipe: 'rlvr', steps: 1, rewards: rewards(weight), ...small });
+    await writeFile(join(at, 'small.json'), settings(0.5));
+    await writeFile(join(at, 'other.json'), settings(0.25));
+    await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu');
+    const before = await metrics();
+    expect(await refusal(training('--resume', '--steps', '2', '--config', join(at, 'other.json')))).toMatch(
+      /A resumed run keeps its own configuration; leave out --config\. .*--from/,
+    );
+    const file = join(at, 'out', 'run.json');
+    const stored = await readFile(file, 'utf8');
+    const { seal: _, ...content } = JSON.parse(stored) as { seal: string; config: { rewards: unknown } };
+    content.config.rewards = rewards(0.25);
+    await writeFile(file, await sealedJson(content));
+    expect(await refusal(training('--resume', '--steps', '2'))).toMatch(/the setting rewards was .*0\.5.*, now .*0\.25/);
+    expect(await metrics()).toBe(before);
+    await writeFile(file, stored);
+    await training('--resume', '--steps', '2');
+    const lines = (await metrics()).trim().split('\n');
+    expect(lines).toHaveLength(2);
+    for (const line of lines) expect(line).toContain('"rewards/format/mean"');
+  });
+
   it('does not go on with another backend unless that is accepted', async () => {
     await begin();
     const file = join(at, 'out', 'run.json');
