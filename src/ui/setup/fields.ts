@@ -3,6 +3,7 @@ import { complaintSentence, type Complaint } from '../../errors.ts';
 import type { HeldOutExcess } from '../../run/cost.ts';
 import type { DraftConfig } from '../../state/draft.svelte.ts';
 import type { TermId } from '../glossary/terms.ts';
+import { rewardLabels } from '../reward-titles.ts';
 import { askingLabels } from './asking-words.ts';
 
 export interface Field {
@@ -83,8 +84,12 @@ const loraLabels: Readonly<Record<string, string>> = {
   'lora.layers': '“Of layers”',
 };
 
+/** `rewards.1.weight` by its last word; what has none is of all of them, or names itself. */
+const rewardLabel = (path: string): string | undefined =>
+  /^rewards\b/.test(path) ? (rewardLabels[path.split('.')[2] as keyof typeof rewardLabels] ?? 'The list') : undefined;
+
 const labelOf = (path: string): string | undefined =>
-  field(path)?.label ?? loraLabels[path] ?? askingLabels[path.split('.')[0] as keyof typeof askingLabels];
+  field(path)?.label ?? loraLabels[path] ?? rewardLabel(path) ?? askingLabels[path.split('.')[0] as keyof typeof askingLabels];
 
 const field = (path: string): Field | undefined => all.find((candidate) => candidate.path === path);
 
@@ -95,13 +100,26 @@ export function complaintAbout(complaints: readonly Complaint[], { path, label }
 }
 
 /** Where a complaint is shown beside what it is about: `form` has no such place. */
-type Place = 'field' | 'policy' | 'asking' | 'lora' | 'mix' | 'tasks' | 'teacher' | 'form';
+type Place = 'field' | 'policy' | 'asking' | 'lora' | 'rewards' | 'mix' | 'tasks' | 'teacher' | 'form';
 
 function placeOf({ field: path }: Complaint): Place {
   if (field(path)) return 'field';
   const [section = ''] = path.split('.');
   if (Object.hasOwn(askingLabels, section)) return 'asking';
-  return section === 'policy' || section === 'lora' || section === 'mix' || section === 'tasks' || section === 'teacher' ? section : 'form';
+  return section === 'policy' ||
+    section === 'lora' ||
+    section === 'rewards' ||
+    section === 'mix' ||
+    section === 'tasks' ||
+    section === 'teacher'
+    ? section
+    : 'form';
+}
+
+/** The complaint about a path, as a sentence of the page. */
+export function complaintAtPath(complaints: readonly Complaint[], path: string): string | null {
+  const complaint = complaints.find((one) => one.field === path);
+  return complaint ? plainComplaint(complaint) : null;
 }
 
 /** The complaints that are shown in a place, as sentences. */
