@@ -72,7 +72,8 @@ fn largest(
     }
   }
   lane_index[lane] = best;
-  let most = max_lanes(lane, m);
+  list_lanes(lane, m);
+  let most = max_list(LANES);
   if (lane == 0u) {
     for (var i = 0u; i < LANES; i++) {
       if (lane_values[i] == most) {
@@ -180,7 +181,8 @@ fn choose(
   let entropy = log_sum - sum_lanes(lane, row_sums[(row * 3u + 1u) * LANES + lane]) / sum;
   var token = most.token;
   if (params.greedy == 0u) {
-    let whole = sum_lanes(lane, row_sums[(row * 3u + 2u) * LANES + lane]);
+    list_lanes(lane, row_sums[(row * 3u + 2u) * LANES + lane]);
+    let whole = sum_list(LANES);
     let counter = vec4u(params.seed, params.step, params.first_row + u32(row_ids[place]), u32(state[1]));
     token = draw(lane, start, counter_uniform(counter) * whole, most.logit);
   }

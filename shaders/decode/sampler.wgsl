@@ -94,7 +94,8 @@ fn sample(
     }
   }
   lane_index[lane] = best;
-  var kept = Kept(max_lanes(lane, m), 0u, 0.0);
+  list_lanes(lane, m);
+  var kept = Kept(max_list(LANES), 0u, 0.0);
   var token = params.vocabulary;
   for (var i = LANES; i > 0u; i--) {
     if (lane_values[i - 1u] == kept.largest) {
@@ -121,7 +122,8 @@ fn sample(
     }
     kept.min_p = params.min_p;
     let mine = chunk_weight(first, end, kept);
-    let whole = sum_lanes(lane, mine);
+    list_lanes(lane, mine);
+    let whole = sum_list(LANES);
     token = draw(start, chunk, whole, place, kept);
   }
   if (lane == 0u) {

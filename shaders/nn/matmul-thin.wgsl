@@ -5,6 +5,7 @@
 // lanes where a GPU has thousands, each with all of k to go; 64 lanes to four columns make 144 workgroups, 9,216 lanes, and at most eight rows need
 // no workgroup memory but 8 KB for the joining (16 of gate and up). One dispatch: parts that another one joined would cost a decoded token two more a layer.
 // Numerics: lane z sums the quads z, z + LANES_Z, ... of k; the upper half of the lanes is then added to the lower one, until one is left.
+// Lanes of one subgroup (lib/workgroup.wgsl) do that without memory, to the same bits.
 
 // #include "lib/workgroup.wgsl"
 // #include "lib/packed.wgsl"
@@ -34,10 +35,20 @@ fn taken(which: u32, slot: u32, sum: mat4x4f) -> mat4x4f {
   );
 }
 
+fn added_across(sum: mat4x4f, distance: u32) -> mat4x4f {
+  return mat4x4f(
+    sum[0] + across(sum[0], distance),
+    sum[1] + across(sum[1], distance),
+    sum[2] + across(sum[2], distance),
+    sum[3] + across(sum[3], distance)
+  );
+}
+
 // Of the lanes with z = 0; the others have parts of it.
 fn product(tile: vec3u, lane: vec3u) -> Sums {
   var sums = own_sums(tile, lane);
-  for (var half = LANES_Z / 2u; half > 0u; half /= 2u) {
+  var half = LANES_Z / 2u;
+  for (; half > 0u && half * LANES_X * LANES_Y >= SUBGROUP; half /= 2u) {
     let slot = (lane.z % half * LANES_Y + lane.y) * LANES_X + lane.x;
     if (lane.z >= half && lane.z < 2u * half) {
       give(0u, slot, sums.s00);
@@ -65,6 +76,19 @@ fn product(tile: vec3u, lane: vec3u) -> Sums {
       }
     }
     workgroupBarrier(); // what was given has been taken
+  }
+  for (; half > 0u; half /= 2u) {
+    let distance = half * LANES_X * LANES_Y;
+    sums.s00 = added_across(sums.s00, distance);
+    if (BLOCKS_N > 1u) {
+      sums.s10 = added_across(sums.s10, distance);
+    }
+    if (BLOCKS_M > 1u) {
+      sums.s01 = added_across(sums.s01, distance);
+    }
+    if (BLOCKS_M * BLOCKS_N > 3u) {
+      sums.s11 = added_across(sums.s11, distance);
+    }
   }
   return sums;
 }

@@ -10,6 +10,7 @@ import { staged, thin, tuningFor } from '../engine/fused/kernels/tuning.ts';
 import { weightInput } from '../engine/fused/weight.ts';
 import type { GpuContext } from '../engine/gpu/device.ts';
 import { Plan } from '../engine/gpu/plan.ts';
+import { alone, giveSubgroups, subgroupsOn } from '../engine/gpu/subgroups.ts';
 import { wholeBuffer, type BufferView, type Work } from '../engine/gpu/work.ts';
 import type { RowName } from './report.ts';
 
@@ -18,6 +19,8 @@ interface Contest {
   readonly name: RowName;
   readonly given: readonly Work[];
   readonly other: readonly Work[];
+  /** The other one is compiled with every lane alone. */
+  readonly otherAlone?: boolean;
 }
 
 /** So many of each in a measurement, so that the way to the GPU and back does not count. */
@@ -85,9 +88,21 @@ function attention(gpu: GpuContext, make: Make): Contest {
   return { name: 'forms.attention', given: works(gpu.software), other: works(!gpu.software) };
 }
 
+/** A token of the 50 likeliest, V 49,152: 32 sums and more over a workgroup's lanes, by subgroups, or each lane adding all of them. */
+function filteredSampler(gpu: GpuContext, make: Make): Contest {
+  const vocabulary = 49_152;
+  const state = make(2);
+  gpu.device.queue.writeBuffer(state.buffer, 0, Int32Array.of(1, 0));
+  const sampling = { temperature: 1, topK: 50, topP: 1, minP: 0, seed: 1, step: 0, firstRow: 0 };
+  const works = sampleTokens({ logits: make(vocabulary), active: make(1), sampled: make(3), state, rows: 1, vocabulary, sampling });
+  return { name: 'forms.subgroups', given: works, other: works, otherAlone: true };
+}
+
 const contests: readonly ((gpu: GpuContext, make: Make) => Contest)[] = [decodeProduct, headInput, sampler];
 /** What software adapters compile for a minute. */
 const onHardware = [attention];
+/** Only where the adapter has subgroups whose size stays. */
+const withSubgroups = [filteredSampler];
 
 /** @param add ratios of the two, as they were measured  @param repeat rounds until there are enough */
 export async function measureForms(
@@ -96,7 +111,9 @@ export async function measureForms(
   repeat: (run: () => Promise<() => void>) => Promise<void>,
 ): Promise<void> {
   const { device } = gpu;
-  for (const contest of gpu.software ? contests : [...contests, ...onHardware]) {
+  const subgroups = subgroupsOn(device);
+  const some = [...contests, ...(gpu.software ? [] : onHardware), ...(subgroups.size > 1 ? withSubgroups : [])];
+  for (const contest of some) {
     const buffers: GPUBuffer[] = [];
     const plans: Plan[] = [];
     try {
@@ -104,8 +121,11 @@ export async function measureForms(
         buffers.push(device.createBuffer({ size: Math.ceil(numbers) * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST }));
         return wholeBuffer(buffers.at(-1)!);
       };
-      const { name, given, other } = contest(gpu, make);
-      for (const works of [given, other]) plans.push(await Plan.create(device, Array.from({ length: chain }, () => works).flat(), 'form'));
+      const { name, given, other, otherAlone } = contest(gpu, make);
+      const chained = (works: readonly Work[]) => Plan.create(device, Array.from({ length: chain }, () => works).flat(), 'form');
+      plans.push(await chained(given));
+      if (otherAlone) giveSubgroups(device, alone);
+      plans.push(await chained(other));
       const milliseconds = async (plan: Plan) => {
         const encoder = device.createCommandEncoder();
         const pass = encoder.beginComputePass();
@@ -127,6 +147,7 @@ export async function measureForms(
       const ratios = times.filter((round) => round.every((ms) => ms > 0)).map(([mine, its]) => its / mine);
       if (ratios.length > 0) add(name, ratios);
     } finally {
+      giveSubgroups(device, subgroups);
       for (const plan of plans) plan.dispose();
       for (const buffer of buffers) buffer.destroy();
     }

@@ -209,6 +209,14 @@ export const rowSpecs = [
     engines: ['fused'],
   },
   {
+    name: 'forms.subgroups',
+    what: 'drawing one of the 50 likeliest tokens, V 49152: speed with subgroups over every lane adding alone',
+    unit: '×',
+    target: '≥ 1',
+    hardware: true,
+    engines: ['fused'],
+  },
+  {
     name: 'trainStep.d512.matmulShare',
     what: 'share of the best measured matmul rate, d 512',
     unit: '%',

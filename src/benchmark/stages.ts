@@ -143,7 +143,7 @@ export class GpuStages {
         doing: 'Forms of kernels',
         engine,
         weight: 1,
-        names: ['forms.decodeProduct', 'forms.headInput', 'forms.sampler', 'forms.attention'],
+        names: ['forms.decodeProduct', 'forms.headInput', 'forms.sampler', 'forms.attention', 'forms.subgroups'],
         run: () => suite.forms(),
       },
     ];

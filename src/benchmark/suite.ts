@@ -17,6 +17,7 @@ import { clockTick, readable } from './clock.ts';
 import { EngineContender, type Contender, type DrawnTokens } from './contender.ts';
 import { liveBufferBytes, metered, type Usage } from './gpu-meter.ts';
 import { profiled, type KernelTime } from './gpu-profile.ts';
+import { subgroupsOn } from '../engine/gpu/subgroups.ts';
 import { measureForms } from './forms.ts';
 import { matmulRates, type ProductChain } from './matmul-rate.ts';
 import {
@@ -273,6 +274,7 @@ export class Suite {
     if (this.out.has('fused')) return;
     const gpu = await acquireGpu();
     if (gpu.software) this.left.set('forms.attention', 'Needs a hardware adapter.');
+    if (subgroupsOn(gpu.device).size === 1) this.left.set('forms.subgroups', 'Needs a hardware adapter with subgroups of one size.');
     try {
       await measureForms(
         gpu,

@@ -8,6 +8,7 @@
  */
 import { LabError } from '../../errors.ts';
 import { describeAdapter, type AdapterDescription } from './adapter.ts';
+import { giveSubgroups, subgroupsOf } from './subgroups.ts';
 
 export interface GpuContext extends AdapterDescription {
   readonly device: GPUDevice;
@@ -30,7 +31,7 @@ export interface GpuContext extends AdapterDescription {
 }
 
 /** Asked for where the adapter has them. Nothing requires them. */
-const wantedFeatures = ['timestamp-query', 'shader-f16', 'subgroups'] as GPUFeatureName[];
+const wantedFeatures = ['timestamp-query', 'shader-f16', 'subgroups', 'subgroup-size-control'] as GPUFeatureName[];
 /** Raised from WebGPU's guaranteed minimum to what the adapter has. */
 const wantedLimits = [
   'maxBufferSize',
@@ -131,6 +132,9 @@ export async function acquireGpu(): Promise<GpuContext> {
 async function start(): Promise<Shared> {
   const adapter = await requestAdapter();
   const device = await requestDevice(adapter);
+  const description = describeAdapter(adapter);
+  // A processor that plays GPU has nothing of them but the instructions.
+  if (!description.software) giveSubgroups(device, subgroupsOf(adapter.info, device.features));
   const errors: string[] = [];
   device.addEventListener('uncapturederror', (event) => {
     const { error } = event as GPUUncapturedErrorEvent;
@@ -140,7 +144,7 @@ async function start(): Promise<Shared> {
   const shared: Shared = {
     device,
     adapterInfo: adapter.info,
-    description: describeAdapter(adapter),
+    description,
     errors,
     lost: device.lost.then(({ message }) => {
       shared.loss = message;

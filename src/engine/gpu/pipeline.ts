@@ -3,6 +3,7 @@
  * itself gives them. It knows nothing of what shaders compute, nor of who binds which buffers.
  */
 import type { EntryPoint, Param } from './shader.ts';
+import { subgroupsOn, withSubgroups } from './subgroups.ts';
 import { specialise, type Work } from './work.ts';
 
 interface Compiled {
@@ -36,7 +37,7 @@ function entryOf({ shader, entry }: Pick<Work, 'shader' | 'entry'>): EntryPoint 
 
 /** Compiles beside the calling thread, once per shader, entry point and constants. */
 export async function pipelineFor(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'constants'>): Promise<Compiled> {
-  const key = keyOf(work);
+  const key = keyOf(device, work);
   const known = cacheOf(pipelines, device).get(key);
   if (known) return known;
   const waiting = cacheOf(pending, device);
@@ -60,7 +61,7 @@ export function pipelineNow(
 ): Compiled & { readonly entry: EntryPoint } {
   const entry = entryOf(work);
   const cache = cacheOf(pipelines, device);
-  const key = keyOf(work);
+  const key = keyOf(device, work);
   const known = cache.get(key);
   if (known) return { ...known, entry };
   const { layout, descriptor } = describe(device, work);
@@ -69,8 +70,8 @@ export function pipelineNow(
   return { ...compiled, entry };
 }
 
-function keyOf(work: Pick<Work, 'shader' | 'entry' | 'constants'>): string {
-  return `${work.shader.label}.${work.entry} ${JSON.stringify(work.constants ?? {})}`;
+function keyOf(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'constants'>): string {
+  return `${subgroupsOn(device).size} ${work.shader.label}.${work.entry} ${JSON.stringify(work.constants ?? {})}`;
 }
 
 function cacheOf<T>(caches: WeakMap<GPUDevice, Map<string, T>>, device: GPUDevice): Map<string, T> {
@@ -89,7 +90,7 @@ function describe(device: GPUDevice, work: Pick<Work, 'shader' | 'entry' | 'cons
     label,
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: {
-      module: device.createShaderModule({ label, code: specialise(work.shader.code, work.constants) }),
+      module: device.createShaderModule({ label, code: withSubgroups(specialise(work.shader.code, work.constants), subgroupsOn(device)) }),
       entryPoint: work.entry,
     },
   };

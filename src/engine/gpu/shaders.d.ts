@@ -8,6 +8,7 @@ declare module '*/decode/advance.wgsl' {
       compact: import('./shader.ts').EntryPoint<'row_ids' | 'state' | 'ended' | 'lengths' | 'sampled' | 'prompt_lengths' | 'next_tokens', 'rows' | 'width' | 'repeats' | 'eos_count' | 'max_new_tokens' | 'max_positions' | 'pad_id'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
@@ -39,6 +40,7 @@ declare module '*/decode/attention-half.wgsl' {
       attend: import('./shader.ts').EntryPoint<'qkv' | 'running' | 'prompt_lengths' | 'prompt_turned' | 'cache' | 'table' | 'norms' | 'out', 'rows' | 'repeats' | 'prompt_width' | 'completion_width' | 'heads' | 'kv_heads' | 'wide' | 'share' | 'eps' | 'scale' | 'offset' | 'window'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -61,6 +63,7 @@ declare module '*/decode/attention.wgsl' {
       attend: import('./shader.ts').EntryPoint<'qkv' | 'running' | 'prompt_lengths' | 'prompt_turned' | 'cache' | 'table' | 'norms' | 'out', 'rows' | 'repeats' | 'prompt_width' | 'completion_width' | 'heads' | 'kv_heads' | 'wide' | 'share' | 'eps' | 'scale' | 'offset' | 'window'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -85,6 +88,7 @@ declare module '*/decode/sampler-pieces.wgsl' {
       choose: import('./shader.ts').EntryPoint<'logits' | 'state' | 'row_maxima' | 'row_sums' | 'row_ids' | 'sampled', 'vocabulary' | 'inverse_temperature' | 'greedy' | 'min_p' | 'seed' | 'step' | 'first_row' | 'logits_repeats' | 'first_place'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       PIECES: 16;
       CHUNKS: null;
@@ -100,6 +104,7 @@ declare module '*/decode/sampler.wgsl' {
       sample: import('./shader.ts').EntryPoint<'logits' | 'row_ids' | 'state' | 'sampled', 'vocabulary' | 'inverse_temperature' | 'greedy' | 'top_k' | 'outside' | 'min_p' | 'seed' | 'step' | 'first_row' | 'logits_repeats' | 'first_place'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
@@ -154,6 +159,7 @@ declare module '*/lib/workgroup.wgsl' {
   const shader: import('./shader.ts').Shader<
     Record<never, never>,
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
@@ -180,6 +186,7 @@ declare module '*/nn/attention-teams.wgsl' {
       backward_keys: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'row_lse' | 'dout' | 'dturned' | 'row_delta' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       HEAD_DIM: 64;
       Part: null;
@@ -202,6 +209,7 @@ declare module '*/nn/attention.wgsl' {
       backward_keys: import('./shader.ts').EntryPoint<'turned' | 'segment_of' | 'row_lse' | 'dout' | 'dturned' | 'row_delta' | 'segments', 'places' | 'heads' | 'kv_heads' | 'window' | 'scale'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       HEAD_DIM: 64;
       Part: null;
@@ -219,6 +227,7 @@ declare module '*/nn/columns.wgsl' {
       reduce: import('./shader.ts').EntryPoint<'table' | 'partials' | 'gradients', never>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -238,6 +247,7 @@ declare module '*/nn/embedding.wgsl' {
       backward: import('./shader.ts').EntryPoint<'order' | 'starts' | 'ids' | 'dx' | 'dtable', 'rows' | 'width' | 'limited' | 'scale' | 'first_token' | 'tokens_here'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -286,6 +296,7 @@ declare module '*/nn/matmul-direct.wgsl' {
       swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       FORMAT_F32: 0;
       FORMAT_BF16: 1;
@@ -368,6 +379,7 @@ declare module '*/nn/matmul-thin.wgsl' {
       swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       FORMAT_F32: 0;
       FORMAT_BF16: 1;
@@ -416,6 +428,7 @@ declare module '*/nn/matmul.wgsl' {
       swiglu_backward: import('./shader.ts').EntryPoint<'a' | 'b' | 'b_packed' | 'row_limit' | 'gate_up_out', 'm' | 'n' | 'k' | 'span' | 'splits' | 'limited' | 'scale' | 'a_line' | 'a_first' | 'c_line' | 'c_first'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       FORMAT_F32: 0;
       FORMAT_BF16: 1;
@@ -463,6 +476,7 @@ declare module '*/nn/rms-norm.wgsl' {
       backward: import('./shader.ts').EntryPoint<'x' | 'weight' | 'row_rstd' | 'dy' | 'starts' | 'dx' | 'partials', 'rows' | 'width' | 'numbers' | 'eps' | 'placed' | 'limited' | 'chunk_rows' | 'accumulate' | 'added' | 'offset'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -482,6 +496,7 @@ declare module '*/nn/swiglu.wgsl' {
       backward: import('./shader.ts').EntryPoint<'d_act' | 'gradient', 'rows' | 'width'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -503,6 +518,7 @@ declare module '*/nn/turn.wgsl' {
       backward_normed: import('./shader.ts').EntryPoint<'table' | 'raw' | 'norms' | 'gradient' | 'partials' | 'positions', 'places' | 'heads' | 'kv_heads' | 'half' | 'eps' | 'chunk_rows' | 'offset'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       Quad: null;
       PRESENT: null;
@@ -519,6 +535,7 @@ declare module '*/optim/adamw.wgsl' {
       update: import('./shader.ts').EntryPoint<'p' | 'g' | 'm' | 'v' | 'state' | 'result', 'beta1' | 'beta2' | 'gain1' | 'gain2' | 'log_beta1' | 'log_beta2' | 'rate' | 'eps' | 'shrink' | 'decayed'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
@@ -531,6 +548,7 @@ declare module '*/optim/lora-blocks.wgsl' {
       keep_blocks: import('./shader.ts').EntryPoint<'gradient', 'rows' | 'width' | 'rank' | 'first_end' | 'second_end'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
@@ -544,6 +562,7 @@ declare module '*/optim/norm.wgsl' {
       finish: import('./shader.ts').EntryPoint<'partials' | 'rows' | 'state' | 'result', 'count' | 'rows' | 'max_norm'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       ROW_TOKENS: 0;
       ROW_LOSS: 1;
@@ -571,6 +590,7 @@ declare module '*/rl/cells.wgsl' {
       gather: import('./shader.ts').EntryPoint<'cells' | 'grid_dlogprob' | 'grid_dentropy' | 'dlogprob' | 'dentropy', 'count' | 'first'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
@@ -585,6 +605,7 @@ declare module '*/rl/clipped-loss.wgsl' {
       differentiate: import('./shader.ts').EntryPoint<'logprob' | 'old' | 'ref_logprob' | 'mask' | 'advantage' | 'row_weight' | 'dlogprob' | 'dentropy', 'rows' | 'width' | 'term' | 'ratio' | 'kl' | 'old_use' | 'has_ref' | 'epsilon_low' | 'epsilon_high' | 'beta' | 'entropy_weight'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       LOG_RATIO_LIMIT: 20;
       TERM_SFT: 0;
@@ -623,6 +644,7 @@ declare module '*/rl/group-advantage.wgsl' {
       forward: import('./shader.ts').EntryPoint<'rewards' | 'advantage', 'groups' | 'size' | 'kind'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
       EPSILON: 0.0001;
       ADVANTAGE_GROUP_STD: 0;
@@ -681,6 +703,7 @@ declare module '*/rl/token-logprob.wgsl' {
       backward_in_place: import('./shader.ts').EntryPoint<'targets' | 'row_entropy' | 'row_stats' | 'dlogprob' | 'dentropy' | 'dlogits', 'rows' | 'vocabulary' | 'inverse_temperature'>;
     },
     {
+      SUBGROUP: 1;
       LANES: 64;
     }
   >;
