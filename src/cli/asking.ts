@@ -4,7 +4,9 @@ import { parsePolicyConfig } from '../policy/config.ts';
 import { parseJsonBytes } from '../json.ts';
 import { noSystemKinds, systemPlaces } from '../policy/template-settings.ts';
 import { askingIn, type AskingSettings } from '../rl/asking.ts';
+import type { RunConfig } from '../rl/config.ts';
 import { policyDefaults, type PolicyDefaults } from '../rl/policy-defaults.ts';
+import { usualSplit, type HeldOutSplit } from '../tasks/source.ts';
 import { answerForms } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import { templateArguments } from './engine.ts';
@@ -30,10 +32,22 @@ export async function givenAsking(args: Arguments): Promise<AskingSettings> {
  * is for whoever reads the run to say.
  */
 export async function askingOfRun(model: string): Promise<AskingSettings | null> {
+  const config = await configOfRun(model);
+  return config && askingIn(config);
+}
+
+async function configOfRun(model: string): Promise<RunConfig | null> {
   const path = resolve(model);
   if (basename(path) !== files.policy) return null;
   const run = await new StoredRun(dirname(path)).readRun('').catch(() => null);
-  return run && askingIn(run.config);
+  return run && run.config;
+}
+
+/** What that run never trained on of the questions of a file; null where there is no such run, or it had no such file. */
+export async function splitOfRun(model: string, sha256: string): Promise<HeldOutSplit | null> {
+  const tasks = (await configOfRun(model))?.tasks ?? [];
+  const set = tasks.find((task) => task.set?.sha256 === sha256)?.set;
+  return set ? (set.heldOut ?? usualSplit) : null;
 }
 
 /**

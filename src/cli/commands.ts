@@ -201,6 +201,7 @@ export const commands: readonly Command[] = [
       base: { value: 'DIR|FILE.gguf', help: 'the policy it was trained from, to compare with (none: the policy is its own base)' },
       data: { value: 'FILE', help: 'questions of your own: JSON lines, JSON or CSV (docs/questions.md; default: held-out ones of --task)' },
       split: { value: splits.join('|'), help: 'of --data: those that a run with --questions trains on, or those that it does not (all)' },
+      'question-split': { value: 'SHARE[:SEED]', help: 'of --split: as the run had it (what the run of --model had, or 0.2:1)' },
       ...columnOptions,
       task: { value: 'ID', help: 'without --data: the task to ask (the policy’s, or addition)' },
       personas: {

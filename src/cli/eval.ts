@@ -13,18 +13,19 @@ import { libraryOf } from '../persona/libraries.ts';
 import { personaParts, policyParts, programParts, questionParts, settingParts, takenOverNotes, type Identity } from '../run/identity.ts';
 import { taskById, tasks } from '../tasks/index.ts';
 import { splits } from '../tasks/question.ts';
+import { usualSplit, type HeldOutSplit } from '../tasks/source.ts';
 import { findTooLittle, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Arguments } from './arguments.ts';
 import { accepted } from './accept.ts';
 import { askingOf, templateSettings } from '../rl/asking.ts';
-import { askingOfRun, defaultsOf, givenAsking } from './asking.ts';
+import { askingOfRun, defaultsOf, givenAsking, splitOfRun } from './asking.ts';
 import { candidate } from './candidate.ts';
 import { chosenEngine, modelFolder } from './engine.ts';
 import { EvaluationFolder } from './eval-folder.ts';
 import { reportFiles, tryReportFiles, writeFiles } from './output-files.ts';
 import type { Output } from './output.ts';
 import { notice, Progress } from './progress.ts';
-import { columnsOf, readDisk, readingOf } from './question-sets.ts';
+import { columnsOf, readDisk, readingOf, splitOption } from './question-sets.ts';
 import { stopSignal } from './stop.ts';
 
 export async function evalCommand(args: Arguments, out: Output): Promise<number> {
@@ -73,6 +74,8 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
   if (data !== undefined && args.text('task') !== undefined) throw args.wrong('--data and --task exclude each other.');
   if (data === undefined && (args.text('split') !== undefined || columnsOf(args)))
     throw args.wrong('--split, --question-column and --answer-column say how --data is read; give it too.');
+  if (args.text('question-split') !== undefined && args.text('split') === undefined)
+    throw args.wrong('--question-split says which questions --split means; give it too.');
   const temperature = args.number('temperature', 0, 10) ?? (greedy ? 0 : 1);
   if (greedy && temperature > 0) throw args.wrong('--greedy and --temperature exclude each other.');
   const samples = args.integer('samples', 1, 10_000) ?? 1;
@@ -97,7 +100,7 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
   const { instruction, answers } = asked;
   const how = { ...(instruction === undefined ? {} : { instruction }), ...(answers ? { answers } : {}) };
 
-  const set = await questions(args, data, { task: task ?? brought?.tasks[0]?.id ?? 'addition', problems, seed, ...how });
+  const set = await questions(args, data, { model, task: task ?? brought?.tasks[0]?.id ?? 'addition', problems, seed, ...how });
   const library = someOf(libraryOf(asked.library ?? (asRun ?? brought)?.library), args, seed);
   const told = templateSettings(asRun ?? { templateArguments: brought?.templateArguments ?? {} });
   const policy = await candidate(args, model, null, told);
@@ -124,6 +127,7 @@ async function prepare(args: Arguments): Promise<{ request: EvaluationRequest; i
 }
 
 interface Asked {
+  readonly model: string;
   readonly task: string;
   readonly problems: number;
   readonly seed: number;
@@ -141,10 +145,20 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
     return generatedQuestions(task, asked.problems, asked);
   }
   const split = args.choice('split', splits);
-  const content = importedQuestions(await readDisk(args, 'data', data, readingOf(args)), { ...asked, ...(split ? { split } : {}) });
+  const given = splitOption(args);
+  const file = await readDisk(args, 'data', data, readingOf(args));
+  const trained = split ? await splitOfRun(asked.model, file.summary.sha256) : null;
+  const heldOut = given ?? trained ?? usualSplit;
+  if (split && trained && !sameSplit(heldOut, trained))
+    notice(
+      `The run of this policy was split ${trained.share}:${trained.seed}; by ${heldOut.share}:${heldOut.seed} other questions are held out.`,
+    );
+  const content = importedQuestions(file, { ...asked, ...(split ? { split, heldOut } : {}) });
   for (const note of leftOutNotes(content, content.leftOut)) notice(note);
   return content;
 }
+
+const sameSplit = (a: HeldOutSplit, b: HeldOutSplit) => a.share === b.share && a.seed === b.seed;
 
 /** With `--persona-count`, as many of its personas, drawn by the seed. */
 function someOf(library: PersonaLibrary, args: Arguments, seed: number): PersonaLibrary {

@@ -7,7 +7,7 @@ import { boxedInstruction, instructed } from '../tasks/instruction.ts';
 import type { Knobs, Question, Split, Task } from '../tasks/question.ts';
 import { importedQuestion, importedSource, splitSet } from '../tasks/sets/imported.ts';
 import { linesOf } from '../tasks/sets/read.ts';
-import { usualSplit } from '../tasks/source.ts';
+import { usualSplit, type HeldOutSplit } from '../tasks/source.ts';
 import { generatedSource } from '../tasks/sources.ts';
 import { usualAnswers, usualImportedAnswers, type AnswerForm } from '../verify/answer-forms.ts';
 import type { Verdict } from '../verify/verdict.ts';
@@ -73,14 +73,16 @@ export interface ImportOptions {
   readonly seed: number;
   /** Those alone that a run on this set trains on, or never does; absent: all. */
   readonly split?: Split;
+  /** Which those are; the usual ones. */
+  readonly heldOut?: HeldOutSplit;
 }
 
 /** What a file holds, as it was read (`question-file.ts`). Questions whose gold answer cannot be compared are left out, and named. */
 export function importedQuestions({ set, summary }: QuestionFile, options: ImportOptions): QuestionSet {
-  const { instruction = boxedInstruction, answers = usualImportedAnswers, seed, split } = options;
+  const { instruction = boxedInstruction, answers = usualImportedAnswers, seed, split, heldOut = usualSplit } = options;
   const { name, leftOut } = summary;
-  const source = importedSource(set, name, usualSplit, 1);
-  const places = split && new Set(splitSet(set, usualSplit)[split]);
+  const source = importedSource(set, name, heldOut, 1);
+  const places = split && new Set(splitSet(set, heldOut)[split]);
   const questions = set.questions.flatMap((row, i) =>
     places && !places.has(i) ? [] : [instructed(importedQuestion(row, name), instruction)],
   );

@@ -294,6 +294,17 @@ describe('a question file', () => {
   }
 });
 
+it('a split is the one that is said, and the two halves are all of it', async () => {
+  const text = Array.from({ length: 60 }, (_, i) => JSON.stringify({ question: `${i} + 3?`, answer: i + 3 })).join('\n');
+  const asked = async (options: Partial<ImportOptions>) =>
+    new Set((await fileOf(text, { seed: 1, ...options })).questions.map((question) => question.text));
+  const heldOut = { share: 0.5, seed: 7 };
+  const [train, evaluation] = [await asked({ split: 'train', heldOut }), await asked({ split: 'evaluation', heldOut })];
+  expect(new Set([...train, ...evaluation])).toEqual(await asked({}));
+  expect(train.size + evaluation.size).toBe(60);
+  expect(evaluation).not.toEqual(await asked({ split: 'evaluation' }));
+});
+
 describe('generated questions', () => {
   it('are held out, different, and others than those the classifier learns from', async () => {
     const set = generatedQuestions(taskById('addition'), 100, { seed: 3, others: 50 });

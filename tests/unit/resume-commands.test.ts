@@ -1,10 +1,12 @@
 /** `permix eval` and `permix judge` with the same --out, `permix train --resume`: what is continued is what was begun, part by part. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Arguments } from '../../src/cli/arguments.ts';
+import { splitOfRun } from '../../src/cli/asking.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { sealedJson } from '../../src/cli/files.ts';
 import { Output } from '../../src/cli/output.ts';
@@ -212,6 +214,17 @@ describe('permix train --resume', () => {
     await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu');
   };
   const metrics = () => readFile(join(at, 'out', 'metrics.jsonl'), 'utf8');
+
+  it('leaves what its split was for whoever evaluates it', async () => {
+    await writeFile(join(at, 'questions.jsonl'), '{"question":"1+1","answer":2}\n{"question":"2+2","answer":4}\n');
+    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, ...small, instruction: '', answers: ['last-number'] }));
+    const own = ['--questions', join(at, 'questions.jsonl'), '--question-split', '0.5:7'];
+    await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu', ...own);
+    const sha256 = createHash('sha256').update(await readFile(join(at, 'questions.jsonl'))).digest('hex'); // prettier-ignore
+    expect(await splitOfRun(join(at, 'out', 'policy'), sha256)).toEqual({ share: 0.5, seed: 7 });
+    expect(await splitOfRun(join(at, 'out', 'policy'), '0'.repeat(64))).toBe(null);
+    expect(await splitOfRun(join(at, 'policy'), sha256)).toBe(null);
+  });
 
   it('finds a GGUF file under another name, and not another one', async () => {
     const [file, other] = ['x.gguf', 'y.gguf'].map((name) => join(at, name)) as [string, string];
