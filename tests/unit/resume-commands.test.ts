@@ -217,7 +217,10 @@ describe('permix train --resume', () => {
 
   it('leaves what its split was for whoever evaluates it', async () => {
     await writeFile(join(at, 'questions.jsonl'), '{"question":"1+1","answer":2}\n{"question":"2+2","answer":4}\n');
-    await writeFile(join(at, 'small.json'), JSON.stringify({ recipe: 'rlvr', steps: 1, ...small, instruction: '', answers: ['last-number'] }));
+    await writeFile(
+      join(at, 'small.json'),
+      JSON.stringify({ recipe: 'rlvr', steps: 1, ...small, instruction: '', answers: ['last-number'] }),
+    );
     const own = ['--questions', join(at, 'questions.jsonl'), '--question-split', '0.5:7'];
     await training('--config', join(at, 'small.json'), '--model', join(at, 'policy'), '--backend', 'cpu', ...own);
     const sha256 = createHash('sha256').update(await readFile(join(at, 'questions.jsonl'))).digest('hex'); // prettier-ignore
