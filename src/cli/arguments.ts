@@ -70,11 +70,12 @@ export class Arguments {
     return typeof value === 'string' && value !== noValue ? value : undefined;
   }
 
-  /** Of an option that may be given more than once, in their order, none of them empty. */
-  texts(name: string): readonly string[] {
+  /** Of an option that may be given more than once, in their order. @param blank whether they may be empty, or of blanks alone */
+  texts(name: string, { blank = false } = {}): readonly string[] {
     const values = this.#values[name] ?? [];
     if (!Array.isArray(values)) throw new Error(`--${name} is given once`);
-    if (values.some((value) => typeof value !== 'string' || value.trim() === '')) throw this.#wrong(`--${name} is empty.`);
+    if (values.some((value) => typeof value !== 'string' || value === noValue || (!blank && value.trim() === '')))
+      throw this.#wrong(`--${name} is empty.`);
     return values as readonly string[];
   }
 
