@@ -39,9 +39,9 @@ async function drop(page: Page, files: readonly Handed[]): Promise<void> {
     files.map(({ name, bytes }) => ({ name, base64: Buffer.from(bytes as string).toString('base64') })),
   );
   await page.dispatchEvent('body', 'dragenter', { dataTransfer: carried });
-  await page.getByText('Drop run files, a policy or questions here').waitFor();
+  await page.getByText('Drop run files, a policy, questions or a log here').waitFor();
   await page.dispatchEvent('body', 'drop', { dataTransfer: carried });
-  expect(await page.getByText('Drop run files, a policy or questions here').count()).toBe(0);
+  expect(await page.getByText('Drop run files, a policy, questions or a log here').count()).toBe(0);
 }
 
 /** The run as another student has it: another seed, so many of twelve questions right. */
