@@ -4,7 +4,7 @@ import { libraryTitle, mostOwnPersonas, type Library, type OwnLibrary } from '..
 import type { LibraryDraft, LibraryFacts } from '../storage/libraries.ts';
 import type { Boot, TrainerApi } from '../worker/api.ts';
 import { libraryIn } from './persona-library.ts';
-import { PersonaEditor, type PromptView } from './persona-editor.svelte.ts';
+import type { PersonaEditor, PromptView } from './persona-editor.svelte.ts';
 import { tabMemory } from './remembered.ts';
 
 /** Who asked for an editor: whose prompts it shows, and who takes what was made. */
@@ -72,18 +72,18 @@ export class PersonaLibraries {
     if (begun) return this.goOn(begun, guest);
     const { voices, personas, source, licence } = libraryIn(this.boot(), library);
     const about = { ...(source === undefined ? {} : { source }), ...(licence === undefined ? {} : { licence }) };
-    this.#open(
+    void this.#open(
       { of, name: of ?? this.#free(`${libraryTitle(library).replace(/^the /, '')}, copy`), library: { voices, personas, ...about } },
       guest,
     );
   }
 
   editNew(guest: EditorGuest): void {
-    this.#open({ of: null, name: this.#free('My personas'), library: { voices: [], personas: [] } }, guest);
+    void this.#open({ of: null, name: this.#free('My personas'), library: { voices: [], personas: [] } }, guest);
   }
 
   goOn(draft: LibraryDraft, guest: EditorGuest): void {
-    this.#open(draft, guest);
+    void this.#open(draft, guest);
   }
 
   /** What was changed stays a draft. */
@@ -118,9 +118,11 @@ export class PersonaLibraries {
     };
   }
 
-  #open(begins: Omit<LibraryDraft, 'id' | 'at' | 'changed'> & Partial<LibraryDraft>, guest: EditorGuest): void {
+  async #open(begins: Omit<LibraryDraft, 'id' | 'at' | 'changed'> & Partial<LibraryDraft>, guest: EditorGuest): Promise<void> {
     this.#guest = guest;
     const others = () => this.kept.map(({ name }) => name);
+    // The page is there before it, and most readers never edit.
+    const { PersonaEditor } = await import('./persona-editor.svelte.ts');
     this.editor = new PersonaEditor(this.api, begins, guest.view, others, (id) => tabMemory(openKey, id));
   }
 
