@@ -151,7 +151,7 @@ async function questions(args: Arguments, data: string | undefined, asked: Asked
   const heldOut = given ?? trained ?? usualSplit;
   if (split && trained && !sameSplit(heldOut, trained))
     notice(
-      `The run of this policy was split ${trained.share}:${trained.seed}; by ${heldOut.share}:${heldOut.seed} other questions are held out.`,
+      `The run of this policy held out by --question-split ${trained.share}:${trained.seed}; by ${heldOut.share}:${heldOut.seed} it may have been trained on what is asked.`,
     );
   const content = importedQuestions(file, { ...asked, ...(split ? { split, heldOut } : {}) });
   for (const note of leftOutNotes(content, content.leftOut)) notice(note);

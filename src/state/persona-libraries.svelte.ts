@@ -35,7 +35,7 @@ export class PersonaLibraries {
   async begin(guest: EditorGuest): Promise<void> {
     await this.refresh();
     const draft = this.drafts.find(({ id }) => id === tabMemory(openKey));
-    if (draft && !this.editor) this.goOn(draft, guest);
+    if (draft && !this.editor) await this.goOn(draft, guest);
   }
 
   of(name: string): Promise<OwnLibrary> {
@@ -67,23 +67,23 @@ export class PersonaLibraries {
   }
 
   /** One that is kept is edited itself, where it is not being edited already; of any other a copy. @param of the name under which it is kept */
-  edit(library: Library, of: string | null, guest: EditorGuest): void {
+  async edit(library: Library, of: string | null, guest: EditorGuest): Promise<void> {
     const begun = of === null ? undefined : this.drafts.find((draft) => draft.of === of);
     if (begun) return this.goOn(begun, guest);
     const { voices, personas, source, licence } = libraryIn(this.boot(), library);
     const about = { ...(source === undefined ? {} : { source }), ...(licence === undefined ? {} : { licence }) };
-    void this.#open(
+    await this.#open(
       { of, name: of ?? this.#free(`${libraryTitle(library).replace(/^the /, '')}, copy`), library: { voices, personas, ...about } },
       guest,
     );
   }
 
-  editNew(guest: EditorGuest): void {
-    void this.#open({ of: null, name: this.#free('My personas'), library: { voices: [], personas: [] } }, guest);
+  editNew(guest: EditorGuest): Promise<void> {
+    return this.#open({ of: null, name: this.#free('My personas'), library: { voices: [], personas: [] } }, guest);
   }
 
-  goOn(draft: LibraryDraft, guest: EditorGuest): void {
-    void this.#open(draft, guest);
+  goOn(draft: LibraryDraft, guest: EditorGuest): Promise<void> {
+    return this.#open(draft, guest);
   }
 
   /** What was changed stays a draft. */
